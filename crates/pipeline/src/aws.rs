@@ -1,0 +1,81 @@
+//! How every function talks to AWS: one configuration, and one place that names what went wrong.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
+
+use crate::Fault;
+
+/// How long one call may take, all attempts together.  A function's own time-out is at least 3 s longer.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How often a call is tried on the wire; the state machine retries above that.
+const ATTEMPTS: u32 = 3;
+
+/// Makes the configuration that all clients of a function share.
+///
+/// The function's name goes into the user agent, so that CloudTrail tells who called.
+pub async fn config(function: &str) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(Duration::from_secs(5))
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(timeouts);
+    match AppName::new(format!("tidegate-{function}")) {
+        Ok(name) => loader.app_name(name).load().await,
+        Err(_) => loader.load().await,
+    }
+}
+
+/// Names a failed call by its code, and says what was attempted.
+pub fn fault_of<E, R>(attempted: &str, error: &SdkError<E, R>) -> Fault
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    let Some(service_error) = error.as_service_error() else {
+        return Fault::Unavailable(format!("could not {attempted}: {}", cause_of(error)));
+    };
+    let code = service_error.code().unwrap_or("an error without a code");
+    let message = service_error.message().unwrap_or("no message");
+    let sentence = format!("could not {attempted}: {code}: {message}");
+    match code {
+        // None of these is modelled by the SDK for every service, so their names are compared.
+        "ThrottlingException"
+        | "Throttling"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "ProvisionedThroughputExceededException"
+        | "ThrottledException" => Fault::Throttled(sentence),
+        "ServerException"
+        | "InternalServerError"
+        | "InternalFailure"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "InternalServerException"
+        | "TransactionInProgressException" => Fault::Unavailable(sentence),
+        code if code.contains("NotFound") || code == "ServiceNotActiveException" => {
+            Fault::NotFound(format!("what was asked for ({sentence})"))
+        }
+        _ => Fault::Denied(sentence),
+    }
+}
+
+/// Returns the innermost reason of a call that got no answer; the outer layers only say that it failed.
+fn cause_of(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,93 @@
+//! Time, as a value that is handed in: no decision reads a clock by itself.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use aws_smithy_types::date_time::{DateTime, Format};
+use serde::{Deserialize, Serialize};
+
+use crate::Fault;
+
+/// A moment in UTC, to the millisecond; RFC 3339 wherever it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Reads the clock of the machine.  Only the Lambda shell calls it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Returns the moment that many milliseconds after the start of 1970.
+    pub fn from_millis(millis: i64) -> Self {
+        Timestamp(millis)
+    }
+
+    /// Reads RFC 3339, as events and the ledger write it.
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        DateTime::from_str(text, Format::DateTimeWithOffset)
+            .ok()
+            .and_then(|moment| moment.to_millis().ok())
+            .map(Timestamp)
+            .ok_or_else(|| Fault::InvalidInput(format!("{text:?} is not a time: expected RFC 3339")))
+    }
+
+    /// Returns the milliseconds since the start of 1970.
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the moment that many seconds later (earlier, if negative).
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        Timestamp(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// Returns the whole seconds from `earlier` to this moment; negative if `earlier` is later.
+    pub fn seconds_since(self, earlier: Timestamp) -> i64 {
+        self.0.saturating_sub(earlier.0).div_euclid(1000)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = DateTime::from_millis(self.0);
+        f.write_str(&moment.fmt(Format::DateTime).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = Fault;
+    fn try_from(text: String) -> Result<Self, Fault> {
+        Timestamp::parse(&text)
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(moment: Timestamp) -> String {
+        moment.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes_to_the_millisecond() {
+        let moment = Timestamp::parse("2026-11-23T10:00:00.250Z").unwrap();
+        assert_eq!(moment.to_string(), "2026-11-23T10:00:00.25Z");
+        assert_eq!(moment.plus_seconds(-1).to_string(), "2026-11-23T09:59:59.25Z");
+        assert_eq!(moment.plus_seconds(90).seconds_since(moment), 90);
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_time() {
+        assert_eq!(
+            Timestamp::parse("yesterday").unwrap_err().to_string(),
+            "\"yesterday\" is not a time: expected RFC 3339"
+        );
+    }
+}

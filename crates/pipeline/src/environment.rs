@@ -1,0 +1,203 @@
+//! Environments: the documents under `/tidegate/environments/` in SSM Parameter Store.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ssm::Client;
+use serde::{Deserialize, Serialize};
+use wildmatch::WildMatch;
+
+use crate::Fault;
+use crate::aws::fault_of;
+use crate::document;
+use crate::ids::{EnvironmentName, ServiceName, Tag};
+
+/// Where the documents are.
+pub const PATH: &str = "/tidegate/environments";
+
+/// The policy of one environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Environment {
+    /// The ECS cluster whose services belong to it.
+    pub cluster: String,
+    /// The tag that marks, per repository, what the environment runs.
+    pub tag: Tag,
+    /// Patterns of build tags (`*` and `?`) whose push starts a release here.
+    #[serde(default)]
+    pub deploy_on: Vec<String>,
+    /// The environment whose verified digests may come here.
+    #[serde(default)]
+    pub from: Option<EnvironmentName>,
+    /// How long a digest must have been verified in `from`.
+    #[serde(default)]
+    pub soak_minutes: u32,
+    /// Whether a person must agree to each release.
+    #[serde(default)]
+    pub approval: Approval,
+    /// How long an answer is waited for.
+    #[serde(default = "day_in_minutes")]
+    pub approval_minutes: u32,
+    /// Service names and patterns, wave by wave; a service that matches none goes last.
+    #[serde(default)]
+    pub waves: Vec<Vec<String>>,
+    /// How many services of a wave move at once.
+    #[serde(default = "ten")]
+    pub concurrency: u32,
+    /// When traffic shifts, for services whose strategy shifts traffic.
+    #[serde(default)]
+    pub shift: Shift,
+    /// What happens to a release of which a move is unhealthy.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// How long a release waits for the leases of its services.
+    #[serde(default = "hour_in_minutes")]
+    pub max_wait_minutes: u32,
+    /// How long a service may take from its update to a verdict.
+    #[serde(default = "quarter_in_seconds")]
+    pub health_timeout_seconds: u32,
+    /// How long a wave is watched after its last verdict.
+    #[serde(default = "minute_in_seconds")]
+    pub bake_seconds: u32,
+    /// How long an alarm after a release undoes it.
+    #[serde(default = "quarter_in_minutes")]
+    pub guard_minutes: u32,
+    /// Whether a finished release starts the next environment's.
+    #[serde(default)]
+    pub promote: Promote,
+    /// Whether every release is refused.
+    #[serde(default)]
+    pub frozen: bool,
+}
+
+/// Whether a person must agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approval {
+    /// Nobody is asked.
+    #[default]
+    None,
+    /// A person must answer before anything is written.
+    Required,
+}
+
+/// When traffic shifts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shift {
+    /// Each service as soon as it is healthy.
+    #[default]
+    Each,
+    /// The whole wave once all of it is healthy.
+    Together,
+}
+
+/// What happens when a move is unhealthy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// Every touched service of the release goes back.
+    #[default]
+    UndoAll,
+    /// Only the unhealthy ones go back.
+    UndoFailed,
+    /// Nothing goes back; the environment is frozen.
+    Freeze,
+}
+
+/// Whether the next environment follows by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Promote {
+    /// Somebody has to ask.
+    #[default]
+    None,
+    /// It follows a deployed release.
+    Auto,
+}
+
+fn ten() -> u32 {
+    10
+}
+fn quarter_in_minutes() -> u32 {
+    15
+}
+fn hour_in_minutes() -> u32 {
+    60
+}
+fn day_in_minutes() -> u32 {
+    24 * 60
+}
+fn minute_in_seconds() -> u32 {
+    60
+}
+fn quarter_in_seconds() -> u32 {
+    15 * 60
+}
+
+impl Environment {
+    /// Tells whether a push of `tag` starts a release here: a build tag that matches, or the environment's own.
+    pub fn takes(&self, tag: &Tag) -> bool {
+        self.tag == *tag || self.deploy_on.iter().any(|pattern| WildMatch::new(pattern).matches(tag.as_str()))
+    }
+}
+
+/// All environments of the account and region, by name.
+pub type Environments = BTreeMap<EnvironmentName, Environment>;
+
+/// Reads every environment; one unreadable document is a fault that names it.
+pub async fn read_all(ssm: &Client) -> Result<Environments, Fault> {
+    let mut found = Environments::new();
+    let mut pages = ssm.get_parameters_by_path().path(PATH).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| fault_of("read the environments in Parameter Store", &error))?;
+        for parameter in page.parameters() {
+            let (Some(path), Some(text)) = (parameter.name(), parameter.value()) else { continue };
+            let name = EnvironmentName::parse(path.rsplit('/').next().unwrap_or(path))?;
+            found.insert(name, document::read_text(&format!("the parameter {path}"), text)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the path of a service's live-test pack.
+pub fn tests_path(environment: &EnvironmentName, service: &ServiceName) -> String {
+    format!("{PATH}/{environment}/services/{service}/tests")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn two_keys_suffice_and_the_rest_has_defaults() {
+        let environment: Environment =
+            document::read("dev", json!({"cluster": "dev", "tag": "dev"})).unwrap();
+        assert_eq!(environment.on_failure, OnFailure::UndoAll);
+        assert_eq!(environment.health_timeout_seconds, 900);
+        assert_eq!(environment.approval, Approval::None);
+    }
+
+    #[test]
+    fn takes_its_own_tag_and_the_build_tags_that_match() {
+        let environment: Environment =
+            document::read("dev", json!({"cluster": "dev", "tag": "dev", "deployOn": ["main-*"]})).unwrap();
+        let takes = |tag: &str| environment.takes(&Tag::parse(tag).unwrap());
+        assert!(takes("dev") && takes("main-1a2b3c"));
+        assert!(!takes("develop") && !takes("feature-main-1") && !takes("main"));
+    }
+
+    #[test]
+    fn an_unknown_choice_is_refused_with_the_valid_ones() {
+        let fault = document::read::<Environment>(
+            "the parameter /tidegate/environments/dev",
+            json!({"cluster": "dev", "tag": "dev", "onFailure": "undo"}),
+        )
+        .unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "the parameter /tidegate/environments/dev at \"onFailure\": unknown variant `undo`, expected one of \
+             `undo-all`, `undo-failed`, `freeze`; did you mean `undo-all`?"
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! One type per identifier, checked once where it enters.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Fault;
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $expected:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes the text if it is one.
+            pub fn parse(text: impl Into<String>) -> Result<Self, Fault> {
+                let text = text.into();
+                let valid: fn(&str) -> bool = $valid;
+                if valid(&text) {
+                    return Ok($name(text));
+                }
+                let shown: String = text.chars().take(80).collect();
+                Err(Fault::InvalidInput(format!("{shown:?} is not {}: expected {}", $what, $expected)))
+            }
+
+            /// Returns it as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Fault;
+            fn try_from(text: String) -> Result<Self, Fault> {
+                $name::parse(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+    };
+}
+
+identifier!(
+    /// The digest of a manifest: what an image *is*, whatever it is called.
+    Digest, "an image digest", "sha256: and 64 hexadecimal digits",
+    |text| text.strip_prefix("sha256:").is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+);
+
+identifier!(
+    /// A tag in ECR.
+    Tag, "an image tag", "1 to 128 letters, digits, '.', '_' or '-'",
+    |text| (1..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+);
+
+identifier!(
+    /// The name of an ECR repository, without the registry.
+    Repository, "an ECR repository", "2 to 256 lower-case letters, digits, '.', '_', '-' or '/'",
+    |text| (2..=256).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'/'))
+);
+
+identifier!(
+    /// The account whose registry holds a repository.
+    Registry, "a registry id", "12 digits",
+    |text| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+);
+
+identifier!(
+    /// The name of an environment.
+    EnvironmentName, "an environment", "1 to 32 letters, digits or '-'",
+    |text| (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+);
+
+identifier!(
+    /// The name of an ECS service.
+    ServiceName, "an ECS service", "1 to 255 letters, digits, '_' or '-'",
+    |text| (1..=255).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+);
+
+identifier!(
+    /// One release: the name of its execution.
+    ReleaseId, "a release", "1 to 80 letters, digits, '.', '_' or '-'",
+    |text| (1..=80).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+);
+
+identifier!(
+    /// One deployment of a service, as ECS names it.
+    DeploymentId, "an ECS deployment", "ecs-svc/ and digits",
+    |text| text.strip_prefix("ecs-svc/").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+);
+
+identifier!(
+    /// The ARN of one revision of a task definition.
+    TaskDefinitionArn, "a task definition", "the full ARN of a revision",
+    |text| text.starts_with("arn:") && text.contains(":task-definition/")
+);
+
+impl Digest {
+    /// Returns the first twelve hexadecimal digits: enough for people.
+    pub fn short(&self) -> &str {
+        self.0.get(7..19).unwrap_or(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_says_what_it_expected() {
+        let fault = Digest::parse("sha256:ABC").unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "\"sha256:ABC\" is not an image digest: expected sha256: and 64 hexadecimal digits"
+        );
+    }
+
+    #[test]
+    fn odd_spellings_are_refused() {
+        for text in ["", "a b", "../up", "tag\n", "ünder"] {
+            assert!(Tag::parse(text).is_err(), "{text:?}");
+        }
+        assert!(ServiceName::parse("cluster/service").is_err());
+        assert!(EnvironmentName::parse("prod#1").is_err());
+    }
+}

@@ -1,0 +1,77 @@
+//! Image references, as they stand in task definitions.
+
+use crate::ids::{Digest, Registry, Repository, Tag};
+
+/// An image in ECR: `<account>.dkr.ecr.<region>.<domain>/<repository>[:tag][@digest]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageReference {
+    /// Everything before the repository: the registry's host.
+    pub host: String,
+    /// The account that the host belongs to.
+    pub registry: Registry,
+    /// The repository.
+    pub repository: Repository,
+    /// The tag, if it names one.
+    pub tag: Option<Tag>,
+    /// The digest, if it is pinned.
+    pub digest: Option<Digest>,
+}
+
+impl ImageReference {
+    /// Reads a reference to ECR; anything else is none of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (host, rest) = text.split_once('/')?;
+        let (account, domain) = host.split_once('.')?;
+        if !domain.starts_with("dkr.ecr.") && !domain.starts_with("dkr-ecr.") {
+            return None;
+        }
+        let (name, digest) = match rest.split_once('@') {
+            Some((name, digest)) => (name, Some(Digest::parse(digest).ok()?)),
+            None => (rest, None),
+        };
+        let (repository, tag) = match name.split_once(':') {
+            Some((repository, tag)) => (repository, Some(Tag::parse(tag).ok()?)),
+            None => (name, None),
+        };
+        Some(ImageReference {
+            host: host.to_owned(),
+            registry: Registry::parse(account).ok()?,
+            repository: Repository::parse(repository).ok()?,
+            tag,
+            digest,
+        })
+    }
+
+    /// Returns the reference to the same repository, pinned to `digest`.
+    pub fn pinned(&self, digest: &Digest) -> String {
+        format!("{}/{}@{digest}", self.host, self.repository)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const D: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn reads_tag_and_digest() {
+        let text = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users:dev@{D}");
+        let image = ImageReference::parse(&text).unwrap();
+        assert_eq!(image.repository.as_str(), "shop/users");
+        assert_eq!(image.tag.as_ref().unwrap().as_str(), "dev");
+        assert_eq!(
+            image.pinned(&Digest::parse(D).unwrap()),
+            format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users@{D}")
+        );
+    }
+
+    #[test]
+    fn other_registries_are_not_ours() {
+        for text in
+            ["nginx", "docker.io/library/nginx:1", "public.ecr.aws/x/y:1", "1.dkr.ecr.r.amazonaws.com/x"]
+        {
+            assert_eq!(ImageReference::parse(text), None, "{text}");
+        }
+    }
+}

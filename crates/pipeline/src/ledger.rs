@@ -1,0 +1,239 @@
+//! The ledger: one DynamoDB table, read consistently and written under conditions.
+
+use std::collections::HashMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::aws::fault_of;
+use crate::clock::Timestamp;
+use crate::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
+use crate::payload::{MoveKey, MoveRef};
+use crate::rows::{LeaseRow, MoveRow};
+use crate::{Fault, settings};
+
+/// The two keys of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Key { pk, sk: sk.into() }
+    }
+    /// `env#<environment>` / `service#<service>`
+    pub fn service(environment: &EnvironmentName, service: &ServiceName) -> Self {
+        Key::new(format!("env#{environment}"), format!("service#{service}"))
+    }
+    /// `env#<environment>` / `lease#<service>`
+    pub fn lease(environment: &EnvironmentName, service: &ServiceName) -> Self {
+        Key::new(format!("env#{environment}"), format!("lease#{service}"))
+    }
+    /// `env#<environment>` / `write#<repository>#<time>`
+    pub fn write(environment: &EnvironmentName, repository: &Repository, time: Timestamp) -> Self {
+        Key::new(format!("env#{environment}"), format!("write#{repository}#{time}"))
+    }
+    /// `release#<id>` / `head`
+    pub fn head(release: &ReleaseId) -> Self {
+        Key::new(format!("release#{release}"), "head")
+    }
+    /// `release#<id>` / `move#<wave>#<n>`
+    pub fn a_move(release: &ReleaseId, wave: u32, ordinal: u32) -> Self {
+        Key::new(format!("release#{release}"), format!("move#{wave}#{ordinal}"))
+    }
+    /// `release#<id>` / `repo#<n>`
+    pub fn repository(release: &ReleaseId, ordinal: u32) -> Self {
+        Key::new(format!("release#{release}"), format!("repo#{ordinal}"))
+    }
+    /// `release#<id>` / `alert#<channel>`
+    pub fn alert(release: &ReleaseId, channel: &str) -> Self {
+        Key::new(format!("release#{release}"), format!("alert#{channel}"))
+    }
+    /// `digest#<repository>@<digest>` / `env#<environment>`
+    pub fn evidence(repository: &Repository, digest: &Digest, environment: &EnvironmentName) -> Self {
+        Key::new(format!("digest#{repository}@{digest}"), format!("env#{environment}"))
+    }
+    /// `event#<id>` / `event`
+    pub fn event(id: &str) -> Self {
+        Key::new(format!("event#{id}"), "event")
+    }
+    /// `pace` / `register`: the start slots of the whole account.
+    pub fn pace() -> Self {
+        Key::new("pace".to_owned(), "register")
+    }
+
+    fn attributes(&self) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(self.pk.clone())),
+            ("sk".to_owned(), AttributeValue::S(self.sk.clone())),
+        ])
+    }
+}
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    client: Client,
+    table: String,
+}
+
+impl Ledger {
+    /// Opens the table that the template names.
+    pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
+        Ok(Ledger { client: Client::new(config), table: settings::required("LEDGER_TABLE")? })
+    }
+
+    /// Reads one row.
+    pub async fn get<Row: DeserializeOwned>(&self, key: &Key) -> Result<Option<Row>, Fault> {
+        let answer = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let answer = answer.set_key(Some(key.attributes())).send().await;
+        let item = answer.map_err(|error| fault_of(&format!("read {} {}", key.pk, key.sk), &error))?.item;
+        item.map(|item| row_of(key, item)).transpose()
+    }
+
+    /// Reads the rows of a partition whose second key starts so.
+    pub async fn list<Row: DeserializeOwned>(
+        &self,
+        pk: &str,
+        prefix: &str,
+    ) -> Result<Vec<(String, Row)>, Fault> {
+        let mut rows = Vec::new();
+        let mut pages = self.client.query().table_name(&self.table).consistent_read(true);
+        pages = pages.key_condition_expression("pk = :pk AND begins_with(sk, :sk)");
+        pages = pages.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
+        pages = pages.expression_attribute_values(":sk", AttributeValue::S(prefix.to_owned()));
+        let mut pages = pages.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| fault_of(&format!("list {pk} {prefix}"), &error))?;
+            for item in page.items.unwrap_or_default() {
+                let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
+                let key = Key::new(pk.to_owned(), sk.clone());
+                rows.push((sk, row_of(&key, item)?));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Writes a row unless there is one already; tells whether it was written.
+    pub async fn put_new<Row: Serialize>(&self, key: &Key, row: &Row) -> Result<bool, Fault> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item_of(key, row)?));
+        let put = put.condition_expression("attribute_not_exists(pk)");
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(fault_of(&format!("write {} {}", key.pk, key.sk), &error)),
+        }
+    }
+
+    /// Writes a row, whatever was there.
+    pub async fn put<Row: Serialize>(&self, key: &Key, row: &Row) -> Result<(), Fault> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item_of(key, row)?));
+        put.send().await.map_err(|error| fault_of(&format!("write {} {}", key.pk, key.sk), &error))?;
+        Ok(())
+    }
+
+    /// Sets some fields of a row, under a condition on what is there; tells whether the condition held.
+    ///
+    /// `fields` is a JSON object; a condition speaks of `#field` and `:field` for the fields set, and may use
+    /// the values of `compared` as `:name` too.
+    pub async fn set(
+        &self,
+        key: &Key,
+        fields: serde_json::Value,
+        condition: Option<(&str, serde_json::Value)>,
+    ) -> Result<bool, Fault> {
+        let fields: HashMap<String, AttributeValue> = attributes_of(key, &fields)?;
+        let mut update = self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
+        let mut assignments = Vec::new();
+        for (name, value) in fields {
+            assignments.push(format!("#{name} = :{name}"));
+            update = update.expression_attribute_names(format!("#{name}"), &name);
+            update = update.expression_attribute_values(format!(":{name}"), value);
+        }
+        assignments.sort();
+        update = update.update_expression(format!("SET {}", assignments.join(", ")));
+        if let Some((expression, compared)) = condition {
+            update = update.condition_expression(expression);
+            for (name, value) in attributes_of(key, &compared)? {
+                update = update.expression_attribute_values(format!(":{name}"), value);
+            }
+        }
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(fault_of(&format!("update {} {}", key.pk, key.sk), &error)),
+        }
+    }
+
+    /// Reads the move that a payload means.
+    pub async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
+        match &key.which {
+            MoveRef::Inline(row) => Ok((**row).clone()),
+            MoveRef::Ordinal(n) => {
+                let row = self.get(&Key::a_move(&key.release, key.wave, *n)).await?;
+                row.ok_or_else(|| {
+                    Fault::NotFound(format!("move {n} of wave {} of {}", key.wave, key.release))
+                })
+            }
+        }
+    }
+
+    /// Notes what was found out about a move.
+    pub async fn note(&self, key: &MoveKey, fields: serde_json::Value) -> Result<(), Fault> {
+        if let MoveRef::Ordinal(n) = key.which {
+            self.set(&Key::a_move(&key.release, key.wave, n), fields, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the release still holds the service; called just before each write.
+    pub async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault> {
+        if let MoveRef::Inline(_) = key.which {
+            return Ok(());
+        }
+        let lease: Option<LeaseRow> = self.get(&Key::lease(&row.environment, &row.service)).await?;
+        match lease {
+            Some(lease) if lease.release.as_ref() == Some(&key.release) && lease.fence == row.fence => Ok(()),
+            Some(LeaseRow { release: Some(other), .. }) => {
+                Err(Fault::LeaseLost(format!("{} is held by release {other} now", row.service)))
+            }
+            _ => Err(Fault::LeaseLost(format!("the lease of {} is no longer held", row.service))),
+        }
+    }
+
+    /// Returns the client and the table's name, for writes that only one function makes.
+    pub fn raw(&self) -> (&Client, &str) {
+        (&self.client, &self.table)
+    }
+}
+
+/// Writes a row as DynamoDB keeps it, its keys included.
+pub fn item_of<Row: Serialize>(key: &Key, row: &Row) -> Result<HashMap<String, AttributeValue>, Fault> {
+    let mut item = attributes_of(key, row)?;
+    item.extend(key.attributes());
+    Ok(item)
+}
+
+fn attributes_of<Row: Serialize>(key: &Key, row: &Row) -> Result<HashMap<String, AttributeValue>, Fault> {
+    serde_dynamo::to_item(row)
+        .map_err(|error| Fault::Defect(format!("{} {} cannot be written: {error}", key.pk, key.sk)))
+}
+
+fn row_of<Row: DeserializeOwned>(key: &Key, mut item: HashMap<String, AttributeValue>) -> Result<Row, Fault> {
+    item.remove("pk");
+    item.remove("sk");
+    serde_dynamo::from_item(item)
+        .map_err(|error| Fault::InvalidInput(format!("the row {} {} is unreadable: {error}", key.pk, key.sk)))
+}

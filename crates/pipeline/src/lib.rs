@@ -1,0 +1,20 @@
+//! What the six functions share: the words of the domain, the rows of the ledger and the shell around a Lambda.
+//!
+//! Holds no function's logic, and knows nothing about HTTP probes, messages or tags.
+
+pub mod aws;
+pub mod clock;
+pub mod document;
+pub mod environment;
+pub mod fault;
+pub mod ids;
+pub mod image;
+pub mod lambda;
+pub mod ledger;
+pub mod payload;
+pub mod rows;
+pub mod settings;
+pub mod task_definition;
+pub mod telemetry;
+
+pub use fault::Fault;

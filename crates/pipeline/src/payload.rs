@@ -1,0 +1,38 @@
+//! What crosses the states of the machine: keys, and few answers.  The rest is in the ledger.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ReleaseId;
+use crate::rows::MoveRow;
+
+/// The machine's own name for one move.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MoveKey {
+    /// The release.
+    pub release: ReleaseId,
+    /// The wave within it.
+    #[serde(default)]
+    pub wave: u32,
+    /// The move within the wave.
+    #[serde(rename = "move")]
+    pub which: MoveRef,
+    /// The parent's execution.
+    #[serde(default)]
+    pub execution: String,
+    /// The state machine.
+    #[serde(default)]
+    pub machine: String,
+}
+
+/// A move by its ordinal, or given whole, as sample events do.
+///
+/// A move given whole reads and writes no ledger, and holds no lease.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MoveRef {
+    /// The ordinal within the wave.
+    Ordinal(u32),
+    /// The row itself.
+    Inline(Box<MoveRow>),
+}

@@ -1,0 +1,282 @@
+//! The rows of the ledger, and the words that they are written in.  One row per fact.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::environment::Environment;
+use crate::ids::{
+    DeploymentId, Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn,
+};
+
+/// The order of two pushes: by the moment of the push, then by digest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OrderKey(String);
+
+impl OrderKey {
+    /// Makes the key; keys compare as text, in DynamoDB too.
+    pub fn new(time: Timestamp, digest: Option<&Digest>) -> Self {
+        OrderKey(format!("{:015}#{}", time.millis(), digest.map_or("", Digest::as_str)))
+    }
+
+    /// Returns the key as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An image that a service ran, stable, and the task definition that ran it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Known {
+    /// Where the image is.
+    pub repository: Repository,
+    /// What it is.
+    pub digest: Digest,
+    /// The revision that ran it.
+    pub task_definition: TaskDefinitionArn,
+    /// That revision as JSON: it may be gone from ECS when it is needed.
+    pub task_definition_json: String,
+    /// Since when it is known.
+    pub since: Timestamp,
+    /// The release that verified it; none for a baseline.
+    pub release: Option<ReleaseId>,
+}
+
+/// `env#<environment>` / `service#<service>`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceRow {
+    /// What completed its rollout and passed its live tests last.
+    pub verified: Option<Known>,
+    /// What was verified before it.
+    pub previous: Option<Known>,
+    /// The newest push that an accepted plan wanted here.
+    pub order: Option<OrderKey>,
+}
+
+/// `env#<environment>` / `lease#<service>`: who alone may write to a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseRow {
+    /// The holder's execution; none while the lease is free.
+    pub holder: Option<String>,
+    /// The holder's release.
+    pub release: Option<ReleaseId>,
+    /// Rises with every holder, and is never taken back.
+    pub fence: u64,
+    /// When it was taken or freed.
+    pub since: Timestamp,
+}
+
+/// `env#<environment>` / `write#<repository>#<time>`: an environment tag that we are about to write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WriteRow {
+    /// The digest that the tag gets.
+    pub digest: Digest,
+    /// When.
+    pub time: Timestamp,
+    /// Seconds since 1970 after which the row may vanish.
+    pub expires: i64,
+}
+
+/// `event#<id>`: the first execution that an event started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventRow {
+    /// That execution.
+    pub execution: String,
+    /// Seconds since 1970 after which the row may vanish.
+    pub expires: i64,
+}
+
+/// How a release ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Every move that was not superseded runs its digest, verified.
+    Deployed,
+    /// What was touched is back, and proven to be.
+    RolledBack,
+    /// It stopped without guessing.
+    NeedsHuman,
+    /// It was not let in.
+    Refused,
+    /// Somebody newer owns all its services.
+    Superseded,
+    /// A person said no.
+    Rejected,
+    /// It waited too long, for a lease or for an answer.
+    Expired,
+}
+
+/// What is undone of a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Undo {
+    /// Every touched move.
+    All,
+    /// The moves that are unhealthy.
+    Failed,
+}
+
+/// `release#<id>` / `head`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeadRow {
+    /// Which environment it moves.
+    pub environment: EnvironmentName,
+    /// The environment's policy as it was read at the start.
+    pub policy: Environment,
+    /// What it wants, in the words of a request.
+    pub request: serde_json::Value,
+    /// Its place among the pushes.
+    pub order: OrderKey,
+    /// When it was opened.
+    pub opened: Timestamp,
+    /// Which moves it was accepted with.
+    pub plan: String,
+    /// What is being undone; none while it goes forward.
+    pub undo: Option<Undo>,
+    /// How it ended; none while it is open.
+    pub outcome: Option<Outcome>,
+    /// The token of the state that waits for an approval.
+    pub token: Option<String>,
+}
+
+/// All that is needed to put a service back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestorePoint {
+    /// The image.
+    pub digest: Digest,
+    /// The revision that ran it.
+    pub task_definition: TaskDefinitionArn,
+    /// That revision as JSON.
+    pub task_definition_json: String,
+    /// Since when the image is known to be good, and by which release; none for a baseline.
+    pub release: Option<ReleaseId>,
+}
+
+/// What one look at a rollout, or the whole of it, says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Not decided yet.
+    Pending,
+    /// Our deployment is complete, runs our digest and passed its live tests.
+    Healthy,
+    /// It was seen to fail.
+    Unhealthy,
+    /// It could not be measured.
+    Inconclusive,
+    /// Somebody else deployed since.
+    Superseded,
+}
+
+/// Why an item of a Map ended early; the state machine writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The name that Step Functions gave.
+    pub error: String,
+    /// The sentence that came with it.
+    pub cause: String,
+}
+
+/// `release#<id>` / `move#<wave>#<n>`: one service of a release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MoveRow {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The environment's tag.
+    pub tag: String,
+    /// The ECS cluster.
+    pub cluster: String,
+    /// The ECS service.
+    pub service: ServiceName,
+    /// The account that holds the repository.
+    pub registry: Registry,
+    /// The repository.
+    pub repository: Repository,
+    /// The ordinal of the repository's own row in the release.
+    #[serde(default)]
+    pub repository_row: u32,
+    /// The digest that the service is to run.
+    pub digest: Digest,
+    /// The digests that the image's index names, if it is one: tasks may report either.
+    #[serde(default)]
+    pub children: Vec<Digest>,
+    /// The containers whose image changes.
+    pub containers: Vec<String>,
+    /// The revision that the service ran when the lease was taken: the one that is copied.
+    pub running: TaskDefinitionArn,
+    /// The deployment in place when the lease was taken.
+    pub replaces: DeploymentId,
+    /// The way back; none if it was forced without one.
+    pub restore: Option<RestorePoint>,
+    /// The lease's number.
+    #[serde(default)]
+    pub fence: u64,
+    /// How long the rollout may take.
+    pub health_timeout_seconds: u32,
+
+    /// The revision registered for it.
+    #[serde(default)]
+    pub registered: Option<TaskDefinitionArn>,
+    /// When UpdateService was about to be called.
+    #[serde(default)]
+    pub touched: Option<Timestamp>,
+    /// Our deployment.
+    #[serde(default)]
+    pub deployment: Option<DeploymentId>,
+    /// What was decided about it.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When.
+    #[serde(default)]
+    pub decided: Option<Timestamp>,
+    /// Why its item ended early.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+    /// The deployment that put it back.
+    #[serde(default)]
+    pub undo: Option<DeploymentId>,
+    /// When that was asked for.
+    #[serde(default)]
+    pub undo_started: Option<Timestamp>,
+    /// What was decided about that.
+    #[serde(default)]
+    pub undo_verdict: Option<Verdict>,
+    /// Why.
+    #[serde(default)]
+    pub undo_reason: Option<String>,
+    /// Why its undo ended early.
+    #[serde(default)]
+    pub undo_failure: Option<Failure>,
+}
+
+/// `release#<id>` / `repo#<n>`: an environment tag that a release moves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryRow {
+    /// The account that holds the repository.
+    pub registry: Registry,
+    /// The repository.
+    pub repository: Repository,
+    /// The tag.
+    pub tag: String,
+    /// What the ledger says the environment had; none if nothing is known.
+    pub before: Option<Digest>,
+}
+
+/// `digest#<repository>@<digest>` / `env#<environment>`: proof that an image was good somewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceRow {
+    /// The release that verified it first.
+    pub release: ReleaseId,
+    /// When.
+    pub since: Timestamp,
+}

@@ -1,0 +1,13 @@
+//! What the template hands to every function, in its environment variables.
+
+use crate::Fault;
+
+/// Reads a variable that the function cannot work without.
+pub fn required(name: &str) -> Result<String, Fault> {
+    optional(name).ok_or_else(|| Fault::InvalidInput(format!("the environment variable {name} is not set")))
+}
+
+/// Reads a variable that may be absent or empty.
+pub fn optional(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,231 @@
+//! Task definitions: read whole, and copied only if nothing is lost on the way.
+//!
+//! The SDK drops every field that it does not know.  So the answer of ECS is kept as JSON beside the SDK's own
+//! types, and what a registration would send is compared with it.
+
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder as Registration;
+use aws_sdk_ecs::types::{Tag, TaskDefinition as Typed, TaskDefinitionField};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use serde_json::Value;
+
+use crate::Fault;
+use crate::aws::fault_of;
+use crate::ids::{Registry, Repository, TaskDefinitionArn};
+use crate::image::ImageReference;
+
+/// What ECS adds to a task definition by itself; a registration cannot carry it.
+const ADDED_BY_ECS: [&str; 9] = [
+    "taskDefinitionArn",
+    "revision",
+    "status",
+    "requiresAttributes",
+    "compatibilities",
+    "registeredAt",
+    "deregisteredAt",
+    "deleteRequestedAt",
+    "registeredBy",
+];
+
+/// One revision, as ECS described it.
+#[derive(Clone, Debug)]
+pub struct TaskDefinition {
+    /// The revision.
+    pub arn: TaskDefinitionArn,
+    /// Every field that ECS sent.
+    pub json: Value,
+    typed: Typed,
+    tags: Vec<Tag>,
+}
+
+impl TaskDefinition {
+    /// Reads a revision and its tags.
+    pub async fn read(ecs: &Client, arn: &TaskDefinitionArn) -> Result<Self, Fault> {
+        let heard = Overheard::default();
+        let describe = ecs.describe_task_definition().task_definition(arn.as_str());
+        let describe = describe.include(TaskDefinitionField::Tags).customize().interceptor(heard.clone());
+        let answer = describe.send().await.map_err(|error| fault_of(&format!("describe {arn}"), &error))?;
+        let typed = answer.task_definition.ok_or_else(|| Fault::NotFound(arn.to_string()))?;
+        let json = heard.take().get("taskDefinition").cloned().unwrap_or_default();
+        let tags = answer.tags.unwrap_or_default().into_iter();
+        // Keys that start so are AWS's own: a registration with one of them is refused.
+        let tags = tags.filter(|tag| !tag.key().is_some_and(|key| key.starts_with("aws:"))).collect();
+        Ok(TaskDefinition { arn: arn.clone(), json, typed, tags })
+    }
+
+    /// Returns the images of the containers that come from ECR, by container.
+    pub fn images(&self) -> Vec<(String, ImageReference)> {
+        let containers = self.typed.container_definitions().iter();
+        containers
+            .filter_map(|container| {
+                let image = ImageReference::parse(container.image()?)?;
+                Some((container.name()?.to_owned(), image))
+            })
+            .collect()
+    }
+
+    /// Returns the containers whose image comes from one repository.
+    pub fn containers_of(&self, registry: &Registry, repository: &Repository) -> Vec<String> {
+        let images = self.images().into_iter();
+        images
+            .filter(|(_, image)| image.registry == *registry && image.repository == *repository)
+            .map(|(container, _)| container)
+            .collect()
+    }
+
+    /// Returns the registration of a copy in which only the images of `containers` differ.
+    ///
+    /// Refuses, by its path, a field that the copy would lose.  Calls nothing.
+    pub async fn copy(
+        &self,
+        ecs: &Client,
+        containers: &[String],
+        image: &str,
+    ) -> Result<Registration, Fault> {
+        let mut wanted = self.json.clone();
+        if let Some(fields) = wanted.as_object_mut() {
+            fields.retain(|name, _| !ADDED_BY_ECS.contains(&name.as_str()));
+        }
+        for container in
+            wanted.get_mut("containerDefinitions").and_then(Value::as_array_mut).into_iter().flatten()
+        {
+            let ours = container
+                .get("name")
+                .and_then(Value::as_str)
+                .is_some_and(|n| containers.iter().any(|c| c == n));
+            if let (true, Some(fields)) = (ours, container.as_object_mut()) {
+                fields.insert("image".to_owned(), image.into());
+            }
+        }
+        let registration = self.typed_copy(ecs, containers, image);
+        match lost(&wanted, &unsent(registration.clone()).await, "") {
+            None => Ok(registration),
+            Some(path) => Err(Fault::NotSupported(format!(
+                "the task definition {} has {path}, which a copy would lose",
+                self.arn
+            ))),
+        }
+    }
+
+    fn typed_copy(&self, ecs: &Client, containers: &[String], image: &str) -> Registration {
+        let from = self.typed.clone();
+        let definitions = from.container_definitions.map(|all| {
+            let changed = all.into_iter().map(|mut one| {
+                if one.name.as_ref().is_some_and(|name| containers.contains(name)) {
+                    one.image = Some(image.to_owned());
+                }
+                one
+            });
+            changed.collect()
+        });
+        ecs.register_task_definition()
+            .set_family(from.family)
+            .set_container_definitions(definitions)
+            .set_task_role_arn(from.task_role_arn)
+            .set_execution_role_arn(from.execution_role_arn)
+            .set_network_mode(from.network_mode)
+            .set_volumes(from.volumes)
+            .set_placement_constraints(from.placement_constraints)
+            .set_requires_compatibilities(from.requires_compatibilities)
+            .set_cpu(from.cpu)
+            .set_memory(from.memory)
+            .set_pid_mode(from.pid_mode)
+            .set_ipc_mode(from.ipc_mode)
+            .set_proxy_configuration(from.proxy_configuration)
+            .set_ephemeral_storage(from.ephemeral_storage)
+            .set_runtime_platform(from.runtime_platform)
+            .set_enable_fault_injection(from.enable_fault_injection)
+            .set_tags(Some(self.tags.clone()).filter(|tags| !tags.is_empty()))
+    }
+}
+
+/// Returns the path of the first field of `wanted` that `sent` lacks or has otherwise.
+///
+/// A field that is empty, zero or false may be absent: the SDK leaves such defaults out.
+fn lost(wanted: &Value, sent: &Value, path: &str) -> Option<String> {
+    match (wanted, sent) {
+        (Value::Object(fields), _) => fields.iter().find_map(|(name, value)| {
+            let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            lost(value, sent.get(name).unwrap_or(&Value::Null), &below)
+        }),
+        (Value::Array(items), _) => items
+            .iter()
+            .enumerate()
+            .find_map(|(n, item)| lost(item, sent.get(n).unwrap_or(&Value::Null), &format!("{path}[{n}]"))),
+        (wanted, sent) if wanted == sent || (sent.is_null() && is_default(wanted)) => None,
+        _ => Some(path.to_owned()),
+    }
+}
+
+fn is_default(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+/// Returns what a registration would send, and sends nothing.
+async fn unsent(registration: Registration) -> Value {
+    let overheard = Overheard { hold_back: true, ..Overheard::default() };
+    // It always fails: the interceptor stops it once the request is written.
+    drop(registration.customize().interceptor(overheard.clone()).send().await);
+    overheard.take()
+}
+
+/// Listens to the JSON of one call: its answer, or the request that it then holds back.
+#[derive(Clone, Debug, Default)]
+struct Overheard {
+    hold_back: bool,
+    body: Arc<Mutex<Option<Value>>>,
+}
+
+impl Overheard {
+    fn keep(&self, body: Option<&[u8]>) {
+        if let (Ok(mut kept), Some(body)) = (self.body.lock(), body) {
+            *kept = serde_json::from_slice(body).ok();
+        }
+    }
+
+    fn take(&self) -> Value {
+        self.body.lock().ok().and_then(|mut kept| kept.take()).unwrap_or_default()
+    }
+}
+
+impl Intercept for Overheard {
+    fn name(&self) -> &'static str {
+        "Overheard"
+    }
+
+    fn read_after_serialization(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if !self.hold_back {
+            return Ok(());
+        }
+        self.keep(context.request().body().bytes());
+        Err("only its request was wanted".into())
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.keep(context.response().body().bytes());
+        Ok(())
+    }
+}
