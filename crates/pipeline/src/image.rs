@@ -9,6 +9,8 @@ pub struct ImageReference {
     pub host: String,
     /// The account that the host belongs to.
     pub registry: Registry,
+    /// The region of the registry.
+    pub region: String,
     /// The repository.
     pub repository: Repository,
     /// The tag, if it names one.
@@ -22,9 +24,8 @@ impl ImageReference {
     pub fn parse(text: &str) -> Option<Self> {
         let (host, rest) = text.split_once('/')?;
         let (account, domain) = host.split_once('.')?;
-        if !domain.starts_with("dkr.ecr.") && !domain.starts_with("dkr-ecr.") {
-            return None;
-        }
+        let region = domain.strip_prefix("dkr.ecr.").or_else(|| domain.strip_prefix("dkr-ecr."))?;
+        let (region, _) = region.split_once('.')?;
         let (name, digest) = match rest.split_once('@') {
             Some((name, digest)) => (name, Some(Digest::parse(digest).ok()?)),
             None => (rest, None),
@@ -36,6 +37,7 @@ impl ImageReference {
         Some(ImageReference {
             host: host.to_owned(),
             registry: Registry::parse(account).ok()?,
+            region: region.to_owned(),
             repository: Repository::parse(repository).ok()?,
             tag,
             digest,
@@ -58,7 +60,7 @@ mod tests {
     fn reads_tag_and_digest() {
         let text = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users:dev@{D}");
         let image = ImageReference::parse(&text).unwrap();
-        assert_eq!(image.repository.as_str(), "shop/users");
+        assert_eq!((image.repository.as_str(), image.region.as_str()), ("shop/users", "eu-west-1"));
         assert_eq!(image.tag.as_ref().unwrap().as_str(), "dev");
         assert_eq!(
             image.pinned(&Digest::parse(D).unwrap()),

@@ -3,7 +3,8 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+pub use lambda_runtime::Error;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -38,7 +39,8 @@ where
     let subject = subject_of(&payload);
     let work = async {
         let request = document::read("the payload", payload)?;
-        let response = handler(request, now).await?;
+        // Boxed: the nested futures of an SDK call are deeper than the compiler's limit.
+        let response = Box::pin(handler(request, now)).await?;
         serde_json::to_value(response).map_err(|error| Fault::Defect(format!("unwritable answer: {error}")))
     };
     let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {

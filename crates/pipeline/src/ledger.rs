@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::aws::fault_of;
@@ -213,10 +214,57 @@ impl Ledger {
         }
     }
 
+    /// Reads the moves of a release, in the order of their waves.
+    pub async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
+        let mut moves = Vec::new();
+        for (sk, row) in self.list(&format!("release#{release}"), "move#").await? {
+            let mut numbers = sk.split('#').skip(1).map(str::parse);
+            let (Some(Ok(wave)), Some(Ok(n))) = (numbers.next(), numbers.next()) else {
+                return Err(Fault::Defect(format!("{sk} is not the key of a move")));
+            };
+            moves.push((MoveKey::new(release.clone(), wave, n), row));
+        }
+        moves.sort_by_key(|(key, _): &(MoveKey, MoveRow)| key.order());
+        Ok(moves)
+    }
+
+    /// Moves a number on by `step`, from `now` at the earliest, and returns it; atomic, and never refused.
+    pub async fn advance(&self, key: &Key, step: i64, now: i64) -> Result<i64, Fault> {
+        let number = |n: i64| AttributeValue::N(n.to_string());
+        loop {
+            for (expression, condition) in [
+                ("SET up_to = up_to + :step", "up_to > :now"),
+                ("SET up_to = :now_and_step", "attribute_not_exists(up_to) OR up_to <= :now"),
+            ] {
+                let busy = condition == "up_to > :now";
+                let (name, value) = if busy { (":step", step) } else { (":now_and_step", now + step) };
+                let update =
+                    self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
+                let update = update.update_expression(expression).condition_expression(condition);
+                let update = update.expression_attribute_values(name, number(value));
+                let update = update.expression_attribute_values(":now", number(now));
+                match update.return_values(ReturnValue::UpdatedNew).send().await {
+                    Ok(answer) => {
+                        let up_to = answer.attributes().and_then(|fields| fields.get("up_to"));
+                        let up_to = up_to.and_then(|up_to| up_to.as_n().ok()).and_then(|n| n.parse().ok());
+                        return up_to.ok_or_else(|| Fault::Defect(format!("{} has no number", key.pk)));
+                    }
+                    Err(error) if is_refused(&error) => {}
+                    Err(error) => return Err(fault_of(&format!("update {} {}", key.pk, key.sk), &error)),
+                }
+            }
+        }
+    }
+
     /// Returns the client and the table's name, for writes that only one function makes.
     pub fn raw(&self) -> (&Client, &str) {
         (&self.client, &self.table)
     }
+}
+
+/// Tells whether a write was refused by its own condition.
+fn is_refused<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalCheckFailedException")
 }
 
 /// Writes a row as DynamoDB keeps it, its keys included.

@@ -25,6 +25,22 @@ pub struct MoveKey {
     pub machine: String,
 }
 
+impl MoveKey {
+    /// Makes the key of a move that is in the ledger.
+    pub fn new(release: ReleaseId, wave: u32, ordinal: u32) -> Self {
+        let which = MoveRef::Ordinal(ordinal);
+        MoveKey { release, wave, which, execution: String::new(), machine: String::new() }
+    }
+
+    /// Returns its place in the release: by wave, then by ordinal.
+    pub fn order(&self) -> (u32, u32) {
+        match self.which {
+            MoveRef::Ordinal(n) => (self.wave, n),
+            MoveRef::Inline(_) => (self.wave, 0),
+        }
+    }
+}
+
 /// A move by its ordinal, or given whole, as sample events do.
 ///
 /// A move given whole reads and writes no ledger, and holds no lease.

@@ -219,6 +219,9 @@ pub struct MoveRow {
     /// How long the rollout may take.
     pub health_timeout_seconds: u32,
 
+    /// When its first step began.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
     /// The revision registered for it.
     #[serde(default)]
     pub registered: Option<TaskDefinitionArn>,

@@ -3,6 +3,7 @@
 //! The SDK drops every field that it does not know.  So the answer of ECS is kept as JSON beside the SDK's own
 //! types, and what a registration would send is compared with it.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_ecs::Client;
@@ -19,7 +20,7 @@ use serde_json::Value;
 
 use crate::Fault;
 use crate::aws::fault_of;
-use crate::ids::{Registry, Repository, TaskDefinitionArn};
+use crate::ids::{Digest, TaskDefinitionArn};
 use crate::image::ImageReference;
 
 /// What ECS adds to a task definition by itself; a registration cannot carry it.
@@ -72,41 +73,25 @@ impl TaskDefinition {
             .collect()
     }
 
-    /// Returns the containers whose image comes from one repository.
-    pub fn containers_of(&self, registry: &Registry, repository: &Repository) -> Vec<String> {
-        let images = self.images().into_iter();
-        images
-            .filter(|(_, image)| image.registry == *registry && image.repository == *repository)
-            .map(|(container, _)| container)
-            .collect()
+    /// Tells whether a service may be pointed at it.
+    pub fn active(&self) -> bool {
+        self.typed.status().is_some_and(|status| status.as_str() == "ACTIVE")
     }
 
-    /// Returns the registration of a copy in which only the images of `containers` differ.
+    /// Returns the registration of a copy in which only the images of `containers` differ: pinned to `digest`.
     ///
     /// Refuses, by its path, a field that the copy would lose.  Calls nothing.
-    pub async fn copy(
+    pub async fn pinned(
         &self,
         ecs: &Client,
         containers: &[String],
-        image: &str,
+        digest: &Digest,
     ) -> Result<Registration, Fault> {
-        let mut wanted = self.json.clone();
-        if let Some(fields) = wanted.as_object_mut() {
-            fields.retain(|name, _| !ADDED_BY_ECS.contains(&name.as_str()));
-        }
-        for container in
-            wanted.get_mut("containerDefinitions").and_then(Value::as_array_mut).into_iter().flatten()
-        {
-            let ours = container
-                .get("name")
-                .and_then(Value::as_str)
-                .is_some_and(|n| containers.iter().any(|c| c == n));
-            if let (true, Some(fields)) = (ours, container.as_object_mut()) {
-                fields.insert("image".to_owned(), image.into());
-            }
-        }
-        let registration = self.typed_copy(ecs, containers, image);
-        match lost(&wanted, &unsent(registration.clone()).await, "") {
+        let images = self.images().into_iter().filter(|(container, _)| containers.contains(container));
+        let images: HashMap<String, String> =
+            images.map(|(container, image)| (container, image.pinned(digest))).collect();
+        let registration = self.typed_copy(ecs, &images);
+        match lost(&self.wanted(&images), &unsent(registration.clone()).await, "") {
             None => Ok(registration),
             Some(path) => Err(Fault::NotSupported(format!(
                 "the task definition {} has {path}, which a copy would lose",
@@ -115,16 +100,30 @@ impl TaskDefinition {
         }
     }
 
-    fn typed_copy(&self, ecs: &Client, containers: &[String], image: &str) -> Registration {
+    /// Returns the JSON that a copy must have.
+    fn wanted(&self, images: &HashMap<String, String>) -> Value {
+        let mut wanted = self.json.clone();
+        if let Some(fields) = wanted.as_object_mut() {
+            fields.retain(|name, _| !ADDED_BY_ECS.contains(&name.as_str()));
+        }
+        let containers = wanted.get_mut("containerDefinitions").and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
+            let image = container.get("name").and_then(Value::as_str).and_then(|name| images.get(name));
+            if let Some(image) = image.cloned() {
+                container.insert("image".to_owned(), image.into());
+            }
+        }
+        wanted
+    }
+
+    fn typed_copy(&self, ecs: &Client, images: &HashMap<String, String>) -> Registration {
         let from = self.typed.clone();
-        let definitions = from.container_definitions.map(|all| {
-            let changed = all.into_iter().map(|mut one| {
-                if one.name.as_ref().is_some_and(|name| containers.contains(name)) {
-                    one.image = Some(image.to_owned());
-                }
-                one
-            });
-            changed.collect()
+        let definitions = from.container_definitions.map(|mut all| {
+            for container in &mut all {
+                let image = container.name.as_ref().and_then(|name| images.get(name));
+                container.image = image.cloned().or_else(|| container.image.take());
+            }
+            all
         });
         ecs.register_task_definition()
             .set_family(from.family)

@@ -1,0 +1,3 @@
+//! Holds what tests and the demo need and nothing deploys.
+
+pub mod image;

@@ -1,0 +1,103 @@
+//! Points one ECS service at one image digest, and says which deployment that started.
+//!
+//! Copies the task definition that runs, changes nothing but the image of the matching containers, and updates
+//! the service with it alone.  Reads first, so that a repeat is harmless.  Never waits for the rollout, never
+//! picks an image, never deregisters anything.
+
+pub mod plan;
+pub mod service;
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+use pipeline::payload::MoveKey;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use plan::Plan;
+use service::Port;
+
+/// What the state machine asks for.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase")]
+pub enum Request {
+    /// Register the task definition of a move.
+    Register(MoveKey),
+    /// Point the service at it.
+    Update(MoveKey),
+}
+
+/// What was done.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Response {
+    /// The revision is there.
+    #[serde(rename_all = "camelCase")]
+    Registered {
+        /// The revision.
+        task_definition: TaskDefinitionArn,
+    },
+    /// The service is on its way to it.
+    Updated {
+        /// Our deployment.
+        deployment: DeploymentId,
+    },
+    /// Somebody else deployed the service meanwhile; it was left alone.
+    Superseded {
+        /// Whose deployment is in place.
+        superseded: String,
+    },
+}
+
+/// The function.
+#[derive(Debug)]
+pub struct Deploy<P> {
+    /// ECS and the ledger.
+    pub port: P,
+}
+
+impl<P: Port> Deploy<P> {
+    /// Answers one request.
+    pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
+        match request {
+            Request::Register(key) => self.register(&key).await,
+            Request::Update(key) => self.update(&key, now).await,
+        }
+    }
+
+    async fn register(&self, key: &MoveKey) -> Result<Response, Fault> {
+        let row = self.port.load(key).await?;
+        if let Some(task_definition) = row.registered {
+            return Ok(Response::Registered { task_definition });
+        }
+        let task_definition = self.port.register(key, &row).await?;
+        self.port.note(key, json!({"registered": task_definition})).await?;
+        Ok(Response::Registered { task_definition })
+    }
+
+    async fn update(&self, key: &MoveKey, now: Timestamp) -> Result<Response, Fault> {
+        let row = self.port.load(key).await?;
+        let Some(revision) = &row.registered else {
+            return Err(Fault::InvalidInput(format!("no revision is registered for {} yet", row.service)));
+        };
+        let touched = row.touched.unwrap_or(now);
+        let deployment = match plan::next(&self.port.deployments(&row).await?, revision, &row.replaces) {
+            Plan::Adopt(deployment) => deployment,
+            Plan::Superseded(by) => {
+                let reason = format!("{by} is in place of {}", row.replaces);
+                self.port
+                    .note(key, json!({"verdict": "Superseded", "reason": reason, "decided": now}))
+                    .await?;
+                return Ok(Response::Superseded { superseded: by });
+            }
+            Plan::Start => {
+                // Whatever happens from here on, the service may have changed.
+                self.port.note(key, json!({"touched": touched})).await?;
+                self.port.check_lease(key, &row).await?;
+                self.port.point(&row, revision).await?
+            }
+        };
+        self.port.note(key, json!({"touched": touched, "deployment": deployment})).await?;
+        Ok(Response::Updated { deployment })
+    }
+}

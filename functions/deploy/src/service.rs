@@ -1,0 +1,76 @@
+//! The port to ECS and the ledger, and its adapter.
+
+use aws_config::SdkConfig;
+use aws_sdk_ecs::Client;
+use pipeline::Fault;
+use pipeline::aws::fault_of;
+use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+use pipeline::ledger::Ledger;
+use pipeline::payload::MoveKey;
+use pipeline::rows::MoveRow;
+use pipeline::service::{self, Deployment};
+use pipeline::task_definition::TaskDefinition;
+use serde_json::Value;
+
+/// All that the function asks of the world.
+pub trait Port {
+    /// Reads a move.
+    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault>;
+    /// Notes what was done about a move.
+    async fn note(&self, key: &MoveKey, fields: Value) -> Result<(), Fault>;
+    /// Makes sure that the lease is still held.
+    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault>;
+    /// Registers the running task definition again, its image pinned to the digest.
+    async fn register(&self, key: &MoveKey, row: &MoveRow) -> Result<TaskDefinitionArn, Fault>;
+    /// Reads the deployments of the service.
+    async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault>;
+    /// Points the service at a revision.
+    async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault>;
+}
+
+/// ECS and the ledger.
+#[derive(Debug)]
+pub struct Aws {
+    ecs: Client,
+    ledger: Ledger,
+}
+
+impl Aws {
+    /// Makes the adapter.
+    pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
+        Ok(Aws { ecs: Client::new(config), ledger: Ledger::new(config)? })
+    }
+}
+
+impl Port for Aws {
+    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
+        self.ledger.load(key).await
+    }
+
+    async fn note(&self, key: &MoveKey, fields: Value) -> Result<(), Fault> {
+        self.ledger.note(key, fields).await
+    }
+
+    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault> {
+        self.ledger.check_lease(key, row).await
+    }
+
+    async fn register(&self, key: &MoveKey, row: &MoveRow) -> Result<TaskDefinitionArn, Fault> {
+        let running = TaskDefinition::read(&self.ecs, &row.running).await?;
+        let copy = running.pinned(&self.ecs, &row.containers, &row.digest).await?;
+        self.check_lease(key, row).await?;
+        let answer = copy.send().await;
+        let answer =
+            answer.map_err(|error| fault_of(&format!("register a copy of {}", row.running), &error))?;
+        let arn = answer.task_definition().and_then(|revision| revision.task_definition_arn());
+        TaskDefinitionArn::parse(arn.unwrap_or_default())
+    }
+
+    async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault> {
+        service::deployments(&self.ecs, &row.cluster, &row.service).await
+    }
+
+    async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
+        service::point(&self.ecs, &row.cluster, &row.service, to).await
+    }
+}

@@ -1,0 +1,220 @@
+//! The port to ECR and the ledger, and its adapter.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::types::ImageIdentifier;
+use pipeline::Fault;
+use pipeline::aws::fault_of;
+use pipeline::clock::Timestamp;
+use pipeline::ids::{Digest, Registry, Repository};
+use pipeline::ledger::{Key, Ledger};
+use pipeline::payload::{MoveKey, MoveRef};
+use pipeline::rows::{MoveRow, RepositoryRow, WriteRow};
+use serde_json::json;
+
+use crate::RestoreKey;
+use crate::manifest::{MEDIA_TYPES, Manifest};
+use crate::tags::Tagging;
+
+mod slot;
+
+/// How long a written tag is remembered; events are delivered within a day or not at all.
+const REMEMBERED_SECONDS: i64 = 7 * 24 * 3600;
+
+/// One repository.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// The account.
+    pub registry: Registry,
+    /// The name.
+    pub repository: Repository,
+}
+
+impl Place {
+    /// Returns where the image of a move is.
+    pub fn of(row: &MoveRow) -> Self {
+        Place { registry: row.registry.clone(), repository: row.repository.clone() }
+    }
+}
+
+/// What is in a repository, of all that was asked for.
+#[derive(Debug, Default, PartialEq)]
+pub struct Seen {
+    images: BTreeMap<Digest, Manifest>,
+    tags: BTreeMap<String, Digest>,
+}
+
+impl Seen {
+    /// Returns the image with that digest.
+    pub fn image(&self, digest: &Digest) -> Option<&Manifest> {
+        self.images.get(digest)
+    }
+
+    /// Returns what a tag names.
+    pub fn tagged(&self, tag: &str) -> Option<&Digest> {
+        self.tags.get(tag)
+    }
+}
+
+/// All that the function asks of the world.
+pub trait Port {
+    /// Reads a move.
+    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault>;
+    /// Reads the images and tags of some taggings, in one call.
+    async fn look(&self, place: &Place, wanted: &[Tagging]) -> Result<Seen, Fault>;
+    /// Notes that a move began, what its image consists of, and what the environment had.
+    async fn begin(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        children: Vec<Digest>,
+        now: Timestamp,
+    ) -> Result<(), Fault>;
+    /// Makes sure that the lease is still held.
+    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault>;
+    /// Writes down that the environment's tag is about to be written.
+    async fn announce(&self, row: &MoveRow, digest: &Digest, now: Timestamp) -> Result<(), Fault>;
+    /// Writes a tag.
+    async fn put(&self, place: &Place, tag: &str, image: &Manifest) -> Result<(), Fault>;
+    /// Draws the next start slot of the account.
+    async fn slot(&self, now: Timestamp) -> Result<Timestamp, Fault>;
+    /// Reads a repository's row of a release.
+    async fn repository(&self, key: &RestoreKey) -> Result<RepositoryRow, Fault>;
+    /// Reads the moves of that repository.
+    async fn moves(&self, key: &RestoreKey) -> Result<Vec<(MoveKey, MoveRow)>, Fault>;
+}
+
+/// ECR and the ledger.
+#[derive(Debug)]
+pub struct Aws {
+    ecr: Client,
+    ledger: Ledger,
+}
+
+impl Aws {
+    /// Makes the adapter.
+    pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
+        Ok(Aws { ecr: Client::new(config), ledger: Ledger::new(config)? })
+    }
+}
+
+impl Port for Aws {
+    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
+        self.ledger.load(key).await
+    }
+
+    async fn look(&self, place: &Place, wanted: &[Tagging]) -> Result<Seen, Fault> {
+        let ids = wanted.iter().flat_map(|tagging| {
+            let by_digest = ImageIdentifier::builder().image_digest(tagging.digest.as_str()).build();
+            [by_digest, ImageIdentifier::builder().image_tag(&tagging.tag).build()]
+        });
+        let call = self.ecr.batch_get_image().registry_id(place.registry.as_str());
+        let call = call.repository_name(place.repository.as_str()).set_image_ids(Some(ids.collect()));
+        // With fewer types ECR would convert a manifest read by tag, and its digest would be another.
+        let call = call.set_accepted_media_types(Some(MEDIA_TYPES.map(str::to_owned).to_vec()));
+        let answer = call.send().await;
+        let answer =
+            answer.map_err(|error| fault_of(&format!("read images of {}", place.repository), &error))?;
+        let mut seen = Seen::default();
+        for image in answer.images.unwrap_or_default() {
+            let (Some(id), Some(bytes)) = (image.image_id, image.image_manifest) else { continue };
+            let digest = Digest::parse(id.image_digest.unwrap_or_default())?;
+            seen.tags.extend(id.image_tag.map(|tag| (tag, digest.clone())));
+            let media_type = image.image_manifest_media_type.unwrap_or_default();
+            seen.images.insert(digest.clone(), Manifest::checked(digest, media_type, bytes)?);
+        }
+        Ok(seen)
+    }
+
+    async fn begin(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        children: Vec<Digest>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        if let MoveRef::Inline(_) = key.which {
+            return Ok(());
+        }
+        let before = row.restore.as_ref().map(|restore| restore.digest.clone());
+        let (registry, repository) = (row.registry.clone(), row.repository.clone());
+        let first = RepositoryRow { registry, repository, tag: row.tag.clone(), before };
+        self.ledger.put_new(&Key::repository(&key.release, row.repository_row), &first).await?;
+        self.ledger.note(key, json!({"started": now, "children": children})).await
+    }
+
+    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault> {
+        self.ledger.check_lease(key, row).await
+    }
+
+    async fn announce(&self, row: &MoveRow, digest: &Digest, now: Timestamp) -> Result<(), Fault> {
+        let expires = now.plus_seconds(REMEMBERED_SECONDS).millis() / 1000;
+        let write = WriteRow { digest: digest.clone(), time: now, expires };
+        self.ledger.put(&Key::write(&row.environment, &row.repository, now), &write).await
+    }
+
+    async fn put(&self, place: &Place, tag: &str, image: &Manifest) -> Result<(), Fault> {
+        let call = self.ecr.put_image().registry_id(place.registry.as_str());
+        let call = call.repository_name(place.repository.as_str()).image_tag(tag);
+        let call = call.image_manifest(&image.bytes).image_digest(image.digest.as_str());
+        let call = call
+            .set_image_manifest_media_type(Some(image.media_type.clone()).filter(|kind| !kind.is_empty()));
+        let Err(error) = call.send().await else { return Ok(()) };
+        match error.as_service_error() {
+            Some(known) if known.is_image_already_exists_exception() => Ok(()),
+            Some(known) if known.is_image_tag_already_exists_exception() => Err(Fault::Denied(format!(
+                "the tag {tag} of {} is immutable: exclude it with the filters {tag} and tidegate.* \
+                 (imageTagMutabilityExclusionFilters)",
+                place.repository
+            ))),
+            _ => Err(fault_of(&format!("tag {} of {} as {tag}", image.digest, place.repository), &error)),
+        }
+    }
+
+    async fn slot(&self, now: Timestamp) -> Result<Timestamp, Fault> {
+        slot::draw(&self.ledger, now).await
+    }
+
+    async fn repository(&self, key: &RestoreKey) -> Result<RepositoryRow, Fault> {
+        let row = self.ledger.get(&Key::repository(&key.release, key.repository)).await?;
+        row.ok_or_else(|| Fault::NotFound(format!("repository {} of {}", key.repository, key.release)))
+    }
+
+    async fn moves(&self, key: &RestoreKey) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
+        let rows = self.ledger.moves(&key.release).await?;
+        Ok(rows.into_iter().filter(|(_, row)| row.repository_row == key.repository).collect())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub fn digest(letter: char) -> Digest {
+        Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
+    }
+
+    pub fn image(digest: &Digest) -> Manifest {
+        Manifest { digest: digest.clone(), media_type: MEDIA_TYPES[2].to_owned(), bytes: "{}".to_owned() }
+    }
+
+    pub fn row() -> MoveRow {
+        let request = include_str!("../../../events/retag/good.json");
+        let request: serde_json::Value = serde_json::from_str(request).unwrap();
+        serde_json::from_value(request.get("move").unwrap().clone()).unwrap()
+    }
+
+    impl Seen {
+        pub fn of(
+            images: impl IntoIterator<Item = Manifest>,
+            tags: impl IntoIterator<Item = (&'static str, Digest)>,
+        ) -> Self {
+            Seen {
+                images: images.into_iter().map(|image| (image.digest.clone(), image)).collect(),
+                tags: tags.into_iter().map(|(tag, digest)| (tag.to_owned(), digest)).collect(),
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Which tags go back when a release did not stay.  Pure.
+
+use pipeline::fate::Fate;
+use pipeline::rows::{MoveRow, RepositoryRow};
+
+use crate::tags::{Tagging, keep_tag};
+
+/// What to put back.
+#[derive(Debug, PartialEq)]
+pub struct Plan {
+    /// The tags, and what they name afterwards.
+    pub tags: Vec<Tagging>,
+    /// The services that stay on the new digest.
+    pub stayed: Vec<String>,
+}
+
+/// Decides for one repository.
+///
+/// The environment's tag goes back only if no service stayed on the new digest; `.live` of every service that did
+/// not stay goes back in any case.
+pub fn plan<'a>(repository: &RepositoryRow, moves: impl Iterator<Item = &'a MoveRow>) -> Plan {
+    let mut plan = Plan { tags: Vec::new(), stayed: Vec::new() };
+    for row in moves {
+        match (Fate::of(row), &row.restore) {
+            (Fate::Undone | Fate::Failed, Some(restore)) => plan.tags.push(Tagging {
+                tag: keep_tag(&row.environment, &row.service, "live"),
+                digest: restore.digest.clone(),
+                service: Some(row.service.clone()),
+            }),
+            (Fate::Deployed | Fate::NeedsHuman, _) => plan.stayed.push(row.service.to_string()),
+            _ => {}
+        }
+    }
+    if let (true, Some(before)) = (plan.stayed.is_empty(), &repository.before) {
+        plan.tags.push(Tagging { tag: repository.tag.clone(), digest: before.clone(), service: None });
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::tests::{digest, row};
+    use pipeline::clock::Timestamp;
+    use pipeline::rows::Verdict;
+
+    fn repository() -> RepositoryRow {
+        let row = row();
+        RepositoryRow {
+            registry: row.registry,
+            repository: row.repository,
+            tag: row.tag,
+            before: Some(digest('a')),
+        }
+    }
+
+    fn with(verdict: Verdict, undo_verdict: Option<Verdict>) -> MoveRow {
+        let touched = Some(Timestamp::from_millis(0));
+        MoveRow {
+            touched,
+            verdict: Some(verdict),
+            undo_started: undo_verdict.and(touched),
+            undo_verdict,
+            ..row()
+        }
+    }
+
+    #[test]
+    fn everything_goes_back_when_nothing_stayed() {
+        let undone = with(Verdict::Unhealthy, Some(Verdict::Healthy));
+        let plan = plan(&repository(), [&undone].into_iter());
+        let tags: Vec<_> = plan.tags.iter().map(|tagging| (tagging.tag.as_str(), &tagging.digest)).collect();
+        assert_eq!(tags, [("tidegate.dev.users.live", &digest('a')), ("dev", &digest('a'))]);
+        assert!(plan.stayed.is_empty());
+    }
+
+    #[test]
+    fn the_environments_tag_stays_with_a_service_that_stayed() {
+        let undone = with(Verdict::Unhealthy, Some(Verdict::Healthy));
+        let plan = plan(&repository(), [&undone, &with(Verdict::Healthy, None)].into_iter());
+        assert_eq!(plan.tags.len(), 1);
+        assert_eq!(plan.stayed, ["users"]);
+    }
+}

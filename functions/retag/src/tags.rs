@@ -1,0 +1,143 @@
+//! Which tags a move needs, and which of them are missing.  Pure.
+
+use pipeline::Fault;
+use pipeline::ids::{Digest, EnvironmentName, ServiceName};
+use pipeline::rows::MoveRow;
+use sha2::{Digest as _, Sha256};
+
+use crate::manifest::Manifest;
+use crate::registry::Seen;
+
+/// Every keep-tag starts so; the rule that hears pushes leaves them out.
+pub const KEEP: &str = "tidegate.";
+
+/// The longest tag that ECR takes.
+const LONGEST: usize = 128;
+
+/// A tag and the digest that it is to name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tagging {
+    /// The tag.
+    pub tag: String,
+    /// The digest.
+    pub digest: Digest,
+    /// The service that a keep-tag speaks of; none for the environment's tag.
+    pub service: Option<ServiceName>,
+}
+
+/// A tag that has to be written, and the manifest to write it with.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// What is wanted.
+    pub tagging: &'a Tagging,
+    /// The image itself.
+    pub image: &'a Manifest,
+}
+
+impl std::ops::Deref for Change<'_> {
+    type Target = Tagging;
+    fn deref(&self) -> &Tagging {
+        self.tagging
+    }
+}
+
+/// Returns the tags of a move, in the order in which they are written.
+///
+/// What is replaced gets its keep-tag first: without it, moving the environment's tag could leave the way back
+/// untagged, and a lifecycle rule would take it.
+pub fn of_move(row: &MoveRow) -> Vec<Tagging> {
+    let keep = |kind: &str, digest: &Digest| Tagging {
+        tag: keep_tag(&row.environment, &row.service, kind),
+        digest: digest.clone(),
+        service: Some(row.service.clone()),
+    };
+    let mut tags = Vec::new();
+    tags.extend(row.restore.iter().map(|restore| keep("previous", &restore.digest)));
+    tags.push(Tagging { tag: row.tag.clone(), digest: row.digest.clone(), service: None });
+    tags.push(keep("live", &row.digest));
+    tags
+}
+
+/// Returns the tags that name something else yet; a fault if an image to be tagged is gone.
+pub fn missing<'a>(wanted: &'a [Tagging], seen: &'a Seen) -> Result<Vec<Change<'a>>, Fault> {
+    let missing = wanted.iter().filter(|tagging| seen.tagged(&tagging.tag) != Some(&tagging.digest));
+    missing
+        .map(|tagging| match seen.image(&tagging.digest) {
+            Some(image) => Ok(Change { tagging, image }),
+            None => Err(Fault::NotFound(format!(
+                "the image {}, which {} must name,",
+                tagging.digest, tagging.tag
+            ))),
+        })
+        .collect()
+}
+
+/// Returns the name of a keep-tag, cut and hashed where ECR would refuse its length.
+pub fn keep_tag(environment: &EnvironmentName, service: &ServiceName, kind: &str) -> String {
+    let tag = format!("{KEEP}{environment}.{service}.{kind}");
+    if tag.len() <= LONGEST {
+        return tag;
+    }
+    let hash: String =
+        Sha256::digest(tag.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let end = format!(".{hash}.{kind}");
+    // Names are ASCII, so every index is a boundary.
+    let start = tag.get(..LONGEST - end.len()).unwrap_or(KEEP);
+    format!("{start}{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::tests::{digest, image, row};
+
+    fn names(changes: &[Change<'_>]) -> Vec<(String, Digest)> {
+        changes.iter().map(|change| (change.tag.clone(), change.digest.clone())).collect()
+    }
+
+    #[test]
+    fn the_way_back_is_kept_before_the_tag_moves() {
+        let row = row();
+        let seen = Seen::of([image(&row.digest), image(&digest('a'))], [("dev", digest('a'))]);
+        let wanted = of_move(&row);
+        assert_eq!(
+            names(&missing(&wanted, &seen).unwrap()),
+            [
+                ("tidegate.dev.users.previous".to_owned(), digest('a')),
+                ("dev".to_owned(), row.digest.clone()),
+                ("tidegate.dev.users.live".to_owned(), row.digest.clone()),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_right_already_is_not_written_again() {
+        let row = row();
+        let seen = Seen::of(
+            [image(&row.digest), image(&digest('a'))],
+            [
+                ("dev", row.digest.clone()),
+                ("tidegate.dev.users.live", row.digest.clone()),
+                ("tidegate.dev.users.previous", digest('a')),
+            ],
+        );
+        assert!(missing(&of_move(&row), &seen).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_way_back_that_is_gone_stops_the_move() {
+        let row = row();
+        let seen = Seen::of([image(&row.digest)], []);
+        assert_eq!(missing(&of_move(&row), &seen).unwrap_err().name(), "NotFound");
+    }
+
+    #[test]
+    fn long_names_are_cut_and_stay_apart() {
+        let environment = EnvironmentName::parse("dev").unwrap();
+        let tag = |last: &str| {
+            keep_tag(&environment, &ServiceName::parse(format!("{}{last}", "s".repeat(200))).unwrap(), "live")
+        };
+        assert_eq!(tag("a").len(), LONGEST);
+        assert!(tag("a").ends_with(".live") && tag("a") != tag("b"));
+    }
+}

@@ -1,0 +1,80 @@
+//! Puts one ECS service back to its restore point, and says which deployment does it.
+//!
+//! Only if what is in place is our own deployment, or ECS's return from it: somebody else's deployment is never
+//! undone.  Never guesses "the revision before": the restore point was written down before the first change.
+//! Proves nothing; the rollback is a rollout, and health-test looks at it as at any other.
+
+pub mod plan;
+pub mod service;
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::ids::DeploymentId;
+use pipeline::payload::MoveKey;
+use serde::Serialize;
+use serde_json::json;
+
+use plan::Plan;
+use service::Port;
+
+/// What was done.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Response {
+    /// The service is on its way back.
+    Started {
+        /// The deployment that puts it back.
+        deployment: DeploymentId,
+        /// Whether it was there already, by ECS or by an earlier call.
+        already: bool,
+    },
+    /// Somebody else deployed the service since; it was left alone.
+    Superseded {
+        /// Whose deployment is in place.
+        superseded: String,
+    },
+    /// There is nothing to undo.
+    Nothing {
+        /// Why.
+        nothing: &'static str,
+    },
+}
+
+/// The function.
+#[derive(Debug)]
+pub struct Rollback<P> {
+    /// ECS and the ledger.
+    pub port: P,
+}
+
+impl<P: Port> Rollback<P> {
+    /// Answers one request.
+    pub async fn handle(&self, key: MoveKey, now: Timestamp) -> Result<Response, Fault> {
+        let row = self.port.load(&key).await?;
+        if let Some(nothing) = plan::nothing(&row, self.port.scope(&key).await?) {
+            return Ok(Response::Nothing { nothing });
+        }
+        let Some(restore) = &row.restore else {
+            return Err(Fault::NotFound(format!("a known good version of {}", row.service)));
+        };
+        let started = row.undo_started.unwrap_or(now);
+        let (deployment, already) = match plan::next(&self.port.deployments(&row).await?, &row, restore) {
+            Plan::Already(deployment) => (deployment, true),
+            Plan::Superseded(by) => {
+                let reason = format!("{by} is in place of our deployment");
+                self.port
+                    .note(&key, json!({"verdict": "Superseded", "reason": reason, "decided": now}))
+                    .await?;
+                return Ok(Response::Superseded { superseded: by });
+            }
+            Plan::Start => {
+                self.port.check_pinned(restore).await?;
+                self.port.note(&key, json!({"undoStarted": started})).await?;
+                self.port.check_lease(&key, &row).await?;
+                (self.port.point(&row, restore).await?, false)
+            }
+        };
+        self.port.note(&key, json!({"undoStarted": started, "undo": deployment})).await?;
+        Ok(Response::Started { deployment, already })
+    }
+}

@@ -1,0 +1,119 @@
+//! What to do about a service that is to go back, given the deployments that it has.  Pure.
+
+use pipeline::ids::DeploymentId;
+use pipeline::rows::{MoveRow, RestorePoint, Undo, Verdict};
+use pipeline::service::{Deployment, Rollout};
+
+/// The next step.
+#[derive(Debug, PartialEq)]
+pub enum Plan {
+    /// Our deployment is in place: go back.
+    Start,
+    /// The restore point is in place, by ECS or by an earlier call.
+    Already(DeploymentId),
+    /// Somebody else's is: leave it alone.
+    Superseded(String),
+}
+
+/// Tells why a move needs no undo, if it needs none.
+pub fn nothing(row: &MoveRow, scope: Undo) -> Option<&'static str> {
+    if row.touched.is_none() {
+        return Some("the service was never touched");
+    }
+    if row.verdict == Some(Verdict::Superseded) {
+        return Some("somebody else owns the service");
+    }
+    (scope == Undo::Failed && row.verdict != Some(Verdict::Unhealthy)).then_some("the move is not unhealthy")
+}
+
+/// Decides how to put a touched service back.
+pub fn next(deployments: &[Deployment], row: &MoveRow, restore: &RestorePoint) -> Plan {
+    let Some(primary) = deployments.iter().find(|one| one.primary) else {
+        return Plan::Superseded("nobody: the service is gone".to_owned());
+    };
+    let ours = |one: &Deployment| {
+        row.deployment
+            .as_ref()
+            .map_or(Some(&one.task_definition) == row.registered.as_ref(), |id| one.id == *id)
+    };
+    if ours(primary) {
+        return Plan::Start;
+    }
+    let ours_failed =
+        deployments.iter().find(|one| ours(one)).is_none_or(|one| one.rollout == Rollout::Failed);
+    let back = primary.task_definition == restore.task_definition;
+    if row.undo.as_ref() == Some(&primary.id) || back && (ours_failed || row.undo_started.is_some()) {
+        return Plan::Already(primary.id.clone());
+    }
+    Plan::Superseded(format!("{} on {}", primary.id, primary.task_definition))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::clock::Timestamp;
+    use pipeline::ids::TaskDefinitionArn;
+
+    fn row() -> MoveRow {
+        let request: serde_json::Value =
+            serde_json::from_str(include_str!("../../../events/rollback/good.json")).unwrap();
+        serde_json::from_value(request.get("move").unwrap().clone()).unwrap()
+    }
+
+    fn deployment(n: u32, revision: u32, primary: bool, rollout: Rollout) -> Deployment {
+        let arn = format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/users:{revision}");
+        let id = DeploymentId::parse(format!("ecs-svc/{n}")).unwrap();
+        Deployment { id, task_definition: TaskDefinitionArn::parse(arn).unwrap(), primary, rollout }
+    }
+
+    fn check(row: &MoveRow, deployments: &[Deployment], expected: Plan) {
+        assert_eq!(next(deployments, row, row.restore.as_ref().unwrap()), expected);
+    }
+
+    #[test]
+    fn our_own_deployment_is_undone() {
+        let (ours, old) =
+            (deployment(2, 2, true, Rollout::Completed), deployment(1, 1, false, Rollout::Completed));
+        check(&row(), &[ours, old], Plan::Start);
+    }
+
+    #[test]
+    fn the_return_of_ecs_from_our_failed_deployment_is_adopted() {
+        let back = deployment(3, 1, true, Rollout::InProgress);
+        let adopted = Plan::Already(back.id.clone());
+        check(&row(), &[back, deployment(2, 2, false, Rollout::Failed)], adopted);
+    }
+
+    #[test]
+    fn a_repeat_finds_its_own_rollback() {
+        let back = deployment(3, 1, true, Rollout::InProgress);
+        let adopted = Plan::Already(back.id.clone());
+        let row = MoveRow { undo_started: Some(Timestamp::from_millis(0)), ..row() };
+        check(&row, &[back, deployment(2, 2, false, Rollout::InProgress)], adopted);
+    }
+
+    #[test]
+    fn somebody_elses_deployment_is_left_alone() {
+        let other = "ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:7".to_owned();
+        let deployments =
+            [deployment(9, 7, true, Rollout::InProgress), deployment(2, 2, false, Rollout::Completed)];
+        check(&row(), &deployments, Plan::Superseded(other));
+    }
+
+    #[test]
+    fn a_person_who_went_back_by_hand_is_somebody_else() {
+        let hand = deployment(9, 1, true, Rollout::InProgress);
+        let other = Plan::Superseded(format!("{} on {}", hand.id, hand.task_definition));
+        check(&row(), &[hand, deployment(2, 2, false, Rollout::Completed)], other);
+    }
+
+    #[test]
+    fn only_what_was_touched_and_is_ours_is_undone() {
+        assert_eq!(nothing(&row(), Undo::All), None);
+        assert!(nothing(&MoveRow { touched: None, ..row() }, Undo::All).is_some());
+        assert!(nothing(&MoveRow { verdict: Some(Verdict::Superseded), ..row() }, Undo::All).is_some());
+        let healthy = MoveRow { verdict: Some(Verdict::Healthy), ..row() };
+        assert_eq!(nothing(&healthy, Undo::All), None);
+        assert!(nothing(&healthy, Undo::Failed).is_some());
+    }
+}
