@@ -71,7 +71,13 @@ identifier!(
     /// The name of an ECR repository, without the registry.
     Repository, "an ECR repository", "2 to 256 lower-case letters, digits, '.', '_', '-' or '/'",
     |text| (2..=256).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'/'))
+        && text.split('/').all(|part| {
+            let ends = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+            let inner = |b: u8| ends(&b) || matches!(b, b'.' | b'_' | b'-');
+            part.bytes().all(inner)
+                && part.as_bytes().first().is_some_and(ends)
+                && part.as_bytes().last().is_some_and(ends)
+        })
 );
 
 identifier!(

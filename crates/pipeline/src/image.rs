@@ -2,6 +2,14 @@
 
 use crate::ids::{Digest, Registry, Repository, Tag};
 
+/// The four kinds of manifest that an image can have.
+pub const MEDIA_TYPES: [&str; 4] = [
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+];
+
 /// An image in ECR: `<account>.dkr.ecr.<region>.<domain>/<repository>[:tag][@digest]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageReference {

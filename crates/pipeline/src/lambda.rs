@@ -30,7 +30,7 @@ where
 pub async fn answer<Request, Response>(
     payload: Value,
     now: Timestamp,
-    handler: impl AsyncFn(Request, Timestamp) -> Result<Response, Fault>,
+    mut handler: impl AsyncFnMut(Request, Timestamp) -> Result<Response, Fault>,
 ) -> Result<Value, Fault>
 where
     Request: DeserializeOwned,

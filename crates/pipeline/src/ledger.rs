@@ -34,6 +34,10 @@ impl Key {
     pub fn lease(environment: &EnvironmentName, service: &ServiceName) -> Self {
         Key::new(format!("env#{environment}"), format!("lease#{service}"))
     }
+    /// `env#<environment>` / `frozen`
+    pub fn frozen(environment: &EnvironmentName) -> Self {
+        Key::new(format!("env#{environment}"), "frozen")
+    }
     /// `env#<environment>` / `write#<repository>#<time>`
     pub fn write(environment: &EnvironmentName, repository: &Repository, time: Timestamp) -> Self {
         Key::new(format!("env#{environment}"), format!("write#{repository}#{time}"))

@@ -1,7 +1,10 @@
 //! What crosses the states of the machine: keys, and few answers.  The rest is in the ledger.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
+use crate::document;
 use crate::ids::ReleaseId;
 use crate::rows::MoveRow;
 
@@ -44,11 +47,22 @@ impl MoveKey {
 /// A move by its ordinal, or given whole, as sample events do.
 ///
 /// A move given whole reads and writes no ledger, and holds no lease.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum MoveRef {
     /// The ordinal within the wave.
     Ordinal(u32),
     /// The row itself.
     Inline(Box<MoveRow>),
+}
+
+impl<'de> Deserialize<'de> for MoveRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let read = match value {
+            Value::Object(_) => document::read("the move", value).map(MoveRef::Inline),
+            other => document::read("the move's ordinal", other).map(MoveRef::Ordinal),
+        };
+        read.map_err(D::Error::custom)
+    }
 }

@@ -133,8 +133,10 @@ pub struct HeadRow {
     pub order: OrderKey,
     /// When it was opened.
     pub opened: Timestamp,
-    /// Which moves it was accepted with.
+    /// The hash of the moves that it was accepted with.
     pub plan: String,
+    /// Their services.
+    pub services: Vec<ServiceName>,
     /// What is being undone; none while it goes forward.
     pub undo: Option<Undo>,
     /// How it ended; none while it is open.

@@ -1,3 +1,4 @@
 //! Holds what tests and the demo need and nothing deploys.
 
+pub mod contract;
 pub mod image;

@@ -5,14 +5,6 @@ use pipeline::ids::Digest;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-/// The four kinds of manifest that an image can have.
-pub const MEDIA_TYPES: [&str; 4] = [
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-];
-
 /// A manifest, which is what a digest is the digest of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
@@ -58,6 +50,7 @@ pub fn children(manifest: &Manifest) -> Result<Vec<Digest>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pipeline::image::MEDIA_TYPES;
 
     fn manifest(bytes: &str) -> Manifest {
         let hash: String =

@@ -9,13 +9,14 @@ use pipeline::Fault;
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, Registry, Repository};
+use pipeline::image::MEDIA_TYPES;
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{MoveRow, RepositoryRow, WriteRow};
 use serde_json::json;
 
 use crate::RestoreKey;
-use crate::manifest::{MEDIA_TYPES, Manifest};
+use crate::manifest::Manifest;
 use crate::tags::Tagging;
 
 mod slot;
@@ -47,6 +48,15 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Makes it of images and tags.
+    pub fn new(
+        images: impl IntoIterator<Item = Manifest>,
+        tags: impl IntoIterator<Item = (String, Digest)>,
+    ) -> Self {
+        let images = images.into_iter().map(|image| (image.digest.clone(), image)).collect();
+        Seen { images, tags: tags.into_iter().collect() }
+    }
+
     /// Returns the image with that digest.
     pub fn image(&self, digest: &Digest) -> Option<&Manifest> {
         self.images.get(digest)
@@ -204,17 +214,5 @@ pub(crate) mod tests {
         let request = include_str!("../../../events/retag/good.json");
         let request: serde_json::Value = serde_json::from_str(request).unwrap();
         serde_json::from_value(request.get("move").unwrap().clone()).unwrap()
-    }
-
-    impl Seen {
-        pub fn of(
-            images: impl IntoIterator<Item = Manifest>,
-            tags: impl IntoIterator<Item = (&'static str, Digest)>,
-        ) -> Self {
-            Seen {
-                images: images.into_iter().map(|image| (image.digest.clone(), image)).collect(),
-                tags: tags.into_iter().map(|(tag, digest)| (tag.to_owned(), digest)).collect(),
-            }
-        }
     }
 }

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn the_way_back_is_kept_before_the_tag_moves() {
         let row = row();
-        let seen = Seen::of([image(&row.digest), image(&digest('a'))], [("dev", digest('a'))]);
+        let seen = Seen::new([image(&row.digest), image(&digest('a'))], [("dev".to_owned(), digest('a'))]);
         let wanted = of_move(&row);
         assert_eq!(
             names(&missing(&wanted, &seen).unwrap()),
@@ -113,12 +113,12 @@ mod tests {
     #[test]
     fn what_is_right_already_is_not_written_again() {
         let row = row();
-        let seen = Seen::of(
+        let seen = Seen::new(
             [image(&row.digest), image(&digest('a'))],
             [
-                ("dev", row.digest.clone()),
-                ("tidegate.dev.users.live", row.digest.clone()),
-                ("tidegate.dev.users.previous", digest('a')),
+                ("dev".to_owned(), row.digest.clone()),
+                ("tidegate.dev.users.live".to_owned(), row.digest.clone()),
+                ("tidegate.dev.users.previous".to_owned(), digest('a')),
             ],
         );
         assert!(missing(&of_move(&row), &seen).unwrap().is_empty());
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_way_back_that_is_gone_stops_the_move() {
         let row = row();
-        let seen = Seen::of([image(&row.digest)], []);
+        let seen = Seen::new([image(&row.digest)], []);
         assert_eq!(missing(&of_move(&row), &seen).unwrap_err().name(), "NotFound");
     }
 

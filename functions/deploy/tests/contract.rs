@@ -1,0 +1,49 @@
+//! The samples in `events/deploy`, against a service in memory.
+
+use deploy::Deploy;
+use deploy::service::Port;
+use pipeline::Fault;
+use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+use pipeline::payload::{MoveKey, MoveRef};
+use pipeline::rows::MoveRow;
+use pipeline::service::{Deployment, Rollout};
+use serde_json::Value;
+
+/// A service at rest on deployment 1 of revision 1.
+struct AtRest;
+
+fn revision(n: u32) -> TaskDefinitionArn {
+    TaskDefinitionArn::parse(format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/users:{n}")).unwrap()
+}
+
+impl Port for AtRest {
+    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
+        match &key.which {
+            MoveRef::Inline(row) => Ok((**row).clone()),
+            other => Err(Fault::NotFound(format!("{other:?}"))),
+        }
+    }
+    async fn note(&self, _: &MoveKey, _: Value) -> Result<(), Fault> {
+        Ok(())
+    }
+    async fn check_lease(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
+        Ok(())
+    }
+    async fn register(&self, _: &MoveKey, _: &MoveRow) -> Result<TaskDefinitionArn, Fault> {
+        Ok(revision(2))
+    }
+    async fn deployments(&self, _: &MoveRow) -> Result<Vec<Deployment>, Fault> {
+        let id = DeploymentId::parse("ecs-svc/1")?;
+        Ok(vec![Deployment { id, task_definition: revision(1), primary: true, rollout: Rollout::Completed }])
+    }
+    async fn point(&self, _: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
+        assert_eq!(*to, revision(2));
+        DeploymentId::parse("ecs-svc/2")
+    }
+}
+
+#[tokio::test]
+async fn the_samples_are_answered_as_their_golden_files_say() {
+    let deploy = Deploy { port: AtRest };
+    testbed::contract::check("deploy", async |_, request, now| deploy.handle(request, now).await).await;
+}

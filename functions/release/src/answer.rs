@@ -1,0 +1,169 @@
+//! What the function tells the state machine.
+//!
+//! Every answer has every key, because an expression of the machine that meets a missing one fails.
+
+use pipeline::fate::Fate;
+use pipeline::ids::{Digest, EnvironmentName, Repository, ServiceName};
+use pipeline::rows::Outcome;
+use serde::Serialize;
+
+/// Where an opened release goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Opening {
+    /// Nothing to do.
+    Ignored,
+    /// The plan was all that was asked for.
+    Planned,
+    /// Not let in.
+    Refused,
+    /// A person must agree first.
+    AskApproval,
+    /// On it goes.
+    TakeLeases,
+}
+
+/// The answer of `open`.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Opened {
+    /// The next state.
+    pub next: Opening,
+    /// Why, in a sentence.
+    pub because: String,
+    /// The environment; empty if there is none.
+    pub environment: String,
+    /// How long an approval is waited for.
+    pub approval_minutes: u32,
+    /// What would move, wave by wave; at most [`SHOWN`] of them.
+    pub plan: Vec<Planned>,
+}
+
+/// How many moves an answer shows; the ledger has them all.
+pub const SHOWN: usize = 100;
+
+/// One planned move.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    /// The wave.
+    pub wave: usize,
+    /// The service.
+    pub service: ServiceName,
+    /// Its containers whose image changes.
+    pub containers: Vec<String>,
+    /// Where the image is.
+    pub repository: Repository,
+    /// The digest that it goes back to; none if it was forced without one.
+    pub from: Option<Digest>,
+    /// The digest that it moves to.
+    pub to: Digest,
+}
+
+impl Opened {
+    /// Makes an answer that plans nothing.
+    pub fn without_plan(next: Opening, environment: Option<&EnvironmentName>, because: String) -> Self {
+        let environment = environment.map(ToString::to_string).unwrap_or_default();
+        Opened { next, because, environment, approval_minutes: 0, plan: Vec::new() }
+    }
+}
+
+/// Where a release goes that asked for its leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Leasing {
+    /// All are held: go.
+    Wave,
+    /// One is held by somebody else: ask again.
+    Waiting,
+    /// The plan changed: a person must agree again.
+    AskApproval,
+    /// Not let in.
+    Refused,
+    /// Somebody newer owns all services.
+    Superseded,
+    /// It waited too long.
+    Expired,
+}
+
+/// The answer of `lease`.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leased {
+    /// The next state.
+    pub next: Leasing,
+    /// Why, in a sentence.
+    pub because: String,
+    /// How many moves each wave has.
+    pub waves: Vec<u32>,
+    /// How many repositories are tagged.
+    pub repositories: u32,
+    /// How many moves run at once.
+    pub concurrency: u32,
+    /// How long to wait before asking again.
+    pub pause_seconds: i64,
+}
+
+impl Leased {
+    /// Makes an answer that holds nothing.
+    pub fn nothing(next: Leasing, because: String, pause_seconds: i64) -> Self {
+        Leased { next, because, waves: Vec::new(), repositories: 0, concurrency: 1, pause_seconds }
+    }
+}
+
+/// Where a judged release goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Next {
+    /// The next wave.
+    NextWave,
+    /// Watch a little longer.
+    Bake,
+    /// Put back what was touched.
+    Undo,
+    /// All waves are done.
+    Done,
+    /// Stop where it is.
+    Stop,
+}
+
+/// The answer of `judge`.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Judged {
+    /// The next state.
+    pub next: Next,
+    /// Why, in a sentence.
+    pub because: String,
+    /// The wave that is next, or the last one to undo.
+    pub wave: u32,
+    /// How long to watch.
+    pub pause_seconds: i64,
+}
+
+/// The answer of `close`: the story of the release.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Closed {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, in a sentence.
+    pub because: String,
+    /// How many moves had each fate; they sum up to all moves.
+    pub fates: std::collections::BTreeMap<Fate, u32>,
+    /// What became of each move; at most [`SHOWN`] of them.
+    pub moves: Vec<Story>,
+}
+
+/// What became of one move.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Story {
+    /// The service.
+    pub service: ServiceName,
+    /// Its fate.
+    pub fate: Fate,
+    /// The digest that it had.
+    pub from: Option<Digest>,
+    /// The digest that it was to have.
+    pub to: Digest,
+    /// Why.
+    pub reason: Option<String>,
+}

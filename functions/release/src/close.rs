@@ -1,0 +1,179 @@
+//! Closes a release: the outcome, what was verified, and the leases.
+
+use std::collections::BTreeMap;
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::fate::Fate;
+use pipeline::payload::MoveKey;
+use pipeline::rows::{HeadRow, Known, MoveRow, Outcome};
+use serde_json::Value;
+
+use crate::answer::{Closed, SHOWN, Story};
+use crate::book::Book;
+use crate::world::World;
+use crate::{Close, Release};
+
+impl<W: World, B: Book> Release<W, B> {
+    /// Writes the outcome; harmless if it is written already.
+    pub(crate) async fn close(&self, close: Close, now: Timestamp) -> Result<Closed, Fault> {
+        let release = &close.run.release;
+        let head = self.book.head(release).await?;
+        let moves = self.book.moves(release).await?;
+        let closed = conclude(&close, &moves);
+        let Some(head) = head else { return Ok(closed) };
+        for (_, row) in moves.iter().filter(|(_, row)| Fate::of(row) == Fate::Deployed) {
+            let verified = self.known(row, &close, now).await?;
+            self.book.verified(&head.environment, row, &verified).await?;
+        }
+        self.book.close(release, closed.outcome).await?;
+        self.free_all(&head, &close, now).await?;
+        Ok(closed)
+    }
+
+    /// Describes what a deployed move runs now.
+    async fn known(&self, row: &MoveRow, close: &Close, now: Timestamp) -> Result<Known, Fault> {
+        let task_definition = row.registered.clone().unwrap_or_else(|| row.running.clone());
+        Ok(Known {
+            repository: row.repository.clone(),
+            digest: row.digest.clone(),
+            task_definition_json: self.world.revision(&task_definition).await?,
+            task_definition,
+            since: row.decided.unwrap_or(now),
+            release: Some(close.run.release.clone()),
+        })
+    }
+
+    async fn free_all(&self, head: &HeadRow, close: &Close, now: Timestamp) -> Result<(), Fault> {
+        for service in &head.services {
+            self.book.free(&head.environment, service, &close.run, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells the outcome: what ended the release before its first wave, or what its moves became.
+fn conclude(close: &Close, moves: &[(MoveKey, MoveRow)]) -> Closed {
+    let mut fates = BTreeMap::new();
+    for (_, row) in moves {
+        *fates.entry(Fate::of(row)).or_insert(0) += 1;
+    }
+    let outcome = match outcome_named(&close.outcome) {
+        Some(named) => named,
+        None if moves.is_empty() => Outcome::NeedsHuman,
+        None => outcome_of(&fates),
+    };
+    let story = |row: &MoveRow| Story {
+        service: row.service.clone(),
+        fate: Fate::of(row),
+        from: row.restore.as_ref().map(|restore| restore.digest.clone()),
+        to: row.digest.clone(),
+        reason: row.reason.clone(),
+    };
+    let because = match (sentence(&close.because), outcome) {
+        (why, Outcome::Deployed) if why.is_empty() => {
+            format!(
+                "{} of {} deployed and tested live",
+                fates.get(&Fate::Deployed).unwrap_or(&0),
+                moves.len()
+            )
+        }
+        (why, _) if why.is_empty() => "the ledger does not say why".to_owned(),
+        (why, _) => why,
+    };
+    Closed { outcome, because, fates, moves: moves.iter().take(SHOWN).map(|(_, row)| story(row)).collect() }
+}
+
+/// Tells the outcome of a release whose waves ended.
+fn outcome_of(fates: &BTreeMap<Fate, u32>) -> Outcome {
+    let any = |fate| fates.contains_key(&fate);
+    if any(Fate::NeedsHuman) {
+        Outcome::NeedsHuman
+    } else if any(Fate::Undone) || any(Fate::Failed) {
+        Outcome::RolledBack
+    } else if any(Fate::Deployed) {
+        Outcome::Deployed
+    } else {
+        Outcome::Superseded
+    }
+}
+
+/// Reads the name of an outcome that the state machine knows already.
+fn outcome_named(name: &str) -> Option<Outcome> {
+    if name.is_empty() {
+        return None;
+    }
+    // A name that is no outcome is a way in which the machine was not meant to come here.
+    Some(serde_json::from_value(Value::String(name.to_owned())).unwrap_or(Outcome::NeedsHuman))
+}
+
+/// Takes the sentence out of a Lambda's cause, which is JSON within a sentence.
+pub(crate) fn sentence(cause: &str) -> String {
+    let (before, json) = cause.split_once('{').map_or((cause, None), |(before, rest)| (before, Some(rest)));
+    let said = json.and_then(|rest| serde_json::from_str::<Value>(&format!("{{{rest}")).ok());
+    match said.as_ref().and_then(|said| said.get("errorMessage")).and_then(Value::as_str) {
+        Some(message) => format!("{before}{message}"),
+        None => cause.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::row;
+    use pipeline::rows::Verdict;
+
+    fn close(outcome: &str) -> Close {
+        let run = serde_json::from_value(serde_json::json!({"release": "r1", "execution": "e"})).unwrap();
+        Close { run, outcome: outcome.to_owned(), because: String::new() }
+    }
+
+    fn conclusion(outcome: &str, rows: Vec<MoveRow>) -> Outcome {
+        let release = pipeline::ids::ReleaseId::parse("r1").unwrap();
+        let keyed = (0..).zip(rows).map(|(n, row)| (MoveKey::new(release.clone(), 0, n), row));
+        let moves: Vec<_> = keyed.collect();
+        let closed = conclude(&close(outcome), &moves);
+        assert_eq!(closed.fates.values().sum::<u32>() as usize, moves.len());
+        closed.outcome
+    }
+
+    fn seen(verdict: Verdict, undo: Option<Verdict>) -> MoveRow {
+        let touched = Some(Timestamp::from_millis(0));
+        MoveRow {
+            touched,
+            verdict: Some(verdict),
+            undo_started: undo.and(touched),
+            undo_verdict: undo,
+            ..row("users")
+        }
+    }
+
+    #[test]
+    fn the_outcome_is_the_worst_fate_that_matters() {
+        let healthy = || seen(Verdict::Healthy, None);
+        let undone = || seen(Verdict::Unhealthy, Some(Verdict::Healthy));
+        assert_eq!(conclusion("", vec![healthy(), seen(Verdict::Superseded, None)]), Outcome::Deployed);
+        assert_eq!(conclusion("", vec![healthy(), undone()]), Outcome::RolledBack);
+        assert_eq!(conclusion("", vec![undone(), seen(Verdict::Inconclusive, None)]), Outcome::NeedsHuman);
+        assert_eq!(
+            conclusion("", vec![seen(Verdict::Unhealthy, Some(Verdict::Unhealthy))]),
+            Outcome::NeedsHuman
+        );
+        assert_eq!(conclusion("", vec![seen(Verdict::Superseded, None)]), Outcome::Superseded);
+    }
+
+    #[test]
+    fn what_ended_it_before_its_first_wave_is_the_outcome() {
+        assert_eq!(conclusion("Expired", vec![]), Outcome::Expired);
+        assert_eq!(conclusion("NeedsHuman", vec![seen(Verdict::Healthy, None)]), Outcome::NeedsHuman);
+        assert_eq!(conclusion("Wave", vec![]), Outcome::NeedsHuman);
+        assert_eq!(conclusion("", vec![]), Outcome::NeedsHuman);
+    }
+
+    #[test]
+    fn a_cause_is_told_as_a_sentence() {
+        let cause = r#"Denied: {"errorType":"Denied","errorMessage":"could not tag it"}"#;
+        assert_eq!(sentence(cause), "Denied: could not tag it");
+        assert_eq!(sentence("plain"), "plain");
+    }
+}

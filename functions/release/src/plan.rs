@@ -1,0 +1,393 @@
+//! Which services move, in which wave, and which may not.  Pure.
+
+use std::collections::BTreeMap;
+
+use pipeline::environment::{Environment, OnFailure};
+use pipeline::ids::{Digest, EnvironmentName, Registry, Repository, ServiceName};
+use pipeline::rows::{MoveRow, OrderKey, RestorePoint, ServiceRow};
+use pipeline::service::{Deployment, Rollout};
+use sha2::{Digest as _, Sha256};
+use wildmatch::WildMatch;
+
+use crate::world::{Digests, Service};
+
+/// What a release wants.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wanted {
+    /// The account that holds the repository.
+    pub registry: Registry,
+    /// The region of the registry.
+    pub region: String,
+    /// The repository.
+    pub repository: Repository,
+    /// The image.
+    pub digest: Digest,
+    /// The services; all that run the repository if absent.
+    pub services: Option<Vec<ServiceName>>,
+    /// Whether rules that may be overridden are.
+    pub force: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A service that runs the repository, and all that a decision about it needs.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The service.
+    pub service: Service,
+    /// The containers whose image comes from the repository.
+    pub containers: Vec<String>,
+    /// What the ledger knows of it.
+    pub row: ServiceRow,
+    /// What its running tasks report.
+    pub running: Digests,
+    /// The running revision as JSON.
+    pub revision: String,
+    /// What a copy of that revision would lose.
+    pub loss: Option<String>,
+}
+
+/// What is decided about one candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// It moves.
+    Move(Box<MoveRow>),
+    /// It runs the image already.
+    There,
+    /// A newer push wants something else of it.
+    Superseded,
+    /// It may not move.
+    Refused(String),
+}
+
+/// Returns the containers of a service that the release changes; none if it does not run the repository.
+pub fn containers(service: &Service, wanted: &Wanted) -> Vec<String> {
+    let images = service.images.iter().filter(|(_, image)| {
+        image.registry == wanted.registry
+            && image.region == wanted.region
+            && image.repository == wanted.repository
+    });
+    images.map(|(container, _)| container.clone()).collect()
+}
+
+/// Decides about one candidate.
+pub fn decide(
+    candidate: &Candidate,
+    wanted: &Wanted,
+    name: &EnvironmentName,
+    environment: &Environment,
+    order: &OrderKey,
+) -> Decision {
+    let service = &candidate.service;
+    let refused = |why: String| Decision::Refused(format!("{}: {why}", service.name));
+    if service.controller != "ECS" {
+        return refused(format!("its deployment controller is {}: expected ECS", service.controller));
+    }
+    if service.strategy != "ROLLING" {
+        return refused(format!("its deployment strategy is {}: expected ROLLING", service.strategy));
+    }
+    if service.desired == 0 {
+        return refused("its desired count is 0: nothing would prove the image".to_owned());
+    }
+    if let Some(loss) = &candidate.loss {
+        return refused(loss.clone());
+    }
+    if candidate.row.order.as_ref().is_some_and(|newer| newer > order) {
+        return Decision::Superseded;
+    }
+    let primary = match settled(service) {
+        Ok(primary) => primary,
+        Err(why) => return refused(why),
+    };
+    let restore = match restore_point(candidate, primary) {
+        Ok(restore) => Some(restore),
+        Err(_) if wanted.force => None,
+        Err(why) => return refused(format!("no known good version to return to: {why}")),
+    };
+    let runs = restore.as_ref().filter(|restore| restore.task_definition == primary.task_definition);
+    if !wanted.force && runs.is_some_and(|runs| runs.digest == wanted.digest) {
+        return Decision::There;
+    }
+    Decision::Move(Box::new(MoveRow {
+        environment: name.clone(),
+        tag: environment.tag.to_string(),
+        cluster: environment.cluster.clone(),
+        service: service.name.clone(),
+        registry: wanted.registry.clone(),
+        repository: wanted.repository.clone(),
+        digest: wanted.digest.clone(),
+        containers: candidate.containers.clone(),
+        running: primary.task_definition.clone(),
+        replaces: primary.id.clone(),
+        restore,
+        health_timeout_seconds: environment.health_timeout_seconds,
+        repository_row: 0,
+        fence: 0,
+        children: Vec::new(),
+        started: None,
+        registered: None,
+        touched: None,
+        deployment: None,
+        verdict: None,
+        reason: None,
+        decided: None,
+        failure: None,
+        undo: None,
+        undo_started: None,
+        undo_verdict: None,
+        undo_reason: None,
+        undo_failure: None,
+    }))
+}
+
+/// Returns the deployment of a service at rest.
+fn settled(service: &Service) -> Result<&Deployment, String> {
+    let Some(primary) = service.primary() else { return Err("it has no deployment".to_owned()) };
+    match (&primary.rollout, service.deployments.len()) {
+        (Rollout::Completed, 1) => Ok(primary),
+        (Rollout::Unknown(word), _) => {
+            Err(format!("the state of its rollout is {word:?}: expected COMPLETED"))
+        }
+        _ => Err(format!("a rollout is in progress ({})", primary.id)),
+    }
+}
+
+/// Returns the last verified digest; for a service that nobody verified yet, what it runs: its baseline.
+fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestorePoint, String> {
+    if let Some(verified) = &candidate.row.verified {
+        return Ok(RestorePoint {
+            digest: verified.digest.clone(),
+            task_definition: verified.task_definition.clone(),
+            task_definition_json: verified.task_definition_json.clone(),
+            release: verified.release.clone(),
+        });
+    }
+    let mut seen = candidate.running.seen.iter();
+    let (Some(reported), None, false) = (seen.next(), seen.next(), candidate.running.unknown) else {
+        return Err("its running tasks are not all on one digest".to_owned());
+    };
+    // A pinned index is what was deployed; its tasks report the digest of their own platform.
+    let mut images = candidate.service.images.iter();
+    let pinned = images.find(|(container, _)| candidate.containers.contains(container));
+    let pinned = pinned.and_then(|(_, image)| image.digest.as_ref());
+    Ok(RestorePoint {
+        digest: pinned.unwrap_or(reported).clone(),
+        task_definition: primary.task_definition.clone(),
+        task_definition_json: candidate.revision.clone(),
+        release: None,
+    })
+}
+
+/// Orders moves into waves: the first wave that matches a service takes it, and the rest goes last.
+pub fn waves(moves: Vec<MoveRow>, environment: &Environment) -> Vec<Vec<MoveRow>> {
+    let patterns = &environment.waves;
+    let mut waves: BTreeMap<usize, Vec<MoveRow>> = BTreeMap::new();
+    for one in moves {
+        let matches =
+            |wave: &Vec<String>| wave.iter().any(|p| WildMatch::new(p).matches(one.service.as_str()));
+        let wave = patterns.iter().position(matches).unwrap_or(patterns.len());
+        waves.entry(wave).or_default().push(one);
+    }
+    waves.into_values().collect()
+}
+
+/// Returns what a person agrees to: the hash over service, old and new digest of every move.
+pub fn hash(moves: &[MoveRow]) -> String {
+    let mut lines: Vec<String> = moves
+        .iter()
+        .map(|one| {
+            let from = one.restore.as_ref().map_or("-", |restore| restore.digest.as_str());
+            format!("{} {from} {}\n", one.service, one.digest)
+        })
+        .collect();
+    lines.sort();
+    Sha256::digest(lines.concat().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Says in words what happens if a move is unhealthy.
+pub fn on_failure(environment: &Environment) -> &'static str {
+    match environment.on_failure {
+        OnFailure::UndoAll => "undo every touched service",
+        OnFailure::UndoFailed => "undo the unhealthy services",
+        OnFailure::Freeze => "undo nothing and freeze the environment",
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use pipeline::clock::Timestamp;
+    use pipeline::document;
+    use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+    use pipeline::image::ImageReference;
+    use pipeline::rows::Known;
+    use serde_json::json;
+
+    pub fn digest(letter: char) -> Digest {
+        Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
+    }
+
+    fn arn(revision: u32) -> TaskDefinitionArn {
+        TaskDefinitionArn::parse(format!(
+            "arn:aws:ecs:eu-west-1:123456789012:task-definition/users:{revision}"
+        ))
+        .unwrap()
+    }
+
+    fn environment() -> Environment {
+        document::read("dev", json!({"cluster": "dev", "tag": "dev", "waves": [["pay*"], ["users"]]}))
+            .unwrap()
+    }
+
+    fn wanted() -> Wanted {
+        Wanted {
+            registry: Registry::parse("123456789012").unwrap(),
+            region: "eu-west-1".to_owned(),
+            repository: Repository::parse("shop/users").unwrap(),
+            digest: digest('b'),
+            services: None,
+            force: false,
+            reason: None,
+        }
+    }
+
+    fn candidate(image: &str) -> Candidate {
+        let image =
+            ImageReference::parse(&format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users{image}"));
+        let deployment = Deployment {
+            id: DeploymentId::parse("ecs-svc/1").unwrap(),
+            task_definition: arn(1),
+            primary: true,
+            rollout: Rollout::Completed,
+        };
+        let service = Service {
+            name: ServiceName::parse("users").unwrap(),
+            controller: "ECS".to_owned(),
+            strategy: "ROLLING".to_owned(),
+            desired: 2,
+            deployments: vec![deployment],
+            images: vec![("app".to_owned(), image.unwrap())],
+        };
+        Candidate {
+            containers: containers(&service, &wanted()),
+            service,
+            row: ServiceRow::default(),
+            running: Digests { seen: [digest('a')].into(), unknown: false },
+            revision: "{}".to_owned(),
+            loss: None,
+        }
+    }
+
+    fn decided(candidate: &Candidate, wanted: &Wanted) -> Decision {
+        let order = OrderKey::new(Timestamp::from_millis(5000), Some(&wanted.digest));
+        decide(candidate, wanted, &EnvironmentName::parse("dev").unwrap(), &environment(), &order)
+    }
+
+    fn refusal(change: impl FnOnce(&mut Candidate)) -> String {
+        let mut candidate = candidate(":main-1");
+        change(&mut candidate);
+        match decided(&candidate, &wanted()) {
+            Decision::Refused(why) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Returns a move of a service that runs `a` and is to run `b`.
+    pub fn row(service: &str) -> MoveRow {
+        let Decision::Move(row) = decided(&candidate(":main-1"), &wanted()) else {
+            panic!("it does not move")
+        };
+        MoveRow { service: ServiceName::parse(service).unwrap(), ..*row }
+    }
+
+    #[test]
+    fn a_stable_service_that_nobody_verified_is_adopted_as_it_runs() {
+        let restore = row("users").restore.unwrap();
+        assert_eq!((restore.digest, restore.task_definition, restore.release), (digest('a'), arn(1), None));
+    }
+
+    #[test]
+    fn a_pinned_index_is_the_baseline_and_not_the_platform_that_tasks_report() {
+        let pinned = candidate(&format!("@{}", digest('c')));
+        let Decision::Move(row) = decided(&pinned, &wanted()) else { panic!("it does not move") };
+        assert_eq!(row.restore.unwrap().digest, digest('c'));
+    }
+
+    #[test]
+    fn the_way_back_is_what_was_verified_whatever_runs() {
+        let mut candidate = candidate(":main-1");
+        candidate.row.verified = Some(Known {
+            repository: wanted().repository,
+            digest: digest('d'),
+            task_definition: arn(7),
+            task_definition_json: "{}".to_owned(),
+            since: Timestamp::from_millis(0),
+            release: None,
+        });
+        candidate.running = Digests::default();
+        let Decision::Move(row) = decided(&candidate, &wanted()) else { panic!("it does not move") };
+        assert_eq!((row.restore.unwrap().task_definition, row.running), (arn(7), arn(1)));
+    }
+
+    #[test]
+    fn what_may_not_move_is_refused_with_what_was_expected() {
+        assert_eq!(
+            refusal(|one| one.service.controller = "CODE_DEPLOY".to_owned()),
+            "users: its deployment controller is CODE_DEPLOY: expected ECS"
+        );
+        assert!(
+            refusal(|one| one.service.strategy = "CANARY".to_owned()).ends_with("CANARY: expected ROLLING")
+        );
+        assert!(refusal(|one| one.service.desired = 0).contains("desired count is 0"));
+        assert!(
+            refusal(|one| one.loss = Some("it has x, which a copy would lose".to_owned())).contains("has x")
+        );
+        assert!(
+            refusal(|one| one.service.deployments[0].rollout = Rollout::InProgress).contains("in progress")
+        );
+        assert!(refusal(|one| one.running.seen.extend([digest('e')])).contains("no known good version"));
+        assert!(refusal(|one| one.running.unknown = true).contains("no known good version"));
+        assert!(refusal(|one| one.running.seen.clear()).contains("no known good version"));
+    }
+
+    #[test]
+    fn force_goes_on_without_a_way_back() {
+        let mut candidate = candidate(":main-1");
+        candidate.running.seen.clear();
+        let Decision::Move(row) = decided(&candidate, &Wanted { force: true, ..wanted() }) else {
+            panic!("no move")
+        };
+        assert_eq!(row.restore, None);
+    }
+
+    #[test]
+    fn a_service_that_runs_the_image_already_stays() {
+        let mut candidate = candidate(":main-1");
+        candidate.running.seen = [digest('b')].into();
+        assert_eq!(decided(&candidate, &wanted()), Decision::There);
+    }
+
+    #[test]
+    fn a_newer_push_wins() {
+        let mut candidate = candidate(":main-1");
+        candidate.row.order = Some(OrderKey::new(Timestamp::from_millis(5001), None));
+        assert_eq!(decided(&candidate, &wanted()), Decision::Superseded);
+    }
+
+    #[test]
+    fn the_first_wave_that_matches_takes_a_service_and_the_rest_goes_last() {
+        let moves = ["users", "orders", "payments"].map(row).to_vec();
+        let waves = waves(moves, &environment());
+        let names: Vec<Vec<&str>> =
+            waves.iter().map(|wave| wave.iter().map(|one| one.service.as_str()).collect()).collect();
+        assert_eq!(names, [["payments"], ["users"], ["orders"]]);
+    }
+
+    #[test]
+    fn what_a_person_agrees_to_is_which_service_moves_from_what_to_what() {
+        let (one, other) = (row("users"), row("orders"));
+        assert_eq!(hash(&[one.clone(), other.clone()]), hash(&[other, one.clone()]));
+        assert_ne!(hash(std::slice::from_ref(&one)), hash(&[MoveRow { digest: digest('f'), ..one }]));
+    }
+}

@@ -1,0 +1,165 @@
+//! The request that an engineer types.
+
+use pipeline::ids::{Digest, EnvironmentName, Repository, ServiceName, Tag};
+use pipeline::{Fault, document};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A typed request; only the environment is required.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Request {
+    /// Which environment.
+    pub environment: EnvironmentName,
+    /// Which repository.
+    #[serde(default)]
+    pub repository: Option<Repository>,
+    /// Which image: a digest, or a tag that is looked up now.
+    #[serde(default)]
+    pub image: Option<Image>,
+    /// Which services; all that run the repository if absent.
+    #[serde(default)]
+    pub services: Option<Vec<ServiceName>>,
+    /// How wide it reaches.
+    #[serde(default)]
+    pub scope: Option<Scope>,
+    /// What to do.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The release that an answer, or the rollback of a release that died, is about.
+    #[serde(default)]
+    pub release: Option<String>,
+    /// Whether to go on where a rule that may be overridden says no.
+    #[serde(default)]
+    pub force: bool,
+    /// Why; required with `force`.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// An image of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Image {
+    /// Itself.
+    Digest(Digest),
+    /// Whatever this names at the moment.
+    Tag(Tag),
+}
+
+/// How wide a request reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Every service that runs the repository.
+    Image,
+    /// The services named.
+    Service,
+    /// Every service of the environment.
+    Cluster,
+}
+
+/// What a request wants done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Move services to an image.
+    #[default]
+    Deploy,
+    /// Say what that would do.
+    Plan,
+    /// Move them back to what was verified before.
+    Rollback,
+    /// Agree to a waiting release.
+    Approve,
+    /// Turn a waiting release down.
+    Reject,
+    /// Refuse all releases from now on.
+    Freeze,
+    /// Let them in again.
+    Resume,
+    /// Find lost pushes and drift.
+    Reconcile,
+}
+
+impl Request {
+    /// Reads a request, and checks what the keys mean together.
+    pub fn read(input: Value) -> Result<Self, Fault> {
+        let request: Request = document::read("the request", input)?;
+        let wrong = |what: &str| Err(Fault::InvalidInput(format!("the request {what}")));
+        if request.force && request.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+            return wrong("has \"force\" without a \"reason\": expected why the rule does not apply");
+        }
+        if request.scope == Some(Scope::Service) && request.services.is_none() {
+            return wrong("has the scope \"service\" without \"services\": expected their names");
+        }
+        if request.scope == Some(Scope::Image) && request.repository.is_none() {
+            return wrong("has the scope \"image\" without \"repository\": expected its name");
+        }
+        if request.image.is_some() && request.repository.is_none() {
+            return wrong("has \"image\" without \"repository\": expected the repository that holds it");
+        }
+        Ok(request)
+    }
+}
+
+impl TryFrom<String> for Image {
+    type Error = Fault;
+    fn try_from(text: String) -> Result<Self, Fault> {
+        if text.starts_with("sha256:") {
+            return Digest::parse(text).map(Image::Digest);
+        }
+        Tag::parse(text).map(Image::Tag)
+    }
+}
+
+impl From<Image> for String {
+    fn from(image: Image) -> String {
+        match image {
+            Image::Digest(digest) => digest.into(),
+            Image::Tag(tag) => tag.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refusal(input: Value) -> String {
+        Request::read(input).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_environment_alone_suffices() {
+        let request = Request::read(json!({"environment": "staging"})).unwrap();
+        assert_eq!((request.mode, request.force), (Mode::Deploy, false));
+    }
+
+    #[test]
+    fn an_image_is_a_digest_or_a_tag() {
+        let image = |text: &str| Image::try_from(text.to_owned());
+        assert!(matches!(image(&format!("sha256:{}", "a".repeat(64))), Ok(Image::Digest(_))));
+        assert!(matches!(image("main-1"), Ok(Image::Tag(_))));
+        assert!(image("sha256:short").is_err() && image("a b").is_err());
+    }
+
+    #[test]
+    fn keys_that_need_each_other_are_checked() {
+        assert_eq!(
+            refusal(json!({"environment": "dev", "force": true})),
+            "the request has \"force\" without a \"reason\": expected why the rule does not apply"
+        );
+        assert!(refusal(json!({"environment": "dev", "image": "main-1"})).contains("without \"repository\""));
+        assert!(refusal(json!({"environment": "dev", "scope": "service"})).contains("without \"services\""));
+        assert!(refusal(json!({"environment": "dev", "scope": "image"})).contains("without \"repository\""));
+    }
+
+    #[test]
+    fn an_unknown_mode_is_refused_with_the_valid_ones() {
+        assert!(
+            refusal(json!({"environment": "dev", "mode": "rolback"})).ends_with("did you mean `rollback`?")
+        );
+    }
+}

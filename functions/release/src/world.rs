@@ -1,0 +1,86 @@
+//! The port to what there is: environments, services, images and executions.  Reads only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::environment::Environments;
+use pipeline::ids::{Digest, Registry, Repository, ServiceName, TaskDefinitionArn};
+use pipeline::image::ImageReference;
+use pipeline::service::Deployment;
+
+use crate::request::Image;
+
+mod aws;
+
+pub use aws::Aws;
+
+/// All that the function asks of AWS, beside the ledger.
+pub trait World {
+    /// Reads the environments.
+    async fn environments(&self) -> Result<Environments, Fault>;
+    /// Reads the services of a cluster; none if there is no such cluster.
+    async fn services(&self, cluster: &str) -> Result<Vec<Service>, Fault>;
+    /// Reads the digests that the running tasks of a service report for some containers.
+    async fn running(
+        &self,
+        cluster: &str,
+        service: &Service,
+        containers: &[String],
+    ) -> Result<Digests, Fault>;
+    /// Returns a revision as JSON.
+    async fn revision(&self, arn: &TaskDefinitionArn) -> Result<String, Fault>;
+    /// Tells why a revision cannot be copied with another image, if it cannot.
+    async fn loss(
+        &self,
+        arn: &TaskDefinitionArn,
+        containers: &[String],
+        to: &Digest,
+    ) -> Result<Option<String>, Fault>;
+    /// Finds images; what is missing is left out.
+    async fn images(&self, from: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault>;
+    /// Tells when an execution ended; the start of time if there is no such execution, none while it may still write.
+    async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault>;
+}
+
+/// A repository of a registry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// The account.
+    pub registry: Registry,
+    /// The name.
+    pub repository: Repository,
+}
+
+/// What the tasks of a service report.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Digests {
+    /// The digests, each once.
+    pub seen: BTreeSet<Digest>,
+    /// Whether some container did not report one.
+    pub unknown: bool,
+}
+
+/// One service of a cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// Its name.
+    pub name: ServiceName,
+    /// Who deploys it: `ECS`, `CODE_DEPLOY` or `EXTERNAL`.
+    pub controller: String,
+    /// How: `ROLLING`, `BLUE_GREEN`, `LINEAR` or `CANARY`.
+    pub strategy: String,
+    /// How many tasks it wants.
+    pub desired: i32,
+    /// The deployments that it lists.
+    pub deployments: Vec<Deployment>,
+    /// The images of its containers that come from ECR, in the revision that it is steering to.
+    pub images: Vec<(String, ImageReference)>,
+}
+
+impl Service {
+    /// Returns the deployment that ECS is steering to.
+    pub fn primary(&self) -> Option<&Deployment> {
+        self.deployments.iter().find(|one| one.primary)
+    }
+}

@@ -1,0 +1,93 @@
+//! A release from its lease to its close, against a shop in memory.
+
+mod memory;
+
+use memory::{Notebook, Shop, digest};
+use pipeline::clock::Timestamp;
+use pipeline::rows::{LeaseRow, Verdict};
+use release::Release;
+use serde_json::{Value, json};
+
+const EXECUTION: &str = "arn:aws:states:eu-west-1:123456789012:execution:tidegate:r1";
+
+async fn ask(release: &Release<Shop, Notebook>, what: &str, more: Value, now: &str) -> Value {
+    let mut payload = json!({"do": what, "release": "r1", "execution": EXECUTION});
+    payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    release.handle(serde_json::from_value(payload).unwrap(), Timestamp::parse(now).unwrap()).await.unwrap()
+}
+
+async fn opened() -> Release<Shop, Notebook> {
+    let release = Release { world: Shop, book: Notebook::default() };
+    let input = json!({"environment": "dev", "repository": "shop/users", "image": digest('b')});
+    let answer = ask(&release, "open", json!({"input": input}), "2026-11-23T10:00:00Z").await;
+    assert_eq!(answer["next"], "TakeLeases");
+    release.book.written.take();
+    release
+}
+
+#[tokio::test]
+async fn a_good_release_is_written_down_baked_and_closed() {
+    let release = opened().await;
+    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:01Z").await;
+    assert_eq!(
+        (&leased["next"], &leased["waves"], &leased["repositories"]),
+        (&json!("Wave"), &json!([1]), &json!(1))
+    );
+    assert_eq!(release.book.written.take(), ["take", "move"]);
+
+    {
+        let mut moves = release.book.moves.borrow_mut();
+        let row = &mut moves[0].1;
+        assert_eq!(row.restore.as_ref().unwrap().digest, digest('a'));
+        row.touched = Some(Timestamp::parse("2026-11-23T10:00:05Z").unwrap());
+        row.decided = Some(Timestamp::parse("2026-11-23T10:00:30Z").unwrap());
+        row.verdict = Some(Verdict::Healthy);
+    }
+    let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:40Z").await;
+    assert_eq!((&judged["next"], &judged["pauseSeconds"]), (&json!("Bake"), &json!(50)));
+    let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:01:30Z").await;
+    assert_eq!(judged["next"], "Done");
+
+    let closed = ask(&release, "close", json!({"outcome": "", "because": ""}), "2026-11-23T10:01:31Z").await;
+    assert_eq!((&closed["outcome"], &closed["fates"]), (&json!("Deployed"), &json!({"deployed": 1})));
+    assert_eq!(release.book.written.take(), ["verified users bbbbbbbbbbbb", "close Deployed", "free"]);
+}
+
+#[tokio::test]
+async fn nothing_is_held_while_another_release_holds_the_lease() {
+    let release = opened().await;
+    let held = json!({"holder": "other", "release": "r0", "fence": 1, "since": "2026-11-23T09:59:00Z"});
+    *release.book.lease.borrow_mut() = Some(serde_json::from_value::<LeaseRow>(held).unwrap());
+    let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:00:06Z").await;
+    assert_eq!((&waiting["next"], &waiting["pauseSeconds"]), (&json!("Waiting"), &json!(10)));
+    assert_eq!(release.book.written.take(), ["free"]);
+    let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:30:00Z").await;
+    assert_eq!(waiting["pauseSeconds"], 60);
+    let expired = ask(&release, "lease", json!({}), "2026-11-23T11:00:00Z").await;
+    assert_eq!(expired["next"], "Expired");
+    assert_eq!(expired["because"], "users is held by release r0, for longer than 60 minutes");
+}
+
+#[tokio::test]
+async fn an_unhealthy_wave_is_undone_and_frees_what_it_held() {
+    let release = opened().await;
+    ask(&release, "lease", json!({}), "2026-11-23T10:00:01Z").await;
+    {
+        let mut moves = release.book.moves.borrow_mut();
+        moves[0].1.touched = Some(Timestamp::from_millis(0));
+        moves[0].1.verdict = Some(Verdict::Unhealthy);
+        moves[0].1.reason = Some("GET /version answered 500, expected 200".to_owned());
+    }
+    release.book.written.take();
+    let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:40Z").await;
+    assert_eq!(judged["next"], "Undo");
+    assert_eq!(judged["because"], "users: GET /version answered 500, expected 200");
+    {
+        let mut moves = release.book.moves.borrow_mut();
+        moves[0].1.undo_started = Some(Timestamp::from_millis(0));
+        moves[0].1.undo_verdict = Some(Verdict::Healthy);
+    }
+    let closed = ask(&release, "close", json!({"because": judged["because"]}), "2026-11-23T10:01:00Z").await;
+    assert_eq!((&closed["outcome"], &closed["fates"]), (&json!("RolledBack"), &json!({"undone": 1})));
+    assert_eq!(release.book.written.take(), ["undo", "close RolledBack", "free"]);
+}
