@@ -1,0 +1,107 @@
+"""Starts and stops a local AWS from Python: the demo and all tests share this.
+
+with Cloud(state_dir) as cloud:
+    cloud.client("ecs").list_clusters()
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+_LAUNCHER = Path(__file__).with_name("aws.py")
+_PATIENCE = 30
+
+
+class Cloud:
+    """One local AWS, alive between `start` and `stop`."""
+
+    def __init__(self, state: Path | str, port: int = 0, wait_scale: float = 1.0) -> None:
+        self.state = Path(state).resolve()
+        self.endpoint = self.registry = self.account = self.region = self.network = ""
+        self._options = ["--port", str(port), "--wait-scale", str(wait_scale)]
+        self._process: subprocess.Popen | None = None
+        self._clients: dict[tuple[str, str], object] = {}
+
+    def start(self) -> "Cloud":
+        """Starts it and returns when it answers."""
+        if self._process is not None:
+            raise RuntimeError("this local AWS runs already")
+        self.state.mkdir(parents=True, exist_ok=True)
+        ready = self.state / "aws.json"
+        ready.unlink(missing_ok=True)
+        command = [sys.executable, str(_LAUNCHER), "--state", str(self.state), *self._options]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        deadline = time.monotonic() + _PATIENCE
+        while not ready.exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"the local AWS did not start: see {self.state / 'aws.log'}")
+            time.sleep(0.02)
+        facts = json.loads(ready.read_text())
+        for name in ("endpoint", "registry", "account", "region", "network"):
+            setattr(self, name, facts[name])
+        return self
+
+    def stop(self) -> None:
+        """Ends it, with every function and task it runs."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def __enter__(self) -> "Cloud":
+        return self.start()
+
+    def __exit__(self, *_) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the launcher."""
+        return self._process.pid
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What an SDK or a command line tool must have in its environment to talk to this AWS."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
+    def client(self, service: str, agent: str = "test"):
+        """A boto3 client of this AWS; its calls are recorded under the agent's name."""
+        if (service, agent) not in self._clients:
+            self._clients[service, agent] = boto3.client(
+                service,
+                endpoint_url=self.endpoint,
+                region_name=self.region,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=Config(user_agent_appid=agent, retries={"total_max_attempts": 1}),
+            )
+        return self._clients[service, agent]
+
+    def calls(self, **wanted) -> list[dict]:
+        """The API requests so far, oldest first; `calls(service="ecs", error="")` picks by field."""
+        file = self.state / "calls.jsonl"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [call for call in map(json.loads, lines) if wanted.items() <= call.items()]
+
+    def image(self, repository: str, tag_or_digest: str) -> str:
+        """The reference of an image as it stands in a task definition."""
+        mark = "@" if tag_or_digest.startswith("sha256:") else ":"
+        return f"{self.account}.dkr.ecr.{self.region}.amazonaws.com/{repository}{mark}{tag_or_digest}"

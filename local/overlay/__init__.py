@@ -1,0 +1,31 @@
+"""What plain ministack lacks to be the AWS that Tidegate is written for.
+
+Every module here wraps a few functions of ministack and says which behaviour of AWS it makes true. Importing
+a module installs it; one that finds a wrapped name gone, or with other parameters, stops the launcher.
+"""
+
+import importlib
+
+_MODULES = (
+    "lambdas",
+    "alarms",
+    "ecr_reads",
+    "ecr_errors",
+    "ecr_pushes",
+    "ecs_requests",
+    "ecs_definitions",
+    "ecs_tasks",
+    "ecs_services",
+    "ecs_events",
+    "target_health",
+    "sfn_values",
+    "sfn_errors",
+    "sfn_executions",
+    "sfn_map",
+)
+
+
+def install() -> None:
+    """Installs all wraps; ministack must already see its environment."""
+    for name in _MODULES:
+        importlib.import_module(f"{__name__}.{name}")

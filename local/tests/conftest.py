@@ -1,0 +1,51 @@
+"""What all tests against the local AWS share: one launcher, and small helpers around it."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+
+from cloud import Cloud  # noqa: E402
+from shop import Shop  # noqa: E402
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory):
+    """A local AWS for the whole session; Waits in state machines are a hundred times as fast."""
+    with Cloud(tmp_path_factory.mktemp("aws"), wait_scale=0.01) as running:
+        yield running
+
+
+@pytest.fixture
+def name(request) -> str:
+    """A name of its own for what a test creates, since tests share the launcher."""
+    return request.node.name.replace("_", "-").removeprefix("test-")[:26].strip("-")
+
+
+def eventually(look: Callable[[], T], seconds: float = 15) -> T:
+    """Looks until there is something to see, and returns it."""
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+    return seen
+
+
+@pytest.fixture(name="eventually")
+def _eventually():
+    return eventually
+
+
+@pytest.fixture
+def shop(cloud, name):
+    shop = Shop(cloud, name)
+    yield shop
+    for service in shop.ecs.list_services(cluster=name)["serviceArns"]:
+        shop.ecs.delete_service(cluster=name, service=service, force=True)

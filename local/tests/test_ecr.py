@@ -1,0 +1,180 @@
+"""ECR: pushes that announce themselves, and the answers that retagging depends on."""
+
+import json
+import urllib.error
+
+import pytest
+from botocore.exceptions import ClientError
+
+import image
+
+
+@pytest.fixture
+def ecr(cloud, name):
+    client = cloud.client("ecr")
+    client.create_repository(repositoryName=name)
+    return client
+
+
+@pytest.fixture
+def pushes(cloud, name):
+    """Receives the ECR events of the test's repository, by a rule and a queue."""
+    queue = cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    arn = f"arn:aws:sqs:{cloud.region}:{cloud.account}:{name}"
+    pattern = {
+        "source": ["aws.ecr"],
+        "detail-type": ["ECR Image Action"],
+        "detail": {"repository-name": [name]},
+    }
+    cloud.client("events").put_rule(Name=name, EventPattern=json.dumps(pattern))
+    cloud.client("events").put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+
+    def receive() -> list[dict]:
+        wanted = {"QueueUrl": queue, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1}
+        return [
+            json.loads(m["Body"]) for m in cloud.client("sqs").receive_message(**wanted).get("Messages", [])
+        ]
+
+    return receive
+
+
+def refusal(call, **arguments) -> str:
+    with pytest.raises(ClientError) as refused:
+        call(**arguments)
+    return refused.value.response["Error"]["Code"]
+
+
+def manifest_of(ecr, repository: str, digest: str) -> str:
+    answer = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+    return answer["images"][0]["imageManifest"]
+
+
+def test_push_event_by_tag(cloud, ecr, name, pushes):
+    digest = image.push(cloud, name, "v1", "main-1")
+    [event] = pushes()
+    assert event.keys() == {
+        *("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
+    }
+    assert (event["account"], event["region"], event["resources"]) == (cloud.account, cloud.region, [])
+    assert event["detail"] == {
+        "result": "SUCCESS",
+        "repository-name": name,
+        "image-digest": digest,
+        "action-type": "PUSH",
+        "image-tag": "main-1",
+        "manifest-media-type": image.MANIFEST,
+    }
+
+
+def test_push_event_by_digest(cloud, ecr, name, pushes):
+    image.push(cloud, name, "v1")
+    [event] = pushes()
+    assert "image-tag" not in event["detail"]
+
+
+def test_push_event_of_retag(cloud, ecr, name, pushes):
+    digest = image.push(cloud, name, "v1", "main-1")
+    ecr.put_image(repositoryName=name, imageManifest=manifest_of(ecr, name, digest), imageTag="dev")
+    assert [event["detail"]["image-tag"] for event in pushes()] == ["main-1", "dev"]
+
+
+def test_push_again_is_no_event(cloud, ecr, name, pushes):
+    for _ in range(2):
+        image.push(cloud, name, "v1", "main-1")
+    assert len(pushes()) == 1
+
+
+def test_put_image_refusals(cloud, ecr, name):
+    digest = image.push(cloud, name, "v1", "main-1")
+    put = {"repositoryName": name, "imageManifest": manifest_of(ecr, name, digest)}
+    assert refusal(ecr.put_image, **put, imageTag="main-1") == "ImageAlreadyExistsException"
+    other = "sha256:" + "0" * 64
+    assert refusal(ecr.put_image, **put, imageDigest=other) == "ImageDigestDoesNotMatchException"
+    assert refusal(ecr.put_image, repositoryName=name, imageManifest="{") == "InvalidParameterException"
+    assert refusal(ecr.put_image, repositoryName=name, imageManifest="{}") == "InvalidParameterException"
+    assert refusal(ecr.put_image, **put, registryId="0" * 12, imageTag="x") == "RepositoryNotFoundException"
+    orphan = json.dumps({"mediaType": image.INDEX, "manifests": [{"digest": other}]})
+    missing = refusal(ecr.put_image, repositoryName=name, imageManifest=orphan)
+    assert missing == "ReferencedImagesNotFoundException"
+
+
+@pytest.mark.parametrize(
+    "mutability, moves",
+    [
+        ("MUTABLE", True),
+        ("IMMUTABLE", False),
+        ("IMMUTABLE_WITH_EXCLUSION", True),
+        ("MUTABLE_WITH_EXCLUSION", False),
+    ],
+)
+def test_immutable(cloud, mutability, moves):
+    ecr, name = cloud.client("ecr"), mutability.lower()
+    filters = [{"filterType": "WILDCARD", "filter": "de*"}] if "EXCLUSION" in mutability else []
+    created = ecr.create_repository(
+        repositoryName=name,
+        imageTagMutability=mutability,
+        **({"imageTagMutabilityExclusionFilters": filters} if filters else {}),
+    )
+    assert created["repository"].get("imageTagMutabilityExclusionFilters", []) == filters
+    image.push(cloud, name, "v1", "dev")
+    digest = image.push(cloud, name, "v2")
+    put = {"repositoryName": name, "imageManifest": manifest_of(ecr, name, digest), "imageTag": "dev"}
+    if moves:
+        assert ecr.put_image(**put)["image"]["imageId"] == {"imageDigest": digest, "imageTag": "dev"}
+    else:
+        assert refusal(ecr.put_image, **put) == "ImageTagAlreadyExistsException"
+        with pytest.raises(urllib.error.HTTPError):
+            image.push(cloud, name, "v3", "dev")
+
+
+def test_mutability_can_change(cloud, ecr, name):
+    change = {"repositoryName": name, "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"}
+    filters = [{"filterType": "WILDCARD", "filter": "tidegate.*"}]
+    ecr.put_image_tag_mutability(**change, imageTagMutabilityExclusionFilters=filters)
+    [repository] = ecr.describe_repositories(repositoryNames=[name])["repositories"]
+    assert repository["imageTagMutabilityExclusionFilters"] == filters
+
+
+def test_batch_get_image(cloud, ecr, name):
+    first, second = image.push(cloud, name, "v1", "one"), image.push(cloud, name, "v2", "two")
+    ecr.put_image(repositoryName=name, imageManifest=manifest_of(ecr, name, first), imageTag="dev")
+    asked = [
+        *({"imageTag": "one"}, {"imageDigest": second}, {"imageTag": "none"}),
+        *({"imageTag": "two", "imageDigest": first}, {"imageDigest": "sha256:1"}),
+    ]
+    answer = ecr.batch_get_image(registryId=cloud.account, repositoryName=name, imageIds=asked)
+    ids = [found["imageId"] for found in answer["images"]]
+    assert ids == [{"imageDigest": first, "imageTag": "one"}, {"imageDigest": second}]
+    codes = [failure["failureCode"] for failure in answer["failures"]]
+    assert codes == ["ImageNotFound", "ImageTagDoesNotMatchDigest", "InvalidImageDigest"]
+    tags = [found.get("imageTag") for found in ecr.list_images(repositoryName=name)["imageIds"]]
+    assert sorted(tags) == ["dev", "one", "two"]
+
+
+def test_other_registry(ecr, name):
+    ids = {"imageIds": [{"imageTag": "x"}]}
+    for operation, more in (
+        ("batch_get_image", ids),
+        ("batch_delete_image", ids),
+        ("describe_images", {}),
+        ("list_images", {}),
+    ):
+        call = getattr(ecr, operation)
+        code = refusal(call, registryId="0" * 12, repositoryName=name, **more)
+        assert code == "RepositoryNotFoundException"
+
+
+def test_describe_what_is_missing(cloud, ecr, name):
+    assert (
+        refusal(ecr.describe_images, repositoryName=name, imageIds=[{"imageTag": "x"}])
+        == "ImageNotFoundException"
+    )
+
+
+def test_index_is_kept(cloud, ecr, name):
+    child = image.push(cloud, name, "v1")
+    index = image.push_index(cloud, name, child, "main-1")
+    manifest = manifest_of(ecr, name, index)
+    ecr.put_image(repositoryName=name, imageManifest=manifest, imageTag="dev", imageDigest=index)
+    for reference in (index, "main-1", "dev"):
+        assert image.digest_of(image.request(cloud, "GET", f"{name}/manifests/{reference}")) == index
