@@ -135,6 +135,24 @@ fn quarter_in_seconds() -> u32 {
 }
 
 impl Environment {
+    /// Refuses numbers with which a run could not end as it should.
+    pub fn check(&self, what: &str) -> Result<(), Fault> {
+        // The waiting and the looking of one run must fit into the 25,000 events of a history.
+        let limits = [
+            ("concurrency", self.concurrency, 1, 1_000),
+            ("approvalMinutes", self.approval_minutes, 1, 14 * 24 * 60),
+            ("maxWaitMinutes", self.max_wait_minutes, 0, 24 * 60),
+            ("healthTimeoutSeconds", self.health_timeout_seconds, 1, 12 * 3600),
+            ("bakeSeconds", self.bake_seconds, 0, 24 * 3600),
+        ];
+        match limits.into_iter().find(|(_, value, least, most)| !(*least..=*most).contains(value)) {
+            Some((key, value, least, most)) => Err(Fault::InvalidInput(format!(
+                "{what} at {key:?}: {value} is out of range: expected {least} to {most}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Tells whether a push of `tag` starts a release here: a build tag that matches, or the environment's own.
     pub fn takes(&self, tag: &Tag) -> bool {
         self.tag == *tag || self.deploy_on.iter().any(|pattern| WildMatch::new(pattern).matches(tag.as_str()))
@@ -153,7 +171,10 @@ pub async fn read_all(ssm: &Client) -> Result<Environments, Fault> {
         for parameter in page.parameters() {
             let (Some(path), Some(text)) = (parameter.name(), parameter.value()) else { continue };
             let name = EnvironmentName::parse(path.rsplit('/').next().unwrap_or(path))?;
-            found.insert(name, document::read_text(&format!("the parameter {path}"), text)?);
+            let what = format!("the parameter {path}");
+            let environment: Environment = document::read_text(&what, text)?;
+            environment.check(&what)?;
+            found.insert(name, environment);
         }
     }
     Ok(found)
@@ -176,6 +197,18 @@ mod tests {
         assert_eq!(environment.on_failure, OnFailure::UndoAll);
         assert_eq!(environment.health_timeout_seconds, 900);
         assert_eq!(environment.approval, Approval::None);
+    }
+
+    #[test]
+    fn a_number_with_which_a_run_could_not_end_is_refused() {
+        let mut environment: Environment =
+            document::read("dev", json!({"cluster": "dev", "tag": "dev"})).unwrap();
+        assert_eq!(environment.check("dev"), Ok(()));
+        environment.concurrency = 0;
+        assert_eq!(
+            environment.check("dev").unwrap_err().to_string(),
+            "dev at \"concurrency\": 0 is out of range: expected 1 to 1000"
+        );
     }
 
     #[test]

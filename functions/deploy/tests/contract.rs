@@ -1,5 +1,7 @@
 //! The samples in `events/deploy`, against a service in memory.
 
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+
 use deploy::Deploy;
 use deploy::service::Port;
 use pipeline::Fault;

@@ -107,14 +107,14 @@ fn outcome_named(name: &str) -> Option<Outcome> {
     Some(serde_json::from_value(Value::String(name.to_owned())).unwrap_or(Outcome::NeedsHuman))
 }
 
-/// Takes the sentence out of a Lambda's cause, which is JSON within a sentence.
+/// Takes the sentence out of a Lambda's cause: JSON within a sentence, perhaps cut short.
 pub(crate) fn sentence(cause: &str) -> String {
-    let (before, json) = cause.split_once('{').map_or((cause, None), |(before, rest)| (before, Some(rest)));
-    let said = json.and_then(|rest| serde_json::from_str::<Value>(&format!("{{{rest}")).ok());
-    match said.as_ref().and_then(|said| said.get("errorMessage")).and_then(Value::as_str) {
-        Some(message) => format!("{before}{message}"),
-        None => cause.to_owned(),
-    }
+    let (before, json) = cause.split_once('{').unwrap_or((cause, ""));
+    let whole = serde_json::from_str::<Value>(&format!("{{{json}")).ok();
+    let message = whole.as_ref().and_then(|said| said.get("errorMessage")).and_then(Value::as_str);
+    let message = message
+        .or_else(|| json.split_once("\"errorMessage\":").map(|(_, rest)| rest.trim_matches([' ', '"'])));
+    message.map_or_else(|| cause.to_owned(), |message| format!("{before}{message}"))
 }
 
 #[cfg(test)]
@@ -175,5 +175,6 @@ mod tests {
         let cause = r#"Denied: {"errorType":"Denied","errorMessage":"could not tag it"}"#;
         assert_eq!(sentence(cause), "Denied: could not tag it");
         assert_eq!(sentence("plain"), "plain");
+        assert_eq!(sentence(r#"Denied: {"errorType":"Denied","errorMessage":"cut sho"#), "Denied: cut sho");
     }
 }

@@ -1,0 +1,203 @@
+//! Where the ways lead.
+
+use serde_json::{Value, json};
+
+use crate::document::{Scope, check, exits, scopes, states, text};
+
+/// Whence alone a state is reached.  Together: what is no release ends at once, and everything else is told.
+///
+/// A refusal at the door is told without being closed; every other end passes CloseRelease, and then Alert.
+const BEFORE: [(&str, &[&str]); 14] = [
+    ("Opened", &["OpenRelease"]),
+    ("Ignored", &["Opened"]),
+    ("Planned", &["Opened"]),
+    ("Answered", &["Opened"]),
+    ("Alert", &["CloseRelease", "Opened"]),
+    ("Undelivered", &["Alert"]),
+    ("Ended", &["Alert", "Undelivered"]),
+    ("Deployed", &["Ended"]),
+    ("RolledBack", &["Ended"]),
+    ("NeedsHuman", &["Ended"]),
+    ("Refused", &["Ended"]),
+    ("Superseded", &["Ended"]),
+    ("Rejected", &["Ended"]),
+    ("Expired", &["Ended"]),
+];
+
+/// What bounds a loop: a Wait lets time pass until a deadline, a person is waited for, and the others count.
+const BOUNDS: [&str; 3] = [
+    "Approve", // waits for an answer, as long as the environment says
+    "Undone",  // counts down to the first wave
+    "Wave",    // runs once for each wave that TakeLeases counted
+];
+
+#[test]
+fn every_way_leads_to_a_state_of_the_same_scope() {
+    check(
+        |document| {
+            let mut found = Vec::new();
+            for scope in scopes(document) {
+                for name in scope.states.keys().map(String::as_str) {
+                    let missing = scope.next(name).into_iter().filter(|to| !scope.states.contains_key(*to));
+                    found.extend(missing.map(|to| format!("{name} leads to {to}, which is not there")));
+                }
+                if !scope.states.contains_key(scope.start_at) {
+                    found.push(format!("{} is not there to start at", scope.start_at));
+                }
+            }
+            found
+        },
+        &[
+            ("/StartAt", json!("Retag"), "Retag is not there"),
+            ("/States/Bake/Next", json!("Nowhere"), "Bake leads to Nowhere"),
+            ("/States/Ended/Default", json!("MoveDone"), "Ended leads to MoveDone"),
+            ("/States/Judged/Choices/0/Next", json!("Pause"), "Judged leads to Pause"),
+            ("/States/Judge/Catch/0/Next", json!("MoveFailed"), "Judge leads to MoveFailed"),
+            ("/States/Wave/ItemProcessor/States/Slot/Next", json!("Judge"), "Slot leads to Judge"),
+        ],
+    );
+}
+
+#[test]
+fn every_state_can_be_reached() {
+    check(
+        |document| {
+            let unreached = |scope: &Scope| {
+                let reached = scope.reached_from(scope.start_at, &[]);
+                let names = scope.states.keys().map(String::as_str);
+                let lost = names.filter(|name| *name != scope.start_at && !reached.contains(name));
+                lost.map(|name| format!("nothing leads to {name}")).collect::<Vec<_>>()
+            };
+            scopes(document).iter().flat_map(unreached).collect()
+        },
+        &[
+            ("/States/Leased/Choices/1/Next", json!("Wave"), "nothing leads to WaitForLeases"),
+            ("/States/Wave/ItemProcessor/StartAt", json!("Slot"), "nothing leads to Retag"),
+        ],
+    );
+}
+
+#[test]
+fn every_state_goes_on_or_ends() {
+    check(
+        |document| {
+            let mut found = Vec::new();
+            for (name, state) in states(document) {
+                let fields: Vec<_> = ["Next", "End", "Default"]
+                    .into_iter()
+                    .filter(|field| state.get(field).is_some())
+                    .collect();
+                let right = match text(&state["Type"]) {
+                    "Succeed" | "Fail" => fields.is_empty(),
+                    "Choice" => fields == ["Default"],
+                    _ => fields == ["Next"] || fields == ["End"] && state["End"] == true,
+                };
+                if !right {
+                    found.push(format!("{name} goes on by {fields:?}"));
+                }
+            }
+            found
+        },
+        &[
+            ("/States/Bake/Next", Value::Null, "Bake goes on by []"),
+            ("/States/Bake/End", json!(true), r#"Bake goes on by ["Next", "End"]"#),
+            ("/States/Ended/Default", Value::Null, "Ended goes on by []"),
+            ("/States/Deployed/Next", json!("Bake"), r#"Deployed goes on by ["Next"]"#),
+            ("/States/Undo/ItemProcessor/States/UndoDone/End", json!(false), "UndoDone goes on by"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_release_ends_at_once_and_every_other_end_is_told() {
+    check(
+        |document| {
+            let scopes = scopes(document);
+            let machine = &scopes[0];
+            let mut found = Vec::new();
+            for (name, expected) in BEFORE {
+                let before = machine.before(name);
+                if !before.iter().eq(expected) {
+                    found.push(format!("{name} comes after {before:?}"));
+                }
+            }
+            for (name, state) in machine.states {
+                let is_end = exits(state).is_empty();
+                if is_end && !BEFORE.iter().any(|(known, _)| known == name) {
+                    found.push(format!("{name} is an end that nobody knows"));
+                }
+            }
+            // What the door answers by name is let through; the refusal is what remains.
+            if document["States"]["Opened"]["Default"] != "Alert" {
+                found.push("a refusal at the door is not told".to_owned());
+            }
+            found
+        },
+        &[
+            (
+                "/States/Judged/Default",
+                json!("Alert"),
+                r#"Alert comes after {"CloseRelease", "Judged", "Opened"}"#,
+            ),
+            ("/States/OpenRelease/Catch/0/Next", json!("Alert"), "Alert comes after"),
+            (
+                "/States/RestoreTags/Next",
+                json!("RolledBack"),
+                r#"RolledBack comes after {"Ended", "RestoreTags"}"#,
+            ),
+            ("/States/Leased/Default", json!("Ignored"), r#"Ignored comes after {"Leased", "Opened"}"#),
+            ("/States/Opened/Choices/4/Next", json!("Deployed"), r#"Answered comes after {}"#),
+            ("/States/Alert/Catch/0/Next", json!("Ended"), "Undelivered comes after {}"),
+            ("/States/Opened/Default", json!("TakeLeases"), "a refusal at the door is not told"),
+            ("/States/Done", json!({"Type": "Succeed"}), "Done is an end that nobody knows"),
+        ],
+    );
+}
+
+#[test]
+fn every_loop_is_bounded() {
+    check(
+        |document| {
+            let mut found = Vec::new();
+            for scope in scopes(document) {
+                let waits = scope.states.iter().filter(|(_, state)| state["Type"] == "Wait");
+                let bounds: Vec<_> = BOUNDS.into_iter().chain(waits.map(|(name, _)| name.as_str())).collect();
+                let others = scope.states.keys().map(String::as_str).filter(|name| !bounds.contains(name));
+                let looping = others.filter(|name| scope.reached_from(name, &bounds).contains(name));
+                found.extend(looping.map(|name| format!("{name} comes again and again")));
+            }
+            found
+        },
+        &[
+            ("/States/Judged/Choices/0/Next", json!("Judge"), "Judge comes again"),
+            ("/States/WaitForLeases/Type", json!("Pass"), "TakeLeases comes again"),
+            (
+                "/States/Wave/ItemProcessor/States/Tested/Choices/0/Next",
+                json!("HealthTest"),
+                "HealthTest comes again",
+            ),
+            (
+                "/States/Undo/ItemProcessor/States/RollbackTested/Choices/0/Next",
+                json!("RollbackTest"),
+                "RollbackTest comes again",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_undo_counts_down_to_the_first_wave() {
+    let expected = json!([
+        {"Condition": "{% $wave > 0 %}", "Assign": {"wave": "{% $wave - 1 %}"}, "Next": "Undo"},
+    ]);
+    check(
+        |document| {
+            let choices = &document["States"]["Undone"]["Choices"];
+            if *choices == expected { vec![] } else { vec![choices.to_string()] }
+        },
+        &[
+            ("/States/Undone/Choices/0/Condition", json!("{% $wave >= 0 %}"), ">= 0"),
+            ("/States/Undone/Choices/0/Assign", Value::Null, "Undo"),
+        ],
+    );
+}

@@ -1,0 +1,173 @@
+//! The Maps, and what their items may see.
+//!
+//! The items of a distributed Map are executions of their own: they see neither the variables of the machine nor its
+//! execution.  All that they need is in their input.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::document::{check, exits, expressions, scopes, states};
+use crate::variables::{assigned_in, read_in};
+
+#[test]
+fn a_failed_item_never_fails_its_map() {
+    check(
+        |document| {
+            let mut found = Vec::new();
+            for (name, map) in states(document).into_iter().filter(|(_, state)| state["Type"] == "Map") {
+                // Only a STANDARD item may wait longer than five minutes.
+                let processor = json!({"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"});
+                if map["ItemProcessor"]["ProcessorConfig"] != processor {
+                    found.push(format!("{name} runs its items otherwise"));
+                }
+                if map["ToleratedFailurePercentage"] != 100 {
+                    found.push(format!("{name} can fail by an item"));
+                }
+                // It becomes part of the items' ARNs.
+                if map["Label"] != name || !name.chars().all(char::is_alphanumeric) || name.len() > 40 {
+                    found.push(format!("{name} has another label"));
+                }
+                if map["Output"] != json!({}) {
+                    found.push(format!("{name} hands on what its items say"));
+                }
+            }
+            found
+        },
+        &[
+            ("/States/Wave/ToleratedFailurePercentage", Value::Null, "Wave can fail"),
+            ("/States/Undo/ToleratedFailurePercentage", json!(50), "Undo can fail"),
+            ("/States/Undo/ItemProcessor/ProcessorConfig", json!({"Mode": "INLINE"}), "Undo runs its items"),
+            (
+                "/States/Wave/ItemProcessor/ProcessorConfig/ExecutionType",
+                json!("EXPRESS"),
+                "Wave runs its items",
+            ),
+            ("/States/Undo/Label", json!("Wave"), "Undo has another label"),
+            ("/States/RestoreTags/Output", Value::Null, "RestoreTags hands on"),
+        ],
+    );
+}
+
+#[test]
+fn every_way_of_an_item_ends_with_nothing() {
+    check(
+        |document| {
+            let mut found = Vec::new();
+            for scope in scopes(document).iter().filter(|scope| scope.map.is_some()) {
+                let ends =
+                    scope.states.iter().filter(|(_, state)| state["End"] == true || exits(state).is_empty());
+                let talking = ends.filter(|(_, state)| state["Output"] != json!({}));
+                found.extend(talking.map(|(name, _)| format!("an item ends in {name} with a word")));
+            }
+            found
+        },
+        &[
+            ("/States/Wave/ItemProcessor/States/MoveDone/Output", Value::Null, "MoveDone with a word"),
+            (
+                "/States/RestoreTags/ItemProcessor/States/RestoreTag/Output",
+                json!("{% $states.result %}"),
+                "RestoreTag with a word",
+            ),
+            ("/States/Undo/ItemProcessor/States/Lost", json!({"Type": "Fail"}), "Lost with a word"),
+        ],
+    );
+}
+
+#[test]
+fn an_item_sees_neither_the_variables_nor_the_execution_of_the_machine() {
+    check(
+        |document| {
+            let scopes = scopes(document);
+            let outer: BTreeSet<_> = assigned_in(&scopes[0]).into_iter().collect();
+            let mut found = Vec::new();
+            for scope in scopes.iter().filter(|scope| scope.map.is_some()) {
+                let own = assigned_in(scope);
+                for (name, state) in scope.states {
+                    let strange = expressions(state).into_iter().flat_map(read_in);
+                    let strange = strange.filter(|each| outer.contains(each) && !own.contains(each));
+                    found.extend(strange.map(|each| format!("{name} asks for ${each} of the machine")));
+                    for context in ["Execution", "StateMachine", "Map"] {
+                        let path = format!("$states.context.{context}");
+                        if expressions(state).iter().any(|each| each.contains(&path)) {
+                            found.push(format!("{name} asks for its own {context}"));
+                        }
+                    }
+                }
+            }
+            found
+        },
+        &[
+            (
+                "/States/Wave/ItemProcessor/States/Deploy/Arguments/Payload",
+                json!("{% $merge([$states.input, {'wave': $wave}]) %}"),
+                "Deploy asks for $wave of the machine",
+            ),
+            (
+                "/States/RestoreTags/ItemProcessor/States/RestoreTag/Arguments/Payload",
+                json!({"release": "{% $states.context.Execution.Name %}"}),
+                "RestoreTag asks for its own Execution",
+            ),
+            (
+                "/States/Undo/ItemProcessor/States/Rollback/Arguments/Payload",
+                json!({"machine": "{% $states.context.StateMachine.Id %}"}),
+                "Rollback asks for its own StateMachine",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn no_item_calls_a_variable_as_the_machine_does() {
+    // AWS: a variable assigned in an inner scope cannot have the same name as one assigned in an outer scope.
+    check(
+        |document| {
+            let scopes = scopes(document);
+            let outer = assigned_in(&scopes[0]);
+            let inner = scopes[1..]
+                .iter()
+                .flat_map(|scope| assigned_in(scope).into_iter().map(move |v| (scope.map, v)));
+            let both = inner.filter(|(_, variable)| outer.contains(variable));
+            both.map(|(map, variable)| format!("${variable} of {map:?} is the machine's")).collect()
+        },
+        &[
+            (
+                "/States/Wave/ItemProcessor/States/Deploy/Assign/next",
+                json!("HealthTest"),
+                r#"$next of Some("Wave") is the machine's"#,
+            ),
+            ("/States/Judge/Assign/verdict", json!("Healthy"), r#"$verdict of Some("Undo")"#),
+        ],
+    );
+}
+
+#[test]
+fn an_item_is_told_its_release_its_place_and_its_machine() {
+    let context = |path: &str| json!(format!("{{% $states.context.{path} %}}"));
+    check(
+        |document| {
+            let mut found = Vec::new();
+            for (name, map) in states(document).into_iter().filter(|(_, state)| state["Type"] == "Map") {
+                let ordinal = if name == "RestoreTags" { "repository" } else { "move" };
+                let mut expected = json!({
+                    "release": context("Execution.Name"),
+                    "execution": context("Execution.Id"),
+                    "machine": context("StateMachine.Id"),
+                    ordinal: context("Map.Item.Value"),
+                });
+                if ordinal == "move" {
+                    expected["wave"] = json!("{% $wave %}");
+                }
+                if map["ItemSelector"] != expected {
+                    found.push(format!("{name} tells its items {}", map["ItemSelector"]));
+                }
+            }
+            found
+        },
+        &[
+            ("/States/Wave/ItemSelector/execution", Value::Null, "Wave tells"),
+            ("/States/Undo/ItemSelector/wave", json!(0), "Undo tells"),
+            ("/States/RestoreTags/ItemSelector/repository", json!(0), "RestoreTags tells"),
+        ],
+    );
+}

@@ -1,0 +1,83 @@
+//! The names that the definition shares with the functions and with the template.
+
+use std::collections::BTreeSet;
+
+use pipeline::Fault;
+use serde_json::{Value, json};
+
+use crate::document::{check, list, states, walk};
+use crate::template::substitutions;
+
+#[test]
+fn the_faults_tried_again_are_those_that_the_functions_allow() {
+    let expected: BTreeSet<_> = Fault::RETRIED.into_iter().collect();
+    check(
+        |document| {
+            let rules =
+                states(document).into_iter().flat_map(|(_, state)| [&state["Retry"], &state["Catch"]]);
+            let errors =
+                rules.flat_map(list).flat_map(|rule| list(&rule["ErrorEquals"])).filter_map(Value::as_str);
+            let of_aws =
+                |name: &str| ["States.", "Lambda.", "Sandbox."].iter().any(|by| name.starts_with(by));
+            let ours: BTreeSet<_> = errors.filter(|name| !of_aws(name)).collect();
+            ours.symmetric_difference(&expected).map(|name| format!("only one side knows {name}")).collect()
+        },
+        &[
+            ("/States/Judge/Retry/0/ErrorEquals/0", json!("LeaseLost"), "only one side knows LeaseLost"),
+            ("/States/Judge/Catch/0/ErrorEquals/0", json!("Denied"), "only one side knows Denied"),
+        ],
+    );
+}
+
+#[test]
+fn a_failed_end_bears_its_name_as_its_error() {
+    check(
+        |document| {
+            let failed = states(document).into_iter().filter(|(_, state)| state["Type"] == "Fail");
+            let other = failed.filter(|(name, state)| state["Error"] != *name || state["Cause"].is_null());
+            other.map(|(name, state)| format!("{name} fails as {}", state["Error"])).collect()
+        },
+        &[
+            ("/States/RolledBack/Error", json!("Undone"), r#"RolledBack fails as "Undone""#),
+            ("/States/Refused/Cause", Value::Null, "Refused fails as"),
+        ],
+    );
+}
+
+#[test]
+fn an_outcome_leads_to_the_end_that_bears_its_name() {
+    check(
+        |document| {
+            let choices = list(&document["States"]["Ended"]["Choices"]);
+            let other = choices.iter().filter(|choice| {
+                let end = choice["Next"].as_str().unwrap_or_default();
+                choice["Condition"] != format!("{{% $outcome = '{end}' %}}")
+            });
+            other.map(|choice| format!("{} leads to {}", choice["Condition"], choice["Next"])).collect()
+        },
+        &[("/States/Ended/Choices/0/Next", json!("RolledBack"), r#"'Deployed' %}" leads to "RolledBack""#)],
+    );
+}
+
+#[test]
+fn the_template_fills_exactly_the_gaps_of_the_definition() {
+    let given = substitutions();
+    check(
+        |document| {
+            let mut asked = BTreeSet::new();
+            walk(document, &mut |_, value| {
+                let gaps = value.as_str().into_iter().flat_map(|text| text.split("${").skip(1));
+                asked.extend(gaps.map(|rest| rest.split('}').next().unwrap_or_default().to_owned()));
+            });
+            given.symmetric_difference(&asked).map(|name| format!("only one side knows {name}")).collect()
+        },
+        &[
+            ("/States/Judge/Arguments/FunctionName", json!("${JudgeArn}"), "only one side knows JudgeArn"),
+            (
+                "/States/Undelivered/Arguments/QueueUrl",
+                json!("https://queue"),
+                "only one side knows UndeliveredQueueUrl",
+            ),
+        ],
+    );
+}

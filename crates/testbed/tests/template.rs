@@ -1,0 +1,436 @@
+//! What the template must hold beyond what its linters look at: permissions, time-outs, names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pipeline::aws::OPERATION_TIMEOUT;
+use pipeline::environment::{self, Environment};
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Map, Value, json};
+
+/// The functions in the order in which a release meets them.
+const FUNCTIONS: [&str; 6] = ["release", "retag", "deploy", "health-test", "rollback", "alert"];
+
+/// The actions that know no resource, or, as the two lists of ECS, only conditions.
+const WITHOUT_RESOURCES: [&str; 12] = [
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListServices",
+    "ecs:ListTasks",
+    "elasticloadbalancing:DescribeTargetHealth",
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+];
+
+/// Who alone may do what.
+const EXCLUSIVE: [(&str, &[&str]); 10] = [
+    ("ecr:PutImage", &["RetagFunction"]),
+    ("ecs:RegisterTaskDefinition", &["DeployFunction", "RollbackFunction"]),
+    ("ecs:TagResource", &["DeployFunction", "RollbackFunction"]),
+    ("ecs:UpdateService", &["DeployFunction", "RollbackFunction"]),
+    ("iam:PassRole", &["DeployFunction", "RollbackFunction"]),
+    ("lambda:InvokeFunction", &["ReleaseMachine"]),
+    ("sns:Publish", &["AlertFunction"]),
+    ("sqs:SendMessage", &["ReleaseMachine"]),
+    ("states:StartExecution", &["ReleaseMachine"]),
+    ("states:StopExecution", &["ReleaseMachine"]),
+];
+
+#[test]
+fn every_function_has_its_folder_its_samples_and_its_place() {
+    let template = Template::read();
+    let expected: BTreeMap<_, _> = FUNCTIONS.iter().map(|binary| (logical_id(binary), *binary)).collect();
+    let binaries: BTreeMap<_, _> = template
+        .functions()
+        .map(|(id, f)| (id.to_owned(), text(&f["Metadata"]["BuildProperties"]["Binary"])))
+        .collect();
+    assert_eq!(binaries, expected.into_iter().map(|(id, binary)| (id, binary.to_owned())).collect());
+
+    let names: BTreeSet<_> = FUNCTIONS.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(folders("functions"), names);
+    assert_eq!(folders("events"), names);
+
+    let places = FUNCTIONS
+        .map(|binary| template.text.find(&format!("\n  {}:\n", logical_id(binary))).expect("a place"));
+    assert!(places.is_sorted(), "the functions are not in pipeline order");
+}
+
+#[test]
+fn a_function_outlasts_its_calls_and_a_state_outlasts_its_function() {
+    let template = Template::read();
+    let limit = |id: &str| {
+        let own = &template.resources()[id]["Properties"]["Timeout"];
+        own.as_u64().or(template.document["Globals"]["Function"]["Timeout"].as_u64()).expect("a time-out")
+    };
+    for (id, _) in template.functions() {
+        assert!(limit(id) > OPERATION_TIMEOUT.as_secs() + 3, "{id} ends while a call may still be under way");
+    }
+    let mut tasks = Vec::new();
+    collect_tasks(&machine(), &mut tasks);
+    assert!(tasks.len() > FUNCTIONS.len(), "{tasks:?}");
+    for (state, function, timeout) in tasks {
+        assert!(
+            timeout > limit(&function) + 5,
+            "{state} ends, and is tried again, while {function} may still write"
+        );
+    }
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own() {
+    let template = Template::read();
+    let shared = template.document["Globals"]["Function"].get("Role");
+    assert_eq!(shared, None);
+    for (id, function) in template.functions() {
+        // Without a role SAM makes one, `<id>Role`; a role written out bears that name too.
+        let role = function["Properties"].get("Role");
+        assert!(
+            role.is_none_or(|role| *role == json!({"Fn::GetAtt": format!("{id}Role.Arn")})),
+            "{id}: {role:?}"
+        );
+    }
+}
+
+#[test]
+fn no_permission_is_wider_than_it_must_be() {
+    for (owner, statement) in Template::read().statements() {
+        let actions = strings(&statement["Action"]);
+        assert!(!actions.is_empty() && statement.get("NotAction").is_none(), "{owner}: {statement}");
+        for action in actions {
+            assert!(!action.contains('*'), "{owner} may do {action}");
+            for resource in list(&statement["Resource"]) {
+                let all = *resource == json!("*");
+                assert!(
+                    !all || WITHOUT_RESOURCES.contains(&action.as_str()),
+                    "{owner} may do {action} to everything"
+                );
+            }
+            assert!(statement.get("NotResource").is_none(), "{owner}: {statement}");
+        }
+    }
+}
+
+#[test]
+fn only_logging_tracing_and_the_vpc_come_from_managed_policies() {
+    let template = Template::read();
+    let written_out =
+        template.resources().values().flat_map(|resource| list(&resource["Properties"]["ManagedPolicyArns"]));
+    let by_sam = template.resources().values().flat_map(|resource| list(&resource["Properties"]["Policies"]));
+    let known =
+        ["AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess", "AWSLambdaVPCAccessExecutionRole"];
+    for policy in written_out.map(chosen) {
+        assert!(known.iter().any(|name| policy.to_string().contains(name)), "{policy}");
+    }
+    for policy in by_sam {
+        assert!(policy.get("Statement").is_some() || policy.get("PolicyDocument").is_some(), "{policy}");
+    }
+}
+
+#[test]
+fn what_changes_things_is_allowed_to_one_kind_of_function_only() {
+    let mut allowed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (owner, statement) in Template::read().statements() {
+        for action in strings(&statement["Action"]) {
+            allowed.entry(action).or_default().insert(owner.clone());
+        }
+    }
+    for (action, owners) in EXCLUSIVE {
+        let owners = owners.iter().map(|&owner| owner.to_owned()).collect();
+        assert_eq!(allowed.get(action), Some(&owners), "{action}");
+    }
+}
+
+#[test]
+fn task_roles_are_handed_to_ecs_tasks_alone_and_only_those_named() {
+    for (owner, statement) in Template::read().statements() {
+        if strings(&statement["Action"]).contains(&"iam:PassRole".to_owned()) {
+            assert_eq!(statement["Resource"], json!({"Ref": "TaskRoleArns"}), "{owner}");
+            let condition = json!({"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}});
+            assert_eq!(statement["Condition"], condition, "{owner}");
+        }
+    }
+}
+
+#[test]
+fn ecs_is_reached_in_the_named_clusters_alone() {
+    let conditional = [
+        "ecs:DescribeServices",
+        "ecs:DescribeTasks",
+        "ecs:ListServices",
+        "ecs:ListTasks",
+        "ecs:UpdateService",
+    ];
+    for (owner, statement) in Template::read().statements() {
+        if strings(&statement["Action"]).iter().any(|action| conditional.contains(&action.as_str())) {
+            let clusters = &statement["Condition"]["ArnLike"]["ecs:cluster"];
+            assert!(clusters.to_string().contains(r#"{"Ref":"Clusters"}"#), "{owner}: {statement}");
+        }
+    }
+}
+
+#[test]
+fn nothing_that_the_machine_needs_names_the_machine() {
+    let template = Template::read();
+    // Its name in a `Ref`, a `GetAtt` or a `Sub`; what only begins like it is something else.
+    let named = [r#""ReleaseMachine""#, "ReleaseMachine.", "${ReleaseMachine}"];
+    let circles = |resource: &Value| named.iter().any(|name| resource.to_string().contains(name));
+    for (id, function) in template.functions() {
+        assert!(!circles(function), "{id} and the machine need one another");
+    }
+    assert!(!circles(&template.resources()["ReleaseMachine"]), "the machine needs itself");
+}
+
+#[test]
+fn the_machine_gets_exactly_what_its_definition_asks_for() {
+    let definition = machine().to_string();
+    let asked: BTreeSet<_> =
+        definition.split("${").skip(1).filter_map(|rest| rest.split('}').next()).collect();
+    let template = Template::read();
+    let given = &template.resources()["ReleaseMachine"]["Properties"]["DefinitionSubstitutions"];
+    let given: BTreeSet<_> = given.as_object().expect("substitutions").keys().map(String::as_str).collect();
+    assert_eq!(given, asked);
+}
+
+#[test]
+fn the_machine_may_do_what_its_definition_does() {
+    // The local AWS does not look at the machine's role: nothing else would notice.
+    let mut resources = BTreeSet::new();
+    collect_resources(&machine(), &mut resources);
+    let done: BTreeSet<_> = resources.iter().map(|resource| action_of(resource)).collect();
+    let mut allowed = BTreeSet::new();
+    for (owner, statement) in Template::read().statements() {
+        if owner == "ReleaseMachine" {
+            allowed.extend(strings(&statement["Action"]).into_iter().filter(|action| {
+                // What it may do for its logs and its items is in no state.
+                !action.starts_with("logs:") && !action.starts_with("states:")
+            }));
+        }
+    }
+    assert_eq!(allowed, done);
+}
+
+#[test]
+fn a_push_starts_the_machine_unless_its_tag_is_our_own() {
+    let template = Template::read();
+    let event = &template.resources()["ReleaseMachine"]["Properties"]["Events"]["ImagePushed"]["Properties"];
+    let detail = &event["Pattern"]["detail"];
+    assert_eq!(detail["action-type"], json!(["PUSH"]));
+    assert_eq!(detail["result"], json!(["SUCCESS"]));
+    assert_eq!(detail["image-tag"], json!([{"anything-but": {"prefix": "tidegate."}}]));
+    assert!(event["RetryPolicy"]["MaximumRetryAttempts"].as_u64().is_some_and(|attempts| attempts > 0));
+    assert_eq!(event["DeadLetterConfig"], json!({"Arn": {"Fn::GetAtt": "PushDeadLetters.Arn"}}));
+}
+
+#[test]
+fn only_the_health_test_may_be_in_a_vpc() {
+    let template = Template::read();
+    let inside: Vec<_> =
+        template.functions().filter(|(_, f)| f["Properties"].get("VpcConfig").is_some()).collect();
+    assert_eq!(inside.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ["HealthTestFunction"]);
+    assert_eq!(template.document["Globals"]["Function"].get("VpcConfig"), None);
+}
+
+#[test]
+fn every_queue_has_an_alarm_and_every_alarm_reaches_somebody() {
+    let template = Template::read();
+    let mut watched = BTreeSet::new();
+    for (id, alarm) in template.of_type("AWS::CloudWatch::Alarm") {
+        assert_eq!(alarm["Properties"]["AlarmActions"], json!([{"Ref": "Alerts"}]), "{id}");
+        for dimension in list(&alarm["Properties"]["Dimensions"]) {
+            watched.extend(dimension["Value"]["Fn::GetAtt"].as_str().map(str::to_owned));
+        }
+    }
+    for (id, _) in template.of_type("AWS::SQS::Queue") {
+        assert!(watched.contains(&format!("{id}.QueueName")), "nobody looks at {id}");
+    }
+}
+
+#[test]
+fn the_ledger_forgets_what_may_expire_and_nothing_else() {
+    let template = Template::read();
+    let ledger = &template.resources()["Ledger"];
+    assert_eq!(
+        (&ledger["DeletionPolicy"], &ledger["UpdateReplacePolicy"]),
+        (&json!("Retain"), &json!("Retain"))
+    );
+    let properties = &ledger["Properties"];
+    assert_eq!(properties["BillingMode"], json!("PAY_PER_REQUEST"));
+    assert_eq!(properties["TimeToLiveSpecification"], json!({"AttributeName": "expires", "Enabled": true}));
+    assert_eq!(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], json!(true));
+}
+
+#[test]
+fn the_sample_environments_are_environments() {
+    let template = Template::read();
+    let samples: Vec<_> = template.of_type("AWS::SSM::Parameter").collect();
+    assert_eq!(samples.len(), 2);
+    for (id, sample) in samples {
+        let name = text(&sample["Properties"]["Name"]);
+        assert!(name.starts_with(&format!("{}/", environment::PATH)), "{id} is where nobody looks: {name}");
+        let read: Result<Environment, _> = serde_json::from_str(&text(&sample["Properties"]["Value"]));
+        assert!(read.is_ok(), "{id}: {read:?}");
+        assert_eq!(sample["Condition"], json!("HasSampleEnvironments"), "{id}");
+    }
+}
+
+/// The template, its short tags written out as the objects they stand for.
+struct Template {
+    text: String,
+    document: Value,
+}
+
+impl Template {
+    fn read() -> Self {
+        let text = fs::read_to_string(root().join("template.yaml")).expect("template.yaml");
+        let documents = Yaml::load_from_str(&text).expect("YAML");
+        let document = value_of(documents.first().expect("a document"));
+        Template { text, document }
+    }
+
+    fn resources(&self) -> &Map<String, Value> {
+        self.document["Resources"].as_object().expect("resources")
+    }
+
+    fn of_type(&self, wanted: &'static str) -> impl Iterator<Item = (&str, &Value)> {
+        self.resources()
+            .iter()
+            .filter(move |(_, each)| each["Type"] == wanted)
+            .map(|(id, each)| (id.as_str(), each))
+    }
+
+    fn functions(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.of_type("AWS::Serverless::Function")
+    }
+
+    /// Every statement that the template grants, with the function or the machine that it is for.
+    fn statements(&self) -> Vec<(String, Value)> {
+        let mut found = Vec::new();
+        for (id, resource) in self.resources() {
+            let properties = &resource["Properties"];
+            let (owners, documents): (Vec<String>, Vec<&Value>) = match text(&resource["Type"]).as_str() {
+                "AWS::IAM::Role" => {
+                    let policies = list(&properties["Policies"]).into_iter();
+                    (vec![id.clone()], policies.map(|policy| &policy["PolicyDocument"]).collect())
+                }
+                "AWS::IAM::Policy" => {
+                    let roles = list(&properties["Roles"]).into_iter().map(|role| text(&role["Ref"]));
+                    (roles.collect(), vec![&properties["PolicyDocument"]])
+                }
+                _ => (vec![id.clone()], list(&properties["Policies"])),
+            };
+            for owner in owners {
+                let owner = owner.strip_suffix("Role").unwrap_or(&owner).to_owned();
+                let statements =
+                    documents.iter().flat_map(|document| list(&document["Statement"])).map(chosen);
+                found.extend(statements.map(|statement| (owner.clone(), statement.clone())));
+            }
+        }
+        assert!(found.len() > 20, "only {} statements were found", found.len());
+        found
+    }
+}
+
+/// Collects every state that calls a function: its name, the function's logical id, its time-out.
+fn collect_tasks(definition: &Value, into: &mut Vec<(String, String, u64)>) {
+    for (name, state) in definition["States"].as_object().into_iter().flatten() {
+        collect_tasks(&state["ItemProcessor"], into);
+        // A state that waits for an answer by token has the approval's own time-out, which is an expression.
+        if let (Some(arn), Some(timeout)) =
+            (state["Arguments"]["FunctionName"].as_str(), state["TimeoutSeconds"].as_u64())
+        {
+            let function = arn.trim_start_matches("${").trim_end_matches("Arn}");
+            into.push((name.clone(), function.to_owned(), timeout));
+        }
+    }
+}
+
+fn collect_resources(definition: &Value, into: &mut BTreeSet<String>) {
+    for (_, state) in definition["States"].as_object().into_iter().flatten() {
+        collect_resources(&state["ItemProcessor"], into);
+        into.extend(state["Resource"].as_str().map(str::to_owned));
+    }
+}
+
+/// `arn:aws:states:::aws-sdk:dynamodb:updateItem` -> `dynamodb:UpdateItem`
+fn action_of(resource: &str) -> String {
+    let call = resource.trim_start_matches("arn:aws:states:::").trim_start_matches("aws-sdk:");
+    let (service, operation) = call.split_once(':').expect("service:operation");
+    match (service, operation.split('.').next().expect("an operation")) {
+        ("lambda", "invoke") => "lambda:InvokeFunction".to_owned(),
+        (service, operation) => format!("{service}:{}{}", operation[..1].to_uppercase(), &operation[1..]),
+    }
+}
+
+/// Takes the first branch of a condition: what the template grants at most.
+fn chosen(value: &Value) -> &Value {
+    value.get("Fn::If").map_or(value, |branches| &branches[1])
+}
+
+fn machine() -> Value {
+    let text = fs::read_to_string(root().join("statemachine/release.asl.json")).expect("the definition");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn folders(of: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join(of)).expect("a folder").map(|entry| entry.expect("an entry"));
+    entries
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// `health-test` -> `HealthTestFunction`
+fn logical_id(binary: &str) -> String {
+    let words = binary.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
+    words.collect::<String>() + "Function"
+}
+
+fn list(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::Array(values) => values.iter().collect(),
+        one => vec![one],
+    }
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    list(value).into_iter().map(text).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}
+
+fn value_of(node: &Yaml) -> Value {
+    match node {
+        Yaml::Value(Scalar::Null) => Value::Null,
+        Yaml::Value(Scalar::Boolean(value)) => json!(value),
+        Yaml::Value(Scalar::Integer(value)) => json!(value),
+        Yaml::Value(Scalar::FloatingPoint(value)) => json!(value.into_inner()),
+        Yaml::Value(Scalar::String(value)) => json!(value),
+        Yaml::Sequence(values) => values.iter().map(value_of).collect(),
+        Yaml::Mapping(entries) => {
+            entries.iter().map(|(key, value)| (text(&value_of(key)), value_of(value))).collect()
+        }
+        Yaml::Tagged(tag, value) => {
+            let short = tag.suffix.as_str();
+            let long = if short == "Ref" || short == "Condition" {
+                short.to_owned()
+            } else {
+                format!("Fn::{short}")
+            };
+            json!({long: value_of(value)})
+        }
+        other => panic!("not expected in a template: {other:?}"),
+    }
+}
