@@ -1,7 +1,7 @@
 //! An ECS service as the pipeline sees it: which deployments it has, and how to point it somewhere else.
 
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::Service as Described;
+use aws_sdk_ecs::types::{DesiredStatus, Service as Described, Task};
 
 use crate::Fault;
 use crate::aws::fault_of;
@@ -33,18 +33,46 @@ pub enum Rollout {
     Unknown(String),
 }
 
+/// How many tasks one call describes.
+const TASKS_PER_CALL: usize = 100;
+
+/// Reads one service; none if it does not exist or is on its way out.
+pub async fn describe(
+    ecs: &Client,
+    cluster: &str,
+    service: &ServiceName,
+) -> Result<Option<Described>, Fault> {
+    let answer = ecs.describe_services().cluster(cluster).services(service.as_str()).send().await;
+    let answer = answer.map_err(|error| fault_of(&format!("describe the service {service}"), &error))?;
+    Ok(answer.services.unwrap_or_default().into_iter().find(|found| found.status() == Some("ACTIVE")))
+}
+
+/// Reads the tasks that a service wants to run.
+pub async fn tasks(ecs: &Client, cluster: &str, service: &ServiceName) -> Result<Vec<Task>, Fault> {
+    let list = ecs.list_tasks().cluster(cluster).service_name(service.as_str());
+    let mut pages = list.desired_status(DesiredStatus::Running).into_paginator().send();
+    let mut arns = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| fault_of(&format!("list the tasks of {service}"), &error))?;
+        arns.extend(page.task_arns.unwrap_or_default());
+    }
+    let mut tasks = Vec::new();
+    for some in arns.chunks(TASKS_PER_CALL) {
+        let answer = ecs.describe_tasks().cluster(cluster).set_tasks(Some(some.to_vec())).send().await;
+        let answer = answer.map_err(|error| fault_of(&format!("describe the tasks of {service}"), &error))?;
+        // A task of `failures` has ended since the list was made.
+        tasks.extend(answer.tasks.unwrap_or_default());
+    }
+    Ok(tasks)
+}
+
 /// Reads the deployments of one service; none if the service does not exist or is on its way out.
 pub async fn deployments(
     ecs: &Client,
     cluster: &str,
     service: &ServiceName,
 ) -> Result<Vec<Deployment>, Fault> {
-    let answer = ecs.describe_services().cluster(cluster).services(service.as_str()).send().await;
-    let answer = answer.map_err(|error| fault_of(&format!("describe the service {service}"), &error))?;
-    match answer.services().first() {
-        Some(found) if found.status() == Some("ACTIVE") => deployments_of(found),
-        _ => Ok(Vec::new()),
-    }
+    describe(ecs, cluster, service).await?.as_ref().map_or(Ok(Vec::new()), deployments_of)
 }
 
 /// Points a service at a revision, and says which deployment that started.

@@ -12,7 +12,7 @@ use aws_sdk_ecs::types::{Tag, TaskDefinition as Typed, TaskDefinitionField};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -55,7 +55,8 @@ impl TaskDefinition {
         let describe = describe.include(TaskDefinitionField::Tags).customize().interceptor(heard.clone());
         let answer = describe.send().await.map_err(|error| fault_of(&format!("describe {arn}"), &error))?;
         let typed = answer.task_definition.ok_or_else(|| Fault::NotFound(arn.to_string()))?;
-        let json = heard.take().get("taskDefinition").cloned().unwrap_or_default();
+        let json = heard.take().get_mut("taskDefinition").map(Value::take);
+        let json = json.ok_or_else(|| Fault::Defect(format!("the JSON of {arn} was not kept")))?;
         let tags = answer.tags.unwrap_or_default().into_iter();
         // Keys that start so are AWS's own: a registration with one of them is refused.
         let tags = tags.filter(|tag| !tag.key().is_some_and(|key| key.starts_with("aws:"))).collect();
@@ -218,9 +219,9 @@ impl Intercept for Overheard {
         Err("only its request was wanted".into())
     }
 
-    fn read_before_deserialization(
+    fn read_after_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {

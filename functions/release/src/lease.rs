@@ -95,7 +95,7 @@ impl<W: World, B: Book> Release<W, B> {
             return Ok(Leased::nothing(Leasing::Refused, why, 0));
         };
         let target = Target { name: &head.environment, environment, order: &head.order };
-        let moves = match self.survey(target, &wanted).await? {
+        let moves = match self.survey(target, &wanted, Some(&head.services)).await? {
             Survey::Refused(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),
             Survey::Nothing(why) | Survey::Superseded(why) => {
                 return Ok(Leased::nothing(Leasing::Superseded, why, 0));

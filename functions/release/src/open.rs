@@ -156,7 +156,7 @@ impl<W: World, B: Book> Release<W, B> {
         };
         let answer = |next, why| Ok(Opened::without_plan(next, Some(&name), why));
         let target = Target { name: &name, environment, order: &order };
-        let moves = match self.survey(target, &wanted).await? {
+        let moves = match self.survey(target, &wanted, None).await? {
             Survey::Refused(why) => return answer(Opening::Refused, why),
             Survey::Nothing(why) if asked => {
                 return answer(Opening::Refused, format!("{why}; \"force\" goes on"));

@@ -6,7 +6,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::document::nearest;
 use pipeline::environment::Environment;
-use pipeline::ids::{Digest, EnvironmentName};
+use pipeline::ids::{Digest, EnvironmentName, ServiceName};
 use pipeline::rows::{MoveRow, OrderKey};
 
 use crate::Release;
@@ -40,13 +40,18 @@ pub struct Target<'a> {
 }
 
 impl<W: World, B: Book> Release<W, B> {
-    /// Plans what `wanted` means for an environment as it is now.
-    pub async fn survey(&self, target: Target<'_>, wanted: &Wanted) -> Result<Survey, Fault> {
+    /// Plans what `wanted` means for an environment as it is now; looks at all of its services, or at those named.
+    pub async fn survey(
+        &self,
+        target: Target<'_>,
+        wanted: &Wanted,
+        named: Option<&[ServiceName]>,
+    ) -> Result<Survey, Fault> {
         let Target { name, environment, order } = target;
         if environment.frozen || self.book.frozen(name).await? {
             return Ok(Survey::Refused(format!("{name} is frozen: expected \"frozen\": false and a resume")));
         }
-        let services = self.world.services(&environment.cluster).await?;
+        let services = self.world.services(&environment.cluster, named).await?;
         if let Some(why) = unknown_service(&services, wanted, &environment.cluster) {
             return Ok(Survey::Refused(why));
         }

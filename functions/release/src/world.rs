@@ -19,8 +19,8 @@ pub use aws::Aws;
 pub trait World {
     /// Reads the environments.
     async fn environments(&self) -> Result<Environments, Fault>;
-    /// Reads the services of a cluster; none if there is no such cluster.
-    async fn services(&self, cluster: &str) -> Result<Vec<Service>, Fault>;
+    /// Reads the services of a cluster: those named, or all of them.
+    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<Vec<Service>, Fault>;
     /// Reads the digests that the running tasks of a service report for some containers.
     async fn running(
         &self,

@@ -90,8 +90,12 @@ impl<P: Port> Retag<P> {
         let already = seen.tagged(&row.tag) == Some(&row.digest);
 
         self.port.begin(key, &row, manifest::children(image)?, now).await?;
-        for change in tags::missing(&wanted, &seen)? {
+        let changes = tags::missing(&wanted, &seen)?;
+        if !changes.is_empty() {
+            // Once for all of them: a lease passes on only when no call of its holder can still be running.
             self.port.check_lease(key, &row).await?;
+        }
+        for change in changes {
             self.write(&place, &row, change, now).await?;
         }
         Ok(Response::Moved { digest: row.digest, already, start_at: self.port.slot(now).await? })

@@ -19,9 +19,6 @@ use crate::request::Image;
 /// How many services ECS describes in one call.
 const SERVICES_PER_CALL: usize = 10;
 
-/// How many tasks ECS describes in one call.
-const TASKS_PER_CALL: usize = 100;
-
 /// AWS.
 #[derive(Debug)]
 pub struct Aws {
@@ -43,6 +40,17 @@ impl Aws {
             sfn: aws_sdk_sfn::Client::new(config),
             revisions: Mutex::default(),
         }
+    }
+
+    /// Lists the ARNs of a cluster's services.
+    async fn list(&self, cluster: &str) -> Result<Vec<String>, Fault> {
+        let mut arns = Vec::new();
+        let mut pages = self.ecs.list_services().cluster(cluster).max_results(100).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| fault_of(&format!("list the services of {cluster}"), &error))?;
+            arns.extend(page.service_arns.unwrap_or_default());
+        }
+        Ok(arns)
     }
 
     async fn read(&self, arn: &TaskDefinitionArn) -> Result<TaskDefinition, Fault> {
@@ -83,16 +91,14 @@ impl World for Aws {
         environment::read_all(&self.ssm).await
     }
 
-    async fn services(&self, cluster: &str) -> Result<Vec<Service>, Fault> {
-        let mut arns = Vec::new();
-        let mut pages = self.ecs.list_services().cluster(cluster).max_results(100).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| fault_of(&format!("list the services of {cluster}"), &error))?;
-            arns.extend(page.service_arns.unwrap_or_default());
-        }
+    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<Vec<Service>, Fault> {
+        let names = match named {
+            Some(named) => named.iter().map(ToString::to_string).collect(),
+            None => self.list(cluster).await?,
+        };
         let mut services = Vec::new();
-        for arns in arns.chunks(SERVICES_PER_CALL) {
-            let call = self.ecs.describe_services().cluster(cluster).set_services(Some(arns.to_vec()));
+        for names in names.chunks(SERVICES_PER_CALL) {
+            let call = self.ecs.describe_services().cluster(cluster).set_services(Some(names.to_vec()));
             let answer = call.send().await;
             let answer =
                 answer.map_err(|error| fault_of(&format!("describe services of {cluster}"), &error))?;
@@ -109,29 +115,14 @@ impl World for Aws {
         service: &Service,
         containers: &[String],
     ) -> Result<Digests, Fault> {
-        let mut arns = Vec::new();
-        let mut pages = self.ecs.list_tasks().cluster(cluster).service_name(service.name.as_str());
-        pages = pages.desired_status(aws_sdk_ecs::types::DesiredStatus::Running);
-        let mut pages = pages.into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|error| fault_of(&format!("list the tasks of {}", service.name), &error))?;
-            arns.extend(page.task_arns.unwrap_or_default());
-        }
+        let tasks = service::tasks(&self.ecs, cluster, &service.name).await?;
         let mut digests = Digests::default();
-        for arns in arns.chunks(TASKS_PER_CALL) {
-            let call = self.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns.to_vec()));
-            let answer = call.send().await;
-            let answer =
-                answer.map_err(|error| fault_of(&format!("describe tasks of {}", service.name), &error))?;
-            let all = answer.tasks().iter().flat_map(|task| task.containers());
-            for container in
-                all.filter(|one| one.name().is_some_and(|name| containers.iter().any(|c| c == name)))
-            {
-                match container.image_digest().map(Digest::parse) {
-                    Some(Ok(digest)) => drop(digests.seen.insert(digest)),
-                    _ => digests.unknown = true,
-                }
+        let all = tasks.iter().flat_map(|task| task.containers());
+        for container in all.filter(|one| one.name().is_some_and(|name| containers.iter().any(|c| c == name)))
+        {
+            match container.image_digest().map(Digest::parse) {
+                Some(Ok(digest)) => digests.seen.extend([digest]),
+                _ => digests.unknown = true,
             }
         }
         Ok(digests)

@@ -57,7 +57,7 @@ impl World for Shop {
         });
         Ok(serde_json::from_value(documents).unwrap())
     }
-    async fn services(&self, _: &str) -> Result<Vec<Service>, Fault> {
+    async fn services(&self, _: &str, _: Option<&[ServiceName]>) -> Result<Vec<Service>, Fault> {
         Ok(vec![service("users", "ROLLING"), service("orders", "BLUE_GREEN")])
     }
     async fn running(&self, _: &str, _: &Service, _: &[String]) -> Result<Digests, Fault> {
