@@ -228,6 +228,12 @@ fn a_push_starts_the_machine_unless_its_tag_is_our_own() {
 }
 
 #[test]
+fn nothing_deployed_may_call_its_own_machine() {
+    // The local AWS allows it, since its tasks live on loopback addresses.
+    assert!(!Template::read().text.contains("TIDEGATE_PROBE_LOOPBACK"));
+}
+
+#[test]
 fn only_the_health_test_may_be_in_a_vpc() {
     let template = Template::read();
     let inside: Vec<_> =

@@ -18,6 +18,7 @@ async fn ask(release: &Release<Shop, Notebook>, what: &str, more: Value, now: &s
     release.handle(serde_json::from_value(payload).unwrap(), Timestamp::parse(now).unwrap()).await.unwrap()
 }
 
+#[expect(clippy::indexing_slicing, reason = "a missing key fails the test")]
 async fn opened() -> Release<Shop, Notebook> {
     let release = Release { world: Shop, book: Notebook::default() };
     let input = json!({"environment": "dev", "repository": "shop/users", "image": digest('b')});

@@ -2,63 +2,73 @@
 
 use std::error::Error;
 use std::fmt::Arguments;
-use std::io::{Write, stdout};
+use std::io::{self, BufRead, BufReader, Write, stdout};
+use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tiny_http::{Header, Response, Server};
-
 use crate::answer::{Answer, answer};
 use crate::behaviour::{Baked, Behaviour};
-
-/// Says how many answers can be written at the same time; reading requests takes no worker.
-const WORKERS: usize = 4;
 
 /// Says how long a version that crashes is alive: long enough to be seen running.
 const LIFE: Duration = Duration::from_secs(1);
 
+/// Says how long a client may take to ask: one that never does must not stay for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Listens on an address and answers until the process ends.
 pub(crate) fn serve(baked: Baked, address: &str) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
-    let server = Server::http(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    log(format_args!("{} listens on {}", baked.version, server.server_addr()));
-
-    let (server, baked) = (Arc::new(server), Arc::new(baked));
-    let workers: Vec<_> = (0..WORKERS)
-        .map(|_| {
-            let (server, baked) = (Arc::clone(&server), Arc::clone(&baked));
-            thread::spawn(move || answer_requests(&server, &baked))
-        })
-        .collect();
-
+    let listener =
+        TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    log(format_args!("{} listens on {}", baked.version, listener.local_addr()?));
+    let baked = Arc::new(baked);
+    let server = thread::spawn({
+        let baked = Arc::clone(&baked);
+        move || accept(&listener, &baked)
+    });
     if baked.behaviour == Behaviour::Crashes {
         thread::sleep(LIFE);
         log(format_args!("{} fatal: crashes as baked in", baked.version));
         return Ok(ExitCode::FAILURE);
     }
-    for worker in workers {
-        worker.join().map_err(|_| "a worker panicked")?;
-    }
+    server.join().map_err(|_| "the server panicked")?;
     Err("stopped accepting connections".into())
 }
 
-fn answer_requests(server: &Server, baked: &Baked) {
-    for request in server.incoming_requests() {
-        let path = request.url().split('?').next().unwrap_or_default();
-        let answer = answer(baked, path);
-        log(format_args!("{} {} {path} {}", baked.version, request.method(), answer.status));
-        // A client that went away does not concern the next one.
-        let _ = request.respond(response(answer));
+/// Gives every connection a thread of its own, so that nobody waits for somebody else's silence.
+fn accept(listener: &TcpListener, baked: &Arc<Baked>) {
+    for connection in listener.incoming().flatten() {
+        let baked = Arc::clone(baked);
+        thread::spawn(move || {
+            // A client that went away does not concern the next one.
+            let _ = answer_one(&connection, &baked);
+        });
     }
 }
 
-fn response(answer: Answer) -> Response<impl std::io::Read> {
-    let response = Response::from_string(answer.body).with_status_code(answer.status);
-    match Header::from_bytes("Content-Type", answer.content_type) {
-        Ok(header) => response.with_header(header),
-        Err(()) => response,
+/// Answers one request and closes the connection.
+fn answer_one(mut connection: &TcpStream, baked: &Baked) -> io::Result<()> {
+    connection.set_read_timeout(Some(PATIENCE))?;
+    let mut lines = BufReader::new(connection).lines();
+    let asked = lines.next().transpose()?.unwrap_or_default();
+    // The head ends with an empty line; nothing that is answered here reads a body.
+    for line in lines {
+        if line?.is_empty() {
+            break;
+        }
     }
+    let mut words = asked.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let path = target.split('?').next().unwrap_or_default();
+    let Answer { status, content_type, body } = answer(baked, path);
+    log(format_args!("{} {method} {path} {status}", baked.version));
+    write!(
+        connection,
+        "HTTP/1.1 {status} {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// Writes one line; a closed log must not end the service, as `println!` would.
@@ -69,16 +79,15 @@ fn log(line: Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::net::TcpStream;
 
     use super::*;
 
     #[test]
     fn idle_connections_do_not_hold_up_a_probe() {
-        let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
-        let address = server.server_addr().to_ip().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
         let baked = Baked { version: "v2".to_owned(), behaviour: Behaviour::Good };
-        thread::spawn(move || answer_requests(&server, &baked));
+        thread::spawn(move || accept(&listener, &Arc::new(baked)));
 
         let _idle: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
         let mut probe = TcpStream::connect(address).unwrap();
