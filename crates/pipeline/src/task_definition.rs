@@ -229,3 +229,96 @@ impl Intercept for Overheard {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ecs::config::http::HttpResponse;
+    use aws_sdk_ecs::config::{BehaviorVersion, Credentials, Region};
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+    use aws_smithy_types::body::SdkBody;
+    use serde_json::json;
+
+    /// Answers every call with one task definition.
+    #[derive(Clone, Debug)]
+    struct Ecs(Value);
+
+    impl HttpConnector for Ecs {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let answer = json!({"taskDefinition": self.0, "tags": [{"key": "team", "value": "shop"}]});
+            let body = SdkBody::from(answer.to_string());
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), body)))
+        }
+    }
+
+    fn client(definition: Value) -> Client {
+        let connector = SharedHttpConnector::new(Ecs(definition));
+        let config = aws_sdk_ecs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::for_tests())
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build();
+        Client::from_conf(config)
+    }
+
+    fn definition() -> Value {
+        json!({
+            "taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:task-definition/users:7",
+            "family": "users", "revision": 7, "status": "ACTIVE", "networkMode": "awsvpc", "cpu": "256",
+            "registeredAt": 1700000000.5, "volumes": [], "compatibilities": ["FARGATE"],
+            "containerDefinitions": [
+                {"name": "app", "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users:main-1",
+                 "cpu": 0, "essential": true, "environment": [{"name": "A", "value": ""}],
+                 "portMappings": [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}]},
+                {"name": "proxy", "image": "envoy:1", "essential": false}
+            ]
+        })
+    }
+
+    async fn copied(definition: Value) -> Result<Value, Fault> {
+        let ecs = client(definition);
+        let arn = TaskDefinitionArn::parse("arn:aws:ecs:eu-west-1:123456789012:task-definition/users:7")?;
+        let digest = Digest::parse(format!("sha256:{}", "b".repeat(64)))?;
+        let read = TaskDefinition::read(&ecs, &arn).await?;
+        Ok(unsent(read.pinned(&ecs, &["app".to_owned()], &digest).await?).await)
+    }
+
+    #[tokio::test]
+    async fn a_copy_differs_in_the_image_of_the_named_container_alone() {
+        let copy = copied(definition()).await.unwrap();
+        let containers = copy["containerDefinitions"].as_array().unwrap();
+        let pinned =
+            format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users@sha256:{}", "b".repeat(64));
+        assert_eq!((&containers[0]["image"], &containers[1]["image"]), (&json!(pinned), &json!("envoy:1")));
+        assert_eq!(containers[0]["environment"], json!([{"name": "A", "value": ""}]));
+        assert_eq!((&copy["cpu"], &copy["revision"]), (&json!("256"), &Value::Null));
+        assert_eq!(copy["tags"], json!([{"key": "team", "value": "shop"}]));
+    }
+
+    #[tokio::test]
+    async fn a_field_that_the_copy_would_lose_is_refused_by_its_path() {
+        for (pointer, path) in [
+            ("", "brandNew"),
+            ("/containerDefinitions/1", "containerDefinitions[1].brandNew"),
+            ("/containerDefinitions/0/portMappings/0", "containerDefinitions[0].portMappings[0].brandNew"),
+        ] {
+            let mut changed = definition();
+            changed.pointer_mut(pointer).unwrap()["brandNew"] = json!({"mode": "x"});
+            let fault = copied(changed).await.unwrap_err();
+            let expected = format!("task-definition/users:7 has {path}.mode, which a copy would lose");
+            assert!(fault.to_string().ends_with(&expected), "{fault}");
+            assert_eq!(fault.name(), "NotSupported");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_unknown_field_is_nothing_to_lose() {
+        let mut changed = definition();
+        changed["brandNew"] = json!([]);
+        assert!(copied(changed).await.is_ok());
+    }
+}

@@ -27,6 +27,13 @@ pub trait Book {
         environment: &EnvironmentName,
         service: &ServiceName,
     ) -> Result<ServiceRow, Fault>;
+    /// Tells whether another release holds a service.
+    async fn held(
+        &self,
+        environment: &EnvironmentName,
+        service: &ServiceName,
+        release: &ReleaseId,
+    ) -> Result<bool, Fault>;
     /// Tells whether an environment was frozen by a release or a person.
     async fn frozen(&self, environment: &EnvironmentName) -> Result<bool, Fault>;
     /// Reads our own writes of an environment's tag.

@@ -18,6 +18,9 @@ use crate::{Release, Run};
 /// How long an ended execution's last function may still write: the longest time-out in the template, and a margin.
 const LAST_WRITE_SECONDS: i64 = 70;
 
+/// The numbers of the leases that are held, by service.
+type Fences = BTreeMap<ServiceName, u64>;
+
 impl<W: World, B: Book> Release<W, B> {
     /// Takes the leases, or says who holds one.
     pub(crate) async fn lease(&self, run: Run, now: Timestamp) -> Result<Leased, Fault> {
@@ -25,19 +28,19 @@ impl<W: World, B: Book> Release<W, B> {
         let head = head.ok_or_else(|| Fault::NotFound(format!("the head of release {}", run.release)))?;
         let mut services = head.services.clone();
         services.sort();
-        let mut fences = BTreeMap::new();
+        let mut fences = Fences::new();
         for service in &services {
             match self.take(&head, service, &run, now).await? {
                 Ok(fence) => drop(fences.insert(service.clone(), fence)),
                 Err(holder) => {
-                    self.free(&head, &run, &services, now).await?;
+                    self.free(&head, &run, &fences, now).await?;
                     return Ok(waiting(&head, &holder, service, now));
                 }
             }
         }
         let leased = self.plan_again(&head, &run, &fences, now).await?;
         if leased.next != Leasing::Wave {
-            self.free(&head, &run, &services, now).await?;
+            self.free(&head, &run, &fences, now).await?;
         }
         Ok(leased)
     }
@@ -66,14 +69,8 @@ impl<W: World, B: Book> Release<W, B> {
         })
     }
 
-    async fn free(
-        &self,
-        head: &HeadRow,
-        run: &Run,
-        services: &[ServiceName],
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        for service in services {
+    async fn free(&self, head: &HeadRow, run: &Run, taken: &Fences, now: Timestamp) -> Result<(), Fault> {
+        for service in taken.keys() {
             self.book.free(&head.environment, service, run, now).await?;
         }
         Ok(())
@@ -84,7 +81,7 @@ impl<W: World, B: Book> Release<W, B> {
         &self,
         head: &HeadRow,
         run: &Run,
-        fences: &BTreeMap<ServiceName, u64>,
+        fences: &Fences,
         now: Timestamp,
     ) -> Result<Leased, Fault> {
         let wanted: Wanted = serde_json::from_value(head.request.clone())
@@ -94,7 +91,8 @@ impl<W: World, B: Book> Release<W, B> {
             let why = format!("the environment {} is gone", head.environment);
             return Ok(Leased::nothing(Leasing::Refused, why, 0));
         };
-        let target = Target { name: &head.environment, environment, order: &head.order };
+        let target =
+            Target { name: &head.environment, environment, order: &head.order, release: &run.release };
         let moves = match self.survey(target, &wanted, Some(&head.services)).await? {
             Survey::Refused(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),
             Survey::Nothing(why) | Survey::Superseded(why) => {

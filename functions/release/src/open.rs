@@ -3,7 +3,7 @@
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::document::nearest;
-use pipeline::environment::{Approval, Environment, Environments};
+use pipeline::environment::{Approval, Environment, Environments, Promote};
 use pipeline::ids::{EnvironmentName, Registry};
 use pipeline::rows::{HeadRow, MoveRow, OrderKey, WriteRow};
 
@@ -154,8 +154,11 @@ impl<W: World, B: Book> Release<W, B> {
         let Some(environment) = environments.get(&name) else {
             return Err(Fault::NotFound(name.to_string()));
         };
+        if let Some(what) = unsupported(environment) {
+            return Err(Fault::NotSupported(format!("{what} of the environment {name}")));
+        }
         let answer = |next, why| Ok(Opened::without_plan(next, Some(&name), why));
-        let target = Target { name: &name, environment, order: &order };
+        let target = Target { name: &name, environment, order: &order, release: &run.release };
         let moves = match self.survey(target, &wanted, None).await? {
             Survey::Refused(why) => return answer(Opening::Refused, why),
             Survey::Nothing(why) if asked => {
@@ -231,6 +234,15 @@ fn taken_by<'a>(
                 format!("the tag {} is taken by {}: expected one environment", push.tag, names.join(" and "));
             Err(Opened::without_plan(Opening::Refused, None, why))
         }
+    }
+}
+
+/// Names a wish of an environment that this version would silently not fulfil.
+fn unsupported(environment: &Environment) -> Option<&'static str> {
+    match environment {
+        Environment { approval: Approval::Required, .. } => Some("\"approval\": \"required\""),
+        Environment { promote: Promote::Auto, .. } => Some("\"promote\": \"auto\""),
+        _ => None,
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Candidate {
     pub revision: String,
     /// What a copy of that revision would lose.
     pub loss: Option<String>,
+    /// Whether another release is at work on it, for whose end this one waits.
+    pub held: bool,
 }
 
 /// What is decided about one candidate.
@@ -98,11 +100,12 @@ pub fn decide(
     }
     let primary = match settled(service) {
         Ok(primary) => primary,
+        Err(_) if let (true, Some(primary)) = (candidate.held, service.primary()) => primary,
         Err(why) => return refused(why),
     };
     let restore = match restore_point(candidate, primary) {
         Ok(restore) => Some(restore),
-        Err(_) if wanted.force => None,
+        Err(_) if wanted.force || candidate.held => None,
         Err(why) => return refused(format!("no known good version to return to: {why}")),
     };
     let runs = restore.as_ref().filter(|restore| restore.task_definition == primary.task_definition);
@@ -139,6 +142,11 @@ pub fn decide(
         undo_reason: None,
         undo_failure: None,
     }))
+}
+
+/// Tells whether nothing is rolling out.
+pub fn at_rest(service: &Service) -> bool {
+    settled(service).is_ok()
 }
 
 /// Returns the deployment of a service at rest.
@@ -276,6 +284,7 @@ pub(crate) mod tests {
             running: Digests { seen: [digest('a')].into(), unknown: false },
             revision: "{}".to_owned(),
             loss: None,
+            held: false,
         }
     }
 
@@ -359,6 +368,14 @@ pub(crate) mod tests {
             panic!("no move")
         };
         assert_eq!(row.restore, None);
+    }
+
+    #[test]
+    fn a_rollout_of_a_release_that_holds_the_lease_is_waited_for() {
+        let mut candidate = candidate(":main-1");
+        candidate.service.deployments[0].rollout = Rollout::InProgress;
+        candidate.held = true;
+        assert!(matches!(decided(&candidate, &wanted()), Decision::Move(_)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::document::nearest;
 use pipeline::environment::Environment;
-use pipeline::ids::{Digest, EnvironmentName, ServiceName};
+use pipeline::ids::{Digest, EnvironmentName, ReleaseId, ServiceName};
 use pipeline::rows::{MoveRow, OrderKey};
 
 use crate::Release;
@@ -37,6 +37,8 @@ pub struct Target<'a> {
     pub environment: &'a Environment,
     /// The release's order key.
     pub order: &'a OrderKey,
+    /// The release.
+    pub release: &'a ReleaseId,
 }
 
 impl<W: World, B: Book> Release<W, B> {
@@ -47,7 +49,7 @@ impl<W: World, B: Book> Release<W, B> {
         wanted: &Wanted,
         named: Option<&[ServiceName]>,
     ) -> Result<Survey, Fault> {
-        let Target { name, environment, order } = target;
+        let Target { name, environment, order, .. } = target;
         if environment.frozen || self.book.frozen(name).await? {
             return Ok(Survey::Refused(format!("{name} is frozen: expected \"frozen\": false and a resume")));
         }
@@ -103,7 +105,10 @@ impl<W: World, B: Book> Release<W, B> {
             Some(_) => Default::default(),
             None => self.world.running(&target.environment.cluster, &service, &containers).await?,
         };
-        Ok(Some(Candidate { service, containers, row, running, revision, loss }))
+        // A rollout of a release that holds the lease ends before this one's turn comes.
+        let held =
+            !plan::at_rest(&service) && self.book.held(target.name, &service.name, target.release).await?;
+        Ok(Some(Candidate { service, containers, row, running, revision, loss, held }))
     }
 
     /// Tells which image is not in ECR: the one to deploy, or one to go back to.

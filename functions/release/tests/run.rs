@@ -63,7 +63,7 @@ async fn nothing_is_held_while_another_release_holds_the_lease() {
     *release.book.lease.borrow_mut() = Some(serde_json::from_value::<LeaseRow>(held).unwrap());
     let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:00:06Z").await;
     assert_eq!((&waiting["next"], &waiting["pauseSeconds"]), (&json!("Waiting"), &json!(10)));
-    assert_eq!(release.book.written.take(), ["free"]);
+    assert!(release.book.written.take().is_empty());
     let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:30:00Z").await;
     assert_eq!(waiting["pauseSeconds"], 60);
     let expired = ask(&release, "lease", json!({}), "2026-11-23T11:00:00Z").await;

@@ -65,9 +65,9 @@ fn every_way_of_an_item_ends_with_nothing() {
         &[
             ("/States/Wave/ItemProcessor/States/MoveDone/Output", Value::Null, "MoveDone with a word"),
             (
-                "/States/RestoreTags/ItemProcessor/States/RestoreTag/Output",
-                json!("{% $states.result %}"),
-                "RestoreTag with a word",
+                "/States/RestoreTags/ItemProcessor/States/RestoreTagDone/Output",
+                json!("{% $states.input %}"),
+                "RestoreTagDone with a word",
             ),
             ("/States/Undo/ItemProcessor/States/Lost", json!({"Type": "Fail"}), "Lost with a word"),
         ],

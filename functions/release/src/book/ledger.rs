@@ -25,6 +25,16 @@ impl Book for Ledger {
         Ok(self.get(&Key::service(environment, service)).await?.unwrap_or_default())
     }
 
+    async fn held(
+        &self,
+        environment: &EnvironmentName,
+        service: &ServiceName,
+        release: &ReleaseId,
+    ) -> Result<bool, Fault> {
+        let lease: Option<LeaseRow> = self.get(&Key::lease(environment, service)).await?;
+        Ok(lease.and_then(|lease| lease.release).is_some_and(|holder| holder != *release))
+    }
+
     async fn frozen(&self, environment: &EnvironmentName) -> Result<bool, Fault> {
         Ok(self.get::<Value>(&Key::frozen(environment)).await?.is_some())
     }

@@ -101,6 +101,9 @@ impl Book for Notebook {
     async fn service(&self, _: &EnvironmentName, _: &ServiceName) -> Result<ServiceRow, Fault> {
         Ok(ServiceRow::default())
     }
+    async fn held(&self, _: &EnvironmentName, _: &ServiceName, _: &ReleaseId) -> Result<bool, Fault> {
+        Ok(false)
+    }
     async fn frozen(&self, _: &EnvironmentName) -> Result<bool, Fault> {
         Ok(false)
     }
