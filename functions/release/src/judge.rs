@@ -123,11 +123,11 @@ mod tests {
         for policy in [UndoAll, UndoFailed, Freeze] {
             let caught = if policy == Freeze { Next::Stop } else { Next::Undo };
             check(&[healthy.clone(), newer.clone()], policy, 0, (Next::Done, 0, 0));
-            check(&[newer.clone()], policy, 60, (Next::Done, 0, 0));
+            check(std::slice::from_ref(&newer), policy, 60, (Next::Done, 0, 0));
             check(&[healthy.clone(), bad.clone(), unknown.clone()], policy, 0, (caught, 0, 0));
             check(&[healthy.clone(), broken.clone()], policy, 0, (caught, 0, 0));
             check(&[healthy.clone(), unknown.clone()], policy, 0, (Next::Stop, 0, 0));
-            check(&[unfinished.clone()], policy, 0, (Next::Stop, 0, 0));
+            check(std::slice::from_ref(&unfinished), policy, 0, (Next::Stop, 0, 0));
         }
     }
 

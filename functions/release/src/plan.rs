@@ -83,17 +83,8 @@ pub fn decide(
 ) -> Decision {
     let service = &candidate.service;
     let refused = |why: String| Decision::Refused(format!("{}: {why}", service.name));
-    if service.controller != "ECS" {
-        return refused(format!("its deployment controller is {}: expected ECS", service.controller));
-    }
-    if service.strategy != "ROLLING" {
-        return refused(format!("its deployment strategy is {}: expected ROLLING", service.strategy));
-    }
-    if service.desired == 0 {
-        return refused("its desired count is 0: nothing would prove the image".to_owned());
-    }
-    if let Some(loss) = &candidate.loss {
-        return refused(loss.clone());
+    if let Some(why) = unfit(candidate) {
+        return refused(why);
     }
     if candidate.row.order.as_ref().is_some_and(|newer| newer > order) {
         return Decision::Superseded;
@@ -112,11 +103,38 @@ pub fn decide(
     if !wanted.force && runs.is_some_and(|runs| runs.digest == wanted.digest) {
         return Decision::There;
     }
-    Decision::Move(Box::new(MoveRow {
+    Decision::Move(Box::new(row(candidate, wanted, name, environment, primary, restore)))
+}
+
+/// Tells why a service can never be moved as it is.
+fn unfit(candidate: &Candidate) -> Option<String> {
+    let service = &candidate.service;
+    if service.controller != "ECS" {
+        return Some(format!("its deployment controller is {}: expected ECS", service.controller));
+    }
+    if service.strategy != "ROLLING" {
+        return Some(format!("its deployment strategy is {}: expected ROLLING", service.strategy));
+    }
+    if service.desired == 0 {
+        return Some("its desired count is 0: nothing would prove the image".to_owned());
+    }
+    candidate.loss.clone()
+}
+
+/// Writes a move down, as nothing of it has happened yet.
+fn row(
+    candidate: &Candidate,
+    wanted: &Wanted,
+    name: &EnvironmentName,
+    environment: &Environment,
+    primary: &Deployment,
+    restore: Option<RestorePoint>,
+) -> MoveRow {
+    MoveRow {
         environment: name.clone(),
         tag: environment.tag.to_string(),
         cluster: environment.cluster.clone(),
-        service: service.name.clone(),
+        service: candidate.service.name.clone(),
         registry: wanted.registry.clone(),
         repository: wanted.repository.clone(),
         digest: wanted.digest.clone(),
@@ -141,7 +159,7 @@ pub fn decide(
         undo_verdict: None,
         undo_reason: None,
         undo_failure: None,
-    }))
+    }
 }
 
 /// Tells whether nothing is rolling out.

@@ -1,0 +1,57 @@
+# Everything a developer does here.  Rust and Python 3 are enough; what else is needed goes into .local/.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+LOCAL := .local/venv
+LINT := .local/lint
+ARCH ?= x86_64
+RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
+
+export SAM_CLI_TELEMETRY := 0
+export AWS_DEFAULT_REGION ?= us-east-1
+
+.PHONY: help demo build test rust lint end-to-end package clean
+
+help: ## shows this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+demo: build $(LOCAL)/.done ## pushes a good image on a local AWS and shows its release (KEEP=1 leaves it running)
+	$(LOCAL)/bin/python local/demo.py $(if $(KEEP),--keep)
+
+test: rust lint end-to-end ## everything that must hold before a change goes in
+
+build:
+	cargo build --workspace
+
+rust: ## format, clippy, unit, table and contract tests
+	cargo fmt --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; else cargo test --workspace; fi
+
+lint: $(LINT)/.done ## the template, as it is written and as AWS translates it
+	PATH="$$PWD/$(LINT)/bin:$$PATH" sam validate --lint
+	$(LINT)/bin/cfn-lint template.yaml
+	$(LINT)/bin/python local/lint/translate.py template.yaml > .local/translated.json
+	$(LINT)/bin/cfn-lint .local/translated.json
+
+end-to-end: build $(LOCAL)/.done ## the local AWS, and whole releases on it
+	$(LOCAL)/bin/python -m pytest -q local/tests
+
+package: $(LINT)/.done ## what is deployed, by sam build (ARCH=arm64|x86_64), in .local/package/<ARCH>
+	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(RUST_TARGET)" \
+	  || { echo "The Rust target for $(ARCH) is not installed: rustup target add $(RUST_TARGET)"; exit 1; }
+	PATH="$$PWD/$(LINT)/bin:$$PATH" sam build --build-dir .local/package/$(ARCH) --parameter-overrides Architecture=$(ARCH)
+
+clean: ## removes what was built and installed here
+	rm -rf target .local .aws-sam
+
+# A virtual environment, made again when its list of versions changes.
+$(LOCAL)/.done: local/requirements.txt
+$(LINT)/.done: local/requirements-lint.txt
+$(LOCAL)/.done $(LINT)/.done:
+	rm -rf $(@D)
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
