@@ -1,0 +1,45 @@
+//! The shape that every function keeps.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn functions() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions");
+    let found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(found.len(), 6);
+    found
+}
+
+#[test]
+fn an_entry_point_wires_and_never_decides() {
+    for function in functions() {
+        let text = fs::read_to_string(function.join("src/main.rs")).unwrap();
+        let decides = text.split_whitespace().any(|word| word == "if" || word == "match");
+        assert!(text.lines().count() <= 20 && !decides, "{}", function.display());
+    }
+}
+
+#[test]
+fn nothing_that_is_deployed_knows_the_testbed() {
+    for function in functions() {
+        let manifest = fs::read_to_string(function.join("Cargo.toml")).unwrap();
+        let (deployed, tests) = manifest.split_once("[dev-dependencies]").unwrap_or((&manifest, ""));
+        assert!(!deployed.contains("testbed"), "{}", function.display());
+        assert!(tests.contains("testbed"), "{}: its samples are not played", function.display());
+    }
+}
+
+#[test]
+fn no_function_waits() {
+    for function in functions() {
+        for file in walk(&function.join("src")) {
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(!text.contains("thread::sleep") && !text.contains("time::sleep"), "{}", file.display());
+        }
+    }
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
