@@ -245,6 +245,9 @@ pub struct MoveRow {
     /// Why its item ended early.
     #[serde(default)]
     pub failure: Option<Failure>,
+    /// The revision registered to put it back, where the restore point's own would not do.
+    #[serde(default)]
+    pub undo_revision: Option<TaskDefinitionArn>,
     /// The deployment that put it back.
     #[serde(default)]
     pub undo: Option<DeploymentId>,

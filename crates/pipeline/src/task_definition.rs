@@ -3,25 +3,20 @@
 //! The SDK drops every field that it does not know.  So the answer of ECS is kept as JSON beside the SDK's own
 //! types, and what a registration would send is compared with it.
 
+mod wire;
+
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder as Registration;
 use aws_sdk_ecs::types::{Tag, TaskDefinition as Typed, TaskDefinitionField};
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
-};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use serde_json::Value;
 
 use crate::Fault;
 use crate::aws::fault_of;
 use crate::ids::{Digest, TaskDefinitionArn};
 use crate::image::ImageReference;
+use wire::{Overheard, echo, unsent};
 
 /// What ECS adds to a task definition by itself; a registration cannot carry it.
 const ADDED_BY_ECS: [&str; 9] = [
@@ -41,8 +36,8 @@ const ADDED_BY_ECS: [&str; 9] = [
 pub struct TaskDefinition {
     /// The revision.
     pub arn: TaskDefinitionArn,
-    /// Every field that ECS sent.
-    pub json: Value,
+    /// The answer of ECS, whole: the revision and its tags.
+    described: Value,
     typed: Typed,
     tags: Vec<Tag>,
 }
@@ -55,12 +50,24 @@ impl TaskDefinition {
         let describe = describe.include(TaskDefinitionField::Tags).customize().interceptor(heard.clone());
         let answer = describe.send().await.map_err(|error| fault_of(&format!("describe {arn}"), &error))?;
         let typed = answer.task_definition.ok_or_else(|| Fault::NotFound(arn.to_string()))?;
-        let json = heard.take().get_mut("taskDefinition").map(Value::take);
-        let json = json.ok_or_else(|| Fault::Defect(format!("the JSON of {arn} was not kept")))?;
+        let described = heard.take();
+        if !described.is_object() {
+            return Err(Fault::Defect(format!("the JSON of {arn} was not kept")));
+        }
         let tags = answer.tags.unwrap_or_default().into_iter();
         // Keys that start so are AWS's own: a registration with one of them is refused.
         let tags = tags.filter(|tag| !tag.key().is_some_and(|key| key.starts_with("aws:"))).collect();
-        Ok(TaskDefinition { arn: arn.clone(), json, typed, tags })
+        Ok(TaskDefinition { arn: arn.clone(), described, typed, tags })
+    }
+
+    /// Takes a revision as it was recorded: ECS may have lost it since.
+    pub async fn recorded(arn: &TaskDefinitionArn, json: &str) -> Result<Self, Fault> {
+        TaskDefinition::read(&echo(json), arn).await
+    }
+
+    /// Returns what [`TaskDefinition::recorded`] takes.
+    pub fn to_record(&self) -> String {
+        self.described.to_string()
     }
 
     /// Returns the images of the containers that come from ECR, by container.
@@ -74,9 +81,11 @@ impl TaskDefinition {
             .collect()
     }
 
-    /// Tells whether a service may be pointed at it.
-    pub fn active(&self) -> bool {
-        self.typed.status().is_some_and(|status| status.as_str() == "ACTIVE")
+    /// Tells whether a service that is pointed at it will run `digest` in some containers, and nothing else.
+    pub fn runs(&self, digest: &Digest, containers: &[String]) -> bool {
+        let active = self.typed.status().is_some_and(|status| status.as_str() == "ACTIVE");
+        let mut images = self.images().into_iter().filter(|(container, _)| containers.contains(container));
+        active && images.all(|(_, image)| image.digest.as_ref() == Some(digest))
     }
 
     /// Returns the registration of a copy in which only the images of `containers` differ: pinned to `digest`.
@@ -101,9 +110,17 @@ impl TaskDefinition {
         }
     }
 
+    /// Registers a copy and returns its revision.
+    pub async fn register(&self, copy: Registration) -> Result<TaskDefinitionArn, Fault> {
+        let answer = copy.send().await;
+        let answer = answer.map_err(|error| fault_of(&format!("register a copy of {}", self.arn), &error))?;
+        let arn = answer.task_definition().and_then(|revision| revision.task_definition_arn());
+        TaskDefinitionArn::parse(arn.unwrap_or_default())
+    }
+
     /// Returns the JSON that a copy must have.
     fn wanted(&self, images: &HashMap<String, String>) -> Value {
-        let mut wanted = self.json.clone();
+        let mut wanted = self.described.get("taskDefinition").cloned().unwrap_or_default();
         if let Some(fields) = wanted.as_object_mut() {
             fields.retain(|name, _| !ADDED_BY_ECS.contains(&name.as_str()));
         }
@@ -174,96 +191,10 @@ fn is_default(value: &Value) -> bool {
     }
 }
 
-/// Returns what a registration would send, and sends nothing.
-async fn unsent(registration: Registration) -> Value {
-    let overheard = Overheard { hold_back: true, ..Overheard::default() };
-    // It always fails: the interceptor stops it once the request is written.
-    drop(registration.customize().interceptor(overheard.clone()).send().await);
-    overheard.take()
-}
-
-/// Listens to the JSON of one call: its answer, or the request that it then holds back.
-#[derive(Clone, Debug, Default)]
-struct Overheard {
-    hold_back: bool,
-    body: Arc<Mutex<Option<Value>>>,
-}
-
-impl Overheard {
-    fn keep(&self, body: Option<&[u8]>) {
-        if let (Ok(mut kept), Some(body)) = (self.body.lock(), body) {
-            *kept = serde_json::from_slice(body).ok();
-        }
-    }
-
-    fn take(&self) -> Value {
-        self.body.lock().ok().and_then(|mut kept| kept.take()).unwrap_or_default()
-    }
-}
-
-impl Intercept for Overheard {
-    fn name(&self) -> &'static str {
-        "Overheard"
-    }
-
-    fn read_after_serialization(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if !self.hold_back {
-            return Ok(());
-        }
-        self.keep(context.request().body().bytes());
-        Err("only its request was wanted".into())
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.keep(context.response().body().bytes());
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_ecs::config::http::HttpResponse;
-    use aws_sdk_ecs::config::{BehaviorVersion, Credentials, Region};
-    use aws_smithy_runtime_api::client::http::{
-        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
-    };
-    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-    use aws_smithy_types::body::SdkBody;
     use serde_json::json;
-
-    /// Answers every call with one task definition.
-    #[derive(Clone, Debug)]
-    struct Ecs(Value);
-
-    impl HttpConnector for Ecs {
-        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
-            let answer = json!({"taskDefinition": self.0, "tags": [{"key": "team", "value": "shop"}]});
-            let body = SdkBody::from(answer.to_string());
-            HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), body)))
-        }
-    }
-
-    fn client(definition: Value) -> Client {
-        let connector = SharedHttpConnector::new(Ecs(definition));
-        let config = aws_sdk_ecs::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
-            .credentials_provider(Credentials::for_tests())
-            .http_client(http_client_fn(move |_, _| connector.clone()))
-            .build();
-        Client::from_conf(config)
-    }
 
     fn definition() -> Value {
         json!({
@@ -279,12 +210,19 @@ mod tests {
         })
     }
 
-    async fn copied(definition: Value) -> Result<Value, Fault> {
-        let ecs = client(definition);
+    async fn recorded(definition: Value) -> Result<TaskDefinition, Fault> {
         let arn = TaskDefinitionArn::parse("arn:aws:ecs:eu-west-1:123456789012:task-definition/users:7")?;
-        let digest = Digest::parse(format!("sha256:{}", "b".repeat(64)))?;
-        let read = TaskDefinition::read(&ecs, &arn).await?;
-        Ok(unsent(read.pinned(&ecs, &["app".to_owned()], &digest).await?).await)
+        let answer = json!({"taskDefinition": definition, "tags": [{"key": "team", "value": "shop"}]});
+        TaskDefinition::recorded(&arn, &answer.to_string()).await
+    }
+
+    fn digest(letter: char) -> Digest {
+        Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
+    }
+
+    async fn copied(definition: Value) -> Result<Value, Fault> {
+        let read = recorded(definition).await?;
+        Ok(unsent(read.pinned(&echo(""), &["app".to_owned()], &digest('b')).await?).await)
     }
 
     #[tokio::test]
@@ -320,5 +258,25 @@ mod tests {
         let mut changed = definition();
         changed["brandNew"] = json!([]);
         assert!(copied(changed).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_was_recorded_is_read_again_as_it_was() {
+        let first = recorded(definition()).await.unwrap();
+        let again = TaskDefinition::recorded(&first.arn, &first.to_record()).await.unwrap();
+        assert_eq!((again.to_record(), again.images()), (first.to_record(), first.images()));
+    }
+
+    #[tokio::test]
+    async fn only_an_active_revision_that_is_pinned_runs_a_digest_for_sure() {
+        let app = ["app".to_owned()];
+        assert!(!recorded(definition()).await.unwrap().runs(&digest('b'), &app));
+        let mut pinned = definition();
+        let image = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users@{}", digest('b'));
+        pinned["containerDefinitions"][0]["image"] = json!(image);
+        assert!(recorded(pinned.clone()).await.unwrap().runs(&digest('b'), &app));
+        assert!(!recorded(pinned.clone()).await.unwrap().runs(&digest('c'), &app));
+        pinned["status"] = json!("INACTIVE");
+        assert!(!recorded(pinned).await.unwrap().runs(&digest('b'), &app));
     }
 }

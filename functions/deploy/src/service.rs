@@ -3,7 +3,6 @@
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use pipeline::Fault;
-use pipeline::aws::fault_of;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::ledger::Ledger;
 use pipeline::payload::MoveKey;
@@ -59,11 +58,7 @@ impl Port for Aws {
         let running = TaskDefinition::read(&self.ecs, &row.running).await?;
         let copy = running.pinned(&self.ecs, &row.containers, &row.digest).await?;
         self.check_lease(key, row).await?;
-        let answer = copy.send().await;
-        let answer =
-            answer.map_err(|error| fault_of(&format!("register a copy of {}", row.running), &error))?;
-        let arn = answer.task_definition().and_then(|revision| revision.task_definition_arn());
-        TaskDefinitionArn::parse(arn.unwrap_or_default())
+        running.register(copy).await
     }
 
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault> {

@@ -154,6 +154,7 @@ fn row(
         reason: None,
         decided: None,
         failure: None,
+        undo_revision: None,
         undo: None,
         undo_started: None,
         undo_verdict: None,

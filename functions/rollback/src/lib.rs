@@ -9,8 +9,9 @@ pub mod service;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::DeploymentId;
+use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::payload::MoveKey;
+use pipeline::rows::{MoveRow, RestorePoint};
 use serde::Serialize;
 use serde_json::json;
 
@@ -68,13 +69,31 @@ impl<P: Port> Rollback<P> {
                 return Ok(Response::Superseded { superseded: by });
             }
             Plan::Start => {
-                self.port.check_pinned(restore).await?;
+                let to = self.way_back(&key, &row, restore).await?;
                 self.port.note(&key, json!({"undoStarted": started})).await?;
                 self.port.check_lease(&key, &row).await?;
-                (self.port.point(&row, restore).await?, false)
+                (self.port.point(&row, &to).await?, false)
             }
         };
         self.port.note(&key, json!({"undoStarted": started, "undo": deployment})).await?;
         Ok(Response::Started { deployment, already })
+    }
+
+    /// Returns the revision to go back to: the recorded one, or a copy of it where that is inactive or names a tag.
+    async fn way_back(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        restore: &RestorePoint,
+    ) -> Result<TaskDefinitionArn, Fault> {
+        if let Some(copy) = &row.undo_revision {
+            return Ok(copy.clone());
+        }
+        if self.port.usable(row, restore).await? {
+            return Ok(restore.task_definition.clone());
+        }
+        let copy = self.port.register(key, row, restore).await?;
+        self.port.note(key, json!({"undoRevision": copy})).await?;
+        Ok(copy)
     }
 }

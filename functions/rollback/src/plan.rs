@@ -41,7 +41,8 @@ pub fn next(deployments: &[Deployment], row: &MoveRow, restore: &RestorePoint) -
     }
     let ours_failed =
         deployments.iter().find(|one| ours(one)).is_none_or(|one| one.rollout == Rollout::Failed);
-    let back = primary.task_definition == restore.task_definition;
+    let back = primary.task_definition == restore.task_definition
+        || Some(&primary.task_definition) == row.undo_revision.as_ref();
     if row.undo.as_ref() == Some(&primary.id) || back && (ours_failed || row.undo_started.is_some()) {
         return Plan::Already(primary.id.clone());
     }
@@ -90,6 +91,15 @@ mod tests {
         let adopted = Plan::Already(back.id.clone());
         let row = MoveRow { undo_started: Some(Timestamp::from_millis(0)), ..row() };
         check(&row, &[back, deployment(2, 2, false, Rollout::InProgress)], adopted);
+    }
+
+    #[test]
+    fn a_repeat_finds_the_copy_that_it_registered() {
+        let back = deployment(3, 4, true, Rollout::InProgress);
+        let adopted = Plan::Already(back.id.clone());
+        let (undo_started, undo_revision) =
+            (Some(Timestamp::from_millis(0)), Some(back.task_definition.clone()));
+        check(&MoveRow { undo_started, undo_revision, ..row() }, &[back], adopted);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use pipeline::Fault;
-use pipeline::ids::DeploymentId;
+use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{HeadRow, MoveRow, RestorePoint, Undo};
@@ -21,12 +21,19 @@ pub trait Port {
     async fn note(&self, key: &MoveKey, fields: Value) -> Result<(), Fault>;
     /// Makes sure that the lease is still held.
     async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault>;
-    /// Makes sure that the recorded revision runs the recorded digest, and no other.
-    async fn check_pinned(&self, restore: &RestorePoint) -> Result<(), Fault>;
+    /// Tells whether a service that is pointed at the restore point's revision will run its digest.
+    async fn usable(&self, row: &MoveRow, restore: &RestorePoint) -> Result<bool, Fault>;
+    /// Registers the recorded revision again, pinned to the recorded digest.
+    async fn register(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        restore: &RestorePoint,
+    ) -> Result<TaskDefinitionArn, Fault>;
     /// Reads the deployments of the service.
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault>;
-    /// Points the service at its restore point.
-    async fn point(&self, row: &MoveRow, restore: &RestorePoint) -> Result<DeploymentId, Fault>;
+    /// Points the service at a revision.
+    async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault>;
 }
 
 /// ECS and the ledger.
@@ -65,24 +72,33 @@ impl Port for Aws {
         self.ledger.check_lease(key, row).await
     }
 
-    async fn check_pinned(&self, restore: &RestorePoint) -> Result<(), Fault> {
-        let revision = TaskDefinition::read(&self.ecs, &restore.task_definition).await?;
-        let pinned =
-            revision.images().iter().any(|(_, image)| image.digest.as_ref() == Some(&restore.digest));
-        if pinned && revision.active() {
-            return Ok(());
+    async fn usable(&self, row: &MoveRow, restore: &RestorePoint) -> Result<bool, Fault> {
+        match TaskDefinition::read(&self.ecs, &restore.task_definition).await {
+            Ok(revision) => Ok(revision.runs(&restore.digest, &row.containers)),
+            // Deleted, or not to be described: the record will do.
+            Err(Fault::NotFound(_) | Fault::Denied(_)) => Ok(false),
+            Err(fault) => Err(fault),
         }
-        Err(Fault::NotSupported(format!(
-            "going back to {}, which is inactive or does not name {} itself",
-            restore.task_definition, restore.digest
-        )))
+    }
+
+    async fn register(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        restore: &RestorePoint,
+    ) -> Result<TaskDefinitionArn, Fault> {
+        let recorded =
+            TaskDefinition::recorded(&restore.task_definition, &restore.task_definition_json).await?;
+        let copy = recorded.pinned(&self.ecs, &row.containers, &restore.digest).await?;
+        self.check_lease(key, row).await?;
+        recorded.register(copy).await
     }
 
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault> {
         service::deployments(&self.ecs, &row.cluster, &row.service).await
     }
 
-    async fn point(&self, row: &MoveRow, restore: &RestorePoint) -> Result<DeploymentId, Fault> {
-        service::point(&self.ecs, &row.cluster, &row.service, &restore.task_definition).await
+    async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
+        service::point(&self.ecs, &row.cluster, &row.service, to).await
     }
 }

@@ -1,5 +1,7 @@
 //! The samples in `events/rollback`, against a service in memory.
 
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+
 use pipeline::Fault;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::payload::{MoveKey, MoveRef};
@@ -11,6 +13,10 @@ use serde_json::Value;
 
 /// A service that completed deployment 2 of revision 2.
 struct Bad;
+
+fn revision(n: u32) -> TaskDefinitionArn {
+    TaskDefinitionArn::parse(format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/users:{n}")).unwrap()
+}
 
 impl Port for Bad {
     async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
@@ -28,16 +34,19 @@ impl Port for Bad {
     async fn check_lease(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
         Ok(())
     }
-    async fn check_pinned(&self, _: &RestorePoint) -> Result<(), Fault> {
-        Ok(())
+    async fn usable(&self, _: &MoveRow, restore: &RestorePoint) -> Result<bool, Fault> {
+        Ok(restore.task_definition != revision(9))
+    }
+    async fn register(&self, _: &MoveKey, _: &MoveRow, _: &RestorePoint) -> Result<TaskDefinitionArn, Fault> {
+        Ok(revision(10))
     }
     async fn deployments(&self, _: &MoveRow) -> Result<Vec<Deployment>, Fault> {
-        let arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/users:2";
-        let (id, task_definition) = (DeploymentId::parse("ecs-svc/2")?, TaskDefinitionArn::parse(arn)?);
-        Ok(vec![Deployment { id, task_definition, primary: true, rollout: Rollout::Completed }])
+        let id = DeploymentId::parse("ecs-svc/2")?;
+        Ok(vec![Deployment { id, task_definition: revision(2), primary: true, rollout: Rollout::Completed }])
     }
-    async fn point(&self, _: &MoveRow, _: &RestorePoint) -> Result<DeploymentId, Fault> {
-        DeploymentId::parse("ecs-svc/3")
+    async fn point(&self, _: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
+        // The id tells the samples apart: one goes back to the revision itself, one to a copy of it.
+        DeploymentId::parse(if *to == revision(10) { "ecs-svc/4" } else { "ecs-svc/3" })
     }
 }
 

@@ -129,7 +129,7 @@ impl World for Aws {
     }
 
     async fn revision(&self, arn: &TaskDefinitionArn) -> Result<String, Fault> {
-        Ok(self.read(arn).await?.json.to_string())
+        Ok(self.read(arn).await?.to_record())
     }
 
     async fn loss(
