@@ -1,5 +1,7 @@
 //! The shape that every function keeps.
 
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
