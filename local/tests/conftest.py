@@ -10,7 +10,9 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
+import build  # noqa: E402
 from cloud import Cloud  # noqa: E402
+from pipeline import Pipeline  # noqa: E402
 from shop import Shop  # noqa: E402
 
 T = TypeVar("T")
@@ -21,6 +23,14 @@ def cloud(tmp_path_factory):
     """A local AWS for the whole session; Waits in state machines are a hundred times as fast."""
     with Cloud(tmp_path_factory.mktemp("aws"), wait_scale=0.01) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory):
+    """The real stack, deployed once, on a local AWS of its own: other tests call as if they were its functions."""
+    build.build()
+    with Cloud(tmp_path_factory.mktemp("pipeline"), wait_scale=0.1) as running:
+        yield Pipeline(running)
 
 
 @pytest.fixture

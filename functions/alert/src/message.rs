@@ -1,0 +1,172 @@
+//! Renders what happened, once, for every channel.  Pure.
+
+mod link;
+mod moves;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use moves::Told;
+
+use pipeline::clock::Timestamp;
+use pipeline::ids::ReleaseId;
+use pipeline::rows::MoveRow;
+
+use crate::occasion::{Occasion, Severity};
+use crate::{Report, Request};
+
+/// How many moves a message tells of, and about how many bytes they may take; the others are counted.
+///
+/// A topic takes 256 KiB, the text goes into its message twice, and JSON may double it.
+const TOLD: usize = 40;
+const TOLD_BYTES: usize = 40 * 1024;
+
+/// How much of a sentence is shown.
+const LONGEST_SENTENCE: usize = 1024;
+
+/// What SNS takes as a subject, and what fits into one SMS.
+const LONGEST_SUBJECT: usize = 99;
+const LONGEST_SMS: usize = 160;
+
+/// All that is known.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// What the machine said.
+    pub request: &'a Request,
+    /// What the ledger said.
+    pub report: &'a Report,
+    /// Why the ledger could not be read, if it could not.
+    pub unread: Option<String>,
+    /// The moment of telling.
+    pub now: Timestamp,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// The release.
+    pub release: ReleaseId,
+    /// The environment, if it is known.
+    pub environment: Option<String>,
+    /// What happened.
+    pub outcome: Occasion,
+    /// How urgent it is.
+    pub severity: Severity,
+    /// The subject of an e-mail: ASCII, one line.
+    pub subject: String,
+    /// The whole text.
+    pub text: String,
+    /// One SMS.
+    pub sms: String,
+    /// Why, in a sentence.
+    pub because: String,
+    /// The moves, those that need somebody first.
+    pub moves: Vec<Told>,
+    /// How many more there are.
+    pub more_moves: usize,
+    /// The execution in the console.
+    pub link: Option<String>,
+    /// What two messages about the same thing share.
+    pub dedup_key: String,
+}
+
+impl Message {
+    /// Renders the facts.
+    pub fn of(facts: &Facts<'_>) -> Message {
+        let Facts { request, report, .. } = facts;
+        let mut rows: Vec<&MoveRow> = report.moves.iter().collect();
+        rows.sort_by_key(|row| moves::urgency(row));
+        let mut bytes = 0;
+        let told = rows.iter().take(TOLD).map(|row| (Told::of(row), moves::paragraph(row)));
+        let told: Vec<(Told, String)> = told
+            .take_while(|(_, paragraph)| {
+                bytes += paragraph.len();
+                bytes <= TOLD_BYTES
+            })
+            .collect();
+        let (moves, paragraphs): (Vec<Told>, Vec<String>) = told.into_iter().unzip();
+        let more_moves = rows.len() - moves.len();
+        let because = text::line(request.because.as_deref().unwrap_or_default(), LONGEST_SENTENCE);
+        let headline = headline(facts, &rows);
+        let sms = match because.as_str() {
+            "" => format!("Tidegate: {headline}"),
+            because => format!("Tidegate: {headline}. {because}"),
+        };
+        let link = link::console(&request.execution);
+        Message {
+            release: request.release.clone(),
+            environment: environment(facts),
+            outcome: request.outcome,
+            severity: request.outcome.severity(),
+            subject: text::ascii(&headline, LONGEST_SUBJECT),
+            text: body(facts, &[&headline, &because], &paragraphs, more_moves, link.as_deref()),
+            sms: text::gsm(&sms, LONGEST_SMS),
+            because,
+            moves,
+            more_moves,
+            link,
+            dedup_key: match request.outcome {
+                // It is followed by an end, which is something else to tell.
+                Occasion::WaitingForApproval => format!("{}/approval", request.release),
+                _ => request.release.to_string(),
+            },
+        }
+    }
+}
+
+/// Says in one line what happened to what, and where.
+fn headline(facts: &Facts<'_>, rows: &[&MoveRow]) -> String {
+    let mut services: Vec<&str> = rows.iter().map(|row| row.service.as_str()).collect();
+    if let (true, Some(head)) = (services.is_empty(), &facts.report.head) {
+        services = head.services.iter().map(|service| service.as_str()).collect();
+    }
+    let what = match services.as_slice() {
+        [] => format!("release {}", facts.request.release),
+        [one] => (*one).to_owned(),
+        [one, two] => format!("{one} and {two}"),
+        [one, others @ ..] => format!("{one} and {} more services", others.len()),
+    };
+    let place = environment(facts).map_or_else(String::new, |environment| format!(" in {environment}"));
+    format!("{}: {what}{place}", facts.request.outcome.words())
+}
+
+fn environment(facts: &Facts<'_>) -> Option<String> {
+    let told = facts.request.environment.as_ref().filter(|environment| !environment.is_empty());
+    let told = told.map(|environment| text::line(environment, 64));
+    told.or_else(|| facts.report.head.as_ref().map(|head| head.environment.to_string()))
+}
+
+/// Writes the whole text: the outcome first, then why, then each move, then when and where to look.
+fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, link: Option<&str>) -> String {
+    let Facts { request, report, unread, now } = facts;
+    let mut lines: Vec<String> =
+        head.iter().filter(|line| !line.is_empty()).map(|line| (*line).to_owned()).collect();
+    lines.push(String::new());
+    lines.extend(paragraphs.iter().cloned());
+    if more > 0 {
+        lines.extend([format!("and {more} more"), String::new()]);
+    }
+    if let Some(why) = unread {
+        let why = text::line(why, LONGEST_SENTENCE);
+        lines.extend([
+            format!("The ledger could not be read, so the services are not listed: {why}"),
+            String::new(),
+        ]);
+    }
+    if let (Occasion::WaitingForApproval, Some(environment)) = (request.outcome, environment(facts)) {
+        lines.extend([
+            "To agree, start the state machine with this; to turn it down, with \"reject\":".to_owned(),
+            format!(r#"{{"environment":"{environment}","mode":"approve","release":"{}"}}"#, request.release),
+            String::new(),
+        ]);
+    }
+    let took = report.head.as_ref().map(|head| text::duration(now.seconds_since(head.opened)));
+    lines.push(match took {
+        Some(took) => format!("When: {now}, {took} after it began"),
+        None => format!("When: {now}"),
+    });
+    lines.push(format!("Release: {}", request.release));
+    lines.extend(link.map(|link| format!("Run: {link}")));
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,52 @@
+//! The way from a message to the run.
+
+/// Returns the page of an execution in the AWS console; none if it is not the ARN of one.
+pub(super) fn console(execution: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ":._-/".contains(c);
+    let parts: Vec<&str> = execution.split(':').collect();
+    let ["arn", partition, "states", region, _account, "execution", _machine, _name] = parts.as_slice()
+    else {
+        return None;
+    };
+    let host = match *partition {
+        "aws" => "console.aws.amazon.com",
+        "aws-cn" => "console.amazonaws.cn",
+        "aws-us-gov" => "console.amazonaws-us-gov.com",
+        _ => return None,
+    };
+    execution.chars().all(plain).then(|| {
+        format!("https://{region}.{host}/states/home?region={region}#/v2/executions/details/{execution}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_execution_has_a_page_in_the_console_of_its_partition() {
+        let arn = "arn:aws:states:eu-west-1:123456789012:execution:tidegate:r-1";
+        assert_eq!(
+            console(arn).unwrap(),
+            format!(
+                "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1\
+                 #/v2/executions/details/{arn}"
+            )
+        );
+        let china = arn.replace("arn:aws:", "arn:aws-cn:").replace("eu-west-1", "cn-north-1");
+        assert!(console(&china).unwrap().starts_with("https://cn-north-1.console.amazonaws.cn/"));
+    }
+
+    #[test]
+    fn anything_else_has_none() {
+        for text in [
+            "",
+            "r-1",
+            "arn:aws:states:eu-west-1:123456789012:stateMachine:tidegate",
+            "arn:aws:states:eu-west-1:1:execution:tidegate:r 1",
+            "arn:aws:states:e:1:execution:t:r:x",
+        ] {
+            assert_eq!(console(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+use super::*;
+use expect_test::{Expect, expect};
+
+fn message(sample: &str, change: impl FnOnce(&mut Request)) -> Message {
+    let mut request: Request = serde_json::from_str(sample).unwrap();
+    change(&mut request);
+    let report = request.report.clone().unwrap();
+    let now = Timestamp::parse("2026-11-23T10:00:10Z").unwrap();
+    Message::of(&Facts { request: &request, report: &report, unread: None, now })
+}
+
+macro_rules! sample {
+    ($name:literal) => {
+        include_str!(concat!("../../../../events/alert/", $name, ".json"))
+    };
+}
+
+fn check(sample: &str, expected: &Expect) {
+    let message = message(sample, |_| ());
+    let Message { subject, sms, text, .. } = message;
+    expected.assert_eq(&format!("{subject}\n----\n{sms}\n----\n{text}"));
+}
+
+#[test]
+fn deployed() {
+    check(
+        sample!("deployed"),
+        &expect![[r#"
+            Deployed: orders and users in staging
+            ----
+            Tidegate: Deployed: orders and users in staging. 2 of 2 deployed and tested live
+            ----
+            Deployed: orders and users in staging
+            2 of 2 deployed and tested live
+
+            orders: aaaaaaaaaaaa -> bbbbbbbbbbbb, deployed: it runs bbbbbbbbbbbb, proven
+              forward: it is stable; its live test passed (2 asked)
+
+            users: aaaaaaaaaaaa -> bbbbbbbbbbbb, deployed: it runs bbbbbbbbbbbb, proven
+              forward: it is stable; its live test passed (2 asked)
+
+            When: 2026-11-23T10:00:10Z, 5 min 10 s after it began
+            Release: sample
+            Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+        "#]],
+    );
+}
+
+#[test]
+fn rolled_back() {
+    check(
+        sample!("rolled-back"),
+        &expect![[r#"
+            Rolled back: users and 2 more services in staging
+            ----
+            Tidegate: Rolled back: users and 2 more services in staging. users is unhealthy: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: exp...
+            ----
+            Rolled back: users and 2 more services in staging
+            users is unhealthy: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
+
+            users: aaaaaaaaaaaa -> bbbbbbbbbbbb, undone: it runs aaaaaaaaaaaa again, proven
+              forward: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
+              way back: it is stable; its live test passed (2 asked)
+
+            orders: aaaaaaaaaaaa -> bbbbbbbbbbbb, undone: it runs aaaaaaaaaaaa again, proven
+              forward: it is stable; its live test passed (2 asked)
+              way back: it is stable; its live test passed (2 asked)
+
+            payments: aaaaaaaaaaaa -> bbbbbbbbbbbb, not started
+
+            When: 2026-11-23T10:00:10Z, 5 min 10 s after it began
+            Release: sample
+            Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+        "#]],
+    );
+}
+
+#[test]
+fn failed_untouched() {
+    check(
+        sample!("failed-untouched"),
+        &expect![[r#"
+            Rolled back: users in staging
+            ----
+            Tidegate: Rolled back: users in staging. users failed before it was touched
+            ----
+            Rolled back: users in staging
+            users failed before it was touched
+
+            users: aaaaaaaaaaaa -> bbbbbbbbbbbb, failed before the service was touched
+              forward, ended early: Denied: could not register a copy of users:1: AccessDeniedException: not allowed
+
+            When: 2026-11-23T10:00:10Z, 5 min 10 s after it began
+            Release: sample
+            Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+        "#]],
+    );
+}
+
+#[test]
+fn needs_human() {
+    check(
+        sample!("needs-human"),
+        &expect![[r#"
+            Needs a human: users and 2 more services in staging
+            ----
+            Tidegate: Needs a human: users and 2 more services in staging. users could not be put back
+            ----
+            Needs a human: users and 2 more services in staging
+            users could not be put back
+
+            users: aaaaaaaaaaaa -> bbbbbbbbbbbb, needs a human: nobody has proven what it runs
+              forward: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
+              way back, ended early: LeaseLost: users is held by release r-2 now
+              deployment: ecs-svc/3, which was to put it back
+              restore point: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:1
+              to put it back: aws ecs update-service --region eu-west-1 --cluster staging --service users --task-definition arn:aws:ecs:eu-west-1:123456789012:task-definition/users:1
+
+            orders: unknown -> bbbbbbbbbbbb, needs a human: nobody has proven what it runs
+              forward: it could not be measured within 900 s: could not describe the service orders: AccessDeniedException: no
+              deployment: ecs-svc/2 on arn:aws:ecs:eu-west-1:123456789012:task-definition/orders:2
+              restore point: none was known, there is no way back
+
+            cart: aaaaaaaaaaaa -> bbbbbbbbbbbb, superseded: somebody else deployed the service
+              forward: ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/cart:9 is in place of ours
+
+            When: 2026-11-23T10:00:10Z, 5 min 10 s after it began
+            Release: sample
+            Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+        "#]],
+    );
+}
+
+#[test]
+fn refused() {
+    check(
+        sample!("refused"),
+        &expect![[r#"
+        Refused: release sample in prod
+        ----
+        Tidegate: Refused: release sample in prod. prod is frozen: expected "frozen": false and a resume
+        ----
+        Refused: release sample in prod
+        prod is frozen: expected "frozen": false and a resume
+
+        When: 2026-11-23T10:00:10Z
+        Release: sample
+        Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+    "#]],
+    );
+}
+
+#[test]
+fn waiting_for_approval() {
+    check(
+        sample!("waiting-for-approval"),
+        &expect![[r#"
+        Waiting for approval: users in prod
+        ----
+        Tidegate: Waiting for approval: users in prod. 1 service of shop/users in prod: aaaaaaaaaaaa to bbbbbbbbbbbb; on failure: undo every touched service
+        ----
+        Waiting for approval: users in prod
+        1 service of shop/users in prod: aaaaaaaaaaaa to bbbbbbbbbbbb; on failure: undo every touched service
+
+        To agree, start the state machine with this; to turn it down, with "reject":
+        {"environment":"prod","mode":"approve","release":"sample"}
+
+        When: 2026-11-23T10:00:10Z, 5 min 10 s after it began
+        Release: sample
+        Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+    "#]],
+    );
+}
+
+#[test]
+fn a_hundred_services_are_counted_and_those_that_need_somebody_come_first() {
+    let message = message(sample!("needs-human"), |request| {
+        let report = request.report.as_mut().unwrap();
+        let first = report.moves.first().cloned().unwrap();
+        report.moves.splice(0..0, std::iter::repeat_n(first, 97));
+    });
+    assert_eq!(message.subject, "Needs a human: users and 99 more services in staging");
+    assert_eq!((message.moves.len(), message.more_moves), (40, 60));
+    assert!(message.text.contains("\nand 60 more\n"));
+    assert_eq!(message.moves.iter().filter(|told| told.fate == pipeline::fate::Fate::NeedsHuman).count(), 2);
+}
+
+#[test]
+fn whatever_the_facts_hold_the_message_keeps_its_bounds() {
+    let message = message(sample!("rolled-back"), |request| {
+        request.because = Some("a{[\u{0}\r\nüber€ ".repeat(1000));
+        request.environment = Some("\n".repeat(500));
+        let moves = &mut request.report.as_mut().unwrap().moves;
+        for row in moves.iter_mut() {
+            row.reason = Some("ß\u{1b}\"".repeat(5000));
+            row.undo_reason = Some("\"".repeat(5000));
+        }
+        let many = moves.clone();
+        moves.extend(std::iter::repeat_n(many, 100).flatten());
+    });
+    assert!(message.subject.len() < 100 && message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()));
+    assert!(message.sms.len() <= 160 && message.sms.is_ascii());
+    assert!(!message.sms.contains(['[', '{', '\n']));
+    assert!(message.text.chars().all(|c| c == '\n' || !c.is_control()));
+    let twice = serde_json::json!({"default": message.text, "email": message.text}).to_string();
+    assert!(twice.len() < 200 * 1024, "{}", twice.len());
+    assert_eq!(message.moves.len() + message.more_moves, 303);
+}
+
+#[test]
+fn a_ledger_that_cannot_be_read_does_not_silence_the_alert() {
+    let mut request: Request = serde_json::from_str(sample!("needs-human")).unwrap();
+    request.report = None;
+    let now = Timestamp::parse("2026-11-23T10:00:10Z").unwrap();
+    let unread = Some("could not read release#sample head: no answer".to_owned());
+    let message = Message::of(&Facts { request: &request, report: &Report::default(), unread, now });
+    assert_eq!(message.subject, "Needs a human: release sample in staging");
+    assert!(
+        message.text.contains("The ledger could not be read, so the services are not listed: could not read")
+    );
+}
+
+#[test]
+fn two_messages_about_one_end_share_a_key_and_an_approval_has_its_own() {
+    let key = |sample| message(sample, |_| ()).dedup_key;
+    assert_eq!(key(sample!("deployed")), key(sample!("needs-human")));
+    assert_ne!(key(sample!("waiting-for-approval")), key(sample!("deployed")));
+}

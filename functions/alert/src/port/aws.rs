@@ -1,0 +1,86 @@
+//! The port's adapter.
+
+use std::collections::HashMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_sns::types::MessageAttributeValue;
+use pipeline::aws::fault_of;
+use pipeline::ids::ReleaseId;
+use pipeline::ledger::{Key, Ledger};
+use pipeline::{Fault, settings};
+
+use super::{Port, http};
+use crate::Report;
+use crate::channel::Delivery;
+use crate::channel::sns::Publication;
+use crate::channel::webhook::Post;
+use crate::secret::Secret;
+
+/// AWS, and the rest of the world.
+#[derive(Debug)]
+pub struct Aws {
+    ledger: Ledger,
+    sns: aws_sdk_sns::Client,
+    ssm: aws_sdk_ssm::Client,
+    topic: String,
+    parameter: String,
+    loopback: bool,
+}
+
+impl Aws {
+    /// Makes the adapter, with the names that the template gives.
+    pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
+        Ok(Aws {
+            ledger: Ledger::new(config)?,
+            sns: aws_sdk_sns::Client::new(config),
+            ssm: aws_sdk_ssm::Client::new(config),
+            topic: settings::required("TOPIC_ARN")?,
+            parameter: settings::required("ALERTS_PARAMETER")?,
+            loopback: settings::optional("TIDEGATE_PROBE_LOOPBACK").as_deref() == Some("allowed"),
+        })
+    }
+}
+
+impl Port for Aws {
+    async fn report(&self, release: &ReleaseId) -> Result<Report, Fault> {
+        let head = self.ledger.get(&Key::head(release)).await?;
+        let moves = self.ledger.moves(release).await?;
+        Ok(Report { head, moves: moves.into_iter().map(|(_, row)| row).collect() })
+    }
+
+    async fn delivery(&self, release: &ReleaseId, channel: &str) -> Result<Option<Delivery>, Fault> {
+        self.ledger.get(&Key::alert(release, channel)).await
+    }
+
+    async fn record(&self, release: &ReleaseId, channel: &str, delivery: &Delivery) -> Result<(), Fault> {
+        self.ledger.put(&Key::alert(release, channel), delivery).await
+    }
+
+    async fn publish(&self, publication: Publication) -> Result<(), Fault> {
+        let mut attributes = HashMap::new();
+        for (name, value) in publication.attributes {
+            let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            let attribute =
+                attribute.map_err(|error| Fault::Defect(format!("no attribute {name}: {error}")))?;
+            attributes.insert(name.to_owned(), attribute);
+        }
+        let publish = self.sns.publish().topic_arn(&self.topic).subject(publication.subject);
+        let publish = publish.message_structure("json").message(publication.message);
+        let sent = publish.set_message_attributes(Some(attributes)).send().await;
+        sent.map_err(|error| fault_of("publish to the topic", &error))?;
+        Ok(())
+    }
+
+    async fn settings(&self) -> Result<Option<Secret>, Fault> {
+        let get = self.ssm.get_parameter().name(&self.parameter).with_decryption(true);
+        match get.send().await {
+            Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value).map(Secret::new)),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => Ok(None),
+            Err(error) => Err(fault_of(&format!("read the parameter {}", self.parameter), &error)),
+        }
+    }
+
+    async fn post(&self, post: Post) -> Result<u16, Fault> {
+        http::post(post, self.loopback).await
+    }
+}

@@ -1,0 +1,109 @@
+//! Compares what came with what was expected.  Pure.
+
+use serde_json::Value;
+
+use crate::pack::{Http, Span};
+use crate::probe::Answer;
+
+/// How much of a body a report shows.
+const SHOWN: usize = 200;
+
+/// Tells what is wrong with an answer; none if it is what was expected.
+pub fn mistake(http: &Http, answer: &Answer) -> Option<String> {
+    let found = differences(http, answer).next()?;
+    Some(format!("{found}, got {}", transcript(answer)))
+}
+
+fn differences<'a>(http: &'a Http, answer: &'a Answer) -> impl Iterator<Item = String> + 'a {
+    let status = (answer.status != http.status).then(|| format!("expected status {}", http.status));
+    let slow = http.within.filter(|Span(limit)| answer.took > *limit);
+    let slow = slow.map(|Span(limit)| format!("expected an answer within {} ms", limit.as_millis()));
+    let text = http.contains.as_ref().filter(|text| !answer.body.contains(text.as_str()));
+    let text = text.map(|text| format!("expected a body that contains {text:?}"));
+    let body: Option<Value> =
+        if http.json.0.is_empty() { None } else { serde_json::from_str(&answer.body).ok() };
+    let values = http.json.0.iter().filter_map(move |(path, expected)| {
+        let found = body.as_ref().map(|body| path.query(body).all());
+        let right =
+            found.is_some_and(|found| !found.is_empty() && found.iter().all(|value| *value == expected));
+        (!right).then(|| format!("expected {path} to be {expected}"))
+    });
+    [status, slow, text].into_iter().flatten().chain(values)
+}
+
+/// Writes down what came, shortly.
+fn transcript(answer: &Answer) -> String {
+    let Answer { status, body, cut, took } = answer;
+    let shown: String = body.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let body = match (shown.is_empty(), shown.len() < body.len()) {
+        (true, _) => " without a body".to_owned(),
+        (false, true) => format!(": {shown}..."),
+        (false, false) => format!(": {shown}"),
+    };
+    let cut = if *cut { " (only its first 64 KiB were read)" } else { "" };
+    format!("status {status} in {} ms{body}{cut}", took.as_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::Pack;
+    use crate::rollout::samples::row;
+    use std::time::Duration;
+
+    fn check(http: &str, status: u16, body: &str, expected: Option<&str>) {
+        let text = format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://a/"{http}}}}}]}}"#);
+        let pack = Pack::read(&row(), &text).unwrap();
+        let answer = Answer { status, body: body.to_owned(), cut: false, took: Duration::from_millis(12) };
+        let found = mistake(&pack.checks.first().unwrap().http, &answer);
+        assert_eq!(found.as_deref(), expected, "{http} {status} {body}");
+    }
+
+    #[test]
+    fn each_expectation_is_compared() {
+        check("", 200, "anything", None);
+        check("", 500, "no", Some("expected status 200, got status 500 in 12 ms: no"));
+        check(r#","status":302"#, 302, "", None);
+        check(r#","contains":"ok""#, 200, "all is ok", None);
+        check(
+            r#","contains":"ok""#,
+            200,
+            "down",
+            Some("expected a body that contains \"ok\", got status 200 in 12 ms: down"),
+        );
+        check(r#","within":"12ms""#, 200, "", None);
+        check(
+            r#","within":"11ms""#,
+            200,
+            "",
+            Some("expected an answer within 11 ms, got status 200 in 12 ms without a body"),
+        );
+    }
+
+    #[test]
+    fn values_are_found_by_path() {
+        check(r#","json":{"$.status":"ok"}"#, 200, r#"{"status":"ok"}"#, None);
+        check(r#","json":{"$.parts[*].up":true}"#, 200, r#"{"parts":[{"up":true},{"up":true}]}"#, None);
+        for (json, body) in [
+            (r#"{"$.status":"ok"}"#, r#"{"status":"down"}"#),
+            (r#"{"$.status":"ok"}"#, r#"{"state":"ok"}"#),
+            (r#"{"$.status":"ok"}"#, "<html>"),
+            (r#"{"$.n":"1"}"#, r#"{"n":1}"#),
+            (r#"{"$.a":1,"$.b":2}"#, r#"{"a":1,"b":3}"#),
+            (r#"{"$.parts[*].up":true}"#, r#"{"parts":[{"up":true},{"up":false}]}"#),
+        ] {
+            let text = format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://a/","json":{json}}}}}]}}"#);
+            let pack = Pack::read(&row(), &text).unwrap();
+            let answer = Answer { status: 200, body: body.to_owned(), cut: false, took: Duration::default() };
+            assert!(mistake(&pack.checks.first().unwrap().http, &answer).is_some(), "{json} {body}");
+        }
+    }
+
+    #[test]
+    fn a_long_body_is_shown_shortly_and_without_control_characters() {
+        let answer =
+            Answer { status: 500, body: "\u{1b}[2Jä".repeat(100), cut: true, took: Duration::default() };
+        let shown = transcript(&answer);
+        assert!(shown.len() < 400 && !shown.contains('\u{1b}') && shown.contains("..."), "{shown}");
+    }
+}

@@ -1,0 +1,11 @@
+//! Lambda entry point.  The job is described in `lib.rs`.
+
+use health_test::{HealthTest, probe::Probe, rollout::Aws};
+use pipeline::{aws, lambda, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    telemetry::init();
+    let health_test = HealthTest { port: Aws::new(&aws::config("health-test").await)?, web: Probe::new()? };
+    lambda::serve(async |request, now| health_test.handle(request, now).await).await
+}

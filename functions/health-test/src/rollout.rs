@@ -1,0 +1,164 @@
+//! What can be seen of a rollout, and the port through which it is seen.
+
+mod aws;
+
+pub use aws::Aws;
+
+use pipeline::Fault;
+use pipeline::ids::Digest;
+use pipeline::payload::MoveKey;
+use pipeline::rows::MoveRow;
+use pipeline::service::Deployment;
+use serde_json::Value;
+
+/// A service that exists.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// How many tasks it is to run.
+    pub desired: i32,
+    /// The deployments that it still lists.
+    pub deployments: Vec<Progress>,
+    /// The target groups that its tasks are registered in, by ARN.
+    pub target_groups: Vec<String>,
+}
+
+/// A deployment, and how it goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Which one.
+    pub deployment: Deployment,
+    /// What ECS says about its state.
+    pub reason: String,
+    /// How many tasks it is to run.
+    pub desired: i32,
+    /// How many it runs.
+    pub running: i32,
+    /// How many of its tasks ended before they were steady.
+    pub failed: i32,
+}
+
+/// A task that the service wants to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// The last part of its ARN.
+    pub id: String,
+    /// The deployment that started it.
+    pub started_by: String,
+    /// Whether it runs already.
+    pub running: bool,
+    /// Its containers.
+    pub containers: Vec<Container>,
+    /// Its own address; none if it shares that of its instance.
+    pub address: Option<String>,
+}
+
+/// A container of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Container {
+    /// Its name in the task definition.
+    pub name: String,
+    /// The image as the task definition names it.
+    pub image: String,
+    /// The digest that it runs, once ECS knows.
+    pub digest: Option<Digest>,
+}
+
+/// A target in a target group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// The name of the group.
+    pub group: String,
+    /// The address, or the instance.
+    pub id: String,
+    /// The port.
+    pub port: i32,
+    /// The state, in the load balancer's word.
+    pub state: String,
+    /// Why it is in that state.
+    pub reason: String,
+}
+
+/// Something that is looked at only when it is needed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Measured<T> {
+    /// Not looked at yet.
+    #[default]
+    NotYet,
+    /// It could not be measured, and why.
+    Not(String),
+    /// What was seen.
+    Is(T),
+}
+
+impl<T> Measured<T> {
+    /// Takes a failed call for what it is: nothing was seen.
+    pub fn of(answer: Result<T, Fault>) -> Self {
+        answer.map_or_else(|fault| Measured::Not(fault.to_string()), Measured::Is)
+    }
+}
+
+/// All that the function asks of AWS.
+pub trait Port {
+    /// Reads a move.
+    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault>;
+    /// Notes what was found out about a move.
+    async fn note(&self, key: &MoveKey, fields: Value) -> Result<(), Fault>;
+    /// Reads the service of a move; none if it does not exist or is on its way out.
+    async fn service(&self, row: &MoveRow) -> Result<Option<Service>, Fault>;
+    /// Reads the tasks that the service wants to run.
+    async fn tasks(&self, row: &MoveRow) -> Result<Vec<Task>, Fault>;
+    /// Reads the targets of some target groups.
+    async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault>;
+    /// Reads the live tests of the service; none if it has none.
+    async fn pack(&self, row: &MoveRow) -> Result<Option<String>, Fault>;
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::*;
+    use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+    use pipeline::service::Rollout;
+
+    /// The move of `events/health-test/good.json`, on its way back.
+    pub(crate) fn row() -> MoveRow {
+        let event: Value =
+            serde_json::from_str(include_str!("../../../events/health-test/rollback.json")).unwrap();
+        let row: MoveRow = serde_json::from_value(event["move"].clone()).unwrap();
+        MoveRow { verdict: None, ..row }
+    }
+
+    pub(crate) fn digest(digit: &str) -> Digest {
+        Digest::parse(format!("sha256:{}", digit.repeat(64))).unwrap()
+    }
+
+    pub(crate) fn progress(n: u32, revision: u32, primary: bool, rollout: Rollout) -> Progress {
+        let arn = format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/users:{revision}");
+        let task_definition = TaskDefinitionArn::parse(arn).unwrap();
+        let id = DeploymentId::parse(format!("ecs-svc/{n}")).unwrap();
+        let deployment = Deployment { id, task_definition, primary, rollout };
+        Progress { deployment, reason: "ECS said so".to_owned(), desired: 2, running: 1, failed: 0 }
+    }
+
+    pub(crate) fn task(id: &str, deployment: u32, digit: &str) -> Task {
+        let image = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users@{}", digest(digit));
+        let app = Container { name: "app".to_owned(), image, digest: Some(digest(digit)) };
+        let proxy = Container { name: "proxy".to_owned(), image: "envoy".to_owned(), digest: None };
+        Task {
+            id: id.to_owned(),
+            started_by: format!("ecs-svc/{deployment}"),
+            running: true,
+            containers: vec![proxy, app],
+            address: Some(format!("10.0.0.{}", id.trim_start_matches('t'))),
+        }
+    }
+
+    pub(crate) fn target(id: &str, state: &str) -> Target {
+        Target {
+            group: "users".to_owned(),
+            id: id.to_owned(),
+            port: 8080,
+            state: state.to_owned(),
+            reason: String::new(),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The port's adapter: ECS, the load balancers, Parameter Store and the ledger.
+
+use aws_config::SdkConfig;
+use aws_sdk_ecs::types::{DesiredStatus, Service as DescribedService, Task as DescribedTask};
+use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
+use pipeline::Fault;
+use pipeline::aws::fault_of;
+use pipeline::environment::tests_path;
+use pipeline::ids::Digest;
+use pipeline::ledger::Ledger;
+use pipeline::payload::MoveKey;
+use pipeline::rows::MoveRow;
+use pipeline::service::deployments_of;
+use serde_json::Value;
+
+use super::{Container, Port, Progress, Service, Target, Task};
+
+/// How many tasks one call describes.
+const TASKS_PER_CALL: usize = 100;
+
+/// AWS.
+#[derive(Debug)]
+pub struct Aws {
+    ecs: aws_sdk_ecs::Client,
+    elb: aws_sdk_elasticloadbalancingv2::Client,
+    ssm: aws_sdk_ssm::Client,
+    ledger: Ledger,
+}
+
+impl Aws {
+    /// Makes the adapter.
+    pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
+        Ok(Aws {
+            ecs: aws_sdk_ecs::Client::new(config),
+            elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            ssm: aws_sdk_ssm::Client::new(config),
+            ledger: Ledger::new(config)?,
+        })
+    }
+}
+
+impl Port for Aws {
+    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
+        self.ledger.load(key).await
+    }
+
+    async fn note(&self, key: &MoveKey, fields: Value) -> Result<(), Fault> {
+        self.ledger.note(key, fields).await
+    }
+
+    async fn service(&self, row: &MoveRow) -> Result<Option<Service>, Fault> {
+        let describe = self.ecs.describe_services().cluster(&row.cluster).services(row.service.as_str());
+        let answer = describe.send().await;
+        let answer =
+            answer.map_err(|error| fault_of(&format!("describe the service {}", row.service), &error))?;
+        let active = answer.services().iter().find(|found| found.status() == Some("ACTIVE"));
+        active.map(service_of).transpose()
+    }
+
+    async fn tasks(&self, row: &MoveRow) -> Result<Vec<Task>, Fault> {
+        let list = self.ecs.list_tasks().cluster(&row.cluster).service_name(row.service.as_str());
+        let mut pages = list.desired_status(DesiredStatus::Running).into_paginator().send();
+        let mut arns = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|error| fault_of(&format!("list the tasks of {}", row.service), &error))?;
+            arns.extend(page.task_arns.unwrap_or_default());
+        }
+        let mut tasks = Vec::new();
+        for some in arns.chunks(TASKS_PER_CALL) {
+            let describe = self.ecs.describe_tasks().cluster(&row.cluster).set_tasks(Some(some.to_vec()));
+            let answer = describe.send().await;
+            let answer = answer
+                .map_err(|error| fault_of(&format!("describe the tasks of {}", row.service), &error))?;
+            // A task of `failures` has ended since the list was made.
+            tasks.extend(answer.tasks().iter().map(task_of));
+        }
+        Ok(tasks)
+    }
+
+    async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault> {
+        let mut targets = Vec::new();
+        for arn in groups {
+            let name = arn.rsplit('/').nth(1).unwrap_or(arn);
+            let answer = self.elb.describe_target_health().target_group_arn(arn).send().await;
+            let answer =
+                answer.map_err(|error| fault_of(&format!("describe the targets of {name}"), &error))?;
+            targets.extend(answer.target_health_descriptions().iter().map(|one| target_of(name, one)));
+        }
+        Ok(targets)
+    }
+
+    async fn pack(&self, row: &MoveRow) -> Result<Option<String>, Fault> {
+        let path = tests_path(&row.environment, &row.service);
+        match self.ssm.get_parameter().name(&path).send().await {
+            Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => Ok(None),
+            Err(error) => Err(fault_of(&format!("read the parameter {path}"), &error)),
+        }
+    }
+}
+
+fn service_of(found: &DescribedService) -> Result<Service, Fault> {
+    let known = deployments_of(found)?.into_iter().zip(found.deployments());
+    let deployments = known.map(|(deployment, described)| Progress {
+        deployment,
+        reason: described.rollout_state_reason().unwrap_or_default().to_owned(),
+        desired: described.desired_count(),
+        running: described.running_count(),
+        failed: described.failed_tasks(),
+    });
+    let groups = found.load_balancers().iter().filter_map(|balancer| balancer.target_group_arn());
+    Ok(Service {
+        desired: found.desired_count(),
+        deployments: deployments.collect(),
+        target_groups: groups.map(str::to_owned).collect(),
+    })
+}
+
+fn task_of(found: &DescribedTask) -> Task {
+    let arn = found.task_arn().unwrap_or_default();
+    let containers = found.containers().iter().map(|container| Container {
+        name: container.name().unwrap_or_default().to_owned(),
+        image: container.image().unwrap_or_default().to_owned(),
+        digest: container.image_digest().and_then(|digest| Digest::parse(digest).ok()),
+    });
+    // All containers of a task in an awsvpc network share its one interface.
+    let interfaces = found.containers().iter().flat_map(|container| container.network_interfaces());
+    let address = interfaces.filter_map(|interface| interface.private_ipv4_address()).next();
+    Task {
+        id: arn.rsplit('/').next().unwrap_or(arn).to_owned(),
+        started_by: found.started_by().unwrap_or_default().to_owned(),
+        running: found.last_status() == Some("RUNNING"),
+        containers: containers.collect(),
+        address: address.map(str::to_owned),
+    }
+}
+
+fn target_of(group: &str, found: &TargetHealthDescription) -> Target {
+    let health = found.target_health();
+    Target {
+        group: group.to_owned(),
+        id: found.target().and_then(|target| target.id()).unwrap_or_default().to_owned(),
+        port: found.target().and_then(|target| target.port()).unwrap_or_default(),
+        state: health.and_then(|health| health.state()).map_or("unknown", |state| state.as_str()).to_owned(),
+        reason: health.and_then(|health| health.description()).unwrap_or_default().to_owned(),
+    }
+}

@@ -1,0 +1,244 @@
+//! What one look at a rollout means.  Pure: it is given what was seen, and asks for what is still missing.
+//!
+//! The order of the proof is the order of the functions below; each is reached only if all before it hold.
+
+mod tasks;
+
+#[cfg(test)]
+mod tests;
+
+use pipeline::ids::{DeploymentId, Digest, TaskDefinitionArn};
+use pipeline::rows::{MoveRow, RestorePoint, Verdict};
+use pipeline::service::Rollout;
+
+use crate::live::Report;
+use crate::rollout::{Measured, Progress, Service, Target, Task};
+
+/// What has to be proven.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Our deployment.
+    pub deployment: &'a DeploymentId,
+    /// The digest that its tasks are to run.
+    pub digest: &'a Digest,
+    /// The digests that this one's index names; none if nobody wrote them down.
+    pub children: Option<&'a [Digest]>,
+    /// The containers that are to run it.
+    pub containers: &'a [String],
+    /// The deployment that ours replaces.
+    pub replaces: Option<&'a DeploymentId>,
+    /// The revision that ours replaces.
+    pub replaced: Option<&'a TaskDefinitionArn>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Wants the new digest.
+    pub fn forward(row: &'a MoveRow, deployment: &'a DeploymentId) -> Self {
+        Wanted {
+            deployment,
+            digest: &row.digest,
+            children: Some(&row.children),
+            containers: &row.containers,
+            replaces: Some(&row.replaces),
+            replaced: Some(&row.running),
+        }
+    }
+
+    /// Wants what was there before.
+    pub fn way_back(row: &'a MoveRow, deployment: &'a DeploymentId, restore: &'a RestorePoint) -> Self {
+        Wanted {
+            deployment,
+            digest: &restore.digest,
+            children: None,
+            containers: &row.containers,
+            replaces: row.deployment.as_ref(),
+            replaced: row.registered.as_ref(),
+        }
+    }
+}
+
+/// What was seen so far.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Whether an earlier look saw our deployment listed.
+    pub listed_before: bool,
+    /// The service; none if it is gone.
+    pub service: Measured<Option<Service>>,
+    /// Its tasks.
+    pub tasks: Measured<Vec<Task>>,
+    /// Its targets.
+    pub targets: Measured<Vec<Target>>,
+    /// The live tests.
+    pub tests: Measured<Report>,
+}
+
+impl Observed {
+    /// Tells whether the service lists a deployment.
+    pub fn lists(&self, id: &DeploymentId) -> bool {
+        let Measured::Is(Some(service)) = &self.service else { return false };
+        service.deployments.iter().any(|one| one.deployment.id == *id)
+    }
+}
+
+/// What follows from what was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Judgement {
+    /// Nothing yet: this has to be looked at first.
+    Look(Missing),
+    /// The end of this look, and why.
+    Say(Finding, String),
+}
+
+/// What has to be looked at next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Missing {
+    /// The tasks.
+    Tasks,
+    /// The targets of these groups.
+    Targets(Vec<String>),
+    /// The live tests, against these targets.
+    Tests(Vec<String>),
+}
+
+/// What one look found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// All of it is proven.
+    Healthy,
+    /// It has failed.
+    Unhealthy,
+    /// It may still come.
+    NotYet,
+    /// A live test failed and may be tried again after so many seconds.
+    AgainIn(u32),
+    /// It could not be measured.
+    Unmeasured,
+    /// Somebody else owns the service.
+    Superseded,
+}
+
+impl Finding {
+    /// Makes a verdict of it: after the deadline nothing is waited for any longer.
+    pub fn settle(self, reason: String, late: bool, seconds: u32) -> (Verdict, String) {
+        match self {
+            Finding::Healthy => (Verdict::Healthy, reason),
+            Finding::Unhealthy => (Verdict::Unhealthy, reason),
+            Finding::Superseded => (Verdict::Superseded, reason),
+            Finding::NotYet if late => {
+                (Verdict::Unhealthy, format!("it did not become stable within {seconds} s: {reason}"))
+            }
+            Finding::AgainIn(_) if late => {
+                (Verdict::Unhealthy, format!("its live tests did not pass within {seconds} s: {reason}"))
+            }
+            Finding::Unmeasured if late => {
+                (Verdict::Inconclusive, format!("it could not be measured within {seconds} s: {reason}"))
+            }
+            Finding::NotYet | Finding::AgainIn(_) | Finding::Unmeasured => (Verdict::Pending, reason),
+        }
+    }
+}
+
+/// Judges what was seen, or says what else has to be.
+pub fn judge(wanted: &Wanted<'_>, seen: &Observed) -> Judgement {
+    let service = match &seen.service {
+        Measured::Is(Some(service)) => service,
+        Measured::Is(None) => return superseded("the service is gone"),
+        Measured::Not(why) => return unmeasured(why),
+        Measured::NotYet => return unmeasured("the service was not looked at"),
+    };
+    let listed = |id: &DeploymentId| service.deployments.iter().find(|one| one.deployment.id == *id);
+    let primary = service.deployments.iter().find(|one| one.deployment.primary);
+    match (listed(wanted.deployment), primary) {
+        (Some(ours), primary) => rollout(wanted, seen, service, ours, primary),
+        (None, Some(primary)) => unlisted(wanted, seen.listed_before, primary),
+        (None, None) => not_yet("ECS lists no deployment of the service"),
+    }
+}
+
+/// Judges a service that does not list our deployment: too early, or too late.
+fn unlisted(wanted: &Wanted<'_>, listed_before: bool, primary: &Progress) -> Judgement {
+    let Progress { deployment, .. } = primary;
+    let replaced = Some(&deployment.id) == wanted.replaces;
+    if replaced && !listed_before {
+        return not_yet(format!("ECS does not list {} yet", wanted.deployment));
+    }
+    // ECS goes back to what ran before; nobody else does so without a deployment of their own being seen.
+    if replaced || Some(&deployment.task_definition) == wanted.replaced {
+        return say(
+            Finding::Unhealthy,
+            because(
+                format!(
+                    "{} is gone and the service is back on {}",
+                    wanted.deployment, deployment.task_definition
+                ),
+                &primary.reason,
+            ),
+        );
+    }
+    superseded(format!("{} on {} is in place of ours", deployment.id, deployment.task_definition))
+}
+
+/// Judges the rollout itself: whose it is, and how far.
+fn rollout(
+    wanted: &Wanted<'_>,
+    seen: &Observed,
+    service: &Service,
+    ours: &Progress,
+    primary: Option<&Progress>,
+) -> Judgement {
+    // First of all: a deployment that ECS gave up is a failure, however stable the service is without it.
+    if ours.deployment.rollout == Rollout::Failed {
+        return say(Finding::Unhealthy, because(format!("ECS gave {} up", ours.deployment.id), &ours.reason));
+    }
+    if let Some(Progress { deployment: other, .. }) =
+        primary.filter(|one| one.deployment.id != ours.deployment.id)
+    {
+        return superseded(format!("{} on {} is in place of ours", other.id, other.task_definition));
+    }
+    match &ours.deployment.rollout {
+        Rollout::Completed if service.desired == 0 => {
+            unmeasured("the service wants no tasks, so that nothing can be proven")
+        }
+        Rollout::Completed => tasks::judge(wanted, seen, service),
+        Rollout::Unknown(state) => {
+            unmeasured(format!("ECS tells no rollout state of {} ({state:?})", ours.deployment.id))
+        }
+        Rollout::InProgress | Rollout::Failed => {
+            let Progress { running, desired, failed, reason, .. } = ours;
+            not_yet(because(format!("{running} of {desired} tasks run, {failed} failed"), reason))
+        }
+    }
+}
+
+/// Judges the live tests, the last of the proof.
+fn live_tests(seen: &Observed, addresses: Vec<String>) -> Judgement {
+    match &seen.tests {
+        Measured::NotYet => Judgement::Look(Missing::Tests(addresses)),
+        Measured::Not(why) => unmeasured(why),
+        Measured::Is(report) => {
+            let (finding, reason) = report.judge();
+            Judgement::Say(finding, reason)
+        }
+    }
+}
+
+/// Adds the words of ECS, if it had any.
+fn because(sentence: String, reason: &str) -> String {
+    if reason.is_empty() { sentence } else { format!("{sentence}: {reason}") }
+}
+
+fn say(finding: Finding, reason: impl Into<String>) -> Judgement {
+    Judgement::Say(finding, reason.into())
+}
+
+fn not_yet(reason: impl Into<String>) -> Judgement {
+    say(Finding::NotYet, reason)
+}
+
+fn unmeasured(reason: impl Into<String>) -> Judgement {
+    say(Finding::Unmeasured, reason)
+}
+
+fn superseded(reason: impl Into<String>) -> Judgement {
+    say(Finding::Superseded, reason)
+}

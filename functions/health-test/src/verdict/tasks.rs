@@ -1,0 +1,126 @@
+//! The middle of the proof: the tasks of a completed rollout, and their targets.
+
+use pipeline::image::ImageReference;
+
+use super::{Finding, Judgement, Missing, Observed, Wanted, live_tests, not_yet, say, unmeasured};
+use crate::rollout::{Container, Measured, Service, Target, Task};
+
+/// How many of several are named in a reason.
+const NAMED: usize = 5;
+
+/// Judges the tasks, then their targets.
+pub(super) fn judge(wanted: &Wanted<'_>, seen: &Observed, service: &Service) -> Judgement {
+    let tasks = match &seen.tasks {
+        Measured::NotYet => return Judgement::Look(Missing::Tasks),
+        Measured::Not(why) => return unmeasured(why),
+        Measured::Is(tasks) => tasks.iter().filter(|task| task.running),
+    };
+    let (ours, others): (Vec<&Task>, Vec<&Task>) =
+        tasks.partition(|task| task.started_by == wanted.deployment.as_str());
+    if ours.is_empty() {
+        return not_yet(format!("no task of {} runs (of {} wanted)", wanted.deployment, service.desired));
+    }
+    if let Some(judgement) = ours.iter().find_map(|task| on_the_digest(wanted, task)) {
+        return judgement;
+    }
+    if !others.is_empty() {
+        let others = named(others.iter().map(|task| format!("{} of {}", task.id, task.started_by)));
+        return not_yet(format!("tasks of another deployment still run: {others}"));
+    }
+    targets(seen, service, &ours)
+}
+
+/// Judges the image of one task; none if it is right.
+fn on_the_digest(wanted: &Wanted<'_>, task: &Task) -> Option<Judgement> {
+    wanted.containers.iter().find_map(|name| {
+        let Some(container) = task.containers.iter().find(|container| container.name == *name) else {
+            return Some(say(Finding::Unhealthy, format!("task {} has no container {name}", task.id)));
+        };
+        if runs(wanted, container) {
+            return None;
+        }
+        match &container.digest {
+            Some(other) => Some(say(
+                Finding::Unhealthy,
+                format!("{name} of task {} runs {}, not {}", task.id, other.short(), wanted.digest.short()),
+            )),
+            None => {
+                Some(not_yet(format!("ECS does not tell yet which image {name} of task {} runs", task.id)))
+            }
+        }
+    })
+}
+
+/// Tells whether a container runs the wanted digest, itself or by its index.
+fn runs(wanted: &Wanted<'_>, container: &Container) -> bool {
+    let Some(digest) = &container.digest else { return false };
+    match wanted.children {
+        _ if digest == wanted.digest => true,
+        Some(children) => children.contains(digest),
+        // ECS may report the child of an index, and the children of a restore point are written down nowhere; what
+        // a reference is pinned to cannot be anything else.
+        None => ImageReference::parse(&container.image)
+            .is_some_and(|image| image.digest.as_ref() == Some(wanted.digest)),
+    }
+}
+
+/// Judges the targets of our tasks in each target group of the service.
+fn targets(seen: &Observed, service: &Service, ours: &[&Task]) -> Judgement {
+    if service.target_groups.is_empty() {
+        return live_tests(seen, Vec::new());
+    }
+    let targets = match &seen.targets {
+        Measured::NotYet => return Judgement::Look(Missing::Targets(service.target_groups.clone())),
+        Measured::Not(why) => return unmeasured(why),
+        Measured::Is(targets) => targets,
+    };
+    let addresses: Option<Vec<&str>> = ours.iter().map(|task| task.address.as_deref()).collect();
+    let Some(addresses) = addresses else {
+        // Tasks that share an instance's address: its target cannot be told from its neighbour's, so all count.
+        let staying: Vec<&Target> =
+            targets.iter().filter(|target| !target.state.contains("draining")).collect();
+        return unless_unhealthy(&staying).unwrap_or_else(|| live_tests(seen, Vec::new()));
+    };
+    let mine: Vec<&Target> =
+        targets.iter().filter(|target| addresses.contains(&target.id.as_str())).collect();
+    for group in service.target_groups.iter().filter_map(|arn| arn.rsplit('/').nth(1)) {
+        let absent = addresses
+            .iter()
+            .filter(|address| !mine.iter().any(|target| target.group == group && target.id == ***address));
+        let absent = named(absent.map(|address| (*address).to_owned()));
+        if !absent.is_empty() {
+            return not_yet(format!("not registered in the target group {group}: {absent}"));
+        }
+    }
+    unless_unhealthy(&mine).unwrap_or_else(|| {
+        let mut probed: Vec<String> =
+            mine.iter().map(|target| format!("{}:{}", target.id, target.port)).collect();
+        probed.sort();
+        probed.dedup();
+        live_tests(seen, probed)
+    })
+}
+
+/// Judges targets; none if there are some and all are healthy.
+fn unless_unhealthy(targets: &[&Target]) -> Option<Judgement> {
+    if targets.is_empty() {
+        return Some(not_yet("no target is registered"));
+    }
+    let unhealthy = targets.iter().filter(|target| target.state != "healthy");
+    let unhealthy = unhealthy.map(|target| {
+        let Target { group, id, port, state, reason } = target;
+        let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+        format!("{id}:{port} in {group} is {state}{reason}")
+    });
+    Some(named(unhealthy)).filter(|unhealthy| !unhealthy.is_empty()).map(not_yet)
+}
+
+/// Lists the first few, and counts the rest.
+fn named(all: impl Iterator<Item = String>) -> String {
+    let all: Vec<String> = all.collect();
+    let first: Vec<&str> = all.iter().take(NAMED).map(String::as_str).collect();
+    match all.len() - first.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}

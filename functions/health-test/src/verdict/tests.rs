@@ -1,0 +1,276 @@
+use super::*;
+use crate::live::Failed;
+use crate::rollout::samples::{digest, progress, row, target, task};
+use pipeline::service::Rollout::{Completed, Failed as GivenUp, InProgress, Unknown};
+
+const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/users/0123456789abcdef";
+
+/// A service whose PRIMARY is `ecs-svc/2`, ours, complete; two tasks run on our digest, and all is well.
+fn good() -> Observed {
+    Observed {
+        listed_before: true,
+        service: Measured::Is(Some(Service {
+            desired: 2,
+            deployments: vec![progress(2, 2, true, Completed)],
+            target_groups: vec![GROUP.to_owned()],
+        })),
+        tasks: Measured::Is(vec![task("t1", 2, "b"), task("t2", 2, "b")]),
+        targets: Measured::Is(vec![target("10.0.0.1", "healthy"), target("10.0.0.2", "healthy")]),
+        tests: Measured::Is(Report { passed: 1, requests: 2, ..Report::default() }),
+    }
+}
+
+fn with(change: impl FnOnce(&mut Observed)) -> Observed {
+    let mut seen = good();
+    change(&mut seen);
+    seen
+}
+
+fn deployments(seen: &mut Observed, all: Vec<Progress>) {
+    let Measured::Is(Some(service)) = &mut seen.service else { panic!("it has a service") };
+    service.deployments = all;
+}
+
+fn judged(seen: &Observed) -> Judgement {
+    let row = row();
+    judge(&Wanted::forward(&row, row.deployment.as_ref().unwrap()), seen)
+}
+
+fn check(seen: Observed, finding: Finding, reason: &str) {
+    match judged(&seen) {
+        Judgement::Say(found, said) => {
+            assert_eq!(found, finding, "{said}");
+            assert!(said.contains(reason), "{said:?} does not say {reason:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn all_of_the_proof_is_healthy() {
+    check(good(), Finding::Healthy, "its live test passed (2 asked)");
+}
+
+#[test]
+fn the_proof_is_taken_in_its_order_and_asks_for_one_thing_at_a_time() {
+    let mut seen = Observed { service: good().service, ..Observed::default() };
+    assert_eq!(judged(&seen), Judgement::Look(Missing::Tasks));
+    seen.tasks = good().tasks;
+    assert_eq!(judged(&seen), Judgement::Look(Missing::Targets(vec![GROUP.to_owned()])));
+    seen.targets = good().targets;
+    let addresses = vec!["10.0.0.1:8080".to_owned(), "10.0.0.2:8080".to_owned()];
+    assert_eq!(judged(&seen), Judgement::Look(Missing::Tests(addresses)));
+}
+
+#[test]
+fn what_comes_first_in_the_proof_decides_even_if_all_of_it_is_bad() {
+    let mut seen = good();
+    seen.tests = Measured::Is(Report { failed: vec![failed(1, 1)], ..Report::default() });
+    check(seen.clone(), Finding::Unhealthy, "live test");
+    seen.targets = Measured::Is(vec![target("10.0.0.1", "unhealthy"), target("10.0.0.2", "healthy")]);
+    check(seen.clone(), Finding::NotYet, "10.0.0.1:8080 in users is unhealthy");
+    seen.tasks = Measured::Is(vec![task("t1", 2, "b"), task("t9", 1, "a")]);
+    check(seen.clone(), Finding::NotYet, "tasks of another deployment still run: t9 of ecs-svc/1");
+    seen.tasks = Measured::Is(vec![task("t1", 2, "c"), task("t9", 1, "a")]);
+    check(seen.clone(), Finding::Unhealthy, "runs cccccccccccc, not bbbbbbbbbbbb");
+    seen.tasks = Measured::Is(vec![task("t9", 1, "a")]);
+    check(seen.clone(), Finding::NotYet, "no task of ecs-svc/2 runs");
+    deployments(&mut seen, vec![progress(2, 2, true, InProgress)]);
+    check(seen.clone(), Finding::NotYet, "1 of 2 tasks run, 0 failed: ECS said so");
+    deployments(&mut seen, vec![progress(9, 9, true, Completed), progress(2, 2, false, InProgress)]);
+    check(seen.clone(), Finding::Superseded, "ecs-svc/9 on arn:aws:ecs");
+    deployments(&mut seen, vec![progress(9, 9, true, Completed), progress(2, 2, false, GivenUp)]);
+    check(seen, Finding::Unhealthy, "ECS gave ecs-svc/2 up: ECS said so");
+}
+
+#[test]
+fn breaker_rolled_back_is_a_failure_and_never_superseded() {
+    // ECS went back to the old deployment, which is PRIMARY and complete: the service is stable, our version is not.
+    for (n, revision) in [(1, 1), (3, 1)] {
+        let back = progress(n, revision, true, Completed);
+        let seen = with(|seen| deployments(seen, vec![back.clone(), progress(2, 2, false, GivenUp)]));
+        check(seen, Finding::Unhealthy, "ECS gave ecs-svc/2 up");
+        let cleaned_up = with(|seen| deployments(seen, vec![back]));
+        check(cleaned_up, Finding::Unhealthy, "is gone and the service is back on");
+    }
+}
+
+#[test]
+fn a_deployment_not_visible_yet_is_waited_for() {
+    let seen = with(|seen| {
+        seen.listed_before = false;
+        deployments(seen, vec![progress(1, 1, true, Completed)]);
+    });
+    check(seen, Finding::NotYet, "does not list ecs-svc/2 yet");
+    check(with(|seen| deployments(seen, vec![])), Finding::NotYet, "no deployment");
+}
+
+#[test]
+fn somebody_elses_deployment_is_named() {
+    let other = "ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:9 is in place of ours";
+    for ours in [InProgress, Completed] {
+        let all = vec![progress(9, 9, true, InProgress), progress(2, 2, false, ours)];
+        check(with(|seen| deployments(seen, all)), Finding::Superseded, other);
+    }
+    check(with(|seen| deployments(seen, vec![progress(9, 9, true, Completed)])), Finding::Superseded, other);
+}
+
+#[test]
+fn a_service_that_is_gone_is_nobodys() {
+    check(with(|seen| seen.service = Measured::Is(None)), Finding::Superseded, "the service is gone");
+}
+
+#[test]
+fn what_cannot_be_seen_is_unmeasured_at_every_step() {
+    let not = || "AWS asked to slow down".to_owned();
+    check(with(|seen| seen.service = Measured::Not(not())), Finding::Unmeasured, &not());
+    check(with(|seen| seen.tasks = Measured::Not(not())), Finding::Unmeasured, &not());
+    check(with(|seen| seen.targets = Measured::Not(not())), Finding::Unmeasured, &not());
+    check(with(|seen| seen.tests = Measured::Not(not())), Finding::Unmeasured, &not());
+    let unknown = progress(2, 2, true, Unknown(String::new()));
+    check(with(|seen| deployments(seen, vec![unknown])), Finding::Unmeasured, "ECS tells no rollout state");
+}
+
+#[test]
+fn a_service_that_wants_no_tasks_proves_nothing() {
+    let seen = with(|seen| {
+        let Measured::Is(Some(service)) = &mut seen.service else { panic!("it has a service") };
+        service.desired = 0;
+    });
+    check(seen, Finding::Unmeasured, "wants no tasks");
+}
+
+#[test]
+fn every_task_of_ours_counts_and_only_running_ones() {
+    let starting = Task { running: false, ..task("t9", 1, "a") };
+    let tasks = |more: Task| Measured::Is(vec![task("t1", 2, "b"), task("t2", 2, "b"), more]);
+    check(with(|seen| seen.tasks = tasks(starting)), Finding::Healthy, "");
+    check(with(|seen| seen.tasks = tasks(task("t9", 2, "c"))), Finding::Unhealthy, "of task t9 runs");
+    let mut bare = task("t9", 2, "b");
+    bare.containers.truncate(1);
+    check(with(|seen| seen.tasks = tasks(bare)), Finding::Unhealthy, "task t9 has no container app");
+    let mut untold = task("t9", 2, "b");
+    untold.containers.last_mut().unwrap().digest = None;
+    check(with(|seen| seen.tasks = tasks(untold)), Finding::NotYet, "does not tell yet");
+}
+
+#[test]
+fn a_child_of_our_index_is_our_digest() {
+    let row = MoveRow { children: vec![digest("d")], ..row() };
+    let seen = with(|seen| seen.tasks = Measured::Is(vec![task("t1", 2, "d"), task("t2", 2, "b")]));
+    let judgement = judge(&Wanted::forward(&row, row.deployment.as_ref().unwrap()), &seen);
+    assert!(matches!(judgement, Judgement::Say(Finding::Healthy, _)), "{judgement:?}");
+    check(seen, Finding::Unhealthy, "runs dddddddddddd");
+}
+
+#[test]
+fn the_way_back_is_proven_by_its_own_deployment_and_the_restored_digest() {
+    let row = row();
+    let wanted = Wanted::way_back(&row, row.undo.as_ref().unwrap(), row.restore.as_ref().unwrap());
+    let back = with(|seen| {
+        deployments(seen, vec![progress(3, 1, true, Completed)]);
+        seen.tasks = Measured::Is(vec![task("t1", 3, "a"), task("t2", 3, "a")]);
+    });
+    let check = |seen: &Observed, finding: Finding| {
+        let Judgement::Say(found, said) = judge(&wanted, seen) else { panic!("it looks for more") };
+        assert_eq!(found, finding, "{said}");
+    };
+    check(&back, Finding::Healthy);
+    // A child of the restored index: its reference is what tells.
+    let mut child = back.clone();
+    let mut t1 = task("t1", 3, "a");
+    t1.containers.last_mut().unwrap().digest = Some(digest("e"));
+    child.tasks = Measured::Is(vec![t1, task("t2", 3, "a")]);
+    check(&child, Finding::Healthy);
+    let mut wrong = back.clone();
+    wrong.tasks = Measured::Is(vec![task("t1", 3, "b")]);
+    check(&wrong, Finding::Unhealthy);
+    // The circuit breaker undid our undo, back to the bad version.
+    let mut undone = back.clone();
+    deployments(&mut undone, vec![progress(2, 2, true, Completed), progress(3, 1, false, GivenUp)]);
+    check(&undone, Finding::Unhealthy);
+    for id in [2, 4] {
+        deployments(&mut undone, vec![progress(id, 2, true, Completed)]);
+        check(&undone, Finding::Unhealthy);
+    }
+}
+
+#[test]
+fn all_targets_of_our_tasks_are_healthy_in_each_group() {
+    let targets = |all: Vec<Target>| with(|seen| seen.targets = Measured::Is(all));
+    let one = || target("10.0.0.1", "healthy");
+    check(targets(vec![one()]), Finding::NotYet, "not registered in the target group users: 10.0.0.2");
+    for state in ["initial", "unhealthy", "unused", "draining", "unavailable", "unknown"] {
+        let said = format!("10.0.0.2:8080 in users is {state}");
+        check(targets(vec![one(), target("10.0.0.2", state)]), Finding::NotYet, &said);
+    }
+    let old = target("10.0.0.77", "draining");
+    check(targets(vec![one(), target("10.0.0.2", "healthy"), old]), Finding::Healthy, "");
+    let seen = with(|seen| {
+        let Measured::Is(Some(service)) = &mut seen.service else { panic!("it has a service") };
+        service.target_groups.push(GROUP.replace("/users/", "/admin/"));
+    });
+    check(seen, Finding::NotYet, "not registered in the target group admin: 10.0.0.1, 10.0.0.2");
+}
+
+#[test]
+fn a_service_without_target_groups_has_no_targets_to_wait_for() {
+    let seen = with(|seen| {
+        let Measured::Is(Some(service)) = &mut seen.service else { panic!("it has a service") };
+        service.target_groups.clear();
+        (seen.targets, seen.tests) = (Measured::NotYet, Measured::NotYet);
+    });
+    assert_eq!(judged(&seen), Judgement::Look(Missing::Tests(vec![])));
+}
+
+#[test]
+fn tasks_on_the_address_of_their_instance_need_all_targets_healthy() {
+    let shared = |id| Task { address: None, ..task(id, 2, "b") };
+    let seen = |all: Vec<Target>| {
+        with(|seen| {
+            seen.tasks = Measured::Is(vec![shared("t1"), shared("t2")]);
+            seen.targets = Measured::Is(all);
+        })
+    };
+    check(seen(vec![target("i-1", "healthy"), target("i-1", "draining")]), Finding::Healthy, "");
+    check(seen(vec![target("i-1", "healthy"), target("i-2", "initial")]), Finding::NotYet, "i-2:8080");
+    check(seen(vec![]), Finding::NotYet, "no target is registered");
+}
+
+fn failed(times: u32, attempts: u32) -> Failed {
+    let transcript = "GET http://10.0.0.1/: expected status 200".to_owned();
+    Failed { name: "health".to_owned(), times, attempts, interval: 4, transcript }
+}
+
+#[test]
+fn a_failed_live_test_has_its_attempts() {
+    let tests = |report: Report| with(|seen| seen.tests = Measured::Is(report));
+    let one = |failed| Report { failed: vec![failed], ..Report::default() };
+    check(tests(one(failed(1, 3))), Finding::AgainIn(4), "failed 1 of 3 times: GET http://10.0.0.1/");
+    check(tests(one(failed(3, 3))), Finding::Unhealthy, "failed 3 of 3 times");
+    let mut both = one(failed(1, 3));
+    both.unmeasured.push("it has no address".to_owned());
+    check(tests(both.clone()), Finding::Unmeasured, "it has no address");
+    both.failed = vec![failed(1, 3), failed(1, 1)];
+    check(tests(both), Finding::Unhealthy, "failed 1 of 1 times");
+    check(tests(Report::default()), Finding::Healthy, "no live tests are configured");
+}
+
+#[test]
+fn after_the_deadline_nothing_is_waited_for() {
+    let settle = |finding: Finding, late| {
+        let (verdict, reason) = finding.settle("why".to_owned(), late, 900);
+        assert!(reason.ends_with("why"));
+        verdict
+    };
+    for (finding, early, late) in [
+        (Finding::Healthy, Verdict::Healthy, Verdict::Healthy),
+        (Finding::Unhealthy, Verdict::Unhealthy, Verdict::Unhealthy),
+        (Finding::Superseded, Verdict::Superseded, Verdict::Superseded),
+        (Finding::NotYet, Verdict::Pending, Verdict::Unhealthy),
+        (Finding::AgainIn(2), Verdict::Pending, Verdict::Unhealthy),
+        (Finding::Unmeasured, Verdict::Pending, Verdict::Inconclusive),
+    ] {
+        assert_eq!((settle(finding, false), settle(finding, true)), (early, late), "{finding:?}");
+    }
+}

@@ -1,0 +1,158 @@
+//! Asks a real server over real sockets: one that answers well, and ones that answer as badly as they can.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use health_test::pack::Method;
+use health_test::policy::Policy;
+use health_test::probe::{Answer, Came, Probe, Question, Web};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// Serves each connection with `answer`; hands out what was asked.
+fn server(answer: fn(&mut TcpStream) -> std::io::Result<()>) -> (SocketAddr, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked, heard) = channel();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+                head.push(byte[0]);
+            }
+            drop(asked.send(String::from_utf8(head).unwrap()));
+            // The other side may hang up, and often means to.
+            drop(answer(&mut stream));
+        }
+    });
+    (address, heard)
+}
+
+fn probe(loopback: bool) -> Probe {
+    Probe::within(Policy { loopback }).unwrap()
+}
+
+async fn ask(url: &str) -> Came {
+    probe(true).ask(Question { method: Method::Get, url }, LONG).await
+}
+
+fn answer(came: Came) -> Answer {
+    match came {
+        Came::Answer(answer) => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_comes_with_status_body_and_time() {
+    let (address, heard) =
+        server(|stream| stream.write_all(b"HTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nwait"));
+    let came = answer(ask(&format!("http://{address}/health?deep=1")).await);
+    assert_eq!((came.status, came.body.as_str(), came.cut), (503, "wait", false));
+    let asked = heard.recv().unwrap().to_lowercase();
+    assert!(asked.starts_with("get /health?deep=1 http/1.1\r\n"), "{asked}");
+    assert!(asked.contains("user-agent: tidegate-health-test\r\n"), "{asked}");
+    assert!(!asked.contains("accept-encoding") && !asked.contains("cookie"), "{asked}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    let (address, heard) = server(|stream| {
+        stream.write_all(
+            b"HTTP/1.1 302 F\r\nLocation: /elsewhere\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n",
+        )
+    });
+    assert_eq!(answer(ask(&format!("http://{address}/")).await).status, 302);
+    drop(heard.recv().unwrap());
+    assert!(heard.recv_timeout(Duration::from_millis(50)).is_err());
+}
+
+#[tokio::test]
+async fn a_body_without_an_end_is_read_to_its_cap() {
+    let (address, _) = server(|stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nok ")?;
+        loop {
+            stream.write_all(&[b'x'; 4096])?;
+        }
+    });
+    let came = answer(ask(&format!("http://{address}/")).await);
+    assert_eq!((came.body.len(), came.cut, came.body.starts_with("ok x")), (64 * 1024, true, true));
+}
+
+#[tokio::test]
+async fn a_body_of_exactly_the_cap_is_whole() {
+    let (address, _) = server(|stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n")?;
+        stream.write_all(&[b'x'; 65536])
+    });
+    let came = answer(ask(&format!("http://{address}/")).await);
+    assert_eq!((came.body.len(), came.cut), (64 * 1024, false));
+}
+
+#[tokio::test]
+async fn a_compressed_body_stays_compressed() {
+    let (address, _) = server(|stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc")
+    });
+    assert_eq!(answer(ask(&format!("http://{address}/")).await).body, "abc");
+}
+
+#[tokio::test]
+async fn a_slow_drip_ends_with_the_deadline() {
+    let (address, _) = server(|stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")?;
+        loop {
+            stream.write_all(b".")?;
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    assert_eq!(
+        ask(&format!("http://{address}/")).await,
+        Came::NoAnswer("no whole answer within 5000 ms".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn what_only_this_look_had_no_time_for_says_nothing_about_the_service() {
+    let (address, _) = server(|_| {
+        thread::sleep(LONG);
+        Ok(())
+    });
+    let url = format!("http://{address}/");
+    let question = Question { method: Method::Get, url: &url };
+    let came = probe(true).ask(question, Duration::from_millis(50)).await;
+    assert_eq!(came, Came::Nothing("no time was left for it in this look".to_owned()));
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_has_failed() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let Came::NoAnswer(why) = ask(&format!("http://{closed}/")).await else { panic!("it answered") };
+    assert!(why.starts_with("no answer: Connection refused"), "{why}");
+    let (address, _) = server(|stream| stream.write_all(b"SSH-2.0-OpenSSH\r\n"));
+    assert!(matches!(ask(&format!("http://{address}/")).await, Came::NoAnswer(_)));
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_cannot_be_measured() {
+    let Came::Nothing(why) = ask("http://no-such-host.invalid/").await else { panic!("it was asked") };
+    assert!(why.starts_with("no-such-host.invalid has no address"), "{why}");
+}
+
+#[tokio::test]
+async fn a_forbidden_address_is_not_even_connected_to() {
+    let (address, heard) = server(|_| Ok(()));
+    let url = format!("http://{address}/");
+    let came = probe(false).ask(Question { method: Method::Get, url: &url }, LONG).await;
+    assert_eq!(
+        came,
+        Came::Nothing("the policy refuses the address 127.0.0.1: it is this machine".to_owned())
+    );
+    assert!(heard.recv_timeout(Duration::from_millis(50)).is_err());
+}

@@ -1,0 +1,173 @@
+"""`make demo`: pushes a good image and shows its release, on a local AWS that ends with this program.
+
+    python local/demo.py [--keep]
+
+Exit code 0 means that the release is Deployed, that every task reports the pushed digest, that every target
+answers with the new version, and that the alert came by SNS and by webhook.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from datetime import datetime
+
+import build
+import logs
+import tryout
+import watch
+from cloud import Cloud
+from inbox import Inbox
+from proof import Proof, write_report
+from scene import Scene
+from terminal import Clock, Live, Terminal, durations
+
+STATE = build.ROOT / ".local/demo"
+REPORT = STATE / "report.json"
+PATIENCE = 180
+TAG, VERSION = "main-2", "v2"
+POLICY = {"deployOn": ["main-*"], "bakeSeconds": 1, "healthTimeoutSeconds": 60}
+
+
+class TimeIsUp(BaseException):
+    """It took too long; no Exception, since boto3 would take that for a fault of the connection."""
+
+
+def main() -> int:
+    """Runs the demo; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="demo.py", description="Shows a release on a local AWS.")
+    parser.add_argument("--keep", action="store_true", help="leave it running, and print requests to try")
+    keep, terminal = parser.parse_args().keep, Terminal()
+    # A plain `kill` ends it as Ctrl-C does, and so does Ctrl-C where a shell in the background has switched it off.
+    for request in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(request, signal.default_int_handler)
+    terminal.heading("The scene")
+    clock = Clock(terminal)
+    try:
+        REPORT.unlink(missing_ok=True)
+        build.build()
+        clock.done("functions, tools and demo service are built")
+        with Cloud(STATE) as cloud:
+            clock.done(f"a local AWS runs at {cloud.endpoint}, with its files in .local/demo")
+            return Demo(terminal, cloud).play(clock, keep)
+    except KeyboardInterrupt:
+        terminal.line("\nStopped, and with it everything that it had started.")
+        return 130
+    except (build.BuildError, RuntimeError) as problem:
+        terminal.line(f"\n{terminal.paint('FAILED', 'bad')}  {problem}")
+        return 1
+
+
+class Demo:
+    """One pass over a fresh local AWS."""
+
+    def __init__(self, terminal: Terminal, cloud: Cloud) -> None:
+        self.terminal, self.cloud = terminal, cloud
+        self.machine = self.execution = ""
+        self.scene: Scene | None = None
+
+    def play(self, clock: Clock, keep: bool) -> int:
+        """Sets the scene, releases, and tells; returns the exit code."""
+        try:
+            with _limit(PATIENCE):
+                inbox = self.set_scene(clock)
+                proof = self.release(inbox)
+            self.tell(proof)
+            faults = proof.faults()
+        except (Exception, TimeIsUp) as problem:  # whatever it was: a sentence and the logs, and no traceback
+            faults = [f"{type(problem).__name__}: {problem}"]
+        if faults:
+            self.explain(faults)
+        if keep and self.scene:
+            self.stay(inbox)
+        elif not faults:
+            self.terminal.heading("Try next")
+            self.terminal.line(tryout.NEXT)
+        return 1 if faults else 0
+
+    def set_scene(self, clock: Clock) -> Inbox:
+        """Deploys the stack, and a service of two tasks that runs a first image."""
+        outputs = build.deploy(self.cloud, STATE / "build", clusters="dev", repositories="shop/")
+        self.machine = outputs["StateMachineArn"]
+        clock.done("template.yaml is deployed: six functions and a state machine")
+        inbox = Inbox(self.cloud, outputs["TopicArn"])
+        scene = Scene(self.cloud, "dev", "shop/users", "users", **POLICY)
+        digest = scene.push("baseline", "v1")["digest"]
+        clock.done(f"shop/users:baseline is pushed: {digest}")
+        scene.run(digest)
+        clock.done("service users of cluster dev runs it, COMPLETED: two tasks behind a target group")
+        self.scene = scene
+        return inbox
+
+    def release(self, inbox: Inbox) -> Proof:
+        """Pushes the good image and follows what that starts to its end."""
+        scene, digest = self.scene, self.scene.push(TAG, VERSION)["digest"]
+        pushed = time.time()
+        self.terminal.heading(f"shop/users:{TAG} is pushed: {digest}")
+        self.execution = watch.started_by_push(self.cloud, self.machine, digest, TAG)
+        run = watch.follow(self.cloud, self.execution, Live(self.terminal, pushed))
+        by_topic, by_webhook = inbox.about(run.name)
+        running, tagged, answers = scene.digests(), scene.tagged(scene.environment), scene.answers()
+        return Proof(pushed, digest, VERSION, run, running, tagged, answers, by_topic, by_webhook)
+
+    def tell(self, proof: Proof) -> None:
+        """Shows the timeline, and writes it down for programs."""
+        said, run = self.terminal, proof.run
+        said.heading("What came of it")
+        said.fact("outcome", run.outcome, "good" if run.outcome == "Deployed" else "bad")
+        said.fact("", f"{run.ended.timestamp() - proof.pushed:.1f} s after the push{self.updated(proof)}")
+        said.fact("digest", "\n".join(f"{each}, says DescribeTasks" for each in proof.running))
+        said.fact("answers", "\n".join(f"{where}  {what}" for where, what in proof.answers.items()))
+        said.fact("steps", durations(run.steps))
+        said.fact("alert", proof.by_topic or "none by SNS")
+        said.fact("", "and the same by webhook, signed" if proof.by_webhook else "none by webhook")
+        write_report(REPORT, [proof])
+
+    def updated(self, proof: Proof) -> str:
+        """When ECS was asked to deploy, if it was."""
+        calls = self.cloud.calls(agent="tidegate-deploy", operation="UpdateService")
+        moments = [datetime.fromisoformat(call["at"]).timestamp() - proof.pushed for call in calls]
+        return f", UpdateService after {moments[-1]:.1f} s" if moments and moments[-1] > 0 else ""
+
+    def explain(self, faults: list[str]) -> None:
+        """Says what was not as it has to be, and shows what may tell why."""
+        said = self.terminal
+        said.heading("What was not as it has to be")
+        for fault in faults:
+            said.line(f"  {said.paint('FAILED', 'bad')}  {fault}")
+        if self.execution:
+            run = self.cloud.client("stepfunctions").describe_execution(executionArn=self.execution)
+            said.fact("execution", f"{run['status']} {run.get('error', '')}\n{run.get('cause', '')}")
+            said.fact("functions", "\n".join(logs.of_release(self.cloud, self.execution.rsplit(":")[-1])))
+        said.fact("local AWS", "\n".join(logs.of_launcher(self.cloud)))
+
+    def stay(self, inbox: Inbox) -> None:
+        """Leaves it running until Ctrl-C, and says what alerts arrive."""
+        self.terminal.heading("It runs until Ctrl-C; in another terminal, in the project's folder:")
+        self.terminal.line(tryout.requests(self.cloud, self.scene, self.machine))
+        self.terminal.heading("Alerts from now on")
+        try:
+            for alert in inbox.posts():
+                self.terminal.line(f"  {time.strftime('%H:%M:%S')}  {alert['subject']}. {alert['because']}")
+        except KeyboardInterrupt:
+            self.terminal.line("\nStopped, and with it everything that it had started.")
+
+
+@contextmanager
+def _limit(seconds: int):
+    """Ends what takes too long."""
+
+    def ring(*_) -> None:
+        raise TimeIsUp(f"it took more than {seconds} s")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Where alerts arrive: a webhook of ours, and a queue that is subscribed to the stack's topic."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
+from threading import Thread
+
+import scene
+
+SECRET = "a secret that both sides know"
+
+
+class Inbox:
+    """Takes what releases say at their end, by SNS and by HTTP; ends with this process."""
+
+    def __init__(self, cloud, topic: str) -> None:
+        self._sqs, self._queue = cloud.client("sqs"), _subscribed(cloud, topic)
+        self._by_topic: dict[str, str] = {}
+        self._by_webhook: dict[str, dict] = {}
+        self._posts: SimpleQueue[dict] = SimpleQueue()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._posted))
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/alerts"
+        scene.put(cloud, "alerts", {"webhook": {"url": url, "secret": SECRET}})
+
+    def about(self, release: str, seconds: float = 10) -> tuple[str | None, dict | None]:
+        """What both channels said of a release, once they did; None for a channel that did not in time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._receive()
+            if release in self._by_topic and release in self._by_webhook:
+                break
+            time.sleep(0.05)
+        return self._by_topic.get(release), self._by_webhook.get(release)
+
+    def posts(self) -> Iterator[dict]:
+        """The alerts that arrive at the webhook from now on, for ever."""
+        while not self._posts.empty():
+            self._posts.get()
+        while True:
+            yield self._posts.get()
+
+    def _receive(self) -> None:
+        got = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10)
+        for message in got.get("Messages", []):
+            notification = json.loads(message["Body"])
+            release = notification["MessageAttributes"]["release"]["Value"]
+            self._by_topic[release] = notification["Message"]
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+
+    def _posted(self, body: bytes, signature: str) -> bool:
+        """Takes an alert if its signature is right."""
+        expected = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        if genuine := hmac.compare_digest(signature, expected):
+            alert = json.loads(body)
+            self._by_webhook[alert["release"]] = alert
+            self._posts.put(alert)
+        return genuine
+
+
+def _handler(take: Callable[[bytes, str], bool]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            taken = take(body, self.headers.get("X-Tidegate-Signature", ""))
+            self.send_response(204 if taken else 401)
+            self.end_headers()
+
+        def log_message(self, *_) -> None:
+            pass
+
+    return Handler
+
+
+def _subscribed(cloud, topic: str) -> str:
+    """Creates a queue that gets what is published to a topic; returns its URL."""
+    name = f"{topic.rsplit(':')[-1]}-inbox"
+    queue = cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    arn = f"arn:aws:sqs:{cloud.region}:{cloud.account}:{name}"
+    cloud.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return queue

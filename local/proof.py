@@ -1,0 +1,63 @@
+"""What a release has to prove before anybody calls it good, and its report."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from watch import Run
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A push that was followed to the end of its release, and what is true afterwards."""
+
+    pushed: float
+    """When, in seconds since 1970."""
+    digest: str
+    version: str
+    run: Run
+    running: list[str]
+    """The digest that each task reports."""
+    tagged: str | None
+    """The digest that the environment's tag names."""
+    answers: dict[str, str]
+    """What each target answers over HTTP."""
+    by_topic: str | None
+    """The alert as SNS delivered it."""
+    by_webhook: dict | None
+    """The alert as it was posted, signed."""
+
+    def faults(self) -> list[str]:
+        """What is not as it has to be, in sentences."""
+        run = self.run
+        if run.outcome != "Deployed":
+            return [f"the release {run.name} ended {run.outcome}, not Deployed"]
+        topic, webhook = self.by_topic or "", self.by_webhook or {}
+        others = set(self.running) - {self.digest}
+        wrong = {where: what for where, what in self.answers.items() if what != f"hello from {self.version}"}
+        found = [
+            (run.output.get("outcome") != "Deployed", "the output of the execution does not say Deployed"),
+            (len(self.running) != 2, f"{len(self.running)} tasks run, not 2"),
+            (others, f"tasks run {', '.join(others)}, not {self.digest}"),
+            (self.tagged != self.digest, f"the environment's tag names {self.tagged}, not {self.digest}"),
+            (len(self.answers) != 2, f"{len(self.answers)} targets answer, not 2"),
+            *((True, f"the target {where} answers {what!r}") for where, what in wrong.items()),
+            (not topic.startswith("Deployed"), "no alert that says Deployed came by SNS"),
+            (webhook.get("outcome") != "Deployed", "no signed alert that says Deployed came by webhook"),
+        ]
+        return [sentence for is_so, sentence in found if is_so]
+
+    def document(self) -> dict:
+        """The release in the report."""
+        return {
+            "outcome": self.run.outcome,
+            "digest": ", ".join(sorted(set(self.running))),
+            "steps": [{"state": step.state, "seconds": round(step.seconds, 3)} for step in self.run.steps],
+            "answers": list(self.answers.values()),
+            "alert": self.by_topic,
+        }
+
+
+def write_report(file: Path, proofs: list[Proof]) -> None:
+    """Writes what the terminal shows for programs."""
+    file.write_text(json.dumps({"releases": [proof.document() for proof in proofs]}, indent=2) + "\n")

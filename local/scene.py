@@ -1,0 +1,149 @@
+"""What the demo and the end-to-end tests share: an environment with one service that runs images of ours.
+
+users = Scene(cloud, "dev", "shop/users", "users", deployOn=["main-*"])
+users.run(users.push("baseline", "v1")["digest"])
+"""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+
+import build
+
+PORT = 8080
+BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+
+
+def _check(name: str, path: str, **more) -> dict:
+    return {"name": name, "http": {"url": f"http://${{target.address}}{path}", **more}}
+
+
+# The live tests of the demo service; `health` alone would not find an image that answers wrongly.
+PACK = {
+    "checks": [
+        _check("health", "/health", status=200, json={"$.status": "ok"}),
+        {**_check("version", "/version", json={"$.status": "ok"}), "attempts": 2, "interval": "1s"},
+        _check("home", "/", contains="hello"),
+    ]
+}
+
+
+class SceneError(Exception):
+    """What did not come about, in a sentence."""
+
+
+def eventually(look: Callable, what: str, seconds: float = 30):
+    """Looks until there is something to see, and returns it."""
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        if time.monotonic() > deadline:
+            raise SceneError(f"it took more than {seconds:.0f} s until {what}")
+        time.sleep(0.05)
+    return seen
+
+
+def put(cloud, path: str, document: dict) -> None:
+    """Writes a document into Parameter Store, under `/tidegate/`."""
+    text = json.dumps(document)
+    cloud.client("ssm").put_parameter(Name=f"/tidegate/{path}", Value=text, Type="String", Overwrite=True)
+
+
+class Scene:
+    """An environment, its cluster with one service of two tasks behind a target group, and the repository."""
+
+    def __init__(self, cloud, environment: str, repository: str, service: str, **policy) -> None:
+        self.cloud, self.environment, self.repository, self.service = cloud, environment, repository, service
+        self.ecs, self.ecr = cloud.client("ecs"), cloud.client("ecr")
+        self.ecr.create_repository(repositoryName=repository)
+        self.ecs.create_cluster(clusterName=environment)
+        put(cloud, f"environments/{environment}", {"cluster": environment, "tag": environment, **policy})
+        put(cloud, f"environments/{environment}/services/{service}/tests", PACK)
+
+    def push(self, tag: str, version: str, behaviour: str = "good", multi_arch: bool = False) -> dict:
+        """Pushes an image into the scene's repository."""
+        return build.push(self.cloud, self.repository, tag, version, behaviour, multi_arch)
+
+    def run(self, digest: str) -> None:
+        """Creates the service, pinned to a digest, and returns when its first deployment is COMPLETED."""
+        balancer = {"targetGroupArn": self._group(), "containerName": "app", "containerPort": PORT}
+        self.ecs.create_service(
+            cluster=self.environment,
+            serviceName=self.service,
+            taskDefinition=self._definition(digest),
+            desiredCount=2,
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+            deploymentConfiguration=BREAKER,
+            loadBalancers=[balancer],
+        )
+        completed = [("PRIMARY", "COMPLETED")]
+        eventually(lambda: self.rollouts() == completed, f"{self.service} was deployed for the first time")
+
+    def rollouts(self) -> list[tuple[str, str]]:
+        """The status and the rollout state of each deployment."""
+        return [(each["status"], each["rolloutState"]) for each in self.described()["deployments"]]
+
+    def described(self) -> dict:
+        """What DescribeServices says of the service."""
+        return self.ecs.describe_services(cluster=self.environment, services=[self.service])["services"][0]
+
+    def digests(self) -> list[str]:
+        """The image digest that each running task reports."""
+        return [task["containers"][0]["imageDigest"] for task in self._tasks()]
+
+    def answers(self) -> dict[str, str]:
+        """What each target answers over HTTP right now."""
+        interfaces = [task["containers"][0]["networkInterfaces"][0] for task in self._tasks()]
+        addresses = sorted(f"{each['privateIpv4Address']}:{PORT}" for each in interfaces)
+        return {address: _get(f"http://{address}/") for address in addresses}
+
+    def tagged(self, tag: str) -> str | None:
+        """The digest that a tag of the repository names."""
+        wanted = [{"imageTag": tag}]
+        found = self.ecr.batch_get_image(repositoryName=self.repository, imageIds=wanted)["images"]
+        return found[0]["imageId"]["imageDigest"] if found else None
+
+    def _tasks(self) -> list[dict]:
+        listed = self.ecs.list_tasks(cluster=self.environment, serviceName=self.service)["taskArns"]
+        tasks = self.ecs.describe_tasks(cluster=self.environment, tasks=listed)["tasks"] if listed else []
+        return [task for task in tasks if task["lastStatus"] == "RUNNING"]
+
+    def _group(self) -> str:
+        """Creates the target group that looks at the tasks."""
+        groups = self.cloud.client("elbv2").create_target_group(
+            Name=f"{self.environment}-{self.service}"[:32].strip("-"),
+            Protocol="HTTP",
+            Port=PORT,
+            TargetType="ip",
+            VpcId="vpc-1",
+            HealthCheckPath="/health",
+            HealthCheckIntervalSeconds=5,
+            UnhealthyThresholdCount=2,
+        )
+        return groups["TargetGroups"][0]["TargetGroupArn"]
+
+    def _definition(self, digest: str) -> str:
+        """Registers a task definition of one container whose output goes to CloudWatch Logs."""
+        group = f"/ecs/{self.environment}/{self.service}"
+        self.cloud.client("logs").create_log_group(logGroupName=group)
+        logs = {"awslogs-group": group, "awslogs-region": self.cloud.region, "awslogs-stream-prefix": "ecs"}
+        container = {
+            "name": "app",
+            "image": self.cloud.image(self.repository, digest),
+            "portMappings": [{"containerPort": PORT}],
+            "logConfiguration": {"logDriver": "awslogs", "options": logs},
+        }
+        return self.ecs.register_task_definition(
+            family=f"{self.environment}-{self.service}",
+            requiresCompatibilities=["FARGATE"],
+            networkMode="awsvpc",
+            cpu="256",
+            memory="512",
+            containerDefinitions=[container],
+        )["taskDefinition"]["taskDefinitionArn"]
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=2) as answer:
+        return answer.read().decode()

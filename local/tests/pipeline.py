@@ -1,0 +1,96 @@
+"""The real stack on a local AWS, and the ways in which tests start releases and look at what they did."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import build
+import watch
+from inbox import Inbox
+from proof import Proof
+from scene import Scene, eventually
+
+# Kept from session to session: a function that did not change need not be zipped again.
+TREE = build.ROOT / ".local/tests/build"
+_READS = ("BatchGet", "Describe", "Get", "List", "Query", "Scan")
+
+
+class Pipeline:
+    """A deployed stack; whoever uses it brings an environment, a service and a repository of their own."""
+
+    def __init__(self, cloud) -> None:
+        self.cloud = cloud
+        outputs = build.deploy(cloud, TREE, clusters="*", repositories="release/")
+        self.machine, self._ledger = outputs["StateMachineArn"], outputs["LedgerTable"]
+        self.inbox = Inbox(cloud, outputs["TopicArn"])
+
+    def scene(self, name: str, **policy) -> Scene:
+        """An environment with a service of two tasks, which runs version v1 of the image `baseline`."""
+        policy = {"deployOn": [f"{name}-*"], "bakeSeconds": 0, "healthTimeoutSeconds": 60, **policy}
+        scene = Scene(self.cloud, name, f"release/{name}", name, **policy)
+        scene.run(scene.push("baseline", "v1")["digest"])
+        return scene
+
+    def push(self, scene: Scene, tag: str, version: str, **image) -> Proof:
+        """Pushes an image, follows the release that this starts, and looks at what is true afterwards."""
+        digest = scene.push(tag, version, **image)["digest"]
+        execution = watch.started_by_push(self.cloud, self.machine, digest, tag)
+        return self._proof(scene, digest, version, watch.follow(self.cloud, execution))
+
+    def request(self, scene: Scene, image: str, version: str, **more) -> Proof:
+        """Asks for an image of the scene's repository as an engineer does."""
+        wanted = {"environment": scene.environment, "repository": scene.repository, "image": image, **more}
+        return self._proof(scene, image, version, self.run(wanted))
+
+    def run(self, document: dict) -> watch.Run:
+        """Starts an execution with any input and follows it to its end."""
+        sfn = self.cloud.client("stepfunctions")
+        started = sfn.start_execution(stateMachineArn=self.machine, input=json.dumps(document))
+        return watch.follow(self.cloud, started["executionArn"])
+
+    def of_our_retag(self, scene: Scene, digest: str) -> watch.Run:
+        """The execution that our own write of the environment's tag has started."""
+        return watch.follow(
+            self.cloud, watch.started_by_push(self.cloud, self.machine, digest, scene.environment)
+        )
+
+    def event(self, run: watch.Run) -> dict:
+        """The input of an execution."""
+        described = self.cloud.client("stepfunctions").describe_execution(executionArn=run.execution)
+        return json.loads(described["input"])
+
+    def row(self, run: watch.Run, sort: str) -> dict:
+        """A row of the release in the ledger, plain texts alone."""
+        key = {"pk": {"S": f"release#{run.name}"}, "sk": {"S": sort}}
+        row = self.cloud.client("dynamodb").get_item(TableName=self._ledger, Key=key)["Item"]
+        return {name: value["S"] for name, value in row.items() if "S" in value}
+
+    @contextmanager
+    def calls(self) -> Iterator[list[dict]]:
+        """The calls that our functions make meanwhile; nothing else must run."""
+        eventually(self._is_quiet, "all executions ended")
+        before, calls = len(self.cloud.calls()), []
+        yield calls
+        eventually(self._is_quiet, "all executions ended")
+        calls += [call for call in self.cloud.calls()[before:] if call["agent"].startswith("tidegate-")]
+
+    def _is_quiet(self) -> bool:
+        # An event that was published a moment ago may not have started anything yet.
+        time.sleep(0.2)
+        running = {"stateMachineArn": self.machine, "statusFilter": "RUNNING"}
+        return not self.cloud.client("stepfunctions").list_executions(**running)["executions"]
+
+    def _proof(self, scene: Scene, digest: str, version: str, run: watch.Run) -> Proof:
+        alerts = self.inbox.about(run.name) if "Alert" in run.states else (None, None)
+        running, tagged, answers = scene.digests(), scene.tagged(scene.environment), scene.answers()
+        return Proof(0, digest, version, run, running, tagged, answers, *alerts)
+
+
+def written(calls: list[dict]) -> list[str]:
+    """Those of the calls that changed something."""
+    return [
+        f"{call['service']}:{call['operation']}"
+        for call in calls
+        if not call["operation"].startswith(_READS) and call["status"] < 300
+    ]

@@ -1,0 +1,155 @@
+"""Whole releases: the real bootstraps, the real state machine and the real template, on a local AWS."""
+
+import difflib
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import build
+import permissions
+import stack
+from pipeline import written
+
+GOLDEN = Path(__file__).with_name("golden") / "calls.txt"
+FUNCTIONS = ["release", "retag", "deploy", "health-test", "rollback", "alert"]
+IGNORED = ["OpenRelease", "Opened", "Ignored"]
+
+
+@pytest.fixture(scope="module")
+def dev(pipeline):
+    """An environment that both habits of build servers deploy to, and its service."""
+    return pipeline.scene("dev", deployOn=["main-*"])
+
+
+def test_a_tag_per_build(pipeline, dev):
+    proof = pipeline.push(dev, "main-1", "v2")
+    assert proof.faults() == []
+    assert [state for state in proof.run.states if state in ("Retag", "Register", "Deploy", "Judge")] == [
+        *("Retag", "Register", "Deploy", "Judge")
+    ]
+
+
+def test_a_tag_per_environment(pipeline, dev):
+    assert pipeline.push(dev, "dev", "v3").faults() == []
+
+
+def test_a_typed_request(pipeline, dev):
+    digest = dev.push("kept-for-later", "v4")["digest"]
+    assert pipeline.request(dev, digest, "v4").faults() == []
+
+
+def test_an_index_whose_tasks_report_a_child(pipeline, dev):
+    proof = pipeline.push(dev, "main-index", "v5", multi_arch=True)
+    assert proof.run.outcome == "Deployed"
+    assert proof.tagged == proof.digest
+    assert proof.digest not in proof.running and len(set(proof.running)) == 1
+    assert set(proof.answers.values()) == {"hello from v5"}
+
+
+def test_a_plan_writes_nothing(pipeline, dev):
+    digest = dev.push("kept-for-a-plan", "v6")["digest"]
+    with pipeline.calls() as calls:
+        planned = pipeline.request(dev, "kept-for-a-plan", "v6", mode="plan").run
+    assert planned.states == ["OpenRelease", "Opened", "Planned"]
+    [move] = planned.output["plan"]
+    assert (move["service"], move["to"]) == ("dev", digest)
+    assert written(calls) == [] and {call["agent"] for call in calls} == {"tidegate-release"}
+
+
+def test_an_event_that_comes_twice(pipeline, dev):
+    first = pipeline.push(dev, "main-twice", "v7").run
+    with pipeline.calls() as calls:
+        second = pipeline.run(pipeline.event(first))
+    assert second.states == IGNORED
+    assert first.name in second.output["because"]
+    assert written(calls) == [] and {call["agent"] for call in calls} == {"tidegate-release"}
+
+
+def test_our_own_retag(pipeline, dev):
+    pushed = pipeline.push(dev, "main-retag", "v8")
+    ours = pipeline.of_our_retag(dev, pushed.digest)
+    assert ours.states == IGNORED
+    assert "by us" in ours.output["because"]
+    with pipeline.calls() as calls:
+        again = pipeline.run(pipeline.event(ours))
+    assert again.states == IGNORED
+    assert written(calls) == [] and {call["agent"] for call in calls} == {"tidegate-release"}
+
+
+def test_a_typing_error(pipeline, dev):
+    before = dev.described()["taskDefinition"]
+    with pipeline.calls() as calls:
+        refused = pipeline.run({"environment": "dev", "repositry": dev.repository, "image": "main-1"})
+    assert refused.states == ["OpenRelease", "Opened", "Alert", "Ended", "Refused"]
+    assert (refused.error, '"repositry"' in refused.cause, "`repository`" in refused.cause) == (
+        *("Refused", True, True),
+    )
+    assert dev.described()["taskDefinition"] == before
+    assert written([call for call in calls if call["agent"] == "tidegate-release"]) == []
+
+
+def test_a_bad_image_is_undone(pipeline):
+    scene = pipeline.scene("undone")
+    before, [baseline] = scene.described(), set(scene.digests())
+    proof = pipeline.push(scene, "undone-1", "v2", behaviour="wrong-content")
+    run = proof.run
+    assert (run.outcome, run.error) == ("RolledBack", "RolledBack"), run.cause
+    assert "goodbye from v2" in run.cause
+    steps = ("Deploy", "Undo", "Rollback", "RollbackTest", "RestoreTag", "CloseRelease", "Alert", "RolledBack")
+    assert list(dict.fromkeys(state for state in run.states if state in steps)) == list(steps)
+
+    after = scene.described()
+    assert after["taskDefinition"] == before["taskDefinition"]
+    [deployment] = after["deployments"]
+    assert deployment["id"] != before["deployments"][0]["id"]
+    row = pipeline.row(run, "move#0#0")
+    assert (row["undo"], row["undoVerdict"]) == (deployment["id"], "Healthy")
+
+    assert (set(proof.running), proof.tagged) == ({baseline}, baseline)
+    assert list(proof.answers.values()) == ["hello from v1"] * 2
+    assert proof.by_topic.startswith("Rolled back: undone in undone")
+    assert proof.by_webhook["outcome"] == "RolledBack"
+
+
+def test_the_calls_of_a_good_release(pipeline):
+    """Whoever adds a call sees it here; `UPDATE_GOLDEN=1` takes what is."""
+    scene = pipeline.scene("golden")
+    with pipeline.calls() as calls:
+        assert pipeline.push(scene, "golden-1", "v2").faults() == []
+    seen = counted(calls)
+    if "UPDATE_GOLDEN" in os.environ:
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(seen)
+    expected = GOLDEN.read_text()
+    diff = difflib.unified_diff(expected.splitlines(), seen.splitlines(), "golden", "seen", lineterm="", n=0)
+    assert seen == expected, "\n".join(diff)
+
+
+def counted(calls: list[dict]) -> str:
+    """The calls by function and operation, with how often; the looks of health-test come as often as needed."""
+    times = Counter((call["agent"].removeprefix("tidegate-"), call["service"], call["operation"]) for call in calls)
+    lines = ["# Calls of a good release, and of the execution that its own retag starts."]
+    for function in FUNCTIONS:
+        for (agent, service, operation), count in sorted(times.items()):
+            if agent == function:
+                often = "each look" if function == "health-test" else str(count)
+                lines.append(f"{function:<12}{service + ':' + operation:<48}{often:>9}")
+    return "\n".join(lines) + "\n"
+
+
+def test_no_call_that_the_roles_forbid(pipeline, dev):
+    assert pipeline.push(dev, "main-allowed", "v9").faults() == []
+    assert permissions.unpermitted(pipeline.cloud, stack.STACK) == []
+
+
+@pytest.mark.parametrize("missing", FUNCTIONS)
+def test_a_function_that_is_missing_is_named(pipeline, tmp_path, missing):
+    binaries = tmp_path / "binaries"
+    binaries.mkdir()
+    for name in FUNCTIONS:
+        if name != missing:
+            (binaries / name).symlink_to(build.BINARIES / name)
+    with pytest.raises(stack.StackError, match=f"Function has no bootstrap: .*/{missing} does not exist"):
+        build.deploy(pipeline.cloud, tmp_path / "build", "*", "release/", binaries)
