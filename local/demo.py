@@ -39,7 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="demo.py", description="Shows a release on a local AWS.")
     parser.add_argument("--keep", action="store_true", help="leave it running, and print requests to try")
     keep, terminal = parser.parse_args().keep, Terminal()
-    # A plain `kill` ends it as Ctrl-C does, and so does Ctrl-C where a shell in the background has switched it off.
+    # `kill` ends it as Ctrl-C does, which a shell switches off for what it runs in the background.
     for request in (signal.SIGINT, signal.SIGTERM):
         signal.signal(request, signal.default_int_handler)
     terminal.heading("The scene")

@@ -27,7 +27,7 @@ def cloud(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory):
-    """The real stack, deployed once, on a local AWS of its own: other tests call as if they were its functions."""
+    """The real stack, deployed once, on a local AWS of its own: its calls are recorded and counted."""
     build.build()
     with Cloud(tmp_path_factory.mktemp("pipeline"), wait_scale=0.1) as running:
         yield Pipeline(running)

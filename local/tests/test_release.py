@@ -14,6 +14,8 @@ from pipeline import written
 
 GOLDEN = Path(__file__).with_name("golden") / "calls.txt"
 FUNCTIONS = ["release", "retag", "deploy", "health-test", "rollback", "alert"]
+FORWARD = "TakeLeases Retag Register PreTest Deploy Judge CloseRelease Alert Deployed".split()
+BACK = "Deploy Undo Rollback RollbackTest RestoreTag CloseRelease Alert RolledBack".split()
 IGNORED = ["OpenRelease", "Opened", "Ignored"]
 
 
@@ -26,9 +28,7 @@ def dev(pipeline):
 def test_a_tag_per_build(pipeline, dev):
     proof = pipeline.push(dev, "main-1", "v2")
     assert proof.faults() == []
-    assert [state for state in proof.run.states if state in ("Retag", "Register", "Deploy", "Judge")] == [
-        *("Retag", "Register", "Deploy", "Judge")
-    ]
+    assert [state for state in proof.run.states if state in FORWARD] == FORWARD
 
 
 def test_a_tag_per_environment(pipeline, dev):
@@ -83,9 +83,8 @@ def test_a_typing_error(pipeline, dev):
     with pipeline.calls() as calls:
         refused = pipeline.run({"environment": "dev", "repositry": dev.repository, "image": "main-1"})
     assert refused.states == ["OpenRelease", "Opened", "Alert", "Ended", "Refused"]
-    assert (refused.error, '"repositry"' in refused.cause, "`repository`" in refused.cause) == (
-        *("Refused", True, True),
-    )
+    assert refused.error == "Refused"
+    assert '"repositry"' in refused.cause and "`repository`" in refused.cause
     assert dev.described()["taskDefinition"] == before
     assert written([call for call in calls if call["agent"] == "tidegate-release"]) == []
 
@@ -97,8 +96,7 @@ def test_a_bad_image_is_undone(pipeline):
     run = proof.run
     assert (run.outcome, run.error) == ("RolledBack", "RolledBack"), run.cause
     assert "goodbye from v2" in run.cause
-    steps = ("Deploy", "Undo", "Rollback", "RollbackTest", "RestoreTag", "CloseRelease", "Alert", "RolledBack")
-    assert list(dict.fromkeys(state for state in run.states if state in steps)) == list(steps)
+    assert [state for state in dict.fromkeys(run.states) if state in BACK] == BACK
 
     after = scene.described()
     assert after["taskDefinition"] == before["taskDefinition"]
@@ -128,14 +126,16 @@ def test_the_calls_of_a_good_release(pipeline):
 
 
 def counted(calls: list[dict]) -> str:
-    """The calls by function and operation, with how often; the looks of health-test come as often as needed."""
-    times = Counter((call["agent"].removeprefix("tidegate-"), call["service"], call["operation"]) for call in calls)
-    lines = ["# Calls of a good release, and of the execution that its own retag starts."]
+    """The calls by function and operation, in the order of the pipeline, and how often each came."""
+    times = Counter((call["agent"], f"{call['service']}:{call['operation']}") for call in calls)
+    lines = [
+        "# The AWS calls of a good release, and of the execution that its own retag starts.",
+        "# How often health-test has to look is for the rollout to decide.",
+    ]
     for function in FUNCTIONS:
-        for (agent, service, operation), count in sorted(times.items()):
-            if agent == function:
-                often = "each look" if function == "health-test" else str(count)
-                lines.append(f"{function:<12}{service + ':' + operation:<48}{often:>9}")
+        for (agent, call), count in sorted(times.items()):
+            if agent == f"tidegate-{function}":
+                lines.append(f"{function:<13}{call:<47}{'*' if function == 'health-test' else count:>3}")
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,7 @@
 //! The port's adapter: ECS, the load balancers, Parameter Store and the ledger.
 
 use aws_config::SdkConfig;
-use aws_sdk_ecs::types::{DesiredStatus, Service as DescribedService, Task as DescribedTask};
+use aws_sdk_ecs::types::{Service as DescribedService, Task as DescribedTask};
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
 use pipeline::Fault;
 use pipeline::aws::fault_of;
@@ -10,13 +10,10 @@ use pipeline::ids::Digest;
 use pipeline::ledger::Ledger;
 use pipeline::payload::MoveKey;
 use pipeline::rows::MoveRow;
-use pipeline::service::deployments_of;
+use pipeline::service::{self, deployments_of};
 use serde_json::Value;
 
 use super::{Container, Port, Progress, Service, Target, Task};
-
-/// How many tasks one call describes.
-const TASKS_PER_CALL: usize = 100;
 
 /// AWS.
 #[derive(Debug)]
@@ -49,33 +46,13 @@ impl Port for Aws {
     }
 
     async fn service(&self, row: &MoveRow) -> Result<Option<Service>, Fault> {
-        let describe = self.ecs.describe_services().cluster(&row.cluster).services(row.service.as_str());
-        let answer = describe.send().await;
-        let answer =
-            answer.map_err(|error| fault_of(&format!("describe the service {}", row.service), &error))?;
-        let active = answer.services().iter().find(|found| found.status() == Some("ACTIVE"));
-        active.map(service_of).transpose()
+        let found = service::describe(&self.ecs, &row.cluster, &row.service).await?;
+        found.as_ref().map(service_of).transpose()
     }
 
     async fn tasks(&self, row: &MoveRow) -> Result<Vec<Task>, Fault> {
-        let list = self.ecs.list_tasks().cluster(&row.cluster).service_name(row.service.as_str());
-        let mut pages = list.desired_status(DesiredStatus::Running).into_paginator().send();
-        let mut arns = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|error| fault_of(&format!("list the tasks of {}", row.service), &error))?;
-            arns.extend(page.task_arns.unwrap_or_default());
-        }
-        let mut tasks = Vec::new();
-        for some in arns.chunks(TASKS_PER_CALL) {
-            let describe = self.ecs.describe_tasks().cluster(&row.cluster).set_tasks(Some(some.to_vec()));
-            let answer = describe.send().await;
-            let answer = answer
-                .map_err(|error| fault_of(&format!("describe the tasks of {}", row.service), &error))?;
-            // A task of `failures` has ended since the list was made.
-            tasks.extend(answer.tasks().iter().map(task_of));
-        }
-        Ok(tasks)
+        let tasks = service::tasks(&self.ecs, &row.cluster, &row.service).await?;
+        Ok(tasks.iter().map(task_of).collect())
     }
 
     async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault> {
