@@ -52,6 +52,34 @@ pub struct ServiceRow {
     pub previous: Option<Known>,
     /// The newest push that an accepted plan wanted here.
     pub order: Option<OrderKey>,
+    /// What was rolled back from on request: no push brings it back.
+    pub hold: Option<Hold>,
+    /// The release that held it last.
+    pub last: Option<ReleaseId>,
+}
+
+/// An image that a service is kept from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The image.
+    pub digest: Digest,
+    /// The release that rolled back from it.
+    pub release: ReleaseId,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// `env#<environment>` / `frozen`: whether an environment lets releases in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrozenRow {
+    /// Whether it does not.
+    pub frozen: bool,
+    /// The release, or the run of the request, that said so.
+    pub by: ReleaseId,
+    /// Why.
+    pub because: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// `env#<environment>` / `lease#<service>`: who alone may write to a service.
@@ -174,6 +202,15 @@ pub enum Verdict {
     Superseded,
 }
 
+/// What failed tasks left behind: a few lines for whoever is on call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// How tasks of our deployment stopped: reason and exit codes, a line for each kind of end.
+    pub stopped: Vec<String>,
+    /// The last lines that they logged.
+    pub logs: Vec<String>,
+}
+
 /// Why an item of a Map ended early; the state machine writes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
@@ -242,6 +279,9 @@ pub struct MoveRow {
     /// When.
     #[serde(default)]
     pub decided: Option<Timestamp>,
+    /// What its tasks left behind, if they failed.
+    #[serde(default)]
+    pub bundle: Option<Bundle>,
     /// Why its item ended early.
     #[serde(default)]
     pub failure: Option<Failure>,
@@ -279,12 +319,31 @@ pub struct RepositoryRow {
     pub before: Option<Digest>,
 }
 
-/// `digest#<repository>@<digest>` / `env#<environment>`: proof that an image was good somewhere.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// `digest#<repository>@<digest>` / `env#<environment>`: what an image has shown somewhere.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceRow {
-    /// The release that verified it first.
+    /// That it was good.
+    pub verified: Option<Evidence>,
+    /// That it was bad, live.
+    pub quarantine: Option<Quarantine>,
+}
+
+/// Proof that an image was good.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The release that verified it last.
     pub release: ReleaseId,
     /// When.
     pub since: Timestamp,
+}
+
+/// Proof that an image was bad.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// The release in which it failed.
+    pub release: ReleaseId,
+    /// When.
+    pub since: Timestamp,
+    /// How.
+    pub reason: String,
 }

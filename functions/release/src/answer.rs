@@ -14,6 +14,8 @@ pub enum Opening {
     Ignored,
     /// The plan was all that was asked for.
     Planned,
+    /// What was asked for is done, and was no release.
+    Answered,
     /// Not let in.
     Refused,
     /// A person must agree first.

@@ -2,9 +2,12 @@
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, Known, LeaseRow, MoveRow, OrderKey, Outcome, ServiceRow, Undo, WriteRow};
+use pipeline::rows::{
+    FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome, Quarantine, ServiceRow, Undo,
+    WriteRow,
+};
 
 use crate::Run;
 
@@ -34,8 +37,17 @@ pub trait Book {
         service: &ServiceName,
         release: &ReleaseId,
     ) -> Result<bool, Fault>;
-    /// Tells whether an environment was frozen by a release or a person.
-    async fn frozen(&self, environment: &EnvironmentName) -> Result<bool, Fault>;
+    /// Reads who froze an environment, if somebody did.
+    async fn frozen(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault>;
+    /// Freezes an environment, or lets releases in again.
+    async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault>;
+    /// Reads why an image is in quarantine in an environment, if it is.
+    async fn quarantine(
+        &self,
+        environment: &EnvironmentName,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<Quarantine>, Fault>;
     /// Reads our own writes of an environment's tag.
     async fn writes(
         &self,
@@ -88,21 +100,14 @@ pub trait Book {
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault>;
     /// Writes down what is undone.
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault>;
-    /// Freezes an environment.
-    async fn freeze(
-        &self,
-        environment: &EnvironmentName,
-        by: &ReleaseId,
-        because: &str,
-        now: Timestamp,
-    ) -> Result<(), Fault>;
+    /// Writes down that a release holds a service, and what it ran if nobody knew.
+    async fn adopt(&self, release: &ReleaseId, row: &MoveRow, now: Timestamp) -> Result<(), Fault>;
+    /// Writes down that the image of a move was bad, live.
+    async fn distrust(&self, row: &MoveRow, why: &Quarantine) -> Result<(), Fault>;
     /// Writes down what a service runs, verified, and the evidence for its image.
-    async fn verified(
-        &self,
-        environment: &EnvironmentName,
-        row: &MoveRow,
-        known: &Known,
-    ) -> Result<(), Fault>;
+    ///
+    /// With a hold it was a rollback: what it rolled back from is no version to return to.
+    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault>;
     /// Writes down how a release ended.
     async fn close(&self, release: &ReleaseId, outcome: Outcome) -> Result<(), Fault>;
 }

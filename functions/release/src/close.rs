@@ -6,11 +6,12 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, Known, MoveRow, Outcome};
+use pipeline::rows::{HeadRow, Hold, Known, MoveRow, Outcome, Quarantine, Verdict};
 use serde_json::Value;
 
 use crate::answer::{Closed, SHOWN, Story};
 use crate::book::Book;
+use crate::plan::{To, Wanted};
 use crate::world::World;
 use crate::{Close, Release};
 
@@ -22,13 +23,34 @@ impl<W: World, B: Book> Release<W, B> {
         let moves = self.book.moves(release).await?;
         let closed = conclude(&close, &moves);
         let Some(head) = head else { return Ok(closed) };
-        for (_, row) in moves.iter().filter(|(_, row)| Fate::of(row) == Fate::Deployed) {
-            let verified = self.known(row, &close, now).await?;
-            self.book.verified(&head.environment, row, &verified).await?;
+        for (_, row) in &moves {
+            self.remember(row, &head, &close, now).await?;
         }
         self.book.close(release, closed.outcome).await?;
         self.free_all(&head, &close, now).await?;
         Ok(closed)
+    }
+
+    /// Writes down what a move has shown: that its image is good, or that it is bad.
+    async fn remember(
+        &self,
+        row: &MoveRow,
+        head: &HeadRow,
+        close: &Close,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let (release, since) = (close.run.release.clone(), row.decided.unwrap_or(now));
+        if Fate::of(row) == Fate::Deployed {
+            let rolled_back_from = row.restore.as_ref().filter(|_| is_rollback(head));
+            let hold = rolled_back_from.map(|from| Hold { digest: from.digest.clone(), release, since });
+            let verified = self.known(row, close, now).await?;
+            return self.book.verified(row, &verified, hold.as_ref()).await;
+        }
+        if row.touched.is_some() && row.verdict == Some(Verdict::Unhealthy) {
+            let reason = row.reason.clone().unwrap_or_default();
+            return self.book.distrust(row, &Quarantine { release, since, reason }).await;
+        }
+        Ok(())
     }
 
     /// Describes what a deployed move runs now.
@@ -50,6 +72,12 @@ impl<W: World, B: Book> Release<W, B> {
         }
         Ok(())
     }
+}
+
+/// Tells whether a release went back on request, and not forward.
+fn is_rollback(head: &HeadRow) -> bool {
+    let wanted: Result<Wanted, _> = serde_json::from_value(head.request.clone());
+    wanted.is_ok_and(|wanted| wanted.to == To::Previous)
 }
 
 /// Tells the outcome: what ended the release before its first wave, or what its moves became.
@@ -121,7 +149,6 @@ pub(crate) fn sentence(cause: &str) -> String {
 mod tests {
     use super::*;
     use crate::plan::tests::row;
-    use pipeline::rows::Verdict;
 
     fn close(outcome: &str) -> Close {
         let run = serde_json::from_value(serde_json::json!({"release": "r1", "execution": "e"})).unwrap();

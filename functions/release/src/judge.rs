@@ -4,7 +4,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::OnFailure;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveRow, Undo, Verdict};
+use pipeline::rows::{FrozenRow, MoveRow, Undo, Verdict};
 
 use crate::answer::{Judged, Next};
 use crate::book::Book;
@@ -26,7 +26,9 @@ impl<W: World, B: Book> Release<W, B> {
                 self.book.undo(&judge.run.release, undo).await?;
             }
             Next::Stop if policy.on_failure == OnFailure::Freeze => {
-                self.book.freeze(&head.environment, &judge.run.release, &decision.because, now).await?;
+                let (by, because) = (judge.run.release.clone(), decision.because.clone());
+                let row = FrozenRow { frozen: true, by, because, since: now };
+                self.book.freeze(&head.environment, &row).await?;
             }
             _ => {}
         }

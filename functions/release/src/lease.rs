@@ -95,7 +95,7 @@ impl<W: World, B: Book> Release<W, B> {
             Target { name: &head.environment, environment, order: &head.order, release: &run.release };
         let moves = match self.survey(target, &wanted, Some(&head.services)).await? {
             Survey::Refused(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),
-            Survey::Nothing(why) | Survey::Superseded(why) => {
+            Survey::Nothing(why) | Survey::There(why) | Survey::Superseded(why) => {
                 return Ok(Leased::nothing(Leasing::Superseded, why, 0));
             }
             Survey::Moves(moves) => moves,
@@ -112,7 +112,7 @@ impl<W: World, B: Book> Release<W, B> {
             return Ok(Leased::nothing(Leasing::AskApproval, why, 0));
         }
         let waves = plan::waves(moves, environment);
-        let (counts, repositories) = self.write(run, waves).await?;
+        let (counts, repositories) = self.write(run, waves, now).await?;
         let because = format!("holds {}", crate::open::plural(fences.len(), "lease"));
         let concurrency = environment.concurrency.max(1);
         Ok(Leased {
@@ -126,7 +126,12 @@ impl<W: World, B: Book> Release<W, B> {
     }
 
     /// Writes the moves, numbered without gaps; returns how many each wave has, and how many repositories there are.
-    async fn write(&self, run: &Run, waves: Vec<Vec<MoveRow>>) -> Result<(Vec<u32>, u32), Fault> {
+    async fn write(
+        &self,
+        run: &Run,
+        waves: Vec<Vec<MoveRow>>,
+        now: Timestamp,
+    ) -> Result<(Vec<u32>, u32), Fault> {
         let (mut counts, mut repositories): (_, Vec<Repository>) = (Vec::new(), Vec::new());
         for (wave, moves) in (0..).zip(waves) {
             let mut count = 0;
@@ -138,6 +143,7 @@ impl<W: World, B: Book> Release<W, B> {
                 });
                 one.repository_row = u32::try_from(ordinal).unwrap_or(u32::MAX);
                 self.book.write(&run.release, wave, count, &one).await?;
+                self.book.adopt(&run.release, &one, now).await?;
                 count += 1;
             }
             counts.push(count);

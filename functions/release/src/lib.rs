@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod book;
+mod case;
 pub mod close;
 pub mod judge;
 pub mod lease;

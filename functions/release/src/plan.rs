@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pipeline::environment::{Environment, OnFailure};
-use pipeline::ids::{Digest, EnvironmentName, Registry, Repository, ServiceName};
+use pipeline::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName};
 use pipeline::rows::{MoveRow, OrderKey, RestorePoint, ServiceRow};
 use pipeline::service::{Deployment, Rollout};
 use sha2::{Digest as _, Sha256};
@@ -19,10 +19,10 @@ pub struct Wanted {
     pub registry: Registry,
     /// The region of the registry.
     pub region: String,
-    /// The repository.
-    pub repository: Repository,
-    /// The image.
-    pub digest: Digest,
+    /// The repository; that of each service's own image if absent.
+    pub repository: Option<Repository>,
+    /// What its services are to run.
+    pub to: To,
     /// The services; all that run the repository if absent.
     pub services: Option<Vec<ServiceName>>,
     /// Whether rules that may be overridden are.
@@ -31,11 +31,38 @@ pub struct Wanted {
     pub reason: Option<String>,
 }
 
+/// What services are to run.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum To {
+    /// This image.
+    Image(Digest),
+    /// What was verified before the present image.
+    Previous,
+    /// What a release that died wrote down as its way back.
+    RestorePointsOf(ReleaseId),
+}
+
+impl To {
+    /// Says it in a word or two.
+    pub fn words(&self) -> String {
+        match self {
+            To::Image(digest) => digest.short().to_owned(),
+            To::Previous => "what was verified before".to_owned(),
+            To::RestorePointsOf(release) => format!("the restore points of {release}"),
+        }
+    }
+}
+
 /// A service that runs the repository, and all that a decision about it needs.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// The service.
     pub service: Service,
+    /// The repository of the image that it is to run.
+    pub repository: Repository,
+    /// That image.
+    pub digest: Digest,
     /// The containers whose image comes from the repository.
     pub containers: Vec<String>,
     /// What the ledger knows of it.
@@ -46,8 +73,9 @@ pub struct Candidate {
     pub revision: String,
     /// What a copy of that revision would lose.
     pub loss: Option<String>,
-    /// Whether another release is at work on it, for whose end this one waits.
-    pub held: bool,
+    /// Whether the rollout in progress, if there is one, is that of a release that ends before this one's turn
+    /// comes, or has ended already.
+    pub ours: bool,
 }
 
 /// What is decided about one candidate.
@@ -64,11 +92,9 @@ pub enum Decision {
 }
 
 /// Returns the containers of a service that the release changes; none if it does not run the repository.
-pub fn containers(service: &Service, wanted: &Wanted) -> Vec<String> {
+pub fn containers(service: &Service, wanted: &Wanted, repository: &Repository) -> Vec<String> {
     let images = service.images.iter().filter(|(_, image)| {
-        image.registry == wanted.registry
-            && image.region == wanted.region
-            && image.repository == wanted.repository
+        image.registry == wanted.registry && image.region == wanted.region && image.repository == *repository
     });
     images.map(|(container, _)| container.clone()).collect()
 }
@@ -86,21 +112,27 @@ pub fn decide(
     if let Some(why) = unfit(candidate) {
         return refused(why);
     }
-    if candidate.row.order.as_ref().is_some_and(|newer| newer > order) {
+    if candidate.row.order.as_ref().is_some_and(|newer| newer > order) && !wanted.force {
         return Decision::Superseded;
+    }
+    if let Some(hold) =
+        candidate.row.hold.as_ref().filter(|hold| hold.digest == candidate.digest && !wanted.force)
+    {
+        let (image, by) = (hold.digest.short(), &hold.release);
+        return refused(format!("{image} is on hold since {}, when {by} rolled back from it", hold.since));
     }
     let primary = match settled(service) {
         Ok(primary) => primary,
-        Err(_) if let (true, Some(primary)) = (candidate.held, service.primary()) => primary,
+        Err(_) if let (true, Some(primary)) = (candidate.ours, service.primary()) => primary,
         Err(why) => return refused(why),
     };
     let restore = match restore_point(candidate, primary) {
         Ok(restore) => Some(restore),
-        Err(_) if wanted.force || candidate.held => None,
+        Err(_) if wanted.force || candidate.ours => None,
         Err(why) => return refused(format!("no known good version to return to: {why}")),
     };
     let runs = restore.as_ref().filter(|restore| restore.task_definition == primary.task_definition);
-    if !wanted.force && runs.is_some_and(|runs| runs.digest == wanted.digest) {
+    if !wanted.force && runs.is_some_and(|runs| runs.digest == candidate.digest) {
         return Decision::There;
     }
     Decision::Move(Box::new(row(candidate, wanted, name, environment, primary, restore)))
@@ -136,8 +168,8 @@ fn row(
         cluster: environment.cluster.clone(),
         service: candidate.service.name.clone(),
         registry: wanted.registry.clone(),
-        repository: wanted.repository.clone(),
-        digest: wanted.digest.clone(),
+        repository: candidate.repository.clone(),
+        digest: candidate.digest.clone(),
         containers: candidate.containers.clone(),
         running: primary.task_definition.clone(),
         replaces: primary.id.clone(),
@@ -153,6 +185,7 @@ fn row(
         verdict: None,
         reason: None,
         decided: None,
+        bundle: None,
         failure: None,
         undo_revision: None,
         undo: None,
@@ -248,7 +281,7 @@ pub(crate) mod tests {
     use pipeline::document;
     use pipeline::ids::{DeploymentId, TaskDefinitionArn};
     use pipeline::image::ImageReference;
-    use pipeline::rows::Known;
+    use pipeline::rows::{Hold, Known};
     use serde_json::json;
 
     pub fn digest(letter: char) -> Digest {
@@ -271,12 +304,16 @@ pub(crate) mod tests {
         Wanted {
             registry: Registry::parse("123456789012").unwrap(),
             region: "eu-west-1".to_owned(),
-            repository: Repository::parse("shop/users").unwrap(),
-            digest: digest('b'),
+            repository: Some(Repository::parse("shop/users").unwrap()),
+            to: To::Image(digest('b')),
             services: None,
             force: false,
             reason: None,
         }
+    }
+
+    fn repository() -> Repository {
+        Repository::parse("shop/users").unwrap()
     }
 
     fn candidate(image: &str) -> Candidate {
@@ -297,18 +334,20 @@ pub(crate) mod tests {
             images: vec![("app".to_owned(), image.unwrap())],
         };
         Candidate {
-            containers: containers(&service, &wanted()),
+            containers: containers(&service, &wanted(), &repository()),
+            repository: repository(),
+            digest: digest('b'),
             service,
             row: ServiceRow::default(),
             running: Digests { seen: [digest('a')].into(), unknown: false },
             revision: "{}".to_owned(),
             loss: None,
-            held: false,
+            ours: false,
         }
     }
 
     fn decided(candidate: &Candidate, wanted: &Wanted) -> Decision {
-        let order = OrderKey::new(Timestamp::from_millis(5000), Some(&wanted.digest));
+        let order = OrderKey::new(Timestamp::from_millis(5000), Some(&candidate.digest));
         decide(candidate, wanted, &EnvironmentName::parse("dev").unwrap(), &environment(), &order)
     }
 
@@ -346,7 +385,7 @@ pub(crate) mod tests {
     fn the_way_back_is_what_was_verified_whatever_runs() {
         let mut candidate = candidate(":main-1");
         candidate.row.verified = Some(Known {
-            repository: wanted().repository,
+            repository: repository(),
             digest: digest('d'),
             task_definition: arn(7),
             task_definition_json: "{}".to_owned(),
@@ -393,7 +432,7 @@ pub(crate) mod tests {
     fn a_rollout_of_a_release_that_holds_the_lease_is_waited_for() {
         let mut candidate = candidate(":main-1");
         candidate.service.deployments[0].rollout = Rollout::InProgress;
-        candidate.held = true;
+        candidate.ours = true;
         assert!(matches!(decided(&candidate, &wanted()), Decision::Move(_)));
     }
 
@@ -402,6 +441,23 @@ pub(crate) mod tests {
         let mut candidate = candidate(":main-1");
         candidate.running.seen = [digest('b')].into();
         assert_eq!(decided(&candidate, &wanted()), Decision::There);
+    }
+
+    #[test]
+    fn what_was_rolled_back_from_stays_away_until_somebody_insists() {
+        let mut candidate = candidate(":main-1");
+        let release = ReleaseId::parse("r1").unwrap();
+        candidate.row.hold = Some(Hold { digest: digest('b'), release, since: Timestamp::from_millis(0) });
+        assert_eq!(
+            decided(&candidate, &wanted()),
+            Decision::Refused(
+                "users: bbbbbbbbbbbb is on hold since 1970-01-01T00:00:00Z, when r1 rolled back from it"
+                    .to_owned()
+            )
+        );
+        assert!(matches!(decided(&candidate, &Wanted { force: true, ..wanted() }), Decision::Move(_)));
+        candidate.digest = digest('c');
+        assert!(matches!(decided(&candidate, &wanted()), Decision::Move(_)));
     }
 
     #[test]

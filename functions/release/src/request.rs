@@ -1,6 +1,6 @@
 //! The request that an engineer types.
 
-use pipeline::ids::{Digest, EnvironmentName, Repository, ServiceName, Tag};
+use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName, Tag};
 use pipeline::{Fault, document};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,7 +28,7 @@ pub struct Request {
     pub mode: Mode,
     /// The release that an answer, or the rollback of a release that died, is about.
     #[serde(default)]
-    pub release: Option<String>,
+    pub release: Option<ReleaseId>,
     /// Whether to go on where a rule that may be overridden says no.
     #[serde(default)]
     pub force: bool,
@@ -98,6 +98,11 @@ impl Request {
         }
         if request.image.is_some() && request.repository.is_none() {
             return wrong("has \"image\" without \"repository\": expected the repository that holds it");
+        }
+        if request.mode == Mode::Rollback && request.image.is_some() {
+            return wrong(
+                "has \"image\" with the mode \"rollback\": expected either; to an image of choice, deploy it",
+            );
         }
         Ok(request)
     }

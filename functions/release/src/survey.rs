@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use pipeline::Fault;
-use pipeline::clock::Timestamp;
 use pipeline::document::nearest;
 use pipeline::environment::Environment;
-use pipeline::ids::{Digest, EnvironmentName, ReleaseId, ServiceName};
-use pipeline::rows::{MoveRow, OrderKey};
+use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::rows::{FrozenRow, MoveRow, OrderKey, Quarantine, ServiceRow};
+use pipeline::service::Deployment;
 
 use crate::Release;
 use crate::book::Book;
-use crate::plan::{self, Candidate, Decision, Wanted};
+use crate::plan::{self, Candidate, Decision, To, Wanted};
 use crate::request::Image;
 use crate::world::{Service, Source, World};
 
@@ -20,8 +20,10 @@ use crate::world::{Service, Source, World};
 pub enum Survey {
     /// These services move.
     Moves(Vec<MoveRow>),
-    /// None has to, and why.
+    /// None is meant, and why.
     Nothing(String),
+    /// All run the image already.
+    There(String),
     /// A newer push wants something else of all of them.
     Superseded(String),
     /// At least one may not, and why.
@@ -50,8 +52,15 @@ impl<W: World, B: Book> Release<W, B> {
         named: Option<&[ServiceName]>,
     ) -> Result<Survey, Fault> {
         let Target { name, environment, order, .. } = target;
-        if environment.frozen || self.book.frozen(name).await? {
-            return Ok(Survey::Refused(format!("{name} is frozen: expected \"frozen\": false and a resume")));
+        if environment.frozen {
+            return Ok(Survey::Refused(format!(
+                "{name} is frozen: expected \"frozen\": false in its document"
+            )));
+        }
+        if let Some(frozen) = self.book.frozen(name).await? {
+            let FrozenRow { by, because, since, .. } = frozen;
+            let why = format!("{name} is frozen since {since} by {by} ({because}): expected a resume");
+            return Ok(Survey::Refused(why));
         }
         let services = self.world.services(&environment.cluster, named).await?;
         if let Some(why) = unknown_service(&services, wanted, &environment.cluster) {
@@ -70,19 +79,19 @@ impl<W: World, B: Book> Release<W, B> {
         if !refused.is_empty() {
             return Ok(Survey::Refused(refused.join("; ")));
         }
-        if moves.is_empty() {
-            let (image, cluster) = (wanted.digest.short(), &environment.cluster);
-            return Ok(match (newer, there) {
-                (0, 0) => {
-                    Survey::Nothing(format!("no service of {cluster} runs an image of {}", wanted.repository))
-                }
-                (0, _) => Survey::Nothing(format!("every service of {cluster} runs {image} already")),
-                _ => Survey::Superseded(format!("a newer push than {image} was accepted for {name}")),
-            });
-        }
-        Ok(match self.missing_image(wanted, &moves).await? {
-            Some(why) => Survey::Refused(why),
-            None => Survey::Moves(moves),
+        let cluster = &environment.cluster;
+        Ok(match (moves.is_empty(), newer, there) {
+            (true, 0, 0) => Survey::Nothing(nothing(wanted, cluster)),
+            (true, 0, _) => {
+                Survey::There(format!("every service of {cluster} runs {} already", wanted.to.words()))
+            }
+            (true, ..) => {
+                Survey::Superseded(format!("a newer push than {} was accepted for {name}", wanted.to.words()))
+            }
+            (false, ..) => match self.unfit_image(target, wanted, &moves).await? {
+                Some(why) => Survey::Refused(why),
+                None => Survey::Moves(moves),
+            },
         })
     }
 
@@ -96,35 +105,108 @@ impl<W: World, B: Book> Release<W, B> {
         if wanted.services.as_ref().is_some_and(|named| !named.contains(&service.name)) {
             return Ok(None);
         }
-        let containers = plan::containers(&service, wanted);
-        let (Some(primary), false) = (service.primary(), containers.is_empty()) else { return Ok(None) };
         let row = self.book.service(target.name, &service.name).await?;
+        let Some((repository, digest)) = self.image(&service, &row, wanted).await? else { return Ok(None) };
+        let containers = plan::containers(&service, wanted, &repository);
+        let (Some(primary), false) = (service.primary(), containers.is_empty()) else { return Ok(None) };
         let revision = self.world.revision(&primary.task_definition).await?;
-        let loss = self.world.loss(&primary.task_definition, &containers, &wanted.digest).await?;
+        let loss = self.world.loss(&primary.task_definition, &containers, &digest).await?;
         let running = match row.verified {
             Some(_) => Default::default(),
             None => self.world.running(&target.environment.cluster, &service, &containers).await?,
         };
-        // A rollout of a release that holds the lease ends before this one's turn comes.
-        let held =
-            !plan::at_rest(&service) && self.book.held(target.name, &service.name, target.release).await?;
-        Ok(Some(Candidate { service, containers, row, running, revision, loss, held }))
+        let ours = !plan::at_rest(&service) && self.is_ours(target, &service, &row, primary).await?;
+        Ok(Some(Candidate { service, repository, digest, containers, row, running, revision, loss, ours }))
     }
 
-    /// Tells which image is not in ECR: the one to deploy, or one to go back to.
-    async fn missing_image(&self, wanted: &Wanted, moves: &[MoveRow]) -> Result<Option<String>, Fault> {
-        let back = moves.iter().filter_map(|one| one.restore.as_ref()).map(|restore| &restore.digest);
-        let digests: BTreeSet<&Digest> = back.chain([&wanted.digest]).collect();
-        let source = Source { registry: wanted.registry.clone(), repository: wanted.repository.clone() };
-        let images: Vec<Image> = digests.iter().map(|digest| Image::Digest((*digest).clone())).collect();
-        let found = self.world.images(&source, &images).await?;
-        let missing = digests.into_iter().find(|digest| !found.contains_key(digest.as_str()));
-        Ok(missing.map(|digest| match *digest == wanted.digest {
-            true => format!("the image {}@{digest} is not in ECR", wanted.repository),
-            false => {
-                format!("no known good version to return to: {}@{digest} is gone from ECR", wanted.repository)
+    /// Returns the image that a service is to run; none if it is not meant.
+    async fn image(
+        &self,
+        service: &Service,
+        row: &ServiceRow,
+        wanted: &Wanted,
+    ) -> Result<Option<(Repository, Digest)>, Fault> {
+        let image = match &wanted.to {
+            To::Image(digest) => wanted.repository.clone().map(|repository| (repository, digest.clone())),
+            To::Previous => row.previous.clone().map(|known| (known.repository, known.digest)),
+            To::RestorePointsOf(release) => {
+                let row = self.move_of(release, &service.name).await?;
+                row.and_then(|row| Some((row.repository, row.restore?.digest)))
             }
-        }))
+        };
+        Ok(image.filter(|(repository, _)| wanted.repository.as_ref().is_none_or(|named| named == repository)))
+    }
+
+    /// Tells whether a rollout in progress is that of a release: one that holds the lease, and ends before this
+    /// one's turn comes, or the last one that held it, if it died.
+    async fn is_ours(
+        &self,
+        target: Target<'_>,
+        service: &Service,
+        row: &ServiceRow,
+        primary: &Deployment,
+    ) -> Result<bool, Fault> {
+        if self.book.held(target.name, &service.name, target.release).await? {
+            return Ok(true);
+        }
+        let Some(last) = &row.last else { return Ok(false) };
+        let last = self.move_of(last, &service.name).await?;
+        let id = Some(&primary.id);
+        Ok(last.is_some_and(|row| row.deployment.as_ref() == id || row.undo.as_ref() == id))
+    }
+
+    async fn move_of(&self, release: &ReleaseId, service: &ServiceName) -> Result<Option<MoveRow>, Fault> {
+        let moves = self.book.moves(release).await?;
+        Ok(moves.into_iter().map(|(_, row)| row).find(|row| row.service == *service))
+    }
+
+    /// Tells which image is not fit: gone from ECR, or in quarantine.
+    async fn unfit_image(
+        &self,
+        target: Target<'_>,
+        wanted: &Wanted,
+        moves: &[MoveRow],
+    ) -> Result<Option<String>, Fault> {
+        let repositories: BTreeSet<&Repository> = moves.iter().map(|row| &row.repository).collect();
+        for repository in repositories {
+            let moves = || moves.iter().filter(|row| row.repository == *repository);
+            let forward: BTreeSet<&Digest> = moves().map(|row| &row.digest).collect();
+            let back = moves().filter_map(|row| row.restore.as_ref()).map(|restore| &restore.digest);
+            let all: BTreeSet<&Digest> = back.chain(forward.iter().copied()).collect();
+            let source = Source { registry: wanted.registry.clone(), repository: repository.clone() };
+            let images: Vec<Image> = all.iter().map(|digest| Image::Digest((*digest).clone())).collect();
+            let found = self.world.images(&source, &images).await?;
+            if let Some(digest) = all.into_iter().find(|digest| !found.contains_key(digest.as_str())) {
+                return Ok(Some(match forward.contains(digest) {
+                    true => format!("the image {repository}@{digest} is not in ECR"),
+                    false => {
+                        format!("no known good version to return to: {repository}@{digest} is gone from ECR")
+                    }
+                }));
+            }
+            for digest in forward.into_iter().filter(|_| !wanted.force) {
+                if let Some(Quarantine { release, since, reason }) =
+                    self.book.quarantine(target.name, repository, digest).await?
+                {
+                    let image = digest.short();
+                    return Ok(Some(format!(
+                        "{image} is in quarantine since {since}, by {release}: {reason}"
+                    )));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Says why no service is meant.
+fn nothing(wanted: &Wanted, cluster: &str) -> String {
+    match (&wanted.to, &wanted.repository) {
+        (To::Image(_), Some(repository)) => format!("no service of {cluster} runs an image of {repository}"),
+        (To::RestorePointsOf(release), _) => {
+            format!("{release} wrote no restore point for a service of {cluster}")
+        }
+        _ => format!("nothing was verified before what the services of {cluster} run"),
     }
 }
 
@@ -135,9 +217,4 @@ fn unknown_service(services: &[Service], wanted: &Wanted, cluster: &str) -> Opti
     let meant =
         nearest(unknown.as_str(), names.iter().copied()).map(|name| format!("; did you mean {name:?}?"));
     Some(format!("{cluster} has no service {:?}{}", unknown.as_str(), meant.unwrap_or_default()))
-}
-
-/// Returns the order key of a push, or of a request that was made at `time`.
-pub fn order(time: Timestamp, digest: &Digest) -> OrderKey {
-    OrderKey::new(time, Some(digest))
 }

@@ -2,11 +2,12 @@
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    EventRow, EvidenceRow, HeadRow, Known, LeaseRow, MoveRow, OrderKey, Outcome, ServiceRow, Undo, WriteRow,
+    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome,
+    Quarantine, ServiceRow, Undo, WriteRow,
 };
 use serde_json::{Value, json};
 
@@ -35,8 +36,23 @@ impl Book for Ledger {
         Ok(lease.and_then(|lease| lease.release).is_some_and(|holder| holder != *release))
     }
 
-    async fn frozen(&self, environment: &EnvironmentName) -> Result<bool, Fault> {
-        Ok(self.get::<Value>(&Key::frozen(environment)).await?.is_some())
+    async fn frozen(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
+        let row: Option<FrozenRow> = self.get(&Key::frozen(environment)).await?;
+        Ok(row.filter(|row| row.frozen))
+    }
+
+    async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault> {
+        self.put(&Key::frozen(environment), row).await
+    }
+
+    async fn quarantine(
+        &self,
+        environment: &EnvironmentName,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<Quarantine>, Fault> {
+        let row: Option<EvidenceRow> = self.get(&Key::evidence(repository, digest, environment)).await?;
+        Ok(row.and_then(|row| row.quarantine))
     }
 
     async fn writes(
@@ -150,41 +166,52 @@ impl Book for Ledger {
         self.set_head(release, json!({"undo": undo})).await
     }
 
-    async fn freeze(
-        &self,
-        environment: &EnvironmentName,
-        by: &ReleaseId,
-        because: &str,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        self.put(&Key::frozen(environment), &json!({"by": by, "because": because, "since": now})).await
+    async fn adopt(&self, release: &ReleaseId, row: &MoveRow, now: Timestamp) -> Result<(), Fault> {
+        let key = Key::service(&row.environment, &row.service);
+        self.set(&key, json!({"last": release}), None).await?;
+        let Some(baseline) = restored(row, now).filter(|known| known.release.is_none()) else {
+            return Ok(());
+        };
+        self.set(&key, json!({"verified": baseline}), Some(("attribute_not_exists(#verified)", json!({}))))
+            .await?;
+        Ok(())
     }
 
-    async fn verified(
-        &self,
-        environment: &EnvironmentName,
-        row: &MoveRow,
-        known: &Known,
-    ) -> Result<(), Fault> {
+    async fn distrust(&self, row: &MoveRow, why: &Quarantine) -> Result<(), Fault> {
+        let key = Key::evidence(&row.repository, &row.digest, &row.environment);
+        self.set(&key, json!({"quarantine": why}), None).await?;
+        Ok(())
+    }
+
+    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault> {
         let Some(release) = &known.release else { return Ok(()) };
-        let before = row.restore.as_ref().map(|restore| Known {
-            repository: row.repository.clone(),
-            digest: restore.digest.clone(),
-            task_definition: restore.task_definition.clone(),
-            task_definition_json: restore.task_definition_json.clone(),
-            since: known.since,
-            release: restore.release.clone(),
-        });
-        let fields = json!({"verified": known, "previous": before});
-        self.set(&Key::service(environment, &row.service), fields, None).await?;
-        let evidence = EvidenceRow { release: release.clone(), since: known.since };
-        self.put_new(&Key::evidence(&row.repository, &row.digest, environment), &evidence).await?;
+        let mut fields = json!({"verified": known, "previous": restored(row, known.since)});
+        if let (Some(hold), Some(fields)) = (hold, fields.as_object_mut()) {
+            fields.extend([("previous".to_owned(), Value::Null), ("hold".to_owned(), json!(hold))]);
+        }
+        self.set(&Key::service(&row.environment, &row.service), fields, None).await?;
+        let evidence = Evidence { release: release.clone(), since: known.since };
+        let key = Key::evidence(&row.repository, &row.digest, &row.environment);
+        self.set(&key, json!({"verified": evidence, "quarantine": null}), None).await?;
         Ok(())
     }
 
     async fn close(&self, release: &ReleaseId, outcome: Outcome) -> Result<(), Fault> {
         self.set_head(release, json!({"outcome": outcome})).await
     }
+}
+
+/// Returns what a move's restore point knows.
+fn restored(row: &MoveRow, since: Timestamp) -> Option<Known> {
+    let restore = row.restore.as_ref()?;
+    Some(Known {
+        repository: row.repository.clone(),
+        digest: restore.digest.clone(),
+        task_definition: restore.task_definition.clone(),
+        task_definition_json: restore.task_definition_json.clone(),
+        since,
+        release: restore.release.clone(),
+    })
 }
 
 /// What only the head of a release has.

@@ -1,10 +1,6 @@
 //! A release from its lease to its close, against a shop in memory.
 
-#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
-
-mod memory;
-
-use memory::{Notebook, Shop, digest};
+use crate::memory::{Notebook, Shop, digest};
 use pipeline::clock::Timestamp;
 use pipeline::rows::{LeaseRow, Verdict};
 use release::Release;
@@ -18,7 +14,6 @@ async fn ask(release: &Release<Shop, Notebook>, what: &str, more: Value, now: &s
     release.handle(serde_json::from_value(payload).unwrap(), Timestamp::parse(now).unwrap()).await.unwrap()
 }
 
-#[expect(clippy::indexing_slicing, reason = "a missing key fails the test")]
 async fn opened() -> Release<Shop, Notebook> {
     let release = Release { world: Shop, book: Notebook::default() };
     let input = json!({"environment": "dev", "repository": "shop/users", "image": digest('b')});
@@ -36,7 +31,7 @@ async fn a_good_release_is_written_down_baked_and_closed() {
         (&leased["next"], &leased["waves"], &leased["repositories"]),
         (&json!("Wave"), &json!([1]), &json!(1))
     );
-    assert_eq!(release.book.written.take(), ["take", "move"]);
+    assert_eq!(release.book.written.take(), ["take", "move", "adopt users"]);
 
     {
         let mut moves = release.book.moves.borrow_mut();
@@ -92,5 +87,5 @@ async fn an_unhealthy_wave_is_undone_and_frees_what_it_held() {
     }
     let closed = ask(&release, "close", json!({"because": judged["because"]}), "2026-11-23T10:01:00Z").await;
     assert_eq!((&closed["outcome"], &closed["fates"]), (&json!("RolledBack"), &json!({"undone": 1})));
-    assert_eq!(release.book.written.take(), ["undo", "close RolledBack", "free"]);
+    assert_eq!(release.book.written.take(), ["undo", "distrust bbbbbbbbbbbb", "close RolledBack", "free"]);
 }

@@ -11,7 +11,10 @@ use pipeline::ids::{
 };
 use pipeline::image::ImageReference;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, Known, LeaseRow, MoveRow, OrderKey, Outcome, ServiceRow, Undo, WriteRow};
+use pipeline::rows::{
+    FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome, Quarantine, RestorePoint,
+    ServiceRow, Undo, WriteRow,
+};
 use pipeline::service::{Deployment, Rollout};
 use release::Run;
 use release::book::{Book, Taken};
@@ -46,6 +49,27 @@ fn service(name: &str, strategy: &str) -> Service {
     }
 }
 
+/// Returns an image that was verified once.
+pub fn known(letter: char) -> Known {
+    Known {
+        repository: Repository::parse("shop/users").unwrap(),
+        digest: digest(letter),
+        task_definition: arn("users"),
+        task_definition_json: "{}".to_owned(),
+        since: Timestamp::from_millis(0),
+        release: Some(ReleaseId::parse("r0").unwrap()),
+    }
+}
+
+/// Returns a move of a release that died, with `c` as its way back.
+pub fn dead_move() -> (MoveKey, MoveRow) {
+    let sample: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../events/rollback/good.json")).unwrap();
+    let mut row: MoveRow = serde_json::from_value(sample.get("move").unwrap().clone()).unwrap();
+    row.restore = row.restore.map(|restore| RestorePoint { digest: digest('c'), ..restore });
+    (MoveKey::new(ReleaseId::parse("dead").unwrap(), 0, 0), row)
+}
+
 pub struct Shop;
 
 impl World for Shop {
@@ -71,7 +95,7 @@ impl World for Shop {
     }
     async fn images(&self, _: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault> {
         let there = |image: &Image| match image {
-            Image::Digest(one) => ('a'..='c').map(digest).find(|known| known == one),
+            Image::Digest(one) => ('a'..='d').map(digest).find(|known| known == one),
             Image::Tag(tag) => (tag.as_str() == "main-1a2b3c").then(|| digest('b')),
         };
         Ok(images.iter().filter_map(|image| Some((String::from(image.clone()), there(image)?))).collect())
@@ -88,6 +112,7 @@ pub struct Notebook {
     pub head: RefCell<Option<HeadRow>>,
     pub moves: RefCell<Vec<(MoveKey, MoveRow)>>,
     pub lease: RefCell<Option<LeaseRow>>,
+    pub service: RefCell<ServiceRow>,
 }
 
 impl Notebook {
@@ -99,13 +124,32 @@ impl Notebook {
 
 impl Book for Notebook {
     async fn service(&self, _: &EnvironmentName, _: &ServiceName) -> Result<ServiceRow, Fault> {
-        Ok(ServiceRow::default())
+        Ok(self.service.borrow().clone())
     }
     async fn held(&self, _: &EnvironmentName, _: &ServiceName, _: &ReleaseId) -> Result<bool, Fault> {
         Ok(false)
     }
-    async fn frozen(&self, _: &EnvironmentName) -> Result<bool, Fault> {
-        Ok(false)
+    async fn frozen(&self, _: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
+        Ok(None)
+    }
+    async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault> {
+        Notebook::write(self, format!("{} {environment}", if row.frozen { "freeze" } else { "resume" }))
+    }
+    async fn quarantine(
+        &self,
+        _: &EnvironmentName,
+        _: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<Quarantine>, Fault> {
+        let (release, since) = (ReleaseId::parse("r0")?, Timestamp::parse("2026-11-23T09:00:00Z")?);
+        let reason = "GET /version answered 500, expected 200".to_owned();
+        Ok((*digest == self::digest('d')).then_some(Quarantine { release, since, reason }))
+    }
+    async fn adopt(&self, _: &ReleaseId, row: &MoveRow, _: Timestamp) -> Result<(), Fault> {
+        Notebook::write(self, format!("adopt {}", row.service))
+    }
+    async fn distrust(&self, row: &MoveRow, _: &Quarantine) -> Result<(), Fault> {
+        Notebook::write(self, format!("distrust {}", row.digest.short()))
     }
     async fn writes(&self, _: &EnvironmentName, _: &Repository) -> Result<Vec<WriteRow>, Fault> {
         Ok(vec![WriteRow {
@@ -162,11 +206,16 @@ impl Book for Notebook {
     async fn undo(&self, _: &ReleaseId, _: Undo) -> Result<(), Fault> {
         Notebook::write(self, "undo")
     }
-    async fn freeze(&self, _: &EnvironmentName, _: &ReleaseId, _: &str, _: Timestamp) -> Result<(), Fault> {
-        Notebook::write(self, "freeze")
-    }
-    async fn verified(&self, _: &EnvironmentName, row: &MoveRow, known: &Known) -> Result<(), Fault> {
-        Notebook::write(self, format!("verified {} {}", row.service, known.digest.short()))
+    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault> {
+        Notebook::write(
+            self,
+            format!(
+                "verified {} {}{}",
+                row.service,
+                known.digest.short(),
+                if hold.is_some() { ", hold" } else { "" }
+            ),
+        )
     }
     async fn close(&self, _: &ReleaseId, outcome: Outcome) -> Result<(), Fault> {
         Notebook::write(self, format!("close {outcome:?}"))

@@ -1,0 +1,220 @@
+//! Finds the environment that a trigger is about, and what it wants of it.
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::document::nearest;
+use pipeline::environment::{Environment, Environments};
+use pipeline::ids::{EnvironmentName, Registry};
+use pipeline::rows::{FrozenRow, OrderKey, WriteRow};
+
+use crate::answer::{Opened, Opening};
+use crate::book::Book;
+use crate::plan::{To, Wanted};
+use crate::request::{Image, Mode, Request, Scope};
+use crate::trigger::Push;
+use crate::world::{Source, World};
+use crate::{Release, Run};
+
+/// An event of our own tag write bears a time from this many seconds before the write was written down...
+const OWN_BEFORE_SECONDS: i64 = 2;
+/// ... to this many after it.
+const OWN_AFTER_SECONDS: i64 = 15;
+
+/// What a trigger asks for, once its environment is known.
+pub(crate) struct Case {
+    /// The environment.
+    pub(crate) name: EnvironmentName,
+    /// What is wanted of it.
+    pub(crate) wanted: Wanted,
+    /// Its place among the releases.
+    pub(crate) order: OrderKey,
+    /// What to do.
+    pub(crate) mode: Mode,
+    /// Whether a person asked: then nothing to do is a refusal, and not silence.
+    pub(crate) asked: bool,
+}
+
+/// Where a run is: its account and region.
+struct Home {
+    account: Registry,
+    region: String,
+}
+
+impl<W: World, B: Book> Release<W, B> {
+    /// Finds the environment that a push is for, unless the push is our own or was delivered before.
+    pub(crate) async fn case_of_push(
+        &self,
+        push: Push,
+        run: &Run,
+        environments: &Environments,
+        now: Timestamp,
+    ) -> Result<Result<Case, Opened>, Fault> {
+        let (name, environment) = match taken_by(&push, environments) {
+            Ok(taken) => taken,
+            Err(answer) => return Ok(Err(answer)),
+        };
+        let ignored = |why: String| Ok(Err(Opened::without_plan(Opening::Ignored, Some(name), why)));
+        if environment.tag == push.tag {
+            let writes = self.book.writes(name, &push.repository).await?;
+            if let Some(own) = writes.iter().find(|write| is_own(write, &push)) {
+                return ignored(format!(
+                    "{} was moved to {} by us, at {}",
+                    push.tag,
+                    push.digest.short(),
+                    own.time
+                ));
+            }
+        }
+        if let Some(first) = self.book.claim(&push.event, &run.execution, now).await? {
+            return ignored(format!("the event {} was delivered before, to {first}", push.event));
+        }
+        let order = OrderKey::new(push.time, Some(&push.digest));
+        let wanted = Wanted {
+            registry: push.registry,
+            region: home(run)?.region,
+            repository: Some(push.repository),
+            to: To::Image(push.digest),
+            services: None,
+            force: false,
+            reason: None,
+        };
+        Ok(Ok(Case { name: name.clone(), wanted, order, mode: Mode::Deploy, asked: false }))
+    }
+
+    /// Finds what a request asks for; what needs no release is done at once.
+    pub(crate) async fn case_of_request(
+        &self,
+        request: Request,
+        run: &Run,
+        environments: &Environments,
+        now: Timestamp,
+    ) -> Result<Result<Case, Opened>, Fault> {
+        let name = request.environment.clone();
+        let refused = |why: String| Ok(Err(Opened::without_plan(Opening::Refused, Some(&name), why)));
+        let Some(environment) = environments.get(&name) else {
+            return refused(unknown_environment(&name, environments));
+        };
+        let reason = request.reason.clone();
+        match request.mode {
+            Mode::Deploy | Mode::Plan | Mode::Rollback => {}
+            Mode::Freeze | Mode::Resume => {
+                let frozen = request.mode == Mode::Freeze;
+                let because = reason.unwrap_or_else(|| "on request".to_owned());
+                let because_too = because.clone();
+                let row = FrozenRow { frozen, by: run.release.clone(), because, since: now };
+                self.book.freeze(&name, &row).await?;
+                let done = if frozen { "lets no release in from now on" } else { "lets releases in again" };
+                let why = format!("{name} {done} ({because_too})");
+                return Ok(Err(Opened::without_plan(Opening::Answered, Some(&name), why)));
+            }
+            Mode::Approve | Mode::Reject | Mode::Reconcile => {
+                return Err(Fault::NotSupported(format!("the mode {:?} of a request", request.mode)));
+            }
+        }
+        let home = home(run)?;
+        let to = match self.to(&request, environment, &home).await? {
+            Ok(to) => to,
+            Err(why) => return refused(why),
+        };
+        let order = OrderKey::new(now, if let To::Image(digest) = &to { Some(digest) } else { None });
+        let (registry, region) = (home.account, home.region);
+        let Request { repository, services, force, mode, .. } = request;
+        let wanted = Wanted { registry, region, repository, to, services, force, reason };
+        Ok(Ok(Case { name, wanted, order, mode, asked: true }))
+    }
+
+    /// Tells what the services of a request are to run, or why that is unknown.
+    async fn to(
+        &self,
+        request: &Request,
+        environment: &Environment,
+        home: &Home,
+    ) -> Result<Result<To, String>, Fault> {
+        if request.mode == Mode::Rollback {
+            return Ok(Ok(match &request.release {
+                Some(release) => To::RestorePointsOf(release.clone()),
+                None => To::Previous,
+            }));
+        }
+        let (Some(repository), Some(image)) = (&request.repository, &request.image) else {
+            if environment.from.is_some() {
+                return Err(Fault::NotSupported("a request without \"repository\" and \"image\"".to_owned()));
+            }
+            let name = &request.environment;
+            return Ok(Err(format!(
+                "{name} has no \"from\": expected \"repository\" and \"image\" in the request"
+            )));
+        };
+        if request.scope == Some(Scope::Cluster) {
+            return Err(Fault::NotSupported("the scope \"cluster\" of a request with an image".to_owned()));
+        }
+        let tag = match image {
+            Image::Digest(digest) => return Ok(Ok(To::Image(digest.clone()))),
+            Image::Tag(tag) => tag,
+        };
+        let source = Source { registry: home.account.clone(), repository: repository.clone() };
+        let found = self.world.images(&source, std::slice::from_ref(image)).await?;
+        let digest = found.get(tag.as_str()).cloned();
+        Ok(digest.map(To::Image).ok_or_else(|| format!("the image {repository}:{tag} is not in ECR")))
+    }
+}
+
+/// Returns the one environment that a push is for.
+fn taken_by<'a>(
+    push: &Push,
+    environments: &'a Environments,
+) -> Result<(&'a EnvironmentName, &'a Environment), Opened> {
+    let takers: Vec<_> =
+        environments.iter().filter(|(_, environment)| environment.takes(&push.tag)).collect();
+    match takers[..] {
+        [taker] => Ok(taker),
+        [] => {
+            let tried: Vec<String> = environments
+                .iter()
+                .map(|(name, one)| {
+                    format!(
+                        "{name} takes {}",
+                        [vec![one.tag.to_string()], one.deploy_on.clone()].concat().join(", ")
+                    )
+                })
+                .collect();
+            let tried = if tried.is_empty() { "there are none".to_owned() } else { tried.join("; ") };
+            let why = format!("no environment takes the tag {} of {}: {tried}", push.tag, push.repository);
+            Err(Opened::without_plan(Opening::Ignored, None, why))
+        }
+        _ => {
+            let names: Vec<&str> = takers.iter().map(|(name, _)| name.as_str()).collect();
+            let why =
+                format!("the tag {} is taken by {}: expected one environment", push.tag, names.join(" and "));
+            Err(Opened::without_plan(Opening::Refused, None, why))
+        }
+    }
+}
+
+/// Tells whether a push is the event of a tag that we wrote.
+fn is_own(write: &WriteRow, push: &Push) -> bool {
+    let after = push.time.millis() - write.time.millis();
+    write.digest == push.digest && (-OWN_BEFORE_SECONDS * 1000..=OWN_AFTER_SECONDS * 1000).contains(&after)
+}
+
+fn unknown_environment(name: &EnvironmentName, environments: &Environments) -> String {
+    let names: Vec<&str> = environments.keys().map(EnvironmentName::as_str).collect();
+    let meant = nearest(name.as_str(), names.iter().copied()).map(|near| format!("; did you mean {near:?}?"));
+    let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    format!(
+        "there is no environment {:?}: expected one of {known}{}",
+        name.as_str(),
+        meant.unwrap_or_default()
+    )
+}
+
+/// Reads the account and the region from the execution's ARN.
+fn home(run: &Run) -> Result<Home, Fault> {
+    let mut parts = run.execution.split(':').skip(3);
+    match (parts.next(), parts.next()) {
+        (Some(region), Some(account)) => {
+            Ok(Home { account: Registry::parse(account)?, region: region.to_owned() })
+        }
+        _ => Err(Fault::InvalidInput(format!("{:?} is not the ARN of an execution", run.execution))),
+    }
+}
