@@ -45,7 +45,6 @@ def main() -> int:
     terminal.heading("The scene")
     clock = Clock(terminal)
     try:
-        REPORT.unlink(missing_ok=True)
         build.build()
         clock.done("functions, tools and demo service are built")
         with Cloud(STATE) as cloud:
@@ -65,14 +64,16 @@ class Demo:
     def __init__(self, terminal: Terminal, cloud: Cloud) -> None:
         self.terminal, self.cloud = terminal, cloud
         self.machine = self.execution = ""
+        self.inbox: Inbox | None = None
         self.scene: Scene | None = None
 
     def play(self, clock: Clock, keep: bool) -> int:
         """Sets the scene, releases, and tells; returns the exit code."""
+        REPORT.unlink(missing_ok=True)
         try:
             with _limit(PATIENCE):
-                inbox = self.set_scene(clock)
-                proof = self.release(inbox)
+                self.set_scene(clock)
+                proof = self.release()
             self.tell(proof)
             faults = proof.faults()
         except (Exception, TimeIsUp) as problem:  # whatever it was: a sentence and the logs, and no traceback
@@ -80,34 +81,33 @@ class Demo:
         if faults:
             self.explain(faults)
         if keep and self.scene:
-            self.stay(inbox)
+            self.stay()
         elif not faults:
             self.terminal.heading("Try next")
             self.terminal.line(tryout.NEXT)
         return 1 if faults else 0
 
-    def set_scene(self, clock: Clock) -> Inbox:
+    def set_scene(self, clock: Clock) -> None:
         """Deploys the stack, and a service of two tasks that runs a first image."""
         outputs = build.deploy(self.cloud, STATE / "build", clusters="dev", repositories="shop/")
         self.machine = outputs["StateMachineArn"]
         clock.done("template.yaml is deployed: six functions and a state machine")
-        inbox = Inbox(self.cloud, outputs["TopicArn"])
+        self.inbox = Inbox(self.cloud, outputs["TopicArn"])
         scene = Scene(self.cloud, "dev", "shop/users", "users", **POLICY)
         digest = scene.push("baseline", "v1")["digest"]
         clock.done(f"shop/users:baseline is pushed: {digest}")
         scene.run(digest)
         clock.done("service users of cluster dev runs it, COMPLETED: two tasks behind a target group")
         self.scene = scene
-        return inbox
 
-    def release(self, inbox: Inbox) -> Proof:
+    def release(self) -> Proof:
         """Pushes the good image and follows what that starts to its end."""
         scene, digest = self.scene, self.scene.push(TAG, VERSION)["digest"]
         pushed = time.time()
         self.terminal.heading(f"shop/users:{TAG} is pushed: {digest}")
         self.execution = watch.started_by_push(self.cloud, self.machine, digest, TAG)
         run = watch.follow(self.cloud, self.execution, Live(self.terminal, pushed))
-        by_topic, by_webhook = inbox.about(run.name)
+        by_topic, by_webhook = self.inbox.about(run.name)
         running, tagged, answers = scene.digests(), scene.tagged(scene.environment), scene.answers()
         return Proof(pushed, digest, VERSION, run, running, tagged, answers, by_topic, by_webhook)
 
@@ -142,13 +142,13 @@ class Demo:
             said.fact("functions", "\n".join(logs.of_release(self.cloud, self.execution.rsplit(":")[-1])))
         said.fact("local AWS", "\n".join(logs.of_launcher(self.cloud)))
 
-    def stay(self, inbox: Inbox) -> None:
+    def stay(self) -> None:
         """Leaves it running until Ctrl-C, and says what alerts arrive."""
         self.terminal.heading("It runs until Ctrl-C; in another terminal, in the project's folder:")
         self.terminal.line(tryout.requests(self.cloud, self.scene, self.machine))
         self.terminal.heading("Alerts from now on")
         try:
-            for alert in inbox.posts():
+            for alert in self.inbox.posts():
                 self.terminal.line(f"  {time.strftime('%H:%M:%S')}  {alert['subject']}. {alert['because']}")
         except KeyboardInterrupt:
             self.terminal.line("\nStopped, and with it everything that it had started.")

@@ -88,7 +88,7 @@ def follow(cloud, execution: str, tell: Callable[[Step], None] = lambda _: None,
         if now["status"] != "RUNNING":
             return _run(now, steps)
         if time.monotonic() > deadline:
-            raise WatchError(f"{execution} is still in {steps[-1].state} after {seconds:.0f} s")
+            raise WatchError(f"{execution} still runs after {seconds:.0f} s")
         time.sleep(0.1)
 
 

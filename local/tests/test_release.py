@@ -121,8 +121,9 @@ def test_the_calls_of_a_good_release(pipeline):
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(seen)
     expected = GOLDEN.read_text()
-    diff = difflib.unified_diff(expected.splitlines(), seen.splitlines(), "golden", "seen", lineterm="", n=0)
-    assert seen == expected, "\n".join(diff)
+    if seen != expected:
+        diff = difflib.unified_diff(expected.splitlines(), seen.splitlines(), "golden", "seen", lineterm="", n=0)
+        pytest.fail("\n".join(diff), pytrace=False)
 
 
 def counted(calls: list[dict]) -> str:
