@@ -1,8 +1,11 @@
 //! Opens a release: from the raw input of an execution to an accepted plan, or to the reason why there is none.
 
+use std::collections::BTreeSet;
+
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environment, Environments, Promote};
+use pipeline::ids::{Registry, Repository};
 use pipeline::rows::{HeadRow, MoveRow};
 
 use crate::answer::{Opened, Opening, Planned, SHOWN};
@@ -12,7 +15,7 @@ use crate::plan;
 use crate::request::Mode;
 use crate::survey::{Survey, Target};
 use crate::trigger::{self, Trigger};
-use crate::world::World;
+use crate::world::{Source, World};
 use crate::{Open, Release, Run};
 
 impl<W: World, B: Book> Release<W, B> {
@@ -64,6 +67,9 @@ impl<W: World, B: Book> Release<W, B> {
             }
             Survey::Moves(moves) => moves,
         };
+        if let Some(why) = self.immovable(&moves).await? {
+            return answer(Opening::Refused, why);
+        }
         let plan = planned(moves.clone(), environment);
         let because = format!(
             "{} in {}: {} to {}; on failure: {}",
@@ -98,6 +104,27 @@ impl<W: World, B: Book> Release<W, B> {
             Approval::Required => Opening::AskApproval,
             Approval::None => Opening::TakeLeases,
         }))
+    }
+
+    /// Tells which tag could not be moved: before anything is written, and not when half of it is.
+    async fn immovable(&self, moves: &[MoveRow]) -> Result<Option<String>, Fault> {
+        let sources: BTreeSet<(&Registry, &Repository)> =
+            moves.iter().map(|row| (&row.registry, &row.repository)).collect();
+        for (registry, repository) in sources {
+            let source = Source { registry: registry.clone(), repository: repository.clone() };
+            let mutability = self.world.mutability(&source).await?;
+            let tags = moves.iter().filter(|row| row.repository == *repository).map(|row| row.tag.as_str());
+            // What is behind the prefix of a keep-tag does not matter to a filter for all of them.
+            if let Some(tag) = tags.chain(["tidegate.x"]).find(|tag| !mutability.moves(tag)) {
+                let tag = tag.trim_end_matches('x');
+                return Ok(Some(format!(
+                    "the tags {tag}{} of {repository} are immutable: expected the exclusion filters {} and tidegate.*",
+                    if tag.ends_with('.') { "*" } else { "" },
+                    moves.first().map_or("", |row| row.tag.as_str())
+                )));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -8,6 +8,7 @@ use pipeline::environment::Environments;
 use pipeline::ids::{Digest, Registry, Repository, ServiceName, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::Deployment;
+use wildmatch::WildMatch;
 
 use crate::request::Image;
 
@@ -39,6 +40,8 @@ pub trait World {
     ) -> Result<Option<String>, Fault>;
     /// Finds images; what is missing is left out.
     async fn images(&self, from: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault>;
+    /// Reads which tags of a repository may move.
+    async fn mutability(&self, of: &Source) -> Result<Mutability, Fault>;
     /// Tells when an execution ended; the start of time if there is no such execution, none while it may still write.
     async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault>;
 }
@@ -50,6 +53,23 @@ pub struct Source {
     pub registry: Registry,
     /// The name.
     pub repository: Repository,
+}
+
+/// Which tags of a repository may move.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mutability {
+    /// Whether tags may move that no filter names.
+    pub movable: bool,
+    /// The filters, with `*`, that name the others.
+    pub except: Vec<String>,
+}
+
+impl Mutability {
+    /// Tells whether a tag may move.
+    pub fn moves(&self, tag: &str) -> bool {
+        let excepted = self.except.iter().any(|filter| WildMatch::new(filter).matches(tag));
+        self.movable != excepted
+    }
 }
 
 /// What the tasks of a service report.
@@ -82,5 +102,23 @@ impl Service {
     /// Returns the deployment that ECS is steering to.
     pub fn primary(&self) -> Option<&Deployment> {
         self.deployments.iter().find(|one| one.primary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_turns_the_rule_around() {
+        let moves = |movable, except: &[&str], tag| {
+            Mutability { movable, except: except.iter().map(ToString::to_string).collect() }.moves(tag)
+        };
+        assert!(moves(true, &[], "dev") && !moves(false, &[], "dev"));
+        assert!(
+            moves(false, &["dev", "tidegate.*"], "dev")
+                && moves(false, &["tidegate.*"], "tidegate.dev.users.live")
+        );
+        assert!(!moves(false, &["tidegate.*"], "dev") && !moves(true, &["de*"], "dev"));
     }
 }

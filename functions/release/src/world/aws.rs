@@ -13,7 +13,7 @@ use pipeline::ids::{Digest, ServiceName, TaskDefinitionArn};
 use pipeline::task_definition::TaskDefinition;
 use pipeline::{Fault, service};
 
-use super::{Digests, Service, Source, World};
+use super::{Digests, Mutability, Service, Source, World};
 use crate::request::Image;
 
 /// How many services ECS describes in one call.
@@ -165,6 +165,19 @@ impl World for Aws {
             found.insert(digest.to_string(), digest);
         }
         Ok(found)
+    }
+
+    async fn mutability(&self, of: &Source) -> Result<Mutability, Fault> {
+        let call = self.ecr.describe_repositories().registry_id(of.registry.as_str());
+        let answer = call.repository_names(of.repository.as_str()).send().await;
+        let answer = answer
+            .map_err(|error| fault_of(&format!("describe the repository {}", of.repository), &error))?;
+        let repository = answer.repositories().first();
+        let kind =
+            repository.and_then(|one| one.image_tag_mutability()).map_or("MUTABLE", |kind| kind.as_str());
+        let filters = repository.map(|one| one.image_tag_mutability_exclusion_filters()).unwrap_or_default();
+        let except = filters.iter().map(|filter| filter.filter().to_owned()).collect();
+        Ok(Mutability { movable: kind.starts_with("MUTABLE"), except })
     }
 
     async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault> {

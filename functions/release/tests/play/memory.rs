@@ -19,7 +19,7 @@ use pipeline::service::{Deployment, Rollout};
 use release::Run;
 use release::book::{Book, Taken};
 use release::request::Image;
-use release::world::{Digests, Service, Source, World};
+use release::world::{Digests, Mutability, Service, Source, World};
 use serde_json::json;
 
 pub fn digest(letter: char) -> Digest {
@@ -77,6 +77,7 @@ impl World for Shop {
         let documents = json!({
             "dev": {"cluster": "dev", "tag": "dev", "deployOn": ["main-*", "both-*"]},
             "test": {"cluster": "test", "tag": "test", "deployOn": ["both-*"]},
+            "locked": {"cluster": "dev", "tag": "locked"},
             "prod": {"cluster": "dev", "tag": "prod", "frozen": true}
         });
         Ok(serde_json::from_value(documents).unwrap())
@@ -99,6 +100,9 @@ impl World for Shop {
             Image::Tag(tag) => (tag.as_str() == "main-1a2b3c").then(|| digest('b')),
         };
         Ok(images.iter().filter_map(|image| Some((String::from(image.clone()), there(image)?))).collect())
+    }
+    async fn mutability(&self, _: &Source) -> Result<Mutability, Fault> {
+        Ok(Mutability { movable: true, except: vec!["locked".to_owned()] })
     }
     async fn ended(&self, _: &str) -> Result<Option<Timestamp>, Fault> {
         Ok(None)

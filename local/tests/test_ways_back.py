@@ -1,0 +1,95 @@
+"""What is undone, held back and refused, through the real door."""
+
+import pytest
+
+from scene import Scene, eventually
+import watch
+
+
+@pytest.fixture
+def scene(pipeline, name):
+    """An environment of the test's own."""
+    return pipeline.scene(name)
+
+
+def test_a_rollback_on_request_holds_what_it_left(pipeline, scene):
+    name = scene.environment
+    good = pipeline.push(scene, f"{name}-1", "v2")
+    left = pipeline.push(scene, f"{name}-2", "v3")
+    back = pipeline.run({"environment": name, "mode": "rollback"})
+    assert back.outcome == "Deployed", back.cause
+    assert set(scene.answers().values()) == {"hello from v2"}
+    assert scene.tagged(name) == good.digest
+
+    again = pipeline.request(scene, left.digest, "v3").run
+    assert again.outcome == "Refused" and "on hold since" in again.cause
+    nothing = pipeline.run({"environment": name, "mode": "rollback"})
+    assert nothing.outcome == "Refused" and "nothing was verified before" in nothing.cause
+    forced = pipeline.request(scene, left.digest, "v3", force=True, reason="it was the database")
+    assert forced.run.outcome == "Deployed"
+
+
+def test_a_frozen_environment_lets_nothing_in(pipeline, scene):
+    name = scene.environment
+    assert pipeline.run({"environment": name, "mode": "freeze", "reason": "the sale"}).outcome == "Answered"
+    refused = pipeline.push(scene, f"{name}-1", "v2").run
+    assert refused.outcome == "Refused" and "(the sale)" in refused.cause
+    assert pipeline.run({"environment": name, "mode": "resume"}).outcome == "Answered"
+    assert pipeline.push(scene, f"{name}-2", "v2").faults() == []
+
+
+def test_a_digest_that_failed_live_is_in_quarantine(pipeline, scene):
+    bad = pipeline.push(scene, f"{scene.environment}-1", "v2", behaviour="answers-500")
+    assert bad.run.outcome == "RolledBack"
+    again = pipeline.request(scene, bad.digest, "v2").run
+    assert again.outcome == "Refused" and "in quarantine since" in again.cause
+
+
+def test_a_service_on_a_tag_goes_back_to_the_digest_that_ran(pipeline, name):
+    scene = Scene(pipeline.cloud, name, f"release/{name}", name, bakeSeconds=0, healthTimeoutSeconds=60)
+    ran = scene.push(name, "v1")["digest"]
+    scene.run(name)
+    bad = pipeline.push(scene, name, "v2", behaviour="wrong-content")
+    assert bad.run.outcome == "RolledBack", bad.run.cause
+    assert set(scene.answers().values()) == {"hello from v1"}
+    assert scene.tagged(name) == ran and set(scene.digests()) == {ran}
+    definition = scene.ecs.describe_task_definition(taskDefinition=scene.described()["taskDefinition"])
+    assert definition["taskDefinition"]["containerDefinitions"][0]["image"].endswith(f"@{ran}")
+
+
+def test_a_crash_is_caught_and_undone(pipeline, scene):
+    crashed = pipeline.push(scene, f"{scene.environment}-1", "v2", behaviour="crashes").run
+    assert crashed.outcome == "RolledBack", crashed.cause
+    assert set(scene.answers().values()) == {"hello from v1"}
+
+
+def test_what_is_never_ready_is_undone_at_its_deadline(pipeline, name):
+    scene = pipeline.scene(name, healthTimeoutSeconds=4)
+    stuck = pipeline.push(scene, f"{name}-1", "v2", behaviour="never-ready").run
+    assert stuck.outcome == "RolledBack" and "did not become stable within 4 s" in stuck.cause
+    assert set(scene.answers().values()) == {"hello from v1"}
+
+
+def test_of_two_pushes_at_once_one_waits_and_the_newest_wins(pipeline, scene):
+    name, found = scene.environment, []
+    for number in (1, 2):
+        digest = scene.push(f"{name}-{number}", f"v{number + 1}")["digest"]
+        found.append(watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-{number}"))
+    first, second = [watch.follow(pipeline.cloud, execution) for execution in found]
+    assert second.outcome == "Deployed", second.cause
+    assert first.outcome in ("Deployed", "Superseded"), first.cause
+    assert "WaitForLeases" in second.states + first.states
+    assert set(scene.answers().values()) == {"hello from v3"}
+
+
+def test_somebody_elses_deployment_is_left_alone(pipeline, name):
+    scene = pipeline.scene(name, healthTimeoutSeconds=60)
+    before = scene.described()["taskDefinition"]
+    digest = scene.push(f"{name}-1", "v2", behaviour="never-ready")["digest"]
+    execution = watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-1")
+    eventually(lambda: scene.described()["taskDefinition"] != before, "the service was updated")
+    scene.ecs.update_service(cluster=name, service=name, taskDefinition=before)
+    theirs = scene.described()["deployments"][0]["id"]
+    run = watch.follow(pipeline.cloud, execution)
+    assert run.outcome == "Superseded", run.cause
+    assert scene.described()["deployments"][0]["id"] == theirs
