@@ -66,11 +66,12 @@ class Scene:
 
     def run(self, digest: str) -> None:
         """Creates the service, pinned to a digest, and returns when its first deployment is COMPLETED."""
+        self.cloud.client("logs").create_log_group(logGroupName=f"/ecs/{self.environment}/{self.service}")
         balancer = {"targetGroupArn": self._group(), "containerName": "app", "containerPort": PORT}
         self.ecs.create_service(
             cluster=self.environment,
             serviceName=self.service,
-            taskDefinition=self._definition(digest),
+            taskDefinition=self.define(digest),
             desiredCount=2,
             launchType="FARGATE",
             networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
@@ -79,6 +80,12 @@ class Scene:
         )
         completed = [("PRIMARY", "COMPLETED")]
         eventually(lambda: self.rollouts() == completed, f"{self.service} was deployed for the first time")
+
+    def roll(self, definition: str) -> None:
+        """Points the service at a revision by hand, and returns when that is COMPLETED."""
+        self.ecs.update_service(cluster=self.environment, service=self.service, taskDefinition=definition)
+        completed = [("PRIMARY", "COMPLETED")]
+        eventually(lambda: self.rollouts() == completed, f"{self.service} was rolled by hand")
 
     def rollouts(self) -> list[tuple[str, str]]:
         """The status and the rollout state of each deployment."""
@@ -123,14 +130,13 @@ class Scene:
         )
         return groups["TargetGroups"][0]["TargetGroupArn"]
 
-    def _definition(self, digest: str) -> str:
-        """Registers a task definition of one container whose output goes to CloudWatch Logs."""
+    def define(self, image: str) -> str:
+        """Registers a task definition for a digest or a tag: one container, its output in CloudWatch Logs."""
         group = f"/ecs/{self.environment}/{self.service}"
-        self.cloud.client("logs").create_log_group(logGroupName=group)
         logs = {"awslogs-group": group, "awslogs-region": self.cloud.region, "awslogs-stream-prefix": "ecs"}
         container = {
             "name": "app",
-            "image": self.cloud.image(self.repository, digest),
+            "image": self.cloud.image(self.repository, image),
             "portMappings": [{"containerPort": PORT}],
             "logConfiguration": {"logDriver": "awslogs", "options": logs},
         }

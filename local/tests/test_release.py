@@ -122,7 +122,9 @@ def test_the_calls_of_a_good_release(pipeline):
         GOLDEN.write_text(seen)
     expected = GOLDEN.read_text()
     if seen != expected:
-        diff = difflib.unified_diff(expected.splitlines(), seen.splitlines(), "golden", "seen", lineterm="", n=0)
+        diff = difflib.unified_diff(
+            expected.splitlines(), seen.splitlines(), "golden", "seen", lineterm="", n=0
+        )
         pytest.fail("\n".join(diff), pytrace=False)
 
 

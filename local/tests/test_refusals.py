@@ -1,0 +1,141 @@
+"""What is not let in, each through the real door, and what a refusal leaves untouched."""
+
+import json
+import urllib.request
+
+import pytest
+
+from pipeline import written
+from scene import PACK, put
+
+
+@pytest.fixture(scope="module")
+def shop(pipeline):
+    """A service at rest, and an image that it could run."""
+    scene = pipeline.scene("refused")
+    scene.image = scene.push("wanted", "v2")["digest"]
+    return scene
+
+
+def refusal(pipeline, shop, **more) -> str:
+    """Asks, is refused, and makes sure that nothing was written; returns the sentence."""
+    before, tagged = shop.described()["deployments"][0]["id"], shop.tagged(shop.environment)
+    with pipeline.calls() as calls:
+        run = pipeline.request(shop, more.pop("image", shop.image), "v2", **more).run
+    assert run.states == ["OpenRelease", "Opened", "Alert", "Ended", "Refused"], run.cause
+    assert written([call for call in calls if call["agent"] != "tidegate-alert"]) == []
+    assert (shop.described()["deployments"][0]["id"], shop.tagged(shop.environment)) == (before, tagged)
+    return run.cause
+
+
+def test_an_unknown_environment(pipeline, shop):
+    assert 'no environment "refusd": expected one of' in refusal(pipeline, shop, environment="refusd")
+
+
+def test_an_unknown_service(pipeline, shop):
+    assert 'did you mean "refused"?' in refusal(pipeline, shop, services=["refuse"])
+
+
+def test_an_image_that_is_not_in_ecr(pipeline, shop):
+    assert "is not in ECR" in refusal(pipeline, shop, image="no-such-tag")
+    assert "is not in ECR" in refusal(pipeline, shop, image=f"sha256:{'e' * 64}")
+
+
+def test_a_tag_that_two_environments_take(pipeline, shop):
+    for name in ("one", "other"):
+        put(pipeline.cloud, f"environments/{name}", {"cluster": "refused", "tag": name, "deployOn": ["claimed-*"]})
+    refused = pipeline.push(shop, "claimed-1", "v3").run
+    assert refused.outcome == "Refused" and "is taken by one and other" in refused.cause
+
+
+def test_an_immutable_tag(pipeline, shop):
+    def tags(mutability, **more):
+        shop.ecr.put_image_tag_mutability(
+            repositoryName=shop.repository, imageTagMutability=mutability, **more
+        )
+
+    tags("IMMUTABLE")
+    assert "expected the exclusion filters refused and tidegate.*" in refusal(pipeline, shop)
+    tags("MUTABLE")
+
+
+def test_a_service_without_tasks(pipeline, shop):
+    shop.ecs.update_service(cluster="refused", service="refused", desiredCount=0)
+    assert "desired count is 0" in refusal(pipeline, shop)
+    shop.ecs.update_service(cluster="refused", service="refused", desiredCount=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ({"deploymentController": {"type": "CODE_DEPLOY"}}, "deployment controller is CODE_DEPLOY: expected ECS"),
+        ({"deploymentConfiguration": {"strategy": "BLUE_GREEN"}}, "strategy is BLUE_GREEN: expected ROLLING"),
+    ],
+)
+def test_a_service_that_is_not_ours_to_roll(pipeline, shop, kind, expected):
+    definition = shop.described()["taskDefinition"]
+    shop.ecs.create_service(
+        cluster="refused", serviceName="foreign", taskDefinition=definition, desiredCount=1, **kind
+    )
+    assert expected in refusal(pipeline, shop, services=["foreign"])
+    shop.ecs.delete_service(cluster="refused", service="foreign", force=True)
+
+
+def test_a_rollout_that_somebody_started(pipeline):
+    scene = pipeline.scene("busy")
+    scene.image = scene.push("wanted", "v2")["digest"]
+    stuck = scene.define(scene.push("stuck", "v3", behaviour="never-ready")["digest"])
+    scene.ecs.update_service(cluster="busy", service="busy", taskDefinition=stuck)
+    assert "a rollout is in progress" in refusal(pipeline, scene)
+
+
+def test_no_known_good_version(pipeline):
+    scene = pipeline.scene("gone")
+    scene.image = scene.push("wanted", "v2")["digest"]
+    [ran] = set(scene.digests())
+    scene.ecr.batch_delete_image(repositoryName=scene.repository, imageIds=[{"imageDigest": ran}])
+    assert f"no known good version to return to: {scene.repository}@{ran} is gone" in refusal(pipeline, scene)
+
+
+def test_a_field_that_a_copy_would_lose(pipeline):
+    scene = pipeline.scene("newer")
+    scene.image = scene.push("wanted", "v2")["digest"]
+    described = scene.ecs.describe_task_definition(taskDefinition=scene.described()["taskDefinition"])
+    definition = described["taskDefinition"]
+    keys = ("family", "containerDefinitions", "networkMode", "cpu", "memory", "requiresCompatibilities")
+    newer = {key: definition[key] for key in keys} | {"trustedExecutionConfiguration": {"mode": "x"}}
+    arn = _raw(pipeline.cloud, "RegisterTaskDefinition", newer)["taskDefinition"]["taskDefinitionArn"]
+    scene.roll(arn)
+    expected = "has trustedExecutionConfiguration.mode, which a copy would lose"
+    assert expected in refusal(pipeline, scene)
+
+
+def test_live_tests_that_cannot_be_asked_undo_nothing(pipeline):
+    scene = pipeline.scene("blind", healthTimeoutSeconds=4)
+    nowhere = {"checks": [{"name": "home", "http": {"url": "http://nowhere.invalid/"}}]}
+    put(pipeline.cloud, "environments/blind/services/blind/tests", nowhere)
+    run = pipeline.push(scene, "blind-1", "v2").run
+    assert run.outcome == "NeedsHuman" and "could not be measured" in run.cause
+    assert "Rollback" not in run.states
+    assert set(scene.answers().values()) == {"hello from v2"}
+
+
+def test_a_pack_with_a_typing_error_is_found_before_the_service_is_touched(pipeline):
+    scene = pipeline.scene("typo")
+    put(pipeline.cloud, "environments/typo/services/typo/tests", {"cheks": PACK["checks"]})
+    before = scene.described()["deployments"][0]["id"]
+    run = pipeline.push(scene, "typo-1", "v2").run
+    assert run.outcome == "RolledBack" and "did you mean `checks`?" in run.cause
+    assert scene.described()["deployments"][0]["id"] == before
+
+
+def _raw(cloud, operation: str, document: dict) -> dict:
+    """A call with a field that boto3 does not know either."""
+    headers = {
+        "X-Amz-Target": f"AmazonEC2ContainerServiceV20141113.{operation}",
+        "Content-Type": "application/x-amz-json-1.1",
+        "Authorization": f"AWS4-HMAC-SHA256 Credential=test/20260101/{cloud.region}/ecs/aws4_request",
+    }
+    request = urllib.request.Request(cloud.endpoint, json.dumps(document).encode(), headers)
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return json.load(answer)
