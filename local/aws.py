@@ -94,7 +94,8 @@ def _claim(state: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.exit(f"A local AWS already runs in {state}: see aws.json there.")
-    (state / "aws.json").unlink(missing_ok=True)
+    for of_an_earlier_run in ("aws.json", "calls.jsonl"):
+        (state / of_an_earlier_run).unlink(missing_ok=True)
 
 
 def _listen(port: int) -> socket.socket:

@@ -33,20 +33,23 @@ class Cloud:
         if self._process is not None:
             raise RuntimeError("this local AWS runs already")
         self.state.mkdir(parents=True, exist_ok=True)
-        ready = self.state / "aws.json"
-        ready.unlink(missing_ok=True)
         command = [sys.executable, str(_LAUNCHER), "--state", str(self.state), *self._options]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + _PATIENCE
-        while not ready.exists():
+        while not (facts := self._facts()):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"the local AWS did not start: see {self.state / 'aws.log'}")
             time.sleep(0.02)
-        facts = json.loads(ready.read_text())
         for name in ("endpoint", "registry", "account", "region", "network"):
             setattr(self, name, facts[name])
         return self
+
+    def _facts(self) -> dict:
+        """What the launcher says of itself; nothing while the file is missing, or another launcher's."""
+        ready = self.state / "aws.json"
+        facts = json.loads(ready.read_text()) if ready.exists() else {}
+        return facts if facts.get("pid") == self.pid else {}
 
     def stop(self) -> None:
         """Ends it, with every function and task it runs."""

@@ -1,5 +1,5 @@
-"""Deploys template.yaml: lays the bootstraps out as a SAM build would, uploads them, and lets CloudFormation transform
-the template and create what is in it.
+"""Deploys template.yaml: lays the bootstraps out as a SAM build would, uploads them, and lets CloudFormation
+transform the template and create what is in it.
 
     lay_out(Path("target/debug"), build)
     outputs = deploy(cloud, build, {"Clusters": "dev", "RepositoryPrefix": "shop/"})
@@ -30,13 +30,14 @@ class StackError(Exception):
 
 
 def lay_out(binaries: Path, build: Path, template: Path = ROOT / "template.yaml") -> None:
-    """Fills `build` with what `sam build` leaves: a folder per function with its bootstrap, and the template."""
+    """Fills `build` with what `sam build` leaves: the template, and per function a folder with its bootstrap."""
     build.mkdir(parents=True, exist_ok=True)
     document = yaml_parse(template.read_text())
     for name, resource in _of_type(document, _FUNCTION):
         binary = binaries / resource["Metadata"]["BuildProperties"]["Binary"]
         if not binary.is_file():
-            raise StackError(f"{name} has no bootstrap: {binary} does not exist (cargo build --workspace makes it)")
+            why = f"{name} has no bootstrap: {binary} does not exist (cargo build --workspace makes it)"
+            raise StackError(why)
         bootstrap = build / name / "bootstrap"
         bootstrap.parent.mkdir(exist_ok=True)
         bootstrap.unlink(missing_ok=True)
@@ -79,11 +80,12 @@ def _of_type(document: dict, wanted: str) -> list[tuple[str, dict]]:
 
 
 def _upload(s3, build: Path, document: dict) -> None:
-    """Replaces the local paths of the template by objects in a bucket, as `aws cloudformation package` does."""
+    """Replaces the template's local paths by objects in a bucket, as `aws cloudformation package` does."""
     s3.create_bucket(Bucket=_BUCKET)
     functions = _of_type(document, _FUNCTION)
     with ThreadPoolExecutor() as pool:  # compression leaves the interpreter's lock
-        archives = list(pool.map(lambda each: _zipped(each[0], build / each[1]["Properties"]["CodeUri"]), functions))
+        folders = [(name, build / function["Properties"]["CodeUri"]) for name, function in functions]
+        archives = list(pool.map(lambda each: _zipped(*each), folders))
     for (_, function), archive in zip(functions, archives):
         function["Properties"]["CodeUri"] = _put(s3, archive)
     for _, machine in _of_type(document, _MACHINE):

@@ -1,4 +1,4 @@
-"""Compares what the functions did with what their roles allow: the local AWS itself asks nobody for permission."""
+"""Compares what the functions did with what their roles allow: the local AWS itself asks nobody."""
 
 # A role is asked for the parts of a transaction; which parts it had is in no record.
 _ASKED_FOR = {"TransactWriteItems": "ConditionCheckItem", "TransactGetItems": "GetItem"}

@@ -111,13 +111,13 @@ def test_listens_on_loopback_only(cloud):
 
 
 def test_calls_are_recorded(cloud):
-    ecs = cloud.client("ecs", agent="tidegate-deploy")
+    ecs = cloud.client("ecs", agent="recorder")
     ecs.list_clusters()
     with pytest.raises(ecs.exceptions.ClusterNotFoundException):
         ecs.describe_services(cluster="none", services=["secret"])
-    cloud.client("elbv2", agent="tidegate-deploy").describe_target_groups()
-    cloud.client("lambda", agent="tidegate-deploy").list_functions()
-    calls = cloud.calls(agent="tidegate-deploy")
+    cloud.client("elbv2", agent="recorder").describe_target_groups()
+    cloud.client("lambda", agent="recorder").list_functions()
+    calls = cloud.calls(agent="recorder")
     assert [(call["service"], call["operation"], call["status"], call["error"]) for call in calls] == [
         ("ecs", "ListClusters", 200, ""),
         ("ecs", "DescribeServices", 400, "ClusterNotFoundException"),

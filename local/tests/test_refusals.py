@@ -43,7 +43,8 @@ def test_an_image_that_is_not_in_ecr(pipeline, shop):
 
 def test_a_tag_that_two_environments_take(pipeline, shop):
     for name in ("one", "other"):
-        put(pipeline.cloud, f"environments/{name}", {"cluster": "refused", "tag": name, "deployOn": ["claimed-*"]})
+        document = {"cluster": "refused", "tag": name, "deployOn": ["claimed-*"]}
+        put(pipeline.cloud, f"environments/{name}", document)
     refused = pipeline.push(shop, "claimed-1", "v3").run
     assert refused.outcome == "Refused" and "is taken by one and other" in refused.cause
 
@@ -68,7 +69,7 @@ def test_a_service_without_tasks(pipeline, shop):
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ({"deploymentController": {"type": "CODE_DEPLOY"}}, "deployment controller is CODE_DEPLOY: expected ECS"),
+        ({"deploymentController": {"type": "CODE_DEPLOY"}}, "controller is CODE_DEPLOY: expected ECS"),
         ({"deploymentConfiguration": {"strategy": "BLUE_GREEN"}}, "strategy is BLUE_GREEN: expected ROLLING"),
     ],
 )
