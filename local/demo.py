@@ -1,9 +1,10 @@
-"""`make demo`: pushes a good image and shows its release, on a local AWS that ends with this program.
+"""`make demo`: pushes a good image and two bad ones, and shows their releases, on a local AWS of its own.
 
     python local/demo.py [--keep]
 
-Exit code 0 means that the release is Deployed, that every task reports the pushed digest, that every target
-answers with the new version, and that the alert came by SNS and by webhook.
+Exit code 0 means that the good one is Deployed and the bad ones are RolledBack, that after each of them every task
+reports the good digest and every target answers with the good version, and that all alerts came by SNS and by
+webhook.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import signal
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 import build
@@ -26,12 +28,29 @@ from terminal import Clock, Live, Terminal, durations
 STATE = build.ROOT / ".local/demo"
 REPORT = STATE / "report.json"
 PATIENCE = 180
-TAG, VERSION = "main-2", "v2"
 POLICY = {"deployOn": ["main-*"], "bakeSeconds": 1, "healthTimeoutSeconds": 60}
 
 
 class TimeIsUp(BaseException):
     """It took too long; no Exception, since boto3 would take that for a fault of the connection."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """A push, and what it deserves."""
+
+    story: str
+    tag: str
+    version: str
+    behaviour: str
+    outcome: str
+
+
+ACTS = [
+    Act("a good image", "main-2", "v2", "good", "Deployed"),
+    Act("one that runs, and answers wrongly", "main-3", "v3", "wrong-content", "RolledBack"),
+    Act("one that crashes", "main-4", "v4", "crashes", "RolledBack"),
+]
 
 
 def main() -> int:
@@ -73,9 +92,7 @@ class Demo:
         try:
             with _limit(PATIENCE):
                 self.set_scene(clock)
-                proof = self.release()
-            self.tell(proof)
-            faults = proof.faults()
+                faults = self.acts()
         except (Exception, TimeIsUp) as problem:  # whatever it was: a sentence and the logs, and no traceback
             faults = [f"{type(problem).__name__}: {problem}"]
         if faults:
@@ -100,29 +117,42 @@ class Demo:
         clock.done("service users of cluster dev runs it, COMPLETED: two tasks behind a target group")
         self.scene = scene
 
-    def release(self) -> Proof:
-        """Pushes the good image and follows what that starts to its end."""
-        scene, digest = self.scene, self.scene.push(TAG, VERSION)["digest"]
+    def acts(self) -> list[str]:
+        """Plays one act after the other, up to the first that does not end as it has to; returns its faults."""
+        proofs: list[Proof] = []
+        for act in ACTS:
+            # What a bad image leaves behind is what the good one before it has left.
+            good = None if act.outcome == "Deployed" else proofs[0]
+            proofs.append(self.release(act, good))
+            self.tell(proofs[-1])
+            write_report(REPORT, proofs)
+            if faults := proofs[-1].faults():
+                return faults
+        return []
+
+    def release(self, act: Act, good: Proof | None) -> Proof:
+        """Pushes an image and follows what that starts to its end."""
+        scene, digest = self.scene, self.scene.push(act.tag, act.version, act.behaviour)["digest"]
         pushed = time.time()
-        self.terminal.heading(f"shop/users:{TAG} is pushed: {digest}")
-        self.execution = watch.started_by_push(self.cloud, self.machine, digest, TAG)
+        self.terminal.heading(f"shop/users:{act.tag}, {act.story}, is pushed: {digest}")
+        self.execution = watch.started_by_push(self.cloud, self.machine, digest, act.tag)
         run = watch.follow(self.cloud, self.execution, Live(self.terminal, pushed))
         by_topic, by_webhook = self.inbox.about(run.name)
         running, tagged, answers = scene.digests(), scene.tagged(scene.environment), scene.answers()
-        return Proof(pushed, digest, VERSION, run, running, tagged, answers, by_topic, by_webhook)
+        digest, version = (good.digest, good.version) if good else (digest, act.version)
+        return Proof(pushed, digest, version, run, running, tagged, answers, by_topic, by_webhook, act.outcome)
 
     def tell(self, proof: Proof) -> None:
-        """Shows the timeline, and writes it down for programs."""
+        """Shows the timeline."""
         said, run = self.terminal, proof.run
         said.heading("What came of it")
-        said.fact("outcome", run.outcome, "good" if run.outcome == "Deployed" else "bad")
+        said.fact("outcome", run.outcome, "good" if run.outcome == proof.expected else "bad")
         said.fact("", f"{run.ended.timestamp() - proof.pushed:.1f} s after the push{self.updated(proof)}")
         said.fact("digest", "\n".join(f"{each}, says DescribeTasks" for each in proof.running))
         said.fact("answers", "\n".join(f"{where}  {what}" for where, what in proof.answers.items()))
         said.fact("steps", durations(run.steps))
         said.fact("alert", proof.by_topic or "none by SNS")
         said.fact("", "and the same by webhook, signed" if proof.by_webhook else "none by webhook")
-        write_report(REPORT, [proof])
 
     def updated(self, proof: Proof) -> str:
         """When ECS was asked to deploy, if it was."""

@@ -1,10 +1,13 @@
-"""What a release has to prove before anybody calls it good, and its report."""
+"""What has to be true after a release before anybody believes its outcome, and its report."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from watch import Run
+
+# How an alert begins.
+_WORDS = {"Deployed": "Deployed", "RolledBack": "Rolled back"}
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,7 @@ class Proof:
     pushed: float
     """When, in seconds since 1970."""
     digest: str
+    """What has to run afterwards: the pushed image, or the one before it."""
     version: str
     run: Run
     running: list[str]
@@ -26,24 +30,26 @@ class Proof:
     """The alert as SNS delivered it."""
     by_webhook: dict | None
     """The alert as it was posted, signed."""
+    expected: str = "Deployed"
+    """The outcome that the push deserves."""
 
     def faults(self) -> list[str]:
         """What is not as it has to be, in sentences."""
-        run = self.run
-        if run.outcome != "Deployed":
-            return [f"the release {run.name} ended {run.outcome}, not Deployed"]
+        run, outcome = self.run, self.expected
+        if run.outcome != outcome:
+            return [f"the release {run.name} ended {run.outcome}, not {outcome}"]
         topic, webhook = self.by_topic or "", self.by_webhook or {}
         others = set(self.running) - {self.digest}
         wrong = {where: what for where, what in self.answers.items() if what != f"hello from {self.version}"}
         found = [
-            (run.output.get("outcome") != "Deployed", "the output of the execution does not say Deployed"),
+            (outcome not in (run.output.get("outcome"), run.error), f"the execution does not say {outcome}"),
             (len(self.running) != 2, f"{len(self.running)} tasks run, not 2"),
             (others, f"tasks run {', '.join(others)}, not {self.digest}"),
             (self.tagged != self.digest, f"the environment's tag names {self.tagged}, not {self.digest}"),
             (len(self.answers) != 2, f"{len(self.answers)} targets answer, not 2"),
             *((True, f"the target {where} answers {what!r}") for where, what in wrong.items()),
-            (not topic.startswith("Deployed"), "no alert that says Deployed came by SNS"),
-            (webhook.get("outcome") != "Deployed", "no signed alert that says Deployed came by webhook"),
+            (not topic.startswith(_WORDS[outcome]), f"no alert that says {_WORDS[outcome]} came by SNS"),
+            (webhook.get("outcome") != outcome, f"no signed alert that says {outcome} came by webhook"),
         ]
         return [sentence for is_so, sentence in found if is_so]
 

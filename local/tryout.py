@@ -7,7 +7,7 @@ import build
 # What to try after a demo that has ended.
 NEXT = """\
   make demo KEEP=1             leaves it running and prints requests to copy
-  .local/demo/report.json      this release, for programs
+  .local/demo/report.json      these releases, for programs
   statemachine, functions      what has just run; README.md has the map
   events                       samples of every input, and the answers"""
 
@@ -26,8 +26,8 @@ export {settings}
 {targets}
 
 # Push a good image, or one that answers wrongly: what comes of it is said here.
-{_push(cloud, scene, "main-3", "v3", "good")}
-{_push(cloud, scene, "main-4", "v4", "wrong-content")}
+{_push(cloud, scene, "main-5", "v5", "good")}
+{_push(cloud, scene, "main-6", "v6", "wrong-content")}
 
 # Ask what a release would do (without "mode" it does it): with the AWS CLI, curl, or Python.
 aws stepfunctions start-execution --state-machine-arn {machine} --input '{plan}'
