@@ -2,9 +2,9 @@
 
     python local/where.py [--environment ENV] [--stack STACK | --table TABLE] [--local]
 
-The ledger answers, and not the services: what runs is not yet good.  So services are asked only whether they
-still run what was verified.  Whoever may read the table, the environments, ECS and ECR may ask; `--local` asks
-the local AWS of a demo that was left running.
+The ledger answers, and not the services: what runs is not yet good.  So services are asked only whether
+they still run what was verified.  Whoever may read the table, the environments, ECS and ECR may ask;
+`--local` asks the local AWS of a demo that was left running.
 """
 
 import argparse
@@ -31,11 +31,11 @@ class WhereError(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the answer; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="where.py", description="Which digest runs where, verified by what.")
+    parser = argparse.ArgumentParser(prog="where.py", description="Which digest runs where.")
     parser.add_argument("--environment", help="one environment; all of them if absent")
     parser.add_argument("--stack", default="tidegate", help="the stack whose ledger is asked")
     parser.add_argument("--table", help="the ledger's table, where the stack may not be read")
-    parser.add_argument("--local", action="store_true", help="ask the demo that `make demo KEEP=1` left running")
+    parser.add_argument("--local", action="store_true", help="ask what `make demo KEEP=1` left running")
     wanted = parser.parse_args(arguments)
     try:
         where = Where(_local_client if wanted.local else _client)
@@ -62,7 +62,7 @@ class Where:
         [found] = self._formation.describe_stacks(StackName=stack)["Stacks"]
         outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
         if "LedgerTable" not in outputs:
-            raise WhereError(f"the stack {stack} has no output LedgerTable: expected a stack of template.yaml")
+            raise WhereError(f"the stack {stack} has no output LedgerTable: expected ours")
         return outputs["LedgerTable"]
 
     def environments(self, only: str | None) -> list[str]:
@@ -92,15 +92,17 @@ class Where:
         lines = [TITLES]
         for service, row in verified.items():
             known, before = row["verified"], row.get("previous")
-            lines.append((
-                service,
-                f"{known['repository']}@{_short(known['digest'])}",
-                self._labels(known["repository"], known["digest"]),
-                _time(known["since"]),
-                self._runs(running.get(service), known, rows.get(f"lease#{service}", {})),
-                _short(before["digest"]) if before else "-",
-                known.get("release") or "nobody: it ran when it was adopted",
-            ))
+            lines.append(
+                (
+                    service,
+                    f"{known['repository']}@{_short(known['digest'])}",
+                    self._labels(known["repository"], known["digest"]),
+                    _time(known["since"]),
+                    self._runs(running.get(service), known, rows.get(f"lease#{service}", {})),
+                    _short(before["digest"]) if before else "-",
+                    known.get("release") or "nobody: it ran when it was adopted",
+                )
+            )
         return "\n".join([title, *_aligned(lines)])
 
     def _rows(self, environment: str, table: str) -> dict[str, dict]:

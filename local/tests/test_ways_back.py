@@ -1,9 +1,15 @@
 """What is undone, held back and refused, through the real door."""
 
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread
+
 import pytest
 
-from scene import Scene, eventually
 import watch
+from scene import Scene, eventually
 
 
 @pytest.fixture
@@ -61,6 +67,48 @@ def test_a_crash_is_caught_and_undone(pipeline, scene):
     crashed = pipeline.push(scene, f"{scene.environment}-1", "v2", behaviour="crashes").run
     assert crashed.outcome == "RolledBack", crashed.cause
     assert set(scene.answers().values()) == {"hello from v1"}
+
+
+def test_one_bad_task_of_two_is_found(pipeline, scene):
+    half = pipeline.push(scene, f"{scene.environment}-1", "v2", behaviour="wrong-at-odd").run
+    assert half.outcome == "RolledBack" and "goodbye from v2" in half.cause
+    assert "other target" not in half.cause
+    assert set(scene.answers().values()) == {"hello from v1"}
+
+
+@pytest.mark.parametrize("function", ["retag", "deploy", "health-test"])
+def test_a_function_that_is_killed_in_mid_call_is_called_again(pipeline, function):
+    name = f"killed-{function}"
+    scene, killed = pipeline.scene(name), Event()
+    updates = len(pipeline.cloud.calls(operation="UpdateService", agent="tidegate-deploy"))
+
+    def kill():
+        before = len(pipeline.cloud.calls(agent=f"tidegate-{function}"))
+        eventually(lambda: len(pipeline.cloud.calls(agent=f"tidegate-{function}")) > before, "it was called")
+        if _kill(pipeline.cloud, function):
+            killed.set()
+
+    killer = Thread(target=kill)
+    killer.start()
+    proof = pipeline.push(scene, f"{name}-1", "v2")
+    killer.join()
+    assert killed.is_set()
+    assert proof.faults() == []
+    # What the killed call had done already is found, and not done again.
+    assert len(pipeline.cloud.calls(operation="UpdateService", agent="tidegate-deploy")) == updates + 1
+
+
+def _kill(cloud, function: str) -> list[int]:
+    """Kills the processes that run a function, whatever they are doing."""
+    logical = "".join(word.capitalize() for word in function.split("-")) + "Function"
+    killed = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            environment = (process / "environ").read_bytes().decode(errors="replace")
+            if f"AWS_LAMBDA_FUNCTION_NAME=tidegate-{logical}" in environment and cloud.endpoint in environment:
+                os.kill(int(process.name), signal.SIGKILL)
+                killed.append(int(process.name))
+    return killed
 
 
 def test_what_is_never_ready_is_undone_at_its_deadline(pipeline, name):

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder as Registration;
+use aws_sdk_ecs::types::LogDriver::Awslogs;
 use aws_sdk_ecs::types::{Tag, TaskDefinition as Typed, TaskDefinitionField};
 use serde_json::Value;
 
@@ -77,6 +78,21 @@ impl TaskDefinition {
             .filter_map(|container| {
                 let image = ImageReference::parse(container.image()?)?;
                 Some((container.name()?.to_owned(), image))
+            })
+            .collect()
+    }
+
+    /// Returns the log groups and streams that a task of it writes to, container by container.
+    ///
+    /// A container has none here whose driver is not awslogs, or whose stream is not named by a prefix.
+    pub fn log_streams(&self, task: &str) -> Vec<(String, String)> {
+        let containers = self.typed.container_definitions().iter();
+        containers
+            .filter_map(|container| {
+                let logs = container.log_configuration().filter(|logs| *logs.log_driver() == Awslogs)?;
+                let options = logs.options()?;
+                let (group, prefix) = (options.get("awslogs-group")?, options.get("awslogs-stream-prefix")?);
+                Some((group.clone(), format!("{prefix}/{}/{task}", container.name()?)))
             })
             .collect()
     }
@@ -265,6 +281,23 @@ mod tests {
         let first = recorded(definition()).await.unwrap();
         let again = TaskDefinition::recorded(&first.arn, &first.to_record()).await.unwrap();
         assert_eq!((again.to_record(), again.images()), (first.to_record(), first.images()));
+    }
+
+    #[tokio::test]
+    async fn a_task_writes_to_the_streams_that_are_named_by_a_prefix() {
+        let logs = |driver: &str, options: Value| json!({"logDriver": driver, "options": options});
+        let group = json!({"awslogs-group": "/ecs/users", "awslogs-region": "eu-west-1"});
+        let prefixed = json!({"awslogs-group": "/ecs/users", "awslogs-stream-prefix": "a/b"});
+        for (configuration, expected) in [
+            (logs("awslogs", prefixed.clone()), vec![("/ecs/users".to_owned(), "a/b/app/t1".to_owned())]),
+            (logs("awslogs", group), vec![]),
+            (logs("splunk", prefixed), vec![]),
+        ] {
+            let mut changed = definition();
+            changed["containerDefinitions"][0]["logConfiguration"] = configuration;
+            assert_eq!(recorded(changed).await.unwrap().log_streams("t1"), expected);
+        }
+        assert!(recorded(definition()).await.unwrap().log_streams("t1").is_empty());
     }
 
     #[tokio::test]

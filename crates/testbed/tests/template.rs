@@ -230,6 +230,40 @@ fn a_push_starts_the_machine_unless_its_tag_is_our_own() {
 }
 
 #[test]
+fn an_end_that_the_machine_could_not_tell_reaches_the_alert_function() {
+    let template = Template::read();
+    let rule = &template.resources()["ReleaseDied"]["Properties"];
+    let of_this_machine = json!({
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        // The whole ARN, never a prefix: items of its Maps bear a label behind it.
+        "detail": {"stateMachineArn": [{"Ref": "ReleaseMachine"}], "status": ["FAILED", "TIMED_OUT", "ABORTED"]}
+    });
+    assert_eq!(rule["EventPattern"], of_this_machine);
+    let [target] = list(&rule["Targets"])[..] else { panic!("it has another number of targets") };
+    assert_eq!(target["Arn"], json!({"Fn::GetAtt": "AlertFunction.Arn"}));
+    // It takes the raw event.
+    assert!(["Input", "InputPath", "InputTransformer"].iter().all(|key| target.get(key).is_none()));
+    assert!(target["RetryPolicy"]["MaximumRetryAttempts"].as_u64().is_some_and(|attempts| attempts > 0));
+
+    let permission = &template.resources()["ReleaseDiedMayAlert"]["Properties"];
+    assert_eq!(permission["FunctionName"], json!({"Ref": "AlertFunction"}));
+    assert_eq!(permission["SourceArn"], json!({"Fn::GetAtt": "ReleaseDied.Arn"}));
+
+    // What cannot be handed to the function, and what the function gives up, is kept.
+    let queue = json!({"Fn::GetAtt": "Undelivered.Arn"});
+    assert_eq!(target["DeadLetterConfig"], json!({"Arn": queue}));
+    let policy = &template.resources()["UndeliveredPolicy"]["Properties"]["PolicyDocument"]["Statement"][0];
+    assert_eq!(policy["Resource"], queue);
+    assert_eq!(
+        policy["Condition"],
+        json!({"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": "ReleaseDied.Arn"}}})
+    );
+    let asynchronous = &template.resources()["AlertFunction"]["Properties"]["EventInvokeConfig"];
+    assert_eq!(asynchronous["DestinationConfig"]["OnFailure"], json!({"Type": "SQS", "Destination": queue}));
+}
+
+#[test]
 fn nothing_deployed_may_call_its_own_machine() {
     // The local AWS allows it, since its tasks live on loopback addresses.
     assert!(!Template::read().text.contains("TIDEGATE_PROBE_LOOPBACK"));

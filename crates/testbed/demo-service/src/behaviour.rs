@@ -30,6 +30,8 @@ pub enum Behaviour {
     Answers500,
     /// Answers 200 with the wrong text and the wrong status: only a test that reads the body sees it.
     WrongContent,
+    /// Is good at even addresses and answers wrongly at odd ones: of two neighbours, one is bad.
+    WrongAtOdd,
     /// Answers for about a second, then exits with code 1: the circuit breaker sees it.
     Crashes,
     /// Answers 503 to `/health` for ever: its targets never become healthy.
@@ -39,6 +41,17 @@ pub enum Behaviour {
 impl Baked {
     /// Names the file, beside the executable, that holds it.
     pub const FILE: &str = "behaviour.json";
+
+    /// Settles what depends on where it runs.
+    pub(crate) fn at(self, host: &str) -> Self {
+        let odd = host.ends_with(['1', '3', '5', '7', '9']);
+        let behaviour = match self.behaviour {
+            Behaviour::WrongAtOdd if odd => Behaviour::WrongContent,
+            Behaviour::WrongAtOdd => Behaviour::Good,
+            other => other,
+        };
+        Baked { behaviour, ..self }
+    }
 
     /// Reads what was baked in beside this executable.
     ///
@@ -65,11 +78,18 @@ mod tests {
 
     #[test]
     fn every_behaviour_is_read_by_its_name() {
-        for name in ["good", "answers-500", "wrong-content", "crashes", "never-ready"] {
+        for name in ["good", "answers-500", "wrong-content", "wrong-at-odd", "crashes", "never-ready"] {
             let baked: Baked =
                 serde_json::from_str(&format!(r#"{{"version":"v2","behaviour":"{name}"}}"#)).unwrap();
             assert_eq!(baked.behaviour, name.parse().unwrap());
         }
+    }
+
+    #[test]
+    fn of_two_neighbours_one_is_bad() {
+        let at =
+            |host| Baked { version: "v2".to_owned(), behaviour: Behaviour::WrongAtOdd }.at(host).behaviour;
+        assert_eq!((at("127.0.0.4"), at("127.0.0.5")), (Behaviour::Good, Behaviour::WrongContent));
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub use behaviour::{Baked, Behaviour};
 
 /// Serves until it is killed, or until it crashes as baked in.
 pub fn run() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
-    let baked = Baked::beside(&env::current_exe()?)?;
     let host = env::var("TASK_ADDRESS").unwrap_or_else(|_| "127.0.0.1".to_owned());
+    let baked = Baked::beside(&env::current_exe()?)?.at(&host);
     let port = env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
     serve::serve(baked, &format!("{host}:{port}"))
 }

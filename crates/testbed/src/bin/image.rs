@@ -34,7 +34,7 @@ struct Push {
     /// Version the service claims to be: v2
     #[arg(long)]
     version: String,
-    /// good, answers-500, wrong-content, crashes or never-ready
+    /// good, answers-500, wrong-content, wrong-at-odd, crashes or never-ready
     #[arg(long)]
     behaviour: Behaviour,
     /// Label org.opencontainers.image.revision; the tag, if not given

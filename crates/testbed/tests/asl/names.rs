@@ -18,7 +18,9 @@ fn the_faults_tried_again_are_those_that_the_functions_allow() {
             let errors =
                 rules.flat_map(list).flat_map(|rule| list(&rule["ErrorEquals"])).filter_map(Value::as_str);
             let of_aws = |name: &str| {
-                ["States.", "Lambda.", "Sandbox.", "DynamoDB."].iter().any(|by| name.starts_with(by))
+                ["States.", "Lambda.", "Sandbox.", "Runtime.", "DynamoDB."]
+                    .iter()
+                    .any(|by| name.starts_with(by))
             };
             let ours: BTreeSet<_> = errors.filter(|name| !of_aws(name)).collect();
             ours.symmetric_difference(&expected).map(|name| format!("only one side knows {name}")).collect()

@@ -1,0 +1,141 @@
+"""`make where`, asked as an engineer asks: with credentials in the environment, of the real ledger."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+import build
+import where
+
+
+@pytest.fixture(scope="module")
+def released(pipeline):
+    """An environment with a verified release, and that release."""
+    scene = pipeline.scene("where")
+    proof = pipeline.push(scene, "where-1a2b3c", "v2")
+    assert proof.faults() == []
+    return scene, proof
+
+
+def ask(pipeline, *arguments: str) -> subprocess.CompletedProcess:
+    """Runs the program as `make where` does."""
+    # Nothing of this machine's own settings: an account that a test meets by chance is not asked.
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    command = [sys.executable, "local/where.py", *arguments]
+    environment = settings | pipeline.cloud.environment
+    return subprocess.run(command, cwd=build.ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def row(answer: subprocess.CompletedProcess) -> dict[str, str]:
+    """The one service of the answer, by the table's own titles."""
+    assert answer.returncode == 0, answer.stderr
+    _, titles, line = answer.stdout.splitlines()
+    starts = [titles.index(title) for title in where.TITLES]
+    ends = [*starts[1:], None]
+    return {title: line[a:b].strip() for title, a, b in zip(where.TITLES, starts, ends)}
+
+
+def test_what_was_released_is_shown_with_its_evidence(pipeline, released):
+    scene, proof = released
+    baseline = scene.tagged("baseline").removeprefix("sha256:")[:12]
+    answer = ask(pipeline, "--environment", "where")
+    assert answer.stdout.startswith("where: cluster where\n")
+    shown = row(answer)
+    known = known_of(pipeline, "where")
+    assert shown.pop("SINCE (UTC)") == known["since"]["S"][:19].replace("T", " ")
+    assert shown == {
+        "SERVICE": "where",
+        "IMAGE": f"release/where@{proof.digest.removeprefix('sha256:')[:12]}",
+        "TAGS": "where-1a2b3c",
+        "RUNS": "as verified",
+        "BEFORE IT": baseline,
+        "VERIFIED BY": proof.run.name,
+    }
+
+
+def known_of(pipeline, name: str) -> dict:
+    """What the ledger itself has."""
+    dynamodb = pipeline.cloud.client("dynamodb")
+    [table] = [each for each in dynamodb.list_tables()["TableNames"] if "-Ledger-" in each]
+    key = {"pk": {"S": f"env#{name}"}, "sk": {"S": f"service#{name}"}}
+    return dynamodb.get_item(TableName=table, Key=key)["Item"]["verified"]["M"]
+
+
+def test_one_query_for_an_environment_and_no_scan(pipeline, released):
+    before = len(pipeline.cloud.calls())
+    assert ask(pipeline, "--environment", "where").returncode == 0
+    calls = pipeline.cloud.calls(agent="where")
+    calls = [call for call in pipeline.cloud.calls()[before:] if call in calls]
+    assert Counter(call["operation"] for call in calls) == {
+        "DescribeStacks": 1,
+        "GetParametersByPath": 1,
+        "Query": 1,
+        "DescribeServices": 1,
+        "DescribeImages": 1,
+    }
+
+
+def test_what_somebody_deployed_by_hand_is_drift(pipeline, released):
+    scene, _ = released
+    verified = scene.described()["taskDefinition"]
+    theirs = scene.push("by-hand", "v3")["digest"]
+    described = scene.ecs.describe_task_definition(taskDefinition=verified)["taskDefinition"]
+    [container] = described["containerDefinitions"]
+    kept = {name: described[name] for name in ("networkMode", "requiresCompatibilities", "cpu", "memory")}
+
+    def deploy(image: str) -> str:
+        changed = [{**container, "image": image}]
+        made = scene.ecs.register_task_definition(family="hand", containerDefinitions=changed, **kept)
+        revision = made["taskDefinition"]["taskDefinitionArn"]
+        scene.ecs.update_service(cluster="where", service="where", taskDefinition=revision)
+        return revision.rsplit("/", 1)[-1]
+
+    try:
+        same = deploy(container["image"])
+        assert row(ask(pipeline, "--environment", "where"))["RUNS"] == f"as verified, by {same}"
+        other = deploy(pipeline.cloud.image(scene.repository, theirs))
+        shown = row(ask(pipeline, "--environment", "where"))["RUNS"]
+        assert shown == f"DRIFT: {other}, release/where@{theirs.removeprefix('sha256:')[:12]}"
+    finally:
+        scene.ecs.update_service(cluster="where", service="where", taskDefinition=verified)
+
+
+def test_an_environment_without_a_release_says_so(pipeline):
+    put(pipeline, "where-new", {"cluster": "where-new", "tag": "where-new"})
+    answer = ask(pipeline, "--environment", "where-new")
+    assert answer.stdout == "where-new: cluster where-new\n  no service was released here yet\n"
+
+
+def test_a_frozen_environment_says_so(pipeline):
+    put(pipeline, "where-frozen", {"cluster": "where-frozen", "tag": "where-frozen"})
+    frozen = {"environment": "where-frozen", "mode": "freeze", "reason": "the sale"}
+    assert pipeline.run(frozen).outcome == "Answered"
+    answer = ask(pipeline, "--environment", "where-frozen")
+    assert "where-frozen, frozen since 20" in answer.stdout and "(the sale)" in answer.stdout
+
+
+def put(pipeline, name: str, document: dict) -> None:
+    """Writes the document of an environment that has no service."""
+    text = json.dumps(document)
+    parameter = {"Name": f"{where.ENVIRONMENTS}/{name}", "Value": text, "Type": "String", "Overwrite": True}
+    pipeline.cloud.client("ssm").put_parameter(**parameter)
+
+
+def test_what_is_wrong_is_a_sentence(pipeline, released):
+    unknown = ask(pipeline, "--environment", "wher")
+    assert unknown.returncode == 1 and "there is no environment 'wher': expected one of" in unknown.stderr
+    missing = ask(pipeline, "--stack", "elsewhere")
+    assert missing.returncode == 1 and missing.stderr.startswith("FAILED  ") and "elsewhere" in missing.stderr
+
+
+def test_a_demo_that_was_left_running(pipeline, released, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(where, "DEMO", pipeline.cloud.state / "aws.json")
+    assert where.main(["--local", "--environment", "where"]) == 0
+    assert released[1].run.name in capsys.readouterr().out
+    monkeypatch.setattr(where, "DEMO", tmp_path / "aws.json")
+    assert where.main(["--local"]) == 1
+    assert "make demo KEEP=1" in capsys.readouterr().err
