@@ -16,7 +16,7 @@ def scene(pipeline, name):
 def test_a_crash_leaves_its_exit_code_and_its_last_line(pipeline, scene):
     run = undone(pipeline, scene, "crashes")
     bundle = noted(pipeline, run)
-    crashed = "Essential container in task exited (EssentialContainerExited); app exit code 1"
+    crashed = "(EssentialContainerExited); app exit code 1"
     assert any(line.endswith(crashed) for line in bundle["stopped"]), bundle
     assert any(line.endswith("fatal: crashes as baked in") for line in bundle["logs"]), bundle
     assert permissions.unpermitted(pipeline.cloud, stack.STACK) == []

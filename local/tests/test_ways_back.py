@@ -141,3 +141,19 @@ def test_somebody_elses_deployment_is_left_alone(pipeline, name):
     run = watch.follow(pipeline.cloud, execution)
     assert run.outcome == "Superseded", run.cause
     assert scene.described()["deployments"][0]["id"] == theirs
+
+
+def test_a_release_that_died_is_rolled_back_on_request(pipeline, name):
+    """Takes a good minute: what the dead release may still be writing is waited out in real time."""
+    scene = pipeline.scene(name, bakeSeconds=10)
+    [ran] = set(scene.digests())
+    digest = scene.push(f"{name}-1", "v2")["digest"]
+    execution = watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-1")
+    eventually(lambda: set(scene.answers().values()) == {"hello from v2"}, "v2 answers, and bakes")
+    pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution)
+
+    dead = execution.rsplit(":", 1)[-1]
+    back = pipeline.run({"environment": name, "mode": "rollback", "release": dead})
+    assert back.outcome == "Deployed", back.cause
+    assert "WaitForLeases" in back.states
+    assert set(scene.digests()) == {ran} and set(scene.answers().values()) == {"hello from v1"}

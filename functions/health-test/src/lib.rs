@@ -4,7 +4,9 @@
 //! healthy, and the service's live tests pass.  "Could not be measured" is never called unhealthy.  Writes to no
 //! service, and never waits: the state machine pauses between two looks.
 
+pub mod bundle;
 pub mod check;
+pub mod collect;
 pub mod live;
 pub mod look;
 pub mod pack;
@@ -16,7 +18,7 @@ pub mod verdict;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveRow, Verdict};
+use pipeline::rows::{Bundle, MoveRow, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -71,7 +73,7 @@ pub struct Response {
 /// The function.
 #[derive(Debug)]
 pub struct HealthTest<P, W> {
-    /// ECS, the load balancers, Parameter Store and the ledger.
+    /// ECS, the load balancers, Parameter Store, CloudWatch Logs and the ledger.
     pub port: P,
     /// What is asked over HTTP.
     pub web: W,
@@ -80,17 +82,23 @@ pub struct HealthTest<P, W> {
 impl<P: Port, W: Web> HealthTest<P, W> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
-        let row = self.port.load(&request.key).await?;
-        let looks = request.looks.unwrap_or_default();
-        if request.phase == Phase::Before {
+        let Request { phase, looks, key } = request;
+        let row = self.port.load(&key).await?;
+        let looks = looks.unwrap_or_default();
+        if phase == Phase::Before {
             return self.before(&row, looks).await;
         }
-        let look = Look::of(request.phase, &row, looks)?;
+        let look = Look::of(phase, &row, looks)?;
         if let Some((verdict, reason)) = look.decided {
             return Ok(Response { verdict, reason, pause_seconds: 0, looks: look.looks });
         }
+        let deployment = look.wanted.deployment;
         let answer = self.look(look, &row, now).await?;
-        self.note(request.phase, &request.key, &answer, now).await?;
+        let bundle = match answer.verdict {
+            Verdict::Unhealthy => Some(collect::bundle(&self.port, phase, &row, deployment).await),
+            _ => None,
+        };
+        self.note(phase, &key, &answer, bundle, now).await?;
         Ok(answer)
     }
 
@@ -155,16 +163,21 @@ impl<P: Port, W: Web> HealthTest<P, W> {
         phase: Phase,
         key: &MoveKey,
         answer: &Response,
+        bundle: Option<Bundle>,
         now: Timestamp,
     ) -> Result<(), Fault> {
         let Response { verdict, reason, .. } = answer;
         if *verdict == Verdict::Pending {
             return Ok(());
         }
-        let fields = match phase {
+        let mut fields = match phase {
             Phase::Rollback => json!({"undoVerdict": verdict, "undoReason": reason}),
             _ => json!({"verdict": verdict, "reason": reason, "decided": now}),
         };
+        // A verdict without a bundle leaves the one of the way forward where it is.
+        if let (Some(bundle), Some(fields)) = (bundle, fields.as_object_mut()) {
+            fields.insert("bundle".to_owned(), json!(bundle));
+        }
         self.port.note(key, fields).await
     }
 }

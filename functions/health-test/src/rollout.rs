@@ -1,11 +1,12 @@
 //! What can be seen of a rollout, and the port through which it is seen.
 
 mod aws;
+mod logs;
 
 pub use aws::Aws;
 
 use pipeline::Fault;
-use pipeline::ids::Digest;
+use pipeline::ids::{Digest, TaskDefinitionArn};
 use pipeline::payload::MoveKey;
 use pipeline::rows::MoveRow;
 use pipeline::service::Deployment;
@@ -63,6 +64,34 @@ pub struct Container {
     pub digest: Option<Digest>,
 }
 
+/// A task that the service no longer wants to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// The last part of its ARN.
+    pub id: String,
+    /// The deployment that started it.
+    pub started_by: String,
+    /// The kind of its end, in the word of ECS.
+    pub code: String,
+    /// Why it ended.
+    pub reason: String,
+    /// How its containers ended.
+    pub exits: Vec<Exit>,
+    /// When it ended, in milliseconds since 1970.
+    pub at: i64,
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exit {
+    /// Its name in the task definition.
+    pub container: String,
+    /// Its exit code, if it ever ran.
+    pub code: Option<i32>,
+    /// What ECS adds to that.
+    pub reason: String,
+}
+
 /// A target in a target group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
@@ -111,12 +140,21 @@ pub trait Port {
     async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault>;
     /// Reads the live tests of the service; none if it has none.
     async fn pack(&self, row: &MoveRow) -> Result<Option<String>, Fault>;
+    /// Reads the tasks that the service no longer wants to run, as long as ECS remembers them.
+    async fn ended(&self, row: &MoveRow) -> Result<Vec<Ended>, Fault>;
+    /// Reads the last lines that some tasks of a revision logged, stream by stream.
+    async fn logged(
+        &self,
+        row: &MoveRow,
+        revision: &TaskDefinitionArn,
+        tasks: &[String],
+    ) -> Result<Vec<Vec<String>>, Fault>;
 }
 
 #[cfg(test)]
 pub(crate) mod samples {
     use super::*;
-    use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+    use pipeline::ids::DeploymentId;
     use pipeline::service::Rollout;
 
     /// The move of `events/health-test/good.json`, on its way back.

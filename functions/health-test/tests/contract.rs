@@ -8,7 +8,7 @@ use std::time::Duration;
 use health_test::look::Looks;
 use health_test::pack::Pack;
 use health_test::probe::{Answer, Came, Question, Web};
-use health_test::rollout::{Container, Port, Progress, Service, Target, Task};
+use health_test::rollout::{Container, Ended, Exit, Port, Progress, Service, Target, Task};
 use health_test::{HealthTest, Phase, Request};
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, Digest, ReleaseId, TaskDefinitionArn};
@@ -34,6 +34,8 @@ struct World {
     reachable: bool,
     pack: Option<&'static str>,
     body: &'static str,
+    /// Whether what its tasks left behind may be read.
+    readable: bool,
     calls: RefCell<Vec<&'static str>>,
     noted: RefCell<Vec<Value>>,
 }
@@ -47,6 +49,7 @@ impl World {
             reachable: true,
             pack: Some(PACK),
             body: r#"{"status":"ok"}"#,
+            readable: true,
             calls: RefCell::default(),
             noted: RefCell::default(),
         }
@@ -62,6 +65,9 @@ impl World {
                 World { body: r#"{"status":"down"}"#, ..good }
             }
             "inconclusive" => World { reachable: false, ..good },
+            "unhealthy-rollback" => {
+                World { rollout: Rollout::InProgress, tasks: (3, 'a'), primary: 3, ..good }
+            }
             "rollback" => World { primary: 3, tasks: (3, 'a'), ..good },
             _ => good,
         }
@@ -74,6 +80,10 @@ impl World {
         } else {
             Err(Fault::Unavailable(format!("could not reach AWS to see the {call}")))
         }
+    }
+
+    fn may_read(&self, what: &str) -> Result<(), Fault> {
+        if self.readable { Ok(()) } else { Err(Fault::Denied(format!("not allowed to {what}"))) }
     }
 
     fn progress(&self, n: u32, rollout: Rollout) -> Progress {
@@ -140,6 +150,33 @@ impl Port for &World {
         self.called("pack")?;
         Ok(self.pack.map(str::to_owned))
     }
+    async fn ended(&self, _: &MoveRow) -> Result<Vec<Ended>, Fault> {
+        self.called("ended")?;
+        self.may_read("list the stopped tasks")?;
+        let exit = Exit { container: "app".to_owned(), code: Some(1), reason: String::new() };
+        let task = |n: i64, started_by: u32| Ended {
+            id: format!("ended{n}"),
+            started_by: format!("ecs-svc/{started_by}"),
+            code: "EssentialContainerExited".to_owned(),
+            reason: "Essential container in task exited".to_owned(),
+            exits: vec![exit.clone()],
+            at: n,
+        };
+        // Tasks of other deployments end too.
+        let ours = if self.rollout == Rollout::Completed { vec![] } else { vec![task(1, 2), task(2, 2)] };
+        Ok([ours, vec![task(3, 1)]].concat())
+    }
+    async fn logged(
+        &self,
+        _: &MoveRow,
+        revision: &TaskDefinitionArn,
+        tasks: &[String],
+    ) -> Result<Vec<Vec<String>>, Fault> {
+        self.called("logged")?;
+        self.may_read("read the log")?;
+        let revision = revision.as_str().rsplit('/').next().unwrap_or_default();
+        Ok(tasks.iter().map(|task| vec![format!("{revision} {task} says goodbye")]).collect())
+    }
 }
 
 impl Web for &World {
@@ -170,6 +207,12 @@ fn now() -> Timestamp {
 
 async fn look(world: &World, request: Request) -> Result<health_test::Response, Fault> {
     HealthTest { port: world, web: world }.handle(request, now()).await
+}
+
+fn sample(case: &str) -> Request {
+    let path = format!("{}/../../events/health-test/{case}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    document::read("the sample", serde_json::from_str::<Value>(&text).unwrap()).unwrap()
 }
 
 fn request(phase: Phase) -> Request {
@@ -215,6 +258,42 @@ async fn a_look_calls_no_more_than_it_needs() {
         serde_json::from_str(include_str!("../../../events/health-test/decided.json")).unwrap();
     look(&world, document::read("the sample", event).unwrap()).await.unwrap();
     assert!(world.calls.borrow().is_empty() && world.noted.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn what_failed_tasks_left_behind_is_noted_with_the_verdict_and_only_then() {
+    for (case, readable, stopped, logs) in [
+        (
+            "unhealthy-rolled-back-by-ecs",
+            true,
+            &["2 tasks: Essential container in task exited (EssentialContainerExited); app exit code 1"][..],
+            &["users:2 ended2 says goodbye", "users:2 ended1 says goodbye"][..],
+        ),
+        ("unhealthy-wrong-answer", true, &[], &["users:2 task1 says goodbye", "users:2 task2 says goodbye"]),
+        ("unhealthy-rollback", true, &[], &["users:1 task1 says goodbye", "users:1 task2 says goodbye"]),
+        (
+            "unhealthy-never-stable",
+            false,
+            &["stopped: not allowed to list the stopped tasks"],
+            &["logs: not allowed to read the log"],
+        ),
+    ] {
+        let (readable, good) = (World { readable, ..World::of(case) }, World::of(case));
+        let answer = look(&readable, sample(case)).await.unwrap();
+        let noted = readable.noted.take();
+        assert_eq!(noted.len(), 1, "{case}");
+        assert_eq!(noted[0]["bundle"], json!({"stopped": stopped, "logs": logs}), "{case}");
+        assert_eq!(
+            (answer.verdict, &answer),
+            (Verdict::Unhealthy, &look(&good, sample(case)).await.unwrap())
+        );
+    }
+    for case in ["good", "rollback", "superseded", "inconclusive", "pending"] {
+        let world = World::of(case);
+        look(&world, sample(case)).await.unwrap();
+        assert!(world.noted.borrow().iter().all(|noted| noted.get("bundle").is_none()), "{case}");
+        assert!(!world.calls.borrow().contains(&"ended"), "{case}");
+    }
 }
 
 #[tokio::test]

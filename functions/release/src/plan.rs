@@ -204,8 +204,10 @@ pub fn at_rest(service: &Service) -> bool {
 /// Returns the deployment of a service at rest.
 fn settled(service: &Service) -> Result<&Deployment, String> {
     let Some(primary) = service.primary() else { return Err("it has no deployment".to_owned()) };
-    match (&primary.rollout, service.deployments.len()) {
-        (Rollout::Completed, 1) => Ok(primary),
+    // One that ECS gave up may be listed for a while; it does nothing any more.
+    let alone = service.deployments.iter().all(|one| one.primary || one.rollout == Rollout::Failed);
+    match (&primary.rollout, alone) {
+        (Rollout::Completed, true) => Ok(primary),
         (Rollout::Unknown(word), _) => {
             Err(format!("the state of its rollout is {word:?}: expected COMPLETED"))
         }

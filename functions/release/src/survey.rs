@@ -150,9 +150,13 @@ impl<W: World, B: Book> Release<W, B> {
             return Ok(true);
         }
         let Some(last) = &row.last else { return Ok(false) };
-        let last = self.move_of(last, &service.name).await?;
-        let id = Some(&primary.id);
-        Ok(last.is_some_and(|row| row.deployment.as_ref() == id || row.undo.as_ref() == id))
+        let Some(row) = self.move_of(last, &service.name).await? else { return Ok(false) };
+        // By its revisions as well: it may have died before it noted a deployment, and ECS may be on its way back.
+        let restore = row.restore.as_ref().map(|restore| &restore.task_definition);
+        let mut ids = [&row.deployment, &row.undo].into_iter().flatten();
+        let mut revisions =
+            [row.registered.as_ref(), row.undo_revision.as_ref(), restore].into_iter().flatten();
+        Ok(ids.any(|id| *id == primary.id) || revisions.any(|one| *one == primary.task_definition))
     }
 
     async fn move_of(&self, release: &ReleaseId, service: &ServiceName) -> Result<Option<MoveRow>, Fault> {

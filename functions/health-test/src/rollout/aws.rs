@@ -1,4 +1,4 @@
-//! The port's adapter: ECS, the load balancers, Parameter Store and the ledger.
+//! The port's adapter: ECS, the load balancers, Parameter Store, CloudWatch Logs and the ledger.
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::types::{Service as DescribedService, Task as DescribedTask};
@@ -6,14 +6,14 @@ use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
 use pipeline::Fault;
 use pipeline::aws::fault_of;
 use pipeline::environment::tests_path;
-use pipeline::ids::Digest;
+use pipeline::ids::{Digest, TaskDefinitionArn};
 use pipeline::ledger::Ledger;
 use pipeline::payload::MoveKey;
 use pipeline::rows::MoveRow;
 use pipeline::service::{self, deployments_of};
 use serde_json::Value;
 
-use super::{Container, Port, Progress, Service, Target, Task};
+use super::{Container, Ended, Port, Progress, Service, Target, Task, logs};
 
 /// AWS.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub struct Aws {
     ecs: aws_sdk_ecs::Client,
     elb: aws_sdk_elasticloadbalancingv2::Client,
     ssm: aws_sdk_ssm::Client,
+    logs: aws_sdk_cloudwatchlogs::Client,
     ledger: Ledger,
 }
 
@@ -31,6 +32,7 @@ impl Aws {
             ecs: aws_sdk_ecs::Client::new(config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
             ledger: Ledger::new(config)?,
         })
     }
@@ -74,6 +76,19 @@ impl Port for Aws {
             Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => Ok(None),
             Err(error) => Err(fault_of(&format!("read the parameter {path}"), &error)),
         }
+    }
+
+    async fn ended(&self, row: &MoveRow) -> Result<Vec<Ended>, Fault> {
+        logs::ended(&self.ecs, row).await
+    }
+
+    async fn logged(
+        &self,
+        row: &MoveRow,
+        revision: &TaskDefinitionArn,
+        tasks: &[String],
+    ) -> Result<Vec<Vec<String>>, Fault> {
+        logs::logged(&self.ecs, &self.logs, row, revision, tasks).await
     }
 }
 
