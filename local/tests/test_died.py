@@ -1,4 +1,4 @@
-"""Releases that end without a word, and alerts that reach nobody: what is told from outside, and what is kept."""
+"""Releases that end without a word, and alerts that reach nobody: what is told, and what is kept."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ def test_a_release_that_is_stopped_is_told_from_outside(pipeline, name):
     digest = scene.push(f"{name}-1", "v2", behaviour="never-ready")["digest"]
     execution = watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-1")
     release = execution.rsplit(":", 1)[-1]
-    eventually(lambda: "deployment" in _move(pipeline, release), "the service was touched")
+    eventually(lambda: "S" in _move(pipeline, release).get("deployment", {}), "the service was updated")
     pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution)
 
     text, posted = pipeline.inbox.about(release)
@@ -30,13 +30,9 @@ def test_a_release_that_is_stopped_is_told_from_outside(pipeline, name):
     [told] = posted["moves"]
     assert (told["service"], told["fate"], told["to"]) == (name, "needs-human", digest)
 
-    # What it says to do does what it says.
-    [line] = [line for line in text.splitlines() if line.startswith("{")]
-    request = json.loads(line)
-    assert request == {"environment": name, "mode": "rollback", "release": release}
-    back = pipeline.run(request)
-    assert back.outcome == "Deployed", back.cause
-    assert set(scene.answers().values()) == {"hello from v1"}
+    # That this request does what it says is for test_ways_back.py to show.
+    request = {"environment": name, "mode": "rollback", "release": release}
+    assert [json.loads(line) for line in text.splitlines() if line.startswith("{")] == [request]
 
 
 def test_what_told_its_end_itself_is_not_told_again(pipeline, name):

@@ -237,7 +237,10 @@ fn an_end_that_the_machine_could_not_tell_reaches_the_alert_function() {
         "source": ["aws.states"],
         "detail-type": ["Step Functions Execution Status Change"],
         // The whole ARN, never a prefix: items of its Maps bear a label behind it.
-        "detail": {"stateMachineArn": [{"Ref": "ReleaseMachine"}], "status": ["FAILED", "TIMED_OUT", "ABORTED"]}
+        "detail": {
+            "stateMachineArn": [{"Ref": "ReleaseMachine"}],
+            "status": ["FAILED", "TIMED_OUT", "ABORTED"]
+        }
     });
     assert_eq!(rule["EventPattern"], of_this_machine);
     let [target] = list(&rule["Targets"])[..] else { panic!("it has another number of targets") };

@@ -1,20 +1,23 @@
 //! Tells the right people how a release ended.
 //!
-//! Renders one message from the ledger and hands it to every channel; a channel that fails stops no other.  What
-//! was delivered is recorded, so that a retry sends only what is missing.  Never changes an outcome, and never
-//! lets a secret out: not into a message, not into a log, not into an error.
+//! Renders one message from the ledger and hands it to every channel; a channel that fails stops no other.
+//! The state machine asks for it; where that has died, Step Functions' own event does.  What was delivered
+//! is recorded, so that one end is told once, and a retry sends only what is missing.  Never changes an
+//! outcome, and never lets a secret out: not into a message, not into a log, not into an error.
 
 pub mod channel;
+pub mod died;
 pub mod message;
 pub mod occasion;
 pub mod port;
 pub mod secret;
 
-use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::ReleaseId;
 use pipeline::rows::{HeadRow, MoveRow};
+use pipeline::{Fault, document};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use channel::{Channel, Delivery};
 use message::{Facts, Message};
@@ -54,6 +57,16 @@ pub struct Report {
     pub moves: Vec<MoveRow>,
 }
 
+/// All that there is to tell beside the outcome.
+#[derive(Debug, Default)]
+struct Story {
+    report: Report,
+    /// Why the ledger could not be read, if it could not.
+    unread: Option<String>,
+    /// What the execution was started with, where nothing else says what it was about.
+    input: Option<String>,
+}
+
 /// Where the message went.
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub struct Response {
@@ -71,11 +84,23 @@ pub struct Alert<P> {
 }
 
 impl<P: Port> Alert<P> {
-    /// Answers one request.
-    pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
-        let (report, unread) = self.report(&request).await;
-        let message = Message::of(&Facts { request: &request, report: &report, unread, now });
-        let delivery = Delivery::of(&request, &report, now);
+    /// Answers one payload: the machine's request, or the event of an execution that ended.
+    pub async fn handle(&self, payload: Value, now: Timestamp) -> Result<Response, Fault> {
+        if payload.get("detail-type").is_some() {
+            return self.died(document::read("the event", payload)?, now).await;
+        }
+        let request: Request = document::read("the payload", payload)?;
+        let (report, unread) = match &request.report {
+            Some(report) => (report.clone(), None),
+            None => self.read(&request.release).await,
+        };
+        self.tell(&request, &Story { report, unread, input: None }, now).await
+    }
+
+    /// Hands one message to every channel that does not have it yet.
+    async fn tell(&self, request: &Request, story: &Story, now: Timestamp) -> Result<Response, Fault> {
+        let message = Message::of(&Facts { request, story, now });
+        let delivery = Delivery::of(request, &story.report, now);
         let mut response = Response::default();
         let mut reasons = Vec::new();
         for channel in Channel::ALL {
@@ -95,12 +120,10 @@ impl<P: Port> Alert<P> {
         // The machine tries again, and at last keeps the message in a queue.
         Err(Fault::Unavailable(format!("the alert was not delivered by {}", reasons.join(" and "))))
     }
-    /// Reads what there is to tell, and why it cannot be read.
-    async fn report(&self, request: &Request) -> (Report, Option<String>) {
-        if let Some(report) = &request.report {
-            return (report.clone(), None);
-        }
-        match self.port.report(&request.release).await {
+
+    /// Reads what the ledger says, and why it cannot be read.
+    async fn read(&self, release: &ReleaseId) -> (Report, Option<String>) {
+        match self.port.report(release).await {
             Ok(report) => (report, None),
             // Those on call rather hear little than nothing.
             Err(fault) => (Report::default(), Some(fault.to_string())),

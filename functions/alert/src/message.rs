@@ -12,9 +12,10 @@ pub use moves::Told;
 use pipeline::clock::Timestamp;
 use pipeline::ids::ReleaseId;
 use pipeline::rows::MoveRow;
+use serde_json::json;
 
 use crate::occasion::{Occasion, Severity};
-use crate::{Report, Request};
+use crate::{Request, Story};
 
 /// How many moves a message tells of, and about how many bytes they may take; the others are counted.
 ///
@@ -31,13 +32,11 @@ const LONGEST_SMS: usize = 160;
 
 /// All that is known.
 #[derive(Debug)]
-pub struct Facts<'a> {
-    /// What the machine said.
+pub(crate) struct Facts<'a> {
+    /// What the machine said, or would have said.
     pub request: &'a Request,
-    /// What the ledger said.
-    pub report: &'a Report,
-    /// Why the ledger could not be read, if it could not.
-    pub unread: Option<String>,
+    /// What the ledger and the execution said.
+    pub story: &'a Story,
     /// The moment of telling.
     pub now: Timestamp,
 }
@@ -73,12 +72,12 @@ pub struct Message {
 
 impl Message {
     /// Renders the facts.
-    pub fn of(facts: &Facts<'_>) -> Message {
-        let Facts { request, report, .. } = facts;
-        let mut rows: Vec<&MoveRow> = report.moves.iter().collect();
+    pub(crate) fn of(facts: &Facts<'_>) -> Message {
+        let Facts { request, story, .. } = facts;
+        let mut rows: Vec<&MoveRow> = story.report.moves.iter().collect();
         rows.sort_by_key(|row| moves::urgency(row));
         let mut bytes = 0;
-        let told = rows.iter().take(TOLD).map(|row| (Told::of(row), moves::paragraph(row)));
+        let told = rows.iter().take(TOLD).map(|row| (Told::of(row), moves::paragraph(row, request.outcome)));
         let told: Vec<(Told, String)> = told
             .take_while(|(_, paragraph)| {
                 bytes += paragraph.len();
@@ -118,7 +117,7 @@ impl Message {
 /// Says in one line what happened to what, and where.
 fn headline(facts: &Facts<'_>, rows: &[&MoveRow]) -> String {
     let mut services: Vec<&str> = rows.iter().map(|row| row.service.as_str()).collect();
-    if let (true, Some(head)) = (services.is_empty(), &facts.report.head) {
+    if let (true, Some(head)) = (services.is_empty(), &facts.story.report.head) {
         services = head.services.iter().map(|service| service.as_str()).collect();
     }
     let what = match services.as_slice() {
@@ -134,12 +133,12 @@ fn headline(facts: &Facts<'_>, rows: &[&MoveRow]) -> String {
 fn environment(facts: &Facts<'_>) -> Option<String> {
     let told = facts.request.environment.as_ref().filter(|environment| !environment.is_empty());
     let told = told.map(|environment| text::line(environment, 64));
-    told.or_else(|| facts.report.head.as_ref().map(|head| head.environment.to_string()))
+    told.or_else(|| facts.story.report.head.as_ref().map(|head| head.environment.to_string()))
 }
 
 /// Writes the whole text: the outcome first, then why, then each move, then when and where to look.
 fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, link: Option<&str>) -> String {
-    let Facts { request, report, unread, now } = facts;
+    let Facts { request, story, now } = facts;
     let mut lines: Vec<String> =
         head.iter().filter(|line| !line.is_empty()).map(|line| (*line).to_owned()).collect();
     lines.push(String::new());
@@ -147,21 +146,19 @@ fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, li
     if more > 0 {
         lines.extend([format!("and {more} more"), String::new()]);
     }
-    if let Some(why) = unread {
+    if let Some(why) = &story.unread {
         let why = text::line(why, LONGEST_SENTENCE);
         lines.extend([
             format!("The ledger could not be read, so the services are not listed: {why}"),
             String::new(),
         ]);
     }
-    if let (Occasion::WaitingForApproval, Some(environment)) = (request.outcome, environment(facts)) {
-        lines.extend([
-            "To agree, start the state machine with this; to turn it down, with \"reject\":".to_owned(),
-            format!(r#"{{"environment":"{environment}","mode":"approve","release":"{}"}}"#, request.release),
-            String::new(),
-        ]);
+    if let Some(input) = &story.input {
+        lines
+            .extend([format!("It was started with: {}", text::line(input, LONGEST_SENTENCE)), String::new()]);
     }
-    let took = report.head.as_ref().map(|head| text::duration(now.seconds_since(head.opened)));
+    lines.extend(answers(facts));
+    let took = story.report.head.as_ref().map(|head| text::duration(now.seconds_since(head.opened)));
     lines.push(match took {
         Some(took) => format!("When: {now}, {took} after it began"),
         None => format!("When: {now}"),
@@ -169,4 +166,22 @@ fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, li
     lines.push(format!("Release: {}", request.release));
     lines.extend(link.map(|link| format!("Run: {link}")));
     lines.join("\n") + "\n"
+}
+
+/// Gives a person the request to answer with, ready to start the state machine with.
+fn answers(facts: &Facts<'_>) -> Vec<String> {
+    let Facts { request: Request { outcome, release, .. }, story, .. } = facts;
+    let (words, mode) = match outcome {
+        Occasion::WaitingForApproval => {
+            ("To agree, start the state machine with this; to turn it down, with \"reject\":", "approve")
+        }
+        Occasion::NeedsHuman if story.report.moves.iter().any(moves::can_go_back) => (
+            "To put all that it touched back to the restore points, start the state machine with this:",
+            "rollback",
+        ),
+        _ => return Vec::new(),
+    };
+    let Some(environment) = environment(facts) else { return Vec::new() };
+    let request = json!({"environment": environment, "mode": mode, "release": release});
+    vec![words.to_owned(), request.to_string(), String::new()]
 }

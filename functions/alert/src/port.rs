@@ -1,4 +1,4 @@
-//! The port to the world: the ledger, SNS, Parameter Store and HTTP.
+//! The port to the world: the ledger, Step Functions, SNS, Parameter Store and HTTP.
 
 mod aws;
 pub mod http;
@@ -12,12 +12,15 @@ use crate::Report;
 use crate::channel::Delivery;
 use crate::channel::sns::Publication;
 use crate::channel::webhook::Post;
+use crate::died::Execution;
 use crate::secret::Secret;
 
 /// All that the function asks of the world.
 pub trait Port {
     /// Reads what the ledger says about a release.
     async fn report(&self, release: &ReleaseId) -> Result<Report, Fault>;
+    /// Reads how an execution ended.
+    async fn execution(&self, arn: &str) -> Result<Execution, Fault>;
     /// Reads what a channel has delivered about a release.
     async fn delivery(&self, release: &ReleaseId, channel: &str) -> Result<Option<Delivery>, Fault>;
     /// Records what a channel has delivered.

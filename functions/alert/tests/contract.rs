@@ -1,16 +1,20 @@
 //! The samples in `events/alert`, and what becomes of a message on its way out.
 
-#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "this is how a test fails")]
 
-use std::cell::RefCell;
+use std::borrow::Borrow;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fs;
 
 use alert::channel::Delivery;
 use alert::channel::sns::Publication;
 use alert::channel::webhook::Post;
+use alert::died::Execution;
 use alert::port::Port;
 use alert::secret::Secret;
-use alert::{Alert, Report, Request, Response};
+use alert::{Alert, Report, Response};
+use expect_test::expect;
 use pipeline::clock::Timestamp;
 use pipeline::ids::ReleaseId;
 use pipeline::{Fault, document};
@@ -23,10 +27,12 @@ const SECRET: &str = "c4nary-secret";
 #[derive(Default)]
 struct World {
     report: Option<Report>,
+    execution: Option<Execution>,
     settings: Option<String>,
     sns_down: bool,
     webhook_status: u16,
     ledger_down: bool,
+    asked_ledger: Cell<u32>,
     deliveries: RefCell<BTreeMap<String, Delivery>>,
     published: RefCell<Vec<Publication>>,
     posted: RefCell<Vec<(Option<String>, String)>>,
@@ -39,6 +45,7 @@ impl World {
     }
 
     fn ledger(&self) -> Result<(), Fault> {
+        self.asked_ledger.set(self.asked_ledger.get() + 1);
         if self.ledger_down {
             Err(Fault::Unavailable("could not reach the ledger".to_owned()))
         } else {
@@ -55,6 +62,10 @@ impl Port for &World {
     async fn report(&self, _: &ReleaseId) -> Result<Report, Fault> {
         self.ledger()?;
         Ok(self.report.clone().unwrap_or_default())
+    }
+    async fn execution(&self, arn: &str) -> Result<Execution, Fault> {
+        assert!(arn.starts_with("arn:aws:states:"), "{arn}");
+        self.execution.clone().ok_or_else(|| Fault::Unavailable(format!("could not describe {arn}")))
     }
     async fn delivery(&self, _: &ReleaseId, channel: &str) -> Result<Option<Delivery>, Fault> {
         self.ledger()?;
@@ -86,37 +97,49 @@ fn now() -> Timestamp {
     Timestamp::parse(testbed::contract::NOW).unwrap()
 }
 
-async fn tell(world: &World, request: Request) -> Result<Response, Fault> {
-    Alert { port: world }.handle(request, now()).await
+async fn tell(world: &World, payload: impl Borrow<Value>) -> Result<Response, Fault> {
+    Alert { port: world }.handle(payload.borrow().clone(), now()).await
 }
 
 /// A sample as the machine sends it: what it would say about the ledger is in the ledger.
-fn request(world: &mut World, outcome: &str) -> Request {
-    let sample: Value = serde_json::from_str(include_str!("../../../events/alert/rolled-back.json")).unwrap();
-    let mut request: Request = document::read("the sample", sample).unwrap();
-    request.outcome = serde_json::from_value(outcome.into()).unwrap();
-    world.report = request.report.take();
-    request
+fn request(world: &mut World, outcome: &str) -> Value {
+    let mut sample = sample("rolled-back");
+    sample["outcome"] = outcome.into();
+    world.report = Some(document::read("the report", sample["report"].take()).unwrap());
+    sample
 }
 
-fn again(request: &Request) -> Request {
-    Request {
-        release: request.release.clone(),
-        execution: request.execution.clone(),
-        outcome: request.outcome,
-        because: request.because.clone(),
-        environment: request.environment.clone(),
-        report: None,
-    }
+/// A release that died, as the ledger has it.
+fn open_report() -> Report {
+    let mut report = sample("needs-human")["report"].take();
+    report["head"]["outcome"].take();
+    document::read("the report", report).unwrap()
+}
+
+fn sample(case: &str) -> Value {
+    let path = format!("{}/../../events/alert/{case}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
-    testbed::contract::check("alert", async |_, request, _| {
-        // A sample holds all that is to be told: the ledger is not needed.
-        let world = World { ledger_down: true, ..World::with_webhook() };
-        let answer = tell(&world, request).await;
-        assert!(world.deliveries.borrow().is_empty());
+    testbed::contract::check("alert", async |case, payload: Value, _| {
+        let mut world = World::with_webhook();
+        let died = case.starts_with("died-");
+        world.report = match case {
+            "died-aborted" | "died-timed-out" => Some(open_report()),
+            "died-closed" => Some(document::read("the report", sample("needs-human")["report"].take())?),
+            _ => None,
+        };
+        world.execution = match case {
+            "died-refused" => Some(failed("Refused", "prod is frozen")),
+            "died-before-it-opened" => Some(failed("States.Runtime", "the input is too deep")),
+            "died-aborted" | "died-timed-out" | "died-closed" => Some(Execution::default()),
+            _ => None,
+        };
+        let answer = tell(&world, payload).await;
+        // The other samples hold all that is to be told: the ledger is neither read nor written.
+        assert_eq!(world.asked_ledger.take() > 0, died && answer.is_ok(), "{case}");
         answer
     })
     .await;
@@ -181,12 +204,12 @@ async fn a_webhook_gets_json_and_a_signature_of_it() {
 async fn a_failing_channel_stops_no_other_and_a_retry_sends_only_what_is_missing() {
     let mut world = World { sns_down: true, ..World::with_webhook() };
     let first = request(&mut world, "RolledBack");
-    let fault = tell(&world, again(&first)).await.unwrap_err();
+    let fault = tell(&world, &first).await.unwrap_err();
     assert_eq!(fault.name(), "Unavailable");
     assert_eq!(fault.to_string(), "the alert was not delivered by sns (could not publish to the topic)");
     assert_eq!(world.sent(), (0, 1));
     world.sns_down = false;
-    assert_eq!(tell(&world, again(&first)).await.unwrap().delivered, ["sns", "webhook"]);
+    assert_eq!(tell(&world, &first).await.unwrap().delivered, ["sns", "webhook"]);
     assert_eq!(world.sent(), (1, 1));
     assert_eq!(tell(&world, first).await.unwrap().delivered, ["sns", "webhook"]);
     assert_eq!(world.sent(), (1, 1));
@@ -209,8 +232,8 @@ async fn a_webhook_that_refuses_has_failed() {
 async fn each_end_is_told_although_an_earlier_message_was_delivered() {
     let mut world = World::default();
     let asked = request(&mut world, "WaitingForApproval");
-    tell(&world, again(&asked)).await.unwrap();
-    tell(&world, again(&asked)).await.unwrap();
+    tell(&world, &asked).await.unwrap();
+    tell(&world, &asked).await.unwrap();
     assert_eq!(world.sent().0, 1);
     // The plan became smaller, and is asked about again.
     world.report.as_mut().unwrap().head.as_mut().unwrap().plan = "another".to_owned();
@@ -247,4 +270,120 @@ async fn no_secret_gets_out_whatever_happens() {
         let out = format!("{answer} {:?} {:?} {:?}", world.published, world.posted, world.deliveries);
         assert!(!out.contains("c4nary"), "{out}");
     }
+}
+
+fn failed(error: &str, cause: &str) -> Execution {
+    Execution { runs: false, error: Some(error.to_owned()), cause: Some(cause.to_owned()) }
+}
+
+/// What a release that died tells, if anything.
+async fn died(world: &World, case: &str) -> Option<String> {
+    let response = tell(world, sample(case)).await.unwrap();
+    assert!(response.failed.is_empty());
+    let told = !response.delivered.is_empty();
+    assert_eq!(told, world.sent() == (1, 0));
+    let mut published = world.published.borrow_mut();
+    told.then(|| serde_json::from_str::<Value>(&published.pop().unwrap().message).unwrap()["email"].take())
+        .map(|text| text.as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_release_that_died_is_told_with_what_stands_and_the_way_back() {
+    let world =
+        World { report: Some(open_report()), execution: Some(Execution::default()), ..World::default() };
+    expect![[r#"
+        Needs a human: users and 2 more services in staging
+        its execution ended from outside (ABORTED)
+
+        users: aaaaaaaaaaaa -> bbbbbbbbbbbb, needs a human: nobody has proven what it runs
+          forward: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
+          way back, ended early: LeaseLost: users is held by release r-2 now
+          deployment: ecs-svc/3, which was to put it back
+          restore point: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:1
+
+        orders: unknown -> bbbbbbbbbbbb, needs a human: nobody has proven what it runs
+          forward: it could not be measured within 900 s: could not describe the service orders: AccessDeniedException: no
+          deployment: ecs-svc/2, sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb on arn:aws:ecs:eu-west-1:123456789012:task-definition/orders:2
+          restore point: none was known, there is no way back
+
+        cart: aaaaaaaaaaaa -> bbbbbbbbbbbb, superseded: somebody else deployed the service
+          forward: ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/cart:9 is in place of ours
+
+        To put all that it touched back to the restore points, start the state machine with this:
+        {"environment":"staging","mode":"rollback","release":"sample"}
+
+        When: 2026-11-23T10:00:10Z, 5 min 10 s after it began
+        Release: sample
+        Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+    "#]].assert_eq(&died(&world, "died-aborted").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_release_that_died_before_it_opened_is_told_with_its_input() {
+    let world = World { execution: Some(failed("States.Runtime", "too deep")), ..World::default() };
+    expect![[r#"
+        Needs a human: release sample
+        it died before it opened (FAILED: States.Runtime: too deep)
+
+        It was started with: {"environment":"prod","repository":"shop/users","image":"main-1a2b3c"}
+
+        When: 2026-11-23T10:00:10Z
+        Release: sample
+        Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+    "#]].assert_eq(&died(&world, "died-before-it-opened").await.unwrap());
+}
+
+#[tokio::test]
+async fn an_end_that_the_machine_told_itself_is_not_told_from_outside() {
+    let mut world = World::default();
+    let ended = request(&mut world, "NeedsHuman");
+    world.report = Some(open_report());
+    world.execution = Some(failed("NeedsHuman", "not closed"));
+    tell(&world, ended).await.unwrap();
+    assert_eq!(world.sent(), (1, 0));
+    let payload = sample("died-aborted");
+    assert_eq!(tell(&world, payload).await.unwrap().delivered, ["sns"]);
+    assert_eq!(world.sent(), (1, 0), "one end is told once");
+}
+
+#[tokio::test]
+async fn an_event_that_comes_twice_is_told_once() {
+    let world =
+        World { report: Some(open_report()), execution: Some(Execution::default()), ..World::default() };
+    tell(&world, sample("died-aborted")).await.unwrap();
+    tell(&world, sample("died-aborted")).await.unwrap();
+    assert_eq!(world.sent(), (1, 0));
+}
+
+#[tokio::test]
+async fn what_runs_again_has_not_died() {
+    let runs = Some(Execution { runs: true, ..Execution::default() });
+    for report in [Some(open_report()), None] {
+        let world = World { report, execution: runs.clone(), ..World::default() };
+        assert_eq!(died(&world, "died-aborted").await, None);
+    }
+}
+
+#[tokio::test]
+async fn who_stops_an_execution_cannot_silence_it_with_a_name_of_ours() {
+    let world = World { execution: Some(failed("Refused", "by hand")), ..World::default() };
+    assert!(died(&world, "died-aborted").await.is_some());
+}
+
+#[tokio::test]
+async fn what_cannot_be_known_is_told_or_asked_again_and_never_dropped() {
+    // Open, but Step Functions does not answer: told, without the cause.
+    let world = World { report: Some(open_report()), ..World::default() };
+    assert!(died(&world, "died-aborted").await.unwrap().contains("from outside (ABORTED)\n"));
+    // The ledger does not answer: Step Functions knows whether the machine has told it.
+    let world = World { ledger_down: true, execution: Some(failed("Refused", "no")), ..World::default() };
+    assert_eq!(died(&world, "died-refused").await, None);
+    let text = died(&world, "died-aborted").await.unwrap();
+    assert!(
+        text.contains("from outside (ABORTED") && text.contains("The ledger could not be read"),
+        "{text}"
+    );
+    // Neither does: Lambda tries again, and at last keeps the event in the queue.
+    let world = World { ledger_down: true, ..World::default() };
+    assert_eq!(tell(&world, sample("died-aborted")).await.unwrap_err().name(), "Unavailable");
 }

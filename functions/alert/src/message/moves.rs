@@ -1,10 +1,16 @@
 //! What became of each move, in words.
 
 use pipeline::fate::Fate;
-use pipeline::rows::{Failure, MoveRow, RestorePoint, Verdict};
+use pipeline::rows::{Bundle, Failure, MoveRow, Verdict};
 use serde::Serialize;
 
 use super::{LONGEST_SENTENCE, text};
+use crate::occasion::Occasion;
+
+/// How much is shown of what failed tasks left behind: ends, last lines, and characters of each.
+const STOPPED: usize = 5;
+const LOGS: usize = 10;
+const LONGEST_LINE: usize = 200;
 
 /// A move, for programs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +27,8 @@ pub struct Told {
     pub fate: Fate,
     /// Why.
     pub reason: String,
+    /// What its tasks left behind, if they failed.
+    pub bundle: Option<Bundle>,
 }
 
 impl Told {
@@ -33,6 +41,7 @@ impl Told {
             verdict: row.verdict,
             fate: Fate::of(row),
             reason: sentences(row).into_iter().map(|(_, sentence)| sentence).collect::<Vec<_>>().join("; "),
+            bundle: row.bundle.as_ref().map(short),
         }
     }
 }
@@ -50,14 +59,28 @@ pub(super) fn urgency(row: &MoveRow) -> (u8, bool) {
     (fate, row.verdict != Some(Verdict::Unhealthy))
 }
 
-/// Tells of a move: what it was to become, what became of it, and what is left to do.
-pub(super) fn paragraph(row: &MoveRow) -> String {
+/// Tells whether a request for a rollback would put a move back.
+pub(super) fn can_go_back(row: &MoveRow) -> bool {
+    row.restore.is_some() && stays(Fate::of(row))
+}
+
+/// Tells whether a move has changed its service and left it so.
+fn stays(fate: Fate) -> bool {
+    matches!(fate, Fate::NeedsHuman | Fate::Deployed)
+}
+
+/// Tells of a move: what it was to become, what became of it, and what a person needs to go on.
+pub(super) fn paragraph(row: &MoveRow, outcome: Occasion) -> String {
     let from = row.restore.as_ref().map_or("unknown", |restore| restore.digest.short());
     let fate = Fate::of(row);
     let mut lines = vec![format!("{}: {from} -> {}, {}", row.service, row.digest.short(), words(fate, row))];
     lines.extend(sentences(row).into_iter().map(|(label, sentence)| format!("  {label}: {sentence}")));
-    if fate == Fate::NeedsHuman {
-        lines.extend(left_to_do(row));
+    if let Some(Bundle { stopped, logs }) = row.bundle.as_ref().map(short) {
+        lines.extend(stopped.iter().map(|line| format!("  stopped: {line}")));
+        lines.extend(logs.iter().map(|line| format!("  log: {line}")));
+    }
+    if fate == Fate::NeedsHuman || (outcome == Occasion::NeedsHuman && stays(fate)) {
+        lines.extend(what_stands(row));
     }
     lines.join("\n") + "\n"
 }
@@ -89,29 +112,27 @@ fn sentences(row: &MoveRow) -> Vec<(&'static str, String)> {
     said.map(|(label, sentence)| (label, text::line(&sentence, LONGEST_SENTENCE))).collect()
 }
 
-/// Gives a person what is needed to put a service back by hand.
-fn left_to_do(row: &MoveRow) -> Vec<String> {
+/// Cuts what failed tasks left behind to what people read.
+fn short(bundle: &Bundle) -> Bundle {
+    let cut = |lines: &[String]| lines.iter().map(|line| text::line(line, LONGEST_LINE)).collect();
+    let Bundle { stopped, logs } = bundle;
+    Bundle {
+        stopped: cut(stopped.get(..STOPPED).unwrap_or(stopped)),
+        logs: cut(logs.get(logs.len().saturating_sub(LOGS)..).unwrap_or(logs)),
+    }
+}
+
+/// Says what a service was left with, and what it would go back to.
+fn what_stands(row: &MoveRow) -> [String; 2] {
     let revision = row.registered.as_ref().unwrap_or(&row.running);
     let deployment = match (&row.undo, &row.deployment) {
         (Some(undo), _) => format!("{undo}, which was to put it back"),
-        (None, Some(deployment)) => format!("{deployment} on {revision}"),
-        (None, None) => format!("not known; it was about to run {revision}"),
+        (None, Some(deployment)) => format!("{deployment}, {} on {revision}", row.digest),
+        (None, None) => format!("not known; it was about to run {} on {revision}", row.digest),
     };
-    let mut lines = vec![format!("  deployment: {deployment}")];
-    match &row.restore {
-        Some(restore) => lines.extend([
-            format!("  restore point: {} on {}", restore.digest, restore.task_definition),
-            format!("  to put it back: {}", command(row, restore)),
-        ]),
-        None => lines.push("  restore point: none was known, there is no way back".to_owned()),
-    }
-    lines
-}
-
-fn command(row: &MoveRow, restore: &RestorePoint) -> String {
-    let region = restore.task_definition.as_str().split(':').nth(3).unwrap_or_default();
-    format!(
-        "aws ecs update-service --region {region} --cluster {} --service {} --task-definition {}",
-        row.cluster, row.service, restore.task_definition
-    )
+    let restore = match &row.restore {
+        Some(restore) => format!("{} on {}", restore.digest, restore.task_definition),
+        None => "none was known, there is no way back".to_owned(),
+    };
+    [format!("  deployment: {deployment}"), format!("  restore point: {restore}")]
 }

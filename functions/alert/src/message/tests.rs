@@ -1,12 +1,14 @@
 use super::*;
 use expect_test::{Expect, expect};
+use pipeline::ids::ServiceName;
+use pipeline::rows::{Bundle, Verdict};
 
 fn message(sample: &str, change: impl FnOnce(&mut Request)) -> Message {
     let mut request: Request = serde_json::from_str(sample).unwrap();
     change(&mut request);
-    let report = request.report.clone().unwrap();
+    let story = Story { report: request.report.clone().unwrap(), ..Story::default() };
     let now = Timestamp::parse("2026-11-23T10:00:10Z").unwrap();
-    Message::of(&Facts { request: &request, report: &report, unread: None, now })
+    Message::of(&Facts { request: &request, story: &story, now })
 }
 
 macro_rules! sample {
@@ -76,6 +78,41 @@ fn rolled_back() {
 }
 
 #[test]
+fn rolled_back_with_what_its_tasks_left_behind() {
+    check(
+        sample!("rolled-back-crashed"),
+        &expect![[r#"
+        Rolled back: users in staging
+        ----
+        Tidegate: Rolled back: users in staging. users is unhealthy: ECS gave up: 3 tasks stopped
+        ----
+        Rolled back: users in staging
+        users is unhealthy: ECS gave up: 3 tasks stopped
+
+        users: aaaaaaaaaaaa -> bbbbbbbbbbbb, undone: it runs aaaaaaaaaaaa again, proven
+          forward: ECS rolled it back: 3 tasks stopped
+          way back: it is stable; its live test passed (2 asked)
+          stopped: Essential container in task exited: app with 1 (3 tasks)
+          stopped: Task failed ELB health checks in target group ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt...
+          log: app: line 2
+          log: app: line 3
+          log: app: line 4
+          log: app: line 5
+          log: app: line 6
+          log: app: line 7
+          log: app: line 8
+          log: app: thread 'main' panicked at src/main.rs:7:5:
+          log: app: DATABASE_URL is not set [0m
+          log: app: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...
+
+        When: 2026-11-23T10:00:10Z, 5 min 10 s after it began
+        Release: sample
+        Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+    "#]],
+    );
+}
+
+#[test]
 fn failed_untouched() {
     check(
         sample!("failed-untouched"),
@@ -114,15 +151,17 @@ fn needs_human() {
               way back, ended early: LeaseLost: users is held by release r-2 now
               deployment: ecs-svc/3, which was to put it back
               restore point: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:1
-              to put it back: aws ecs update-service --region eu-west-1 --cluster staging --service users --task-definition arn:aws:ecs:eu-west-1:123456789012:task-definition/users:1
 
             orders: unknown -> bbbbbbbbbbbb, needs a human: nobody has proven what it runs
               forward: it could not be measured within 900 s: could not describe the service orders: AccessDeniedException: no
-              deployment: ecs-svc/2 on arn:aws:ecs:eu-west-1:123456789012:task-definition/orders:2
+              deployment: ecs-svc/2, sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb on arn:aws:ecs:eu-west-1:123456789012:task-definition/orders:2
               restore point: none was known, there is no way back
 
             cart: aaaaaaaaaaaa -> bbbbbbbbbbbb, superseded: somebody else deployed the service
               forward: ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/cart:9 is in place of ours
+
+            To put all that it touched back to the restore points, start the state machine with this:
+            {"environment":"staging","mode":"rollback","release":"sample"}
 
             When: 2026-11-23T10:00:10Z, 5 min 10 s after it began
             Release: sample
@@ -192,8 +231,11 @@ fn whatever_the_facts_hold_the_message_keeps_its_bounds() {
         request.environment = Some("\n".repeat(500));
         let moves = &mut request.report.as_mut().unwrap().moves;
         for row in moves.iter_mut() {
+            row.service = ServiceName::parse("s".repeat(255)).unwrap();
             row.reason = Some("ß\u{1b}\"".repeat(5000));
             row.undo_reason = Some("\"".repeat(5000));
+            let lines = vec!["\u{1b}[31m\"".repeat(5000); 100];
+            row.bundle = Some(Bundle { stopped: lines.clone(), logs: lines });
         }
         let many = moves.clone();
         moves.extend(std::iter::repeat_n(many, 100).flatten());
@@ -213,7 +255,8 @@ fn a_ledger_that_cannot_be_read_does_not_silence_the_alert() {
     request.report = None;
     let now = Timestamp::parse("2026-11-23T10:00:10Z").unwrap();
     let unread = Some("could not read release#sample head: no answer".to_owned());
-    let message = Message::of(&Facts { request: &request, report: &Report::default(), unread, now });
+    let story = Story { unread, ..Story::default() };
+    let message = Message::of(&Facts { request: &request, story: &story, now });
     assert_eq!(message.subject, "Needs a human: release sample in staging");
     assert!(
         message.text.contains("The ledger could not be read, so the services are not listed: could not read")
@@ -225,4 +268,47 @@ fn two_messages_about_one_end_share_a_key_and_an_approval_has_its_own() {
     let key = |sample| message(sample, |_| ()).dedup_key;
     assert_eq!(key(sample!("deployed")), key(sample!("needs-human")));
     assert_ne!(key(sample!("waiting-for-approval")), key(sample!("deployed")));
+}
+
+#[test]
+fn of_what_failed_tasks_left_behind_the_first_ends_and_the_last_lines_are_told() {
+    let lines = |count: usize| (0..count).map(|n| format!("{n} {}", "x".repeat(300))).collect::<Vec<_>>();
+    for (given, ends, logs) in [(0, 0, None), (5, 5, Some("0 ")), (11, 5, Some("1 "))] {
+        let message = message(sample!("rolled-back-crashed"), |request| {
+            let row = request.report.as_mut().unwrap().moves.first_mut().unwrap();
+            row.bundle = Some(Bundle { stopped: lines(given), logs: lines(given) });
+        });
+        let told = message.moves.first().unwrap().bundle.clone().unwrap();
+        assert_eq!((told.stopped.len(), told.logs.len()), (ends, given.min(10)));
+        assert!(told.stopped.first().is_none_or(|end| end.starts_with("0 ")));
+        assert_eq!(told.logs.first().map(|line| line.starts_with(logs.unwrap())), logs.map(|_| true));
+        assert!(told.stopped.iter().chain(&told.logs).all(|line| line.chars().count() == 200));
+        let shown = |label| message.text.lines().filter(|line| line.starts_with(label)).count();
+        assert_eq!((shown("  stopped: "), shown("  log: ")), (ends, given.min(10)));
+    }
+}
+
+#[test]
+fn a_release_that_needs_a_human_gives_the_request_that_puts_it_back() {
+    let request = r#"{"environment":"staging","mode":"rollback","release":"sample"}"#;
+    assert!(
+        message(sample!("needs-human"), |_| ()).text.contains(&format!("machine with this:\n{request}\n"))
+    );
+    // There is no way back where no restore point is known, and nothing to put back where nothing was touched.
+    for change in
+        [|row: &mut MoveRow| row.restore = None, |row: &mut MoveRow| row.verdict = Some(Verdict::Superseded)]
+    {
+        let text = message(sample!("needs-human"), |request| {
+            request.report.as_mut().unwrap().moves.iter_mut().for_each(change);
+        });
+        assert!(!text.text.contains("rollback"), "{}", text.text);
+    }
+    assert!(!message(sample!("rolled-back"), |_| ()).text.contains("rollback"));
+}
+
+#[test]
+fn of_a_release_that_needs_a_human_what_is_deployed_has_a_restore_point_too() {
+    let text = message(sample!("deployed"), |request| request.outcome = Occasion::NeedsHuman).text;
+    assert_eq!(text.matches("  restore point: sha256:").count(), 2, "{text}");
+    assert_eq!(message(sample!("deployed"), |_| ()).text.matches("  restore point:").count(), 0);
 }

@@ -14,12 +14,14 @@ use crate::Report;
 use crate::channel::Delivery;
 use crate::channel::sns::Publication;
 use crate::channel::webhook::Post;
+use crate::died::Execution;
 use crate::secret::Secret;
 
 /// AWS, and the rest of the world.
 #[derive(Debug)]
 pub struct Aws {
     ledger: Ledger,
+    sfn: aws_sdk_sfn::Client,
     sns: aws_sdk_sns::Client,
     ssm: aws_sdk_ssm::Client,
     topic: String,
@@ -32,6 +34,7 @@ impl Aws {
     pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
         Ok(Aws {
             ledger: Ledger::new(config)?,
+            sfn: aws_sdk_sfn::Client::new(config),
             sns: aws_sdk_sns::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
             topic: settings::required("TOPIC_ARN")?,
@@ -46,6 +49,13 @@ impl Port for Aws {
         let head = self.ledger.get(&Key::head(release)).await?;
         let moves = self.ledger.moves(release).await?;
         Ok(Report { head, moves: moves.into_iter().map(|(_, row)| row).collect() })
+    }
+
+    async fn execution(&self, arn: &str) -> Result<Execution, Fault> {
+        let answer = self.sfn.describe_execution().execution_arn(arn).send().await;
+        let answer = answer.map_err(|error| fault_of(&format!("describe {arn}"), &error))?;
+        let runs = matches!(answer.status().as_str(), "RUNNING" | "PENDING_REDRIVE");
+        Ok(Execution { runs, error: answer.error, cause: answer.cause })
     }
 
     async fn delivery(&self, release: &ReleaseId, channel: &str) -> Result<Option<Delivery>, Fault> {
