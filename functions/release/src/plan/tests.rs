@@ -1,0 +1,197 @@
+//! Tables for the decisions about one service, and the candidates that they are made about.
+
+use super::*;
+use pipeline::clock::Timestamp;
+use pipeline::document;
+use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+use pipeline::image::ImageReference;
+use pipeline::rows::{Hold, Known};
+use serde_json::json;
+
+pub fn digest(letter: char) -> Digest {
+    Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
+}
+
+fn arn(revision: u32) -> TaskDefinitionArn {
+    TaskDefinitionArn::parse(format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/users:{revision}"))
+        .unwrap()
+}
+
+fn environment() -> Environment {
+    document::read("dev", json!({"cluster": "dev", "tag": "dev", "waves": [["pay*"], ["users"]]})).unwrap()
+}
+
+fn wanted() -> Wanted {
+    Wanted {
+        registry: Registry::parse("123456789012").unwrap(),
+        region: "eu-west-1".to_owned(),
+        repository: Some(Repository::parse("shop/users").unwrap()),
+        to: To::Image(digest('b')),
+        services: None,
+        force: false,
+        reason: None,
+    }
+}
+
+fn repository() -> Repository {
+    Repository::parse("shop/users").unwrap()
+}
+
+fn candidate(image: &str) -> Candidate {
+    let image =
+        ImageReference::parse(&format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users{image}"));
+    let deployment = Deployment {
+        id: DeploymentId::parse("ecs-svc/1").unwrap(),
+        task_definition: arn(1),
+        primary: true,
+        rollout: Rollout::Completed,
+    };
+    let service = Service {
+        name: ServiceName::parse("users").unwrap(),
+        controller: "ECS".to_owned(),
+        strategy: "ROLLING".to_owned(),
+        desired: 2,
+        deployments: vec![deployment],
+        images: vec![("app".to_owned(), image.unwrap())],
+    };
+    Candidate {
+        containers: containers(&service, &wanted(), &repository()),
+        repository: repository(),
+        digest: digest('b'),
+        service,
+        row: ServiceRow::default(),
+        running: Digests { seen: [digest('a')].into(), unknown: false },
+        revision: "{}".to_owned(),
+        loss: None,
+        ours: false,
+    }
+}
+
+fn decided(candidate: &Candidate, wanted: &Wanted) -> Decision {
+    let order = OrderKey::new(Timestamp::from_millis(5000), Some(&candidate.digest));
+    decide(candidate, wanted, &EnvironmentName::parse("dev").unwrap(), &environment(), &order)
+}
+
+fn refusal(change: impl FnOnce(&mut Candidate)) -> String {
+    let mut candidate = candidate(":main-1");
+    change(&mut candidate);
+    match decided(&candidate, &wanted()) {
+        Decision::Refused(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Returns a move of a service that runs `a` and is to run `b`.
+pub fn row(service: &str) -> MoveRow {
+    let Decision::Move(row) = decided(&candidate(":main-1"), &wanted()) else { panic!("it does not move") };
+    MoveRow { service: ServiceName::parse(service).unwrap(), ..*row }
+}
+
+#[test]
+fn a_stable_service_that_nobody_verified_is_adopted_as_it_runs() {
+    let restore = row("users").restore.unwrap();
+    assert_eq!((restore.digest, restore.task_definition, restore.release), (digest('a'), arn(1), None));
+}
+
+#[test]
+fn a_pinned_index_is_the_baseline_and_not_the_platform_that_tasks_report() {
+    let pinned = candidate(&format!("@{}", digest('c')));
+    let Decision::Move(row) = decided(&pinned, &wanted()) else { panic!("it does not move") };
+    assert_eq!(row.restore.unwrap().digest, digest('c'));
+}
+
+#[test]
+fn the_way_back_is_what_was_verified_whatever_runs() {
+    let mut candidate = candidate(":main-1");
+    candidate.row.verified = Some(Known {
+        repository: repository(),
+        digest: digest('d'),
+        task_definition: arn(7),
+        task_definition_json: "{}".to_owned(),
+        since: Timestamp::from_millis(0),
+        release: None,
+    });
+    candidate.running = Digests::default();
+    let Decision::Move(row) = decided(&candidate, &wanted()) else { panic!("it does not move") };
+    assert_eq!((row.restore.unwrap().task_definition, row.running), (arn(7), arn(1)));
+}
+
+#[test]
+fn what_may_not_move_is_refused_with_what_was_expected() {
+    assert_eq!(
+        refusal(|one| one.service.controller = "CODE_DEPLOY".to_owned()),
+        "users: its deployment controller is CODE_DEPLOY: expected ECS"
+    );
+    assert!(refusal(|one| one.service.strategy = "CANARY".to_owned()).ends_with("CANARY: expected ROLLING"));
+    assert!(refusal(|one| one.service.desired = 0).contains("desired count is 0"));
+    assert!(refusal(|one| one.loss = Some("it has x, which a copy would lose".to_owned())).contains("has x"));
+    assert!(refusal(|one| one.service.deployments[0].rollout = Rollout::InProgress).contains("in progress"));
+    assert!(refusal(|one| one.running.seen.extend([digest('e')])).contains("no known good version"));
+    assert!(refusal(|one| one.running.unknown = true).contains("no known good version"));
+    assert!(refusal(|one| one.running.seen.clear()).contains("no known good version"));
+}
+
+#[test]
+fn force_goes_on_without_a_way_back() {
+    let mut candidate = candidate(":main-1");
+    candidate.running.seen.clear();
+    let Decision::Move(row) = decided(&candidate, &Wanted { force: true, ..wanted() }) else {
+        panic!("no move")
+    };
+    assert_eq!(row.restore, None);
+}
+
+#[test]
+fn a_rollout_of_a_release_that_holds_the_lease_is_waited_for() {
+    let mut candidate = candidate(":main-1");
+    candidate.service.deployments[0].rollout = Rollout::InProgress;
+    candidate.ours = true;
+    assert!(matches!(decided(&candidate, &wanted()), Decision::Move(_)));
+}
+
+#[test]
+fn a_service_that_runs_the_image_already_stays() {
+    let mut candidate = candidate(":main-1");
+    candidate.running.seen = [digest('b')].into();
+    assert_eq!(decided(&candidate, &wanted()), Decision::There);
+}
+
+#[test]
+fn what_was_rolled_back_from_stays_away_until_somebody_insists() {
+    let mut candidate = candidate(":main-1");
+    let release = ReleaseId::parse("r1").unwrap();
+    candidate.row.hold = Some(Hold { digest: digest('b'), release, since: Timestamp::from_millis(0) });
+    assert_eq!(
+        decided(&candidate, &wanted()),
+        Decision::Refused(
+            "users: bbbbbbbbbbbb is on hold since 1970-01-01T00:00:00Z, when r1 rolled back from it"
+                .to_owned()
+        )
+    );
+    assert!(matches!(decided(&candidate, &Wanted { force: true, ..wanted() }), Decision::Move(_)));
+    candidate.digest = digest('c');
+    assert!(matches!(decided(&candidate, &wanted()), Decision::Move(_)));
+}
+
+#[test]
+fn a_newer_push_wins() {
+    let mut candidate = candidate(":main-1");
+    candidate.row.order = Some(OrderKey::new(Timestamp::from_millis(5001), None));
+    assert_eq!(decided(&candidate, &wanted()), Decision::Superseded);
+}
+
+#[test]
+fn the_first_wave_that_matches_takes_a_service_and_the_rest_goes_last() {
+    let moves = ["users", "orders", "payments"].map(row).to_vec();
+    let waves = waves(moves, &environment());
+    let names: Vec<Vec<&str>> =
+        waves.iter().map(|wave| wave.iter().map(|one| one.service.as_str()).collect()).collect();
+    assert_eq!(names, [["payments"], ["users"], ["orders"]]);
+}
+
+#[test]
+fn what_a_person_agrees_to_is_which_service_moves_from_what_to_what() {
+    let (one, other) = (row("users"), row("orders"));
+    assert_eq!(hash(&[one.clone(), other.clone()]), hash(&[other, one.clone()]));
+    assert_ne!(hash(std::slice::from_ref(&one)), hash(&[MoveRow { digest: digest('f'), ..one }]));
+}
