@@ -70,11 +70,10 @@ class Where:
         for page in self._ssm.get_paginator("get_parameters_by_path").paginate(Path=ENVIRONMENTS):
             for each in page["Parameters"]:
                 self._known[each["Name"].rsplit("/", 1)[-1]] = json.loads(each["Value"])
-        names = ", ".join(sorted(self._known)) or "none"
-        if only and only not in self._known:
-            raise WhereError(f"there is no environment {only!r}: expected one of {names}")
         if not self._known:
             raise WhereError(f"there is no environment: expected a document under {ENVIRONMENTS}/")
+        if only and only not in self._known:
+            raise WhereError(f"there is no environment {only!r}: expected {', '.join(sorted(self._known))}")
         return [only] if only else sorted(self._known)
 
     def of(self, environment: str, table: str) -> str:
@@ -92,17 +91,16 @@ class Where:
         lines = [TITLES]
         for service, row in verified.items():
             known, before = row["verified"], row.get("previous")
-            lines.append(
-                (
-                    service,
-                    f"{known['repository']}@{_short(known['digest'])}",
-                    self._labels(known["repository"], known["digest"]),
-                    _time(known["since"]),
-                    self._runs(running.get(service), known, rows.get(f"lease#{service}", {})),
-                    _short(before["digest"]) if before else "-",
-                    known.get("release") or "nobody: it ran when it was adopted",
-                )
+            line = (
+                service,
+                f"{known['repository']}@{_short(known['digest'])}",
+                self._labels(known["repository"], known["digest"]),
+                _time(known["since"]),
+                self._runs(running.get(service), known, rows.get(f"lease#{service}", {})),
+                _short(before["digest"]) if before else "-",
+                known.get("release") or "nobody: it ran when it was adopted",
             )
+            lines.append(line)
         return "\n".join([title, *_aligned(lines)])
 
     def _rows(self, environment: str, table: str) -> dict[str, dict]:

@@ -1,0 +1,167 @@
+"""README.md, held to its word: what a newcomer copies from it works, and what it names is there."""
+
+import json
+import re
+import subprocess
+from functools import cache
+
+import pytest
+import yaml
+
+import build
+from scene import Scene, put
+
+TAG_GRAMMAR = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+SHA = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b"
+SERVERS = ["# GitHub Actions:", "# AWS CodeBuild:", "// Jenkins:"]
+UNKNOWN_KEY = build.ROOT / "events/release/refused-unknown-key.out.json"
+
+
+@cache
+def text() -> str:
+    return (build.ROOT / "README.md").read_text()
+
+
+def blocks() -> list[tuple[str, str]]:
+    """The fenced blocks, with their language, free of the indentation of a list."""
+    found = re.findall(r"^( *)```(\w+)\n(.*?)^\1```$", text(), re.DOTALL | re.MULTILINE)
+    return [(word, re.sub(f"^{indent}", "", body, flags=re.MULTILINE)) for indent, word, body in found]
+
+
+def documents() -> list[dict]:
+    """Every JSON object of the page: whole blocks, arguments of commands, and what stands in a sentence."""
+    bodies = [body for language, body in blocks() if language == "json"]
+    for _, body in blocks():
+        bodies += re.findall(r"--(?:value|input) '(\{.*?\})'", body, re.DOTALL)
+    prose = re.sub(r"```.*?```", "", text(), flags=re.DOTALL)
+    bodies += re.findall(r"`(\{.*?\})`", prose, re.DOTALL)
+    return [json.loads(body) for body in bodies]
+
+
+def requests() -> list[dict]:
+    return [each for each in documents() if "environment" in each]
+
+
+def environments() -> list[dict]:
+    return [each for each in documents() if "cluster" in each]
+
+
+def matches(pattern: str, tag: str) -> bool:
+    """As `deployOn` does: `*` is any text, `?` one character, and nothing else is special."""
+    wild = {"*": ".*", "?": "."}
+    return re.fullmatch("".join(wild.get(each, re.escape(each)) for each in pattern), tag) is not None
+
+
+def tags(server: str, branch: str) -> list[str]:
+    """What a snippet's two expressions give in a plain shell: a build's tag, and an environment's."""
+    [snippet] = [body for _, body in blocks() if body.startswith(server)]
+    given = {
+        "GITHUB_REF_NAME": branch,
+        "GITHUB_SHA": SHA,
+        "CODEBUILD_WEBHOOK_HEAD_REF": f"refs/heads/{branch}",
+        "CODEBUILD_RESOLVED_SOURCE_VERSION": SHA,
+        "BRANCH_NAME": branch,
+        "GIT_COMMIT": SHA,
+    }
+    settings = re.findall(r"^\s*(?:- )?(BRANCH=.+)$", snippet, re.MULTILINE)
+    expressions = re.findall(r"^\s*(?:# )?(?:- )?(TAG=.+)$", snippet, re.MULTILINE)
+    assert len(expressions) == 2, f"{server} expected a tag per build and one per environment"
+    return [_shell([*settings, each, 'printf %s "$TAG"'], given) for each in expressions]
+
+
+def _shell(lines: list[str], variables: dict[str, str]) -> str:
+    """What a plain shell prints that knows nothing but these variables."""
+    command, variables = ["sh", "-euc", "\n".join(lines)], {"PATH": "/usr/bin:/bin", **variables}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_tags_of_a_build_server_deploy_where_the_page_says(server):
+    build_tag, environment_tag = tags(server, "main")
+    assert build_tag == f"main-{SHA[:12]}"
+    [staging] = [each for each in environments() if each["tag"] == "staging" and "deployOn" in each]
+    assert any(matches(pattern, build_tag) for pattern in staging["deployOn"])
+    assert environment_tag == staging["tag"]
+    patterns = [pattern for each in environments() for pattern in each.get("deployOn", [])]
+    assert not any(matches(pattern, environment_tag) for pattern in patterns)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("branch", ["main", "feature/x#1", "release/2026.11", "ñandú", "#1", "main-fix"])
+def test_whatever_the_branch_ecr_takes_the_tag(server, branch):
+    build_tag, _ = tags(server, branch)
+    assert TAG_GRAMMAR.fullmatch(build_tag), build_tag
+    exact = re.search(r"`(main-\?+)`", text())[1]
+    assert matches(exact, build_tag) == (branch == "main")
+    assert matches("main-*", build_tag) == (branch in ("main", "main-fix"))
+
+
+def test_yaml_is_yaml_and_the_commands_survive_it():
+    parsed = [yaml.safe_load(body) for language, body in blocks() if language == "yaml"]
+    actions, codebuild = parsed
+    lines = actions["jobs"]["push"]["steps"][-1]["run"].splitlines()
+    lines += codebuild["phases"]["build"]["commands"]
+    for server in SERVERS[:2]:
+        [snippet] = [body for _, body in blocks() if body.startswith(server)]
+        [expression] = re.findall(r"^\s*(?:- )?(TAG=.+)$", snippet, re.MULTILINE)
+        assert expression in lines
+
+
+def test_every_key_of_a_request_is_one_that_the_function_knows():
+    sentence = json.loads(UNKNOWN_KEY.read_text())["because"]
+    known = re.findall(r"`(\w+)`", sentence.split("expected one of")[1])
+    assert len(requests()) > 4
+    for request in requests():
+        assert request.keys() <= set(known), request
+
+
+def test_every_target_of_make_exists():
+    targets = re.findall(r"^([a-z-]+):", (build.ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = set(re.findall(r"(?:`|^ *)make ([a-z-]+)", text(), re.MULTILINE))
+    assert {"demo", "test", "where", "package"} <= named <= set(targets)
+
+
+def test_the_map_and_the_links_lead_somewhere():
+    [listed] = [body for _, body in blocks() if body.startswith("functions/release ")]
+    folders = [line.split()[0] for line in listed.splitlines()]
+    [definition] = re.findall(r"^statemachine/ +(\S+):", listed, re.MULTILINE)
+    files = re.findall(r"-e (events/\S+)", text()) + re.findall(r"\]\(([^)#:]+)\)", text())
+    for path in [*folders, f"statemachine/{definition}", "template.yaml", *files]:
+        assert (build.ROOT / path).exists(), path
+    real = {path.name for path in (build.ROOT / "functions").iterdir()}
+    assert {path.removeprefix("functions/") for path in folders if path.startswith("functions/")} == real
+
+
+@pytest.fixture
+def adopted(pipeline):
+    """The page's cluster, environments and live tests; gone again before they meet other tests'."""
+    [plan] = [each for each in requests() if each.get("mode") == "plan"]
+    scene = Scene(pipeline.cloud, plan["environment"], plan["repository"], "users")
+    scene.run(scene.push("baseline", "v1")["digest"])
+    scene.push(plan["image"], "v2")
+    written = {f"environments/{each['cluster']}": each for each in environments()}
+    commands = re.findall(r"--name /tidegate/(\S+)[\s\\]+--value '(\{.*?\})'", text(), re.DOTALL)
+    written |= {path: json.loads(value) for path, value in commands if path not in written}
+    assert len(written) == 3
+    for path, document in written.items():
+        quick = {"bakeSeconds": 0} if "cluster" in document else {}
+        put(pipeline.cloud, path, {**document, **quick})
+    yield scene
+    for path in written:
+        pipeline.cloud.client("ssm").delete_parameter(Name=f"/tidegate/{path}")
+
+
+def test_every_request_does_what_the_page_says(pipeline, adopted):
+    """The real machine, in the page's order: from the first plan to the end of a freeze."""
+    runs = []
+    for request in requests():
+        if request.get("release") == "<id>":
+            request["release"] = runs[1].name
+        runs.append(pipeline.run(request))
+    outcomes = [run.outcome for run in runs]
+    assert outcomes == ["Planned", "Deployed", "Deployed", "Refused", "Answered", "Answered"]
+    assert [move["service"] for move in runs[0].output["plan"]] == ["users"]
+    assert "already" in runs[3].cause  # it is back since the request before
+    assert set(adopted.answers().values()) == {"hello from v1"}
