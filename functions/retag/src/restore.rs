@@ -81,4 +81,10 @@ mod tests {
         assert_eq!(plan.tags.len(), 1);
         assert_eq!(plan.stayed, ["users"]);
     }
+
+    #[test]
+    fn a_service_of_which_nobody_knows_keeps_the_tag_too() {
+        let plan = plan(&repository(), [&with(Verdict::Inconclusive, None)].into_iter());
+        assert_eq!((plan.tags.len(), plan.stayed.len()), (0, 1));
+    }
 }

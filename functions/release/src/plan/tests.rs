@@ -178,6 +178,9 @@ fn a_newer_push_wins() {
     let mut candidate = candidate(":main-1");
     candidate.row.order = Some(OrderKey::new(Timestamp::from_millis(5001), None));
     assert_eq!(decided(&candidate, &wanted()), Decision::Superseded);
+    // Its own key is there when a release plans again under its leases.
+    candidate.row.order = Some(OrderKey::new(Timestamp::from_millis(5000), Some(&digest('b'))));
+    assert!(matches!(decided(&candidate, &wanted()), Decision::Move(_)));
 }
 
 #[test]

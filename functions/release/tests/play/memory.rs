@@ -115,7 +115,8 @@ pub struct Notebook {
     pub written: RefCell<Vec<String>>,
     pub head: RefCell<Option<HeadRow>>,
     pub moves: RefCell<Vec<(MoveKey, MoveRow)>>,
-    pub lease: RefCell<Option<LeaseRow>>,
+    /// A service that somebody else holds.
+    pub lease: RefCell<Option<(ServiceName, LeaseRow)>>,
     pub service: RefCell<ServiceRow>,
 }
 
@@ -187,14 +188,14 @@ impl Book for Notebook {
     async fn take(
         &self,
         _: &EnvironmentName,
-        _: &ServiceName,
+        service: &ServiceName,
         _: &Run,
         _: Option<&LeaseRow>,
         _: Timestamp,
     ) -> Result<Taken, Fault> {
         match self.lease.borrow().clone() {
-            Some(held) => Ok(Taken::Held(held)),
-            None => self.write("take").map(|()| Taken::Yes(1)),
+            Some((held, by)) if held == *service => Ok(Taken::Held(by)),
+            _ => Notebook::write(self, "take").map(|()| Taken::Yes(1)),
         }
     }
     async fn free(&self, _: &EnvironmentName, _: &ServiceName, _: &Run, _: Timestamp) -> Result<(), Fault> {

@@ -2,6 +2,7 @@
 
 use crate::memory::{Notebook, Shop, digest};
 use pipeline::clock::Timestamp;
+use pipeline::ids::ServiceName;
 use pipeline::rows::{LeaseRow, Verdict};
 use release::Release;
 use serde_json::{Value, json};
@@ -54,8 +55,7 @@ async fn a_good_release_is_written_down_baked_and_closed() {
 #[tokio::test]
 async fn nothing_is_held_while_another_release_holds_the_lease() {
     let release = opened().await;
-    let held = json!({"holder": "other", "release": "r0", "fence": 1, "since": "2026-11-23T09:59:00Z"});
-    *release.book.lease.borrow_mut() = Some(serde_json::from_value::<LeaseRow>(held).unwrap());
+    hold(&release, "users");
     let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:00:06Z").await;
     assert_eq!((&waiting["next"], &waiting["pauseSeconds"]), (&json!("Waiting"), &json!(10)));
     assert!(release.book.written.take().is_empty());
@@ -64,6 +64,24 @@ async fn nothing_is_held_while_another_release_holds_the_lease() {
     let expired = ask(&release, "lease", json!({}), "2026-11-23T11:00:00Z").await;
     assert_eq!(expired["next"], "Expired");
     assert_eq!(expired["because"], "users is held by release r0, for longer than 60 minutes");
+}
+
+fn hold(release: &Release<Shop, Notebook>, service: &str) {
+    let held = json!({"holder": "other", "release": "r0", "fence": 1, "since": "2026-11-23T09:59:00Z"});
+    let held: LeaseRow = serde_json::from_value(held).unwrap();
+    *release.book.lease.borrow_mut() = Some((ServiceName::parse(service).unwrap(), held));
+}
+
+#[tokio::test]
+async fn what_was_taken_is_freed_when_the_next_lease_is_held() {
+    let release = opened().await;
+    if let Some(head) = release.book.head.borrow_mut().as_mut() {
+        head.services.push(ServiceName::parse("zebra").unwrap());
+    }
+    hold(&release, "zebra");
+    let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:00:06Z").await;
+    assert_eq!(waiting["because"], "zebra is held by release r0");
+    assert_eq!(release.book.written.take(), ["take", "free"]);
 }
 
 #[tokio::test]
