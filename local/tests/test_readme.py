@@ -137,10 +137,10 @@ def test_the_map_and_the_links_lead_somewhere():
 @pytest.fixture
 def adopted(pipeline):
     """The page's cluster, environments and live tests; gone again before they meet other tests'."""
-    [plan] = [each for each in requests() if each.get("mode") == "plan"]
-    scene = Scene(pipeline.cloud, plan["environment"], plan["repository"], "users")
+    [wanted] = [each for each in requests() if "image" in each]
+    scene = Scene(pipeline.cloud, wanted["environment"], wanted["repository"], "users")
     scene.run(scene.push("baseline", "v1")["digest"])
-    scene.push(plan["image"], "v2")
+    scene.push(wanted["image"], "v2")
     written = {f"environments/{each['cluster']}": each for each in environments()}
     commands = re.findall(r"--name /tidegate/(\S+)[\s\\]+--value '(\{.*?\})'", text(), re.DOTALL)
     written |= {path: json.loads(value) for path, value in commands if path not in written}
@@ -162,6 +162,6 @@ def test_every_request_does_what_the_page_says(pipeline, adopted):
         runs.append(pipeline.run(request))
     outcomes = [run.outcome for run in runs]
     assert outcomes == ["Planned", "Deployed", "Deployed", "Refused", "Answered", "Answered"]
-    assert [move["service"] for move in runs[0].output["plan"]] == ["users"]
+    assert [(one["service"], one["blocked"]) for one in runs[0].output["services"]] == [("users", None)]
     assert "already" in runs[3].cause  # it is back since the request before
     assert set(adopted.answers().values()) == {"hello from v1"}

@@ -157,3 +157,14 @@ def test_a_release_that_died_is_rolled_back_on_request(pipeline, name):
     assert back.outcome == "Deployed", back.cause
     assert "WaitForLeases" in back.states
     assert set(scene.digests()) == {ran} and set(scene.answers().values()) == {"hello from v1"}
+
+
+def test_an_older_image_under_the_environments_tag_is_a_wanted_revert(pipeline, scene):
+    tag = scene.environment
+    first, _ = pipeline.push(scene, tag, "v2"), pipeline.push(scene, tag, "v3")
+    assert scene.push(tag, "v2")["digest"] == first.digest
+    pushes = lambda: watch.by_push(pipeline.cloud, pipeline.machine, first.digest, tag)  # noqa: E731
+    eventually(lambda: len(pushes()) == 2, "the second push of v2 started an execution")
+    back = watch.follow(pipeline.cloud, pushes()[-1])
+    assert back.outcome == "Deployed", back.cause
+    assert set(scene.answers().values()) == {"hello from v2"}

@@ -119,6 +119,11 @@ identifier!(
 );
 
 impl Digest {
+    /// Returns a digest that no image has, for where any will do.
+    pub fn any() -> Option<Self> {
+        Digest::parse(format!("sha256:{}", "0".repeat(64))).ok()
+    }
+
     /// Returns the first twelve hexadecimal digits: enough for people.
     pub fn short(&self) -> &str {
         self.0.get(7..19).unwrap_or(&self.0)

@@ -38,6 +38,21 @@ pub struct Opened {
     pub approval_minutes: u32,
     /// What would move, wave by wave; at most [`SHOWN`] of them.
     pub plan: Vec<Planned>,
+    /// Which services could be moved at all, where that was the question.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Managed>,
+}
+
+/// A service of an environment, and whether a release could move it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Managed {
+    /// The service.
+    pub service: ServiceName,
+    /// The repository of its image.
+    pub repository: Option<Repository>,
+    /// What is in the way, if anything is.
+    pub blocked: Option<String>,
 }
 
 /// How many moves an answer shows; the ledger has them all.
@@ -65,7 +80,7 @@ impl Opened {
     /// Makes an answer that plans nothing.
     pub fn without_plan(next: Opening, environment: Option<&EnvironmentName>, because: String) -> Self {
         let environment = environment.map(ToString::to_string).unwrap_or_default();
-        Opened { next, because, environment, approval_minutes: 0, plan: Vec::new() }
+        Opened { next, because, environment, approval_minutes: 0, plan: Vec::new(), services: Vec::new() }
     }
 }
 

@@ -136,6 +136,9 @@ impl<W: World, B: Book> Release<W, B> {
                 None => To::Previous,
             }));
         }
+        if request.mode == Mode::Plan && request.image.is_none() {
+            return Ok(Ok(To::Present));
+        }
         let (Some(repository), Some(image)) = (&request.repository, &request.image) else {
             if environment.from.is_some() {
                 return Err(Fault::NotSupported("a request without \"repository\" and \"image\"".to_owned()));

@@ -11,7 +11,7 @@ use pipeline::rows::{HeadRow, MoveRow};
 use crate::answer::{Opened, Opening, Planned, SHOWN};
 use crate::book::Book;
 use crate::case::Case;
-use crate::plan;
+use crate::plan::{self, To};
 use crate::request::Mode;
 use crate::survey::{Survey, Target};
 use crate::trigger::{self, Trigger};
@@ -56,6 +56,13 @@ impl<W: World, B: Book> Release<W, B> {
         }
         let answer = |next, why| Ok(Opened::without_plan(next, Some(&name), why));
         let target = Target { name: &name, environment, order: &order, release: &run.release };
+        if wanted.to == To::Present {
+            let services = self.inspect(target, &wanted).await?;
+            let free = services.iter().filter(|one| one.blocked.is_none()).count();
+            let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
+            let planned = Opened::without_plan(Opening::Planned, Some(&name), because);
+            return Ok(Opened { services: services.into_iter().take(SHOWN).collect(), ..planned });
+        }
         let moves = match self.survey(target, &wanted, None).await? {
             Survey::Refused(why) => return answer(Opening::Refused, why),
             Survey::Nothing(why) if asked => return answer(Opening::Refused, why),
@@ -80,7 +87,14 @@ impl<W: World, B: Book> Release<W, B> {
             plan::on_failure(environment)
         );
         let approval_minutes = environment.approval_minutes;
-        let opened = |next| Opened { next, because, environment: name.to_string(), approval_minutes, plan };
+        let opened = |next| Opened {
+            next,
+            because,
+            environment: name.to_string(),
+            approval_minutes,
+            plan,
+            services: Vec::new(),
+        };
         if mode == Mode::Plan {
             return Ok(opened(Opening::Planned));
         }

@@ -44,6 +44,8 @@ pub enum To {
     Previous,
     /// What a release that died wrote down as its way back.
     RestorePointsOf(ReleaseId),
+    /// What they run: nothing moves, and it only shows what could.
+    Present,
 }
 
 impl To {
@@ -53,6 +55,7 @@ impl To {
             To::Image(digest) => digest.short().to_owned(),
             To::Previous => "what was verified before".to_owned(),
             To::RestorePointsOf(release) => format!("the restore points of {release}"),
+            To::Present => "what runs".to_owned(),
         }
     }
 }
@@ -139,6 +142,16 @@ pub fn decide(
         return Decision::There;
     }
     Decision::Move(Box::new(row(candidate, wanted, name, environment, primary, restore)))
+}
+
+/// Tells why a service could not be moved now, whatever the image.
+pub fn blocker(candidate: &Candidate) -> Option<String> {
+    let way_back = |primary| restore_point(candidate, primary).err();
+    let no_way_back = |why| format!("no known good version to return to: {why}");
+    unfit(candidate).or_else(|| match settled(&candidate.service) {
+        Ok(primary) => way_back(primary).map(no_way_back),
+        Err(why) => Some(why),
+    })
 }
 
 /// Tells why a service can never be moved as it is.

@@ -6,10 +6,12 @@ use pipeline::Fault;
 use pipeline::document::nearest;
 use pipeline::environment::Environment;
 use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::image::ImageReference;
 use pipeline::rows::{FrozenRow, MoveRow, OrderKey, Quarantine, ServiceRow};
 use pipeline::service::Deployment;
 
 use crate::Release;
+use crate::answer::Managed;
 use crate::book::Book;
 use crate::plan::{self, Candidate, Decision, To, Wanted};
 use crate::request::Image;
@@ -95,6 +97,25 @@ impl<W: World, B: Book> Release<W, B> {
         })
     }
 
+    /// Looks at every service of an environment, and says which could be moved and what blocks the others.
+    pub async fn inspect(&self, target: Target<'_>, wanted: &Wanted) -> Result<Vec<Managed>, Fault> {
+        let mut managed = Vec::new();
+        for service in self.world.services(&target.environment.cluster, None).await? {
+            let name = service.name.clone();
+            managed.push(match self.candidate(service, target, wanted).await? {
+                Some(candidate) => {
+                    let blocked = plan::blocker(&candidate);
+                    Managed { service: name, repository: Some(candidate.repository), blocked }
+                }
+                None => {
+                    let why = "none of its images is in an ECR repository of this account and region";
+                    Managed { service: name, repository: None, blocked: Some(why.to_owned()) }
+                }
+            });
+        }
+        Ok(managed)
+    }
+
     /// Gathers what a decision about a service needs; none if it is not meant.
     async fn candidate(
         &self,
@@ -129,6 +150,16 @@ impl<W: World, B: Book> Release<W, B> {
         let image = match &wanted.to {
             To::Image(digest) => wanted.repository.clone().map(|repository| (repository, digest.clone())),
             To::Previous => row.previous.clone().map(|known| (known.repository, known.digest)),
+            To::Present => {
+                let ours = |image: &&ImageReference| {
+                    image.registry == wanted.registry && image.region == wanted.region
+                };
+                let image = service.images.iter().map(|(_, image)| image).find(ours).cloned();
+                // Which digest it is does not matter to whether the service could be moved.
+                let pinned =
+                    |image: ImageReference| Some((image.repository, image.digest.or_else(Digest::any)?));
+                image.and_then(pinned)
+            }
             To::RestorePointsOf(release) => {
                 let row = self.move_of(release, &service.name).await?;
                 row.and_then(|row| Some((row.repository, row.restore?.digest)))

@@ -83,16 +83,24 @@ impl World for Shop {
         Ok(serde_json::from_value(documents).unwrap())
     }
     async fn services(&self, _: &str, _: Option<&[ServiceName]>) -> Result<Vec<Service>, Fault> {
-        Ok(vec![service("users", "ROLLING"), service("orders", "BLUE_GREEN")])
+        let mut services =
+            ["users", "legacy", "idle", "busy", "split", "newer"].map(|name| service(name, "ROLLING"));
+        let [_, legacy, idle, busy, ..] = &mut services;
+        legacy.controller = "CODE_DEPLOY".to_owned();
+        idle.desired = 0;
+        busy.deployments.iter_mut().for_each(|one| one.rollout = Rollout::InProgress);
+        Ok(services.into_iter().chain([service("orders", "BLUE_GREEN")]).collect())
     }
-    async fn running(&self, _: &str, _: &Service, _: &[String]) -> Result<Digests, Fault> {
-        Ok(Digests { seen: [digest('a')].into(), unknown: false })
+    async fn running(&self, _: &str, service: &Service, _: &[String]) -> Result<Digests, Fault> {
+        let other = if service.name.as_str() == "split" { 'c' } else { 'a' };
+        Ok(Digests { seen: [digest('a'), digest(other)].into(), unknown: false })
     }
     async fn revision(&self, _: &TaskDefinitionArn) -> Result<String, Fault> {
         Ok("{}".to_owned())
     }
-    async fn loss(&self, _: &TaskDefinitionArn, _: &[String], _: &Digest) -> Result<Option<String>, Fault> {
-        Ok(None)
+    async fn loss(&self, arn: &TaskDefinitionArn, _: &[String], _: &Digest) -> Result<Option<String>, Fault> {
+        let lost = format!("the task definition {arn} has brandNew.mode, which a copy would lose");
+        Ok(arn.as_str().contains("newer").then_some(lost))
     }
     async fn images(&self, _: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault> {
         let there = |image: &Image| match image {
