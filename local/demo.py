@@ -2,9 +2,9 @@
 
     python local/demo.py [--keep]
 
-Exit code 0 means that the good one is Deployed and the bad ones are RolledBack, that after each of them every task
-reports the good digest and every target answers with the good version, and that all alerts came by SNS and by
-webhook.
+Exit code 0 means that the good one is Deployed and the bad ones are RolledBack, that after each of them every
+task reports the good digest and every target answers with the good version, and that all alerts came by SNS
+and by webhook.
 """
 
 import argparse
@@ -118,7 +118,7 @@ class Demo:
         self.scene = scene
 
     def acts(self) -> list[str]:
-        """Plays one act after the other, up to the first that does not end as it has to; returns its faults."""
+        """Plays one act after the other, up to the first that ends otherwise than it has to; returns why."""
         proofs: list[Proof] = []
         for act in ACTS:
             # What a bad image leaves behind is what the good one before it has left.
@@ -140,7 +140,8 @@ class Demo:
         by_topic, by_webhook = self.inbox.about(run.name)
         running, tagged, answers = scene.digests(), scene.tagged(scene.environment), scene.answers()
         digest, version = (good.digest, good.version) if good else (digest, act.version)
-        return Proof(pushed, digest, version, run, running, tagged, answers, by_topic, by_webhook, act.outcome)
+        seen = (running, tagged, answers, by_topic, by_webhook)
+        return Proof(pushed, digest, version, run, *seen, expected=act.outcome)
 
     def tell(self, proof: Proof) -> None:
         """Shows the timeline."""

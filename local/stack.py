@@ -30,7 +30,7 @@ class StackError(Exception):
 
 
 def lay_out(binaries: Path, build: Path, template: Path = ROOT / "template.yaml") -> None:
-    """Fills `build` with what `sam build` leaves: the template, and a folder with a bootstrap per function."""
+    """Fills `build` with what `sam build` leaves: the template, and a bootstrap per function in its folder."""
     build.mkdir(parents=True, exist_ok=True)
     document = yaml_parse(template.read_text())
     for name, resource in _of_type(document, _FUNCTION):

@@ -60,6 +60,14 @@ class Pipeline:
         described = self.cloud.client("stepfunctions").describe_execution(executionArn=run.execution)
         return json.loads(described["input"])
 
+    def pages(self) -> int:
+        """How many calls it takes to read all environments, ten a page: each scene has added one."""
+        calls, more = 0, {}
+        while calls == 0 or more:
+            page = self.cloud.client("ssm").get_parameters_by_path(Path="/tidegate/environments", **more)
+            calls, more = calls + 1, {"NextToken": page["NextToken"]} if page.get("NextToken") else {}
+        return calls
+
     def row(self, run: watch.Run, sort: str) -> dict:
         """A row of the release in the ledger, plain texts alone."""
         key = {"pk": {"S": f"release#{run.name}"}, "sk": {"S": sort}}

@@ -105,7 +105,8 @@ def _kill(cloud, function: str) -> list[int]:
     for process in Path("/proc").iterdir():
         with suppress(OSError):
             environment = (process / "environ").read_bytes().decode(errors="replace")
-            if f"AWS_LAMBDA_FUNCTION_NAME=tidegate-{logical}" in environment and cloud.endpoint in environment:
+            named = f"AWS_LAMBDA_FUNCTION_NAME=tidegate-{logical}" in environment
+            if named and cloud.endpoint in environment:
                 os.kill(int(process.name), signal.SIGKILL)
                 killed.append(int(process.name))
     return killed

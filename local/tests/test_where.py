@@ -71,7 +71,7 @@ def test_one_query_for_an_environment_and_no_scan(pipeline, released):
     calls = pipeline.cloud.calls(agent="where")[before:]
     assert Counter(call["operation"] for call in calls) == {
         "DescribeStacks": 1,
-        "GetParametersByPath": 1,
+        "GetParametersByPath": pipeline.pages(),
         "Query": 1,
         "DescribeServices": 1,
         "DescribeImages": 1,
