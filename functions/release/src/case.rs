@@ -94,19 +94,9 @@ impl<W: World, B: Book> Release<W, B> {
         let Some(environment) = environments.get(&name) else {
             return refused(unknown_environment(&name, environments));
         };
-        let reason = request.reason.clone();
         match request.mode {
             Mode::Deploy | Mode::Plan | Mode::Rollback => {}
-            Mode::Freeze | Mode::Resume => {
-                let frozen = request.mode == Mode::Freeze;
-                let because = reason.unwrap_or_else(|| "on request".to_owned());
-                let because_too = because.clone();
-                let row = FrozenRow { frozen, by: run.release.clone(), because, since: now };
-                self.book.freeze(&name, &row).await?;
-                let done = if frozen { "lets no release in from now on" } else { "lets releases in again" };
-                let why = format!("{name} {done} ({because_too})");
-                return Ok(Err(Opened::without_plan(Opening::Answered, Some(&name), why)));
-            }
+            Mode::Freeze | Mode::Resume => return Ok(Err(self.freeze(request, run, now).await?)),
             Mode::Approve | Mode::Reject | Mode::Reconcile => {
                 return Err(Fault::NotSupported(format!("the mode {:?} of a request", request.mode)));
             }
@@ -118,9 +108,19 @@ impl<W: World, B: Book> Release<W, B> {
         };
         let order = OrderKey::new(now, if let To::Image(digest) = &to { Some(digest) } else { None });
         let (registry, region) = (home.account, home.region);
-        let Request { repository, services, force, mode, .. } = request;
+        let Request { repository, services, force, reason, mode, .. } = request;
         let wanted = Wanted { registry, region, repository, to, services, force, reason };
         Ok(Ok(Case { name, wanted, order, mode, asked: true }))
+    }
+
+    /// Freezes an environment, or lets releases in again.
+    async fn freeze(&self, request: Request, run: &Run, now: Timestamp) -> Result<Opened, Fault> {
+        let (name, frozen) = (request.environment, request.mode == Mode::Freeze);
+        let because = request.reason.unwrap_or_else(|| "on request".to_owned());
+        let done = if frozen { "lets no release in from now on" } else { "lets releases in again" };
+        let why = format!("{name} {done} ({because})");
+        self.book.freeze(&name, &FrozenRow { frozen, by: run.release.clone(), because, since: now }).await?;
+        Ok(Opened::without_plan(Opening::Answered, Some(&name), why))
     }
 
     /// Tells what the services of a request are to run, or why that is unknown.
