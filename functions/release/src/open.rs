@@ -11,7 +11,7 @@ use pipeline::rows::{HeadRow, MoveRow};
 use crate::answer::{Opened, Opening, Planned, SHOWN};
 use crate::book::Book;
 use crate::case::Case;
-use crate::plan::{self, To};
+use crate::plan::{self, To, Wanted};
 use crate::request::Mode;
 use crate::survey::{Survey, Target};
 use crate::trigger::{self, Trigger};
@@ -54,58 +54,69 @@ impl<W: World, B: Book> Release<W, B> {
         if let Some(what) = unsupported(environment) {
             return Err(Fault::NotSupported(format!("{what} of the environment {name}")));
         }
-        let answer = |next, why| Ok(Opened::without_plan(next, Some(&name), why));
         let target = Target { name: &name, environment, order: &order, release: &run.release };
         if wanted.to == To::Present {
-            let services = self.inspect(target, &wanted).await?;
-            let free = services.iter().filter(|one| one.blocked.is_none()).count();
-            let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
-            let planned = Opened::without_plan(Opening::Planned, Some(&name), because);
-            return Ok(Opened { services: services.into_iter().take(SHOWN).collect(), ..planned });
+            return self.manageable(target, &wanted).await;
         }
-        let moves = match self.survey(target, &wanted, None).await? {
-            Survey::Refused(why) => return answer(Opening::Refused, why),
-            Survey::Nothing(why) if asked => return answer(Opening::Refused, why),
+        let moves = match self.moves(target, &wanted, asked).await? {
+            Ok(moves) => moves,
+            Err((next, why)) => return Ok(Opened::without_plan(next, Some(&name), why)),
+        };
+        let opened = opened(&moves, target, &wanted);
+        if mode == Mode::Plan {
+            return Ok(Opened { next: Opening::Planned, ..opened });
+        }
+        self.write_down(target, &wanted, moves, now).await?;
+        Ok(opened)
+    }
+
+    /// Says which services of an environment could be moved at all.
+    async fn manageable(&self, target: Target<'_>, wanted: &Wanted) -> Result<Opened, Fault> {
+        let services = self.inspect(target, wanted).await?;
+        let free = services.iter().filter(|one| one.blocked.is_none()).count();
+        let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
+        let planned = Opened::without_plan(Opening::Planned, Some(target.name), because);
+        Ok(Opened { services: services.into_iter().take(SHOWN).collect(), ..planned })
+    }
+
+    /// Plans; or says where the release ends, and why.  Whoever asked is refused where a push is ignored.
+    async fn moves(
+        &self,
+        target: Target<'_>,
+        wanted: &Wanted,
+        asked: bool,
+    ) -> Result<Result<Vec<MoveRow>, (Opening, String)>, Fault> {
+        let moves = match self.survey(target, wanted, None).await? {
+            Survey::Moves(moves) => moves,
+            Survey::Refused(why) => return Ok(Err((Opening::Refused, why))),
+            Survey::Nothing(why) if asked => return Ok(Err((Opening::Refused, why))),
             Survey::There(why) if asked => {
-                return answer(Opening::Refused, format!("{why}; \"force\" goes on"));
+                return Ok(Err((Opening::Refused, format!("{why}; \"force\" goes on"))));
             }
             Survey::Nothing(why) | Survey::There(why) | Survey::Superseded(why) => {
-                return answer(Opening::Ignored, why);
+                return Ok(Err((Opening::Ignored, why)));
             }
-            Survey::Moves(moves) => moves,
         };
-        if let Some(why) = self.immovable(&moves).await? {
-            return answer(Opening::Refused, why);
-        }
-        let plan = planned(moves.clone(), environment);
-        let because = format!(
-            "{} in {}: {} to {}; on failure: {}",
-            plural(moves.len(), "service"),
-            environment.cluster,
-            plan.first().and_then(|one| one.from.as_ref()).map_or("nothing", |from| from.short()),
-            wanted.to.words(),
-            plan::on_failure(environment)
-        );
-        let approval_minutes = environment.approval_minutes;
-        let opened = |next| Opened {
-            next,
-            because,
-            environment: name.to_string(),
-            approval_minutes,
-            plan,
-            services: Vec::new(),
-        };
-        if mode == Mode::Plan {
-            return Ok(opened(Opening::Planned));
-        }
+        let immovable = self.immovable(&moves).await?;
+        Ok(immovable.map_or(Ok(moves), |why| Err((Opening::Refused, why))))
+    }
+
+    /// Writes an accepted plan down: its place among the pushes, and the head of the release.
+    async fn write_down(
+        &self,
+        target: Target<'_>,
+        wanted: &Wanted,
+        moves: Vec<MoveRow>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         for one in &moves {
-            self.book.order(&name, &one.service, &order).await?;
+            self.book.order(target.name, &one.service, target.order).await?;
         }
         let head = HeadRow {
-            environment: name.clone(),
-            policy: environment.clone(),
-            request: serde_json::to_value(&wanted).map_err(|error| Fault::Defect(error.to_string()))?,
-            order: order.clone(),
+            environment: target.name.clone(),
+            policy: target.environment.clone(),
+            request: serde_json::to_value(wanted).map_err(|error| Fault::Defect(error.to_string()))?,
+            order: target.order.clone(),
             opened: now,
             plan: plan::hash(&moves),
             services: moves.into_iter().map(|one| one.service).collect(),
@@ -113,11 +124,7 @@ impl<W: World, B: Book> Release<W, B> {
             outcome: None,
             token: None,
         };
-        self.book.open(&run.release, &head).await?;
-        Ok(opened(match environment.approval {
-            Approval::Required => Opening::AskApproval,
-            Approval::None => Opening::TakeLeases,
-        }))
+        self.book.open(target.release, &head).await
     }
 
     /// Tells which tag could not be moved: before anything is written, and not when half of it is.
@@ -129,11 +136,10 @@ impl<W: World, B: Book> Release<W, B> {
             let mutability = self.world.mutability(&source).await?;
             let tags = moves.iter().filter(|row| row.repository == *repository).map(|row| row.tag.as_str());
             // What is behind the prefix of a keep-tag does not matter to a filter for all of them.
-            if let Some(tag) = tags.chain(["tidegate.x"]).find(|tag| !mutability.moves(tag)) {
-                let tag = tag.trim_end_matches('x');
+            if let Some(tag) = tags.chain(["tidegate.any"]).find(|tag| !mutability.moves(tag)) {
+                let filter = if tag == "tidegate.any" { "tidegate.*" } else { tag };
                 return Ok(Some(format!(
-                    "the tags {tag}{} of {repository} are immutable: expected the exclusion filters {} and tidegate.*",
-                    if tag.ends_with('.') { "*" } else { "" },
+                    "the tags {filter} of {repository} are immutable: expected the exclusion filters {} and tidegate.*",
                     moves.first().map_or("", |row| row.tag.as_str())
                 )));
             }
@@ -149,6 +155,26 @@ fn unsupported(environment: &Environment) -> Option<&'static str> {
         Environment { promote: Promote::Auto, .. } => Some("\"promote\": \"auto\""),
         _ => None,
     }
+}
+
+/// Says what would happen, and where an accepted release goes.
+fn opened(moves: &[MoveRow], target: Target<'_>, wanted: &Wanted) -> Opened {
+    let environment = target.environment;
+    let plan = planned(moves.to_vec(), environment);
+    let because = format!(
+        "{} in {}: {} to {}; on failure: {}",
+        plural(moves.len(), "service"),
+        environment.cluster,
+        plan.first().and_then(|one| one.from.as_ref()).map_or("nothing", |from| from.short()),
+        wanted.to.words(),
+        plan::on_failure(environment)
+    );
+    let next = match environment.approval {
+        Approval::Required => Opening::AskApproval,
+        Approval::None => Opening::TakeLeases,
+    };
+    let approval_minutes = environment.approval_minutes;
+    Opened { approval_minutes, plan, ..Opened::without_plan(next, Some(target.name), because) }
 }
 
 /// Shows a plan, wave by wave.
