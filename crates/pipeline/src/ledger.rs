@@ -259,11 +259,6 @@ impl Ledger {
             }
         }
     }
-
-    /// Returns the client and the table's name, for writes that only one function makes.
-    pub fn raw(&self) -> (&Client, &str) {
-        (&self.client, &self.table)
-    }
 }
 
 /// Tells whether a write was refused by its own condition.
@@ -272,7 +267,7 @@ fn is_refused<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
 }
 
 /// Writes a row as DynamoDB keeps it, its keys included.
-pub fn item_of<Row: Serialize>(key: &Key, row: &Row) -> Result<HashMap<String, AttributeValue>, Fault> {
+fn item_of<Row: Serialize>(key: &Key, row: &Row) -> Result<HashMap<String, AttributeValue>, Fault> {
     let mut item = attributes_of(key, row)?;
     item.extend(key.attributes());
     Ok(item)

@@ -109,7 +109,7 @@ impl<P: Port> Retag<P> {
         let place = Place::of(row);
         let seen = self.port.look(&place, &plan.tags).await?;
         for change in tags::missing(&plan.tags, &seen)? {
-            let holder = moves.iter().find(|(_, row)| change.service.as_ref() == Some(&row.service));
+            let holder = moves.iter().find(|(_, row)| change.tagging.service.as_ref() == Some(&row.service));
             let (key, row) = holder.map_or((first, row), |(key, row)| (key, row));
             self.port.check_lease(key, row).await?;
             self.write(&place, row, change, now).await?;

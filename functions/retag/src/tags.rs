@@ -34,13 +34,6 @@ pub struct Change<'a> {
     pub image: &'a Manifest,
 }
 
-impl std::ops::Deref for Change<'_> {
-    type Target = Tagging;
-    fn deref(&self) -> &Tagging {
-        self.tagging
-    }
-}
-
 /// Returns the tags of a move, in the order in which they are written.
 ///
 /// What is replaced gets its keep-tag first: without it, moving the environment's tag could leave the way back
@@ -92,7 +85,7 @@ mod tests {
     use crate::registry::tests::{digest, image, row};
 
     fn names(changes: &[Change<'_>]) -> Vec<(String, Digest)> {
-        changes.iter().map(|change| (change.tag.clone(), change.digest.clone())).collect()
+        changes.iter().map(|change| (change.tagging.tag.clone(), change.tagging.digest.clone())).collect()
     }
 
     #[test]
