@@ -55,6 +55,12 @@ pub struct Environment {
     /// How long a service may take from its update to a verdict.
     #[serde(default = "quarter_in_seconds")]
     pub health_timeout_seconds: u32,
+    /// Alarms by service name or pattern: they have to stay quiet while a wave bakes.
+    #[serde(default)]
+    pub alarms: BTreeMap<String, Vec<String>>,
+    /// Names and patterns of services that nothing may put back by itself.
+    #[serde(default)]
+    pub forward_only: Vec<String>,
     /// How long a wave is watched after its last verdict.
     #[serde(default = "minute_in_seconds")]
     pub bake_seconds: u32,
@@ -153,10 +159,35 @@ impl Environment {
         }
     }
 
+    /// Tells whether nothing may put a service back by itself.
+    pub fn is_forward_only(&self, service: &ServiceName) -> bool {
+        matches_any(&self.forward_only, service)
+    }
+
+    /// Returns the alarms that are configured for a service.
+    pub fn alarms_of(&self, service: &ServiceName) -> impl Iterator<Item = &String> {
+        let ours = self.alarms.iter().filter(|(pattern, _)| matches(pattern, service));
+        ours.flat_map(|(_, alarms)| alarms)
+    }
+
+    /// Returns the wave that takes a service: the first that matches; the one after the last if none does.
+    pub fn wave_of(&self, service: &ServiceName) -> usize {
+        self.waves.iter().position(|wave| matches_any(wave, service)).unwrap_or(self.waves.len())
+    }
+
     /// Tells whether a push of `tag` starts a release here: a build tag that matches, or the environment's own.
     pub fn takes(&self, tag: &Tag) -> bool {
         self.tag == *tag || self.deploy_on.iter().any(|pattern| WildMatch::new(pattern).matches(tag.as_str()))
     }
+}
+
+/// Tells whether a service has a name, or fits a pattern with `*` and `?`.
+pub fn matches(pattern: &str, service: &ServiceName) -> bool {
+    WildMatch::new(pattern).matches(service.as_str())
+}
+
+fn matches_any(patterns: &[String], service: &ServiceName) -> bool {
+    patterns.iter().any(|pattern| matches(pattern, service))
 }
 
 /// All environments of the account and region, by name.
@@ -218,6 +249,24 @@ mod tests {
         let takes = |tag: &str| environment.takes(&Tag::parse(tag).unwrap());
         assert!(takes("dev") && takes("main-1a2b3c"));
         assert!(!takes("develop") && !takes("feature-main-1") && !takes("main"));
+    }
+
+    #[test]
+    fn patterns_give_a_service_its_wave_its_alarms_and_its_direction() {
+        let environment: Environment = document::read(
+            "dev",
+            json!({"cluster": "dev", "tag": "dev", "waves": [["canary"], ["api-*", "web"]],
+                   "alarms": {"*": ["shop-5xx"], "api-*": ["api-latency"]}, "forwardOnly": ["*-db"]}),
+        )
+        .unwrap();
+        let of = |name: &str| {
+            let service = ServiceName::parse(name).unwrap();
+            let alarms = environment.alarms_of(&service).cloned().collect::<Vec<_>>().join(" ");
+            (environment.wave_of(&service), alarms, environment.is_forward_only(&service))
+        };
+        assert_eq!(of("canary"), (0, "shop-5xx".to_owned(), false));
+        assert_eq!(of("api-users"), (1, "shop-5xx api-latency".to_owned(), false));
+        assert_eq!(of("users-db"), (2, "shop-5xx".to_owned(), true));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rows::{MoveRow, Verdict};
+use crate::rows::{MoveRow, Undo, Verdict};
 
 /// The six fates; every move of a closed release has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,8 +23,8 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// Reads the fate of a move.
-    pub fn of(row: &MoveRow) -> Fate {
+    /// Reads the fate of a move, given what of its release is undone.
+    pub fn of(row: &MoveRow, undo: Option<Undo>) -> Fate {
         if row.verdict == Some(Verdict::Superseded) {
             return Fate::Superseded;
         }
@@ -32,6 +32,10 @@ impl Fate {
             return if row.undo_verdict == Some(Verdict::Healthy) { Fate::Undone } else { Fate::NeedsHuman };
         }
         match (row.touched, row.verdict) {
+            // The others are back, and its own way back never began.
+            (Some(_), Some(Verdict::Healthy)) if undo == Some(Undo::All) && !row.forward_only => {
+                Fate::NeedsHuman
+            }
             (Some(_), Some(Verdict::Healthy)) => Fate::Deployed,
             (Some(_), _) => Fate::NeedsHuman,
             (None, None) if row.started.is_none() && row.failure.is_none() => Fate::Untouched,
@@ -46,6 +50,10 @@ mod tests {
     use serde_json::{Value, json};
 
     fn check(fields: Value, expected: Fate) {
+        check_undone(fields, None, expected);
+    }
+
+    fn check_undone(fields: Value, undo: Option<Undo>, expected: Fate) {
         let mut row = json!({
             "environment": "dev", "tag": "dev", "cluster": "dev", "service": "users", "registry": "123456789012",
             "repository": "shop/users", "digest": format!("sha256:{}", "a".repeat(64)), "containers": ["app"],
@@ -54,7 +62,7 @@ mod tests {
         });
         row.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let row: MoveRow = serde_json::from_value(row).unwrap();
-        assert_eq!(Fate::of(&row), expected, "{fields}");
+        assert_eq!(Fate::of(&row, undo), expected, "{fields}");
     }
 
     #[test]
@@ -79,5 +87,16 @@ mod tests {
             json!({"touched": t, "verdict": "Healthy", "undo": "ecs-svc/3", "undoVerdict": "Healthy"}),
             Fate::Undone,
         );
+    }
+
+    #[test]
+    fn a_move_that_an_undo_of_all_has_missed_needs_a_human() {
+        let t = "2026-11-23T10:00:00Z";
+        let healthy = json!({"touched": t, "verdict": "Healthy"});
+        let forward_only = json!({"touched": t, "verdict": "Healthy", "forwardOnly": true});
+        check_undone(healthy.clone(), Some(Undo::All), Fate::NeedsHuman);
+        check_undone(healthy, Some(Undo::Failed), Fate::Deployed);
+        check_undone(forward_only, Some(Undo::All), Fate::Deployed);
+        check_undone(json!({}), Some(Undo::All), Fate::Untouched);
     }
 }

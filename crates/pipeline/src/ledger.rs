@@ -10,9 +10,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::aws::fault_of;
 use crate::clock::Timestamp;
-use crate::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
+use crate::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
 use crate::payload::{MoveKey, MoveRef};
-use crate::rows::{LeaseRow, MoveRow};
+use crate::rows::{LeaseRow, MoveRow, RevisionRow};
 use crate::{Fault, settings};
 
 /// The two keys of a row.
@@ -66,9 +66,21 @@ impl Key {
     pub fn event(id: &str) -> Self {
         Key::new(format!("event#{id}"), "event")
     }
-    /// `pace` / `register`: the start slots of the whole account.
-    pub fn pace() -> Self {
-        Key::new("pace".to_owned(), "register")
+    /// `revision#<arn>` / `json`
+    pub fn revision(arn: &TaskDefinitionArn) -> Self {
+        Key::new(format!("revision#{arn}"), "json")
+    }
+    /// `release#<id>` / `plan#<service>`
+    pub fn plan(release: &ReleaseId, service: &ServiceName) -> Self {
+        Key::new(format!("release#{release}"), format!("plan#{service}"))
+    }
+    /// `env#<environment>` / `waiting#<release>`
+    pub fn waiting(environment: &EnvironmentName, release: &ReleaseId) -> Self {
+        Key::new(format!("env#{environment}"), format!("waiting#{release}"))
+    }
+    /// `pace` / `<action>`: up to when the slots of the whole account are given out.
+    pub fn pace(action: &str) -> Self {
+        Key::new("pace".to_owned(), action)
     }
 
     fn attributes(&self) -> HashMap<String, AttributeValue> {
@@ -145,6 +157,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes a row away, if there is one.
+    pub async fn delete(&self, key: &Key) -> Result<(), Fault> {
+        let delete = self.client.delete_item().table_name(&self.table).set_key(Some(key.attributes()));
+        delete.send().await.map_err(|error| fault_of(&format!("delete {} {}", key.pk, key.sk), &error))?;
+        Ok(())
+    }
+
     /// Sets some fields of a row, under a condition on what is there; tells whether the condition held.
     ///
     /// `fields` is a JSON object; a condition speaks of `#field` and `:field` for the fields set, and may use
@@ -216,6 +235,17 @@ impl Ledger {
             }
             _ => Err(Fault::LeaseLost(format!("the lease of {} is no longer held", row.service))),
         }
+    }
+
+    /// Keeps what ECS said of a revision.
+    pub async fn record(&self, arn: &TaskDefinitionArn, json: String) -> Result<(), Fault> {
+        self.put(&Key::revision(arn), &RevisionRow { json }).await
+    }
+
+    /// Returns what ECS once said of a revision.
+    pub async fn recorded(&self, arn: &TaskDefinitionArn) -> Result<String, Fault> {
+        let row: Option<RevisionRow> = self.get(&Key::revision(arn)).await?;
+        row.map(|row| row.json).ok_or_else(|| Fault::NotFound(format!("the record of {arn}")))
     }
 
     /// Reads the moves of a release, in the order of their waves.

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod image;
 pub mod lambda;
 pub mod ledger;
+pub mod pace;
 pub mod payload;
 pub mod rows;
 pub mod service;

@@ -1,9 +1,12 @@
 //! The rows of the ledger, and the words that they are written in.  One row per fact.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::environment::Environment;
+use crate::fate::Fate;
 use crate::ids::{
     DeploymentId, Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn,
 };
@@ -32,10 +35,11 @@ pub struct Known {
     pub repository: Repository,
     /// What it is.
     pub digest: Digest,
+    /// The commit that it was built from, if its label says so.
+    #[serde(default)]
+    pub commit: Option<String>,
     /// The revision that ran it.
     pub task_definition: TaskDefinitionArn,
-    /// That revision as JSON: it may be gone from ECS when it is needed.
-    pub task_definition_json: String,
     /// Since when it is known.
     pub since: Timestamp,
     /// The release that verified it; none for a baseline.
@@ -56,6 +60,17 @@ pub struct ServiceRow {
     pub hold: Option<Hold>,
     /// The release that held it last.
     pub last: Option<ReleaseId>,
+    /// How many seconds its last move took from its update to its verdict.
+    #[serde(default)]
+    pub seconds: Option<u32>,
+}
+
+/// `revision#<arn>` / `json`: a revision of a task definition.  It never changes, and ECS may have lost it when it is
+/// needed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RevisionRow {
+    /// What ECS said of it.
+    pub json: String,
 }
 
 /// An image that a service is kept from.
@@ -169,8 +184,33 @@ pub struct HeadRow {
     pub undo: Option<Undo>,
     /// How it ended; none while it is open.
     pub outcome: Option<Outcome>,
-    /// The token of the state that waits for an approval.
-    pub token: Option<String>,
+    /// How many moves had each fate; they sum up to all moves.
+    #[serde(default)]
+    pub fates: BTreeMap<Fate, u32>,
+}
+
+/// `release#<id>` / `plan#<service>`: what a person is asked to agree to; of the services that the head still names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanRow {
+    /// The service.
+    pub service: ServiceName,
+    /// The repository of its image.
+    pub repository: Repository,
+    /// The digest that it goes back to; none if it was forced without one.
+    pub from: Option<Digest>,
+    /// The digest that it moves to.
+    pub to: Digest,
+    /// The commit that the image was built from, if its label says so.
+    pub commit: Option<String>,
+}
+
+/// `env#<environment>` / `waiting#<release>`: a release that waits for a person.  The token is here alone.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct WaitingRow {
+    /// What answers the waiting state.
+    pub token: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// All that is needed to put a service back.
@@ -181,9 +221,13 @@ pub struct RestorePoint {
     pub digest: Digest,
     /// The revision that ran it.
     pub task_definition: TaskDefinitionArn,
-    /// That revision as JSON.
-    pub task_definition_json: String,
-    /// Since when the image is known to be good, and by which release; none for a baseline.
+    /// That revision as JSON, where the move is given whole, as sample events do; the ledger has a row of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_definition_json: Option<String>,
+    /// The commit that the image was built from, if its label says so.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// The release that verified it; none for a baseline.
     pub release: Option<ReleaseId>,
 }
 
@@ -257,6 +301,15 @@ pub struct MoveRow {
     pub fence: u64,
     /// How long the rollout may take.
     pub health_timeout_seconds: u32,
+    /// The commit that the image was built from, if its label says so.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// Whether nothing may put it back by itself.
+    #[serde(default)]
+    pub forward_only: bool,
+    /// The alarms that were quiet when the lease was taken, and have to stay so.
+    #[serde(default)]
+    pub alarms: Vec<String>,
 
     /// When its first step began.
     #[serde(default)]
@@ -335,6 +388,9 @@ pub struct Evidence {
     pub release: ReleaseId,
     /// When.
     pub since: Timestamp,
+    /// The commit that it was built from, if its label says so.
+    #[serde(default)]
+    pub commit: Option<String>,
 }
 
 /// Proof that an image was bad.

@@ -126,12 +126,13 @@ impl TaskDefinition {
         }
     }
 
-    /// Registers a copy and returns its revision.
-    pub async fn register(&self, copy: Registration) -> Result<TaskDefinitionArn, Fault> {
-        let answer = copy.send().await;
+    /// Registers a copy; returns its revision, and what [`TaskDefinition::recorded`] takes.
+    pub async fn register(&self, copy: Registration) -> Result<(TaskDefinitionArn, String), Fault> {
+        let heard = Overheard::default();
+        let answer = copy.customize().interceptor(heard.clone()).send().await;
         let answer = answer.map_err(|error| fault_of(&format!("register a copy of {}", self.arn), &error))?;
         let arn = answer.task_definition().and_then(|revision| revision.task_definition_arn());
-        TaskDefinitionArn::parse(arn.unwrap_or_default())
+        Ok((TaskDefinitionArn::parse(arn.unwrap_or_default())?, heard.take().to_string()))
     }
 
     /// Returns the JSON that a copy must have.

@@ -75,9 +75,13 @@ impl Message {
     pub(crate) fn of(facts: &Facts<'_>) -> Message {
         let Facts { request, story, .. } = facts;
         let mut rows: Vec<&MoveRow> = story.report.moves.iter().collect();
-        rows.sort_by_key(|row| moves::urgency(row));
+        let undo = story.report.head.as_ref().and_then(|head| head.undo);
+        rows.sort_by_key(|row| moves::urgency(row, undo));
         let mut bytes = 0;
-        let told = rows.iter().take(TOLD).map(|row| (Told::of(row), moves::paragraph(row, request.outcome)));
+        let told = rows
+            .iter()
+            .take(TOLD)
+            .map(|row| (Told::of(row, undo), moves::paragraph(row, undo, request.outcome)));
         let told: Vec<(Told, String)> = told
             .take_while(|(_, paragraph)| {
                 bytes += paragraph.len();
@@ -171,11 +175,12 @@ fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, li
 /// Gives a person the request to answer with, ready to start the state machine with.
 fn answers(facts: &Facts<'_>) -> Vec<String> {
     let Facts { request: Request { outcome, release, .. }, story, .. } = facts;
+    let undo = story.report.head.as_ref().and_then(|head| head.undo);
     let (words, mode) = match outcome {
         Occasion::WaitingForApproval => {
             ("To agree, start the state machine with this; to turn it down, with \"reject\":", "approve")
         }
-        Occasion::NeedsHuman if story.report.moves.iter().any(moves::can_go_back) => (
+        Occasion::NeedsHuman if story.report.moves.iter().any(|row| moves::can_go_back(row, undo)) => (
             "To put all that it touched back to the restore points, start the state machine with this:",
             "rollback",
         ),

@@ -5,7 +5,7 @@ use aws_sdk_ecs::Client;
 use pipeline::Fault;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::ledger::Ledger;
-use pipeline::payload::MoveKey;
+use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::MoveRow;
 use pipeline::service::{self, Deployment};
 use pipeline::task_definition::TaskDefinition;
@@ -58,7 +58,12 @@ impl Port for Aws {
         let running = TaskDefinition::read(&self.ecs, &row.running).await?;
         let copy = running.pinned(&self.ecs, &row.containers, &row.digest).await?;
         self.check_lease(key, row).await?;
-        running.register(copy).await
+        let (revision, json) = running.register(copy).await?;
+        // ECS may have lost it when it is needed as the way back.
+        if let MoveRef::Ordinal(_) = key.which {
+            self.ledger.record(&revision, json).await?;
+        }
+        Ok(revision)
     }
 
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault> {

@@ -18,6 +18,8 @@ pub enum Opening {
     Answered,
     /// Not let in.
     Refused,
+    /// It is too early to say: ask again.
+    Waiting,
     /// A person must agree first.
     AskApproval,
     /// On it goes.
@@ -36,6 +38,8 @@ pub struct Opened {
     pub environment: String,
     /// How long an approval is waited for.
     pub approval_minutes: u32,
+    /// How long to wait before asking again.
+    pub pause_seconds: i64,
     /// What would move, wave by wave; at most [`SHOWN`] of them.
     pub plan: Vec<Planned>,
     /// Which services could be moved at all, where that was the question.
@@ -80,7 +84,15 @@ impl Opened {
     /// Makes an answer that plans nothing.
     pub fn without_plan(next: Opening, environment: Option<&EnvironmentName>, because: String) -> Self {
         let environment = environment.map(ToString::to_string).unwrap_or_default();
-        Opened { next, because, environment, approval_minutes: 0, plan: Vec::new(), services: Vec::new() }
+        Opened {
+            next,
+            because,
+            environment,
+            approval_minutes: 0,
+            pause_seconds: 0,
+            plan: Vec::new(),
+            services: Vec::new(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, Hold, Known, MoveRow, Outcome, Quarantine, Verdict};
+use pipeline::rows::{HeadRow, Hold, Known, MoveRow, Outcome, Quarantine, Undo, Verdict};
 use serde_json::Value;
 
 use crate::answer::{Closed, SHOWN, Story};
@@ -21,7 +21,7 @@ impl<W: World, B: Book> Release<W, B> {
         let release = &close.run.release;
         let head = self.book.head(release).await?;
         let moves = self.book.moves(release).await?;
-        let closed = conclude(&close, &moves);
+        let closed = conclude(&close, &moves, head.as_ref().and_then(|head| head.undo));
         let Some(head) = head else { return Ok(closed) };
         for (_, row) in &moves {
             self.remember(row, &head, &close, now).await?;
@@ -40,10 +40,10 @@ impl<W: World, B: Book> Release<W, B> {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let (release, since) = (close.run.release.clone(), row.decided.unwrap_or(now));
-        if Fate::of(row) == Fate::Deployed {
+        if Fate::of(row, head.undo) == Fate::Deployed {
             let rolled_back_from = row.restore.as_ref().filter(|_| is_rollback(head));
             let hold = rolled_back_from.map(|from| Hold { digest: from.digest.clone(), release, since });
-            let verified = self.known(row, close, now).await?;
+            let verified = known(row, close, now);
             return self.book.verified(row, &verified, hold.as_ref()).await;
         }
         if row.touched.is_some() && row.verdict == Some(Verdict::Unhealthy) {
@@ -51,19 +51,6 @@ impl<W: World, B: Book> Release<W, B> {
             return self.book.distrust(row, &Quarantine { release, since, reason }).await;
         }
         Ok(())
-    }
-
-    /// Describes what a deployed move runs now.
-    async fn known(&self, row: &MoveRow, close: &Close, now: Timestamp) -> Result<Known, Fault> {
-        let task_definition = row.registered.clone().unwrap_or_else(|| row.running.clone());
-        Ok(Known {
-            repository: row.repository.clone(),
-            digest: row.digest.clone(),
-            task_definition_json: self.world.revision(&task_definition).await?,
-            task_definition,
-            since: row.decided.unwrap_or(now),
-            release: Some(close.run.release.clone()),
-        })
     }
 
     async fn free_all(&self, head: &HeadRow, close: &Close, now: Timestamp) -> Result<(), Fault> {
@@ -74,6 +61,18 @@ impl<W: World, B: Book> Release<W, B> {
     }
 }
 
+/// Describes what a deployed move runs now.
+fn known(row: &MoveRow, close: &Close, now: Timestamp) -> Known {
+    Known {
+        repository: row.repository.clone(),
+        digest: row.digest.clone(),
+        commit: row.commit.clone(),
+        task_definition: row.registered.clone().unwrap_or_else(|| row.running.clone()),
+        since: row.decided.unwrap_or(now),
+        release: Some(close.run.release.clone()),
+    }
+}
+
 /// Tells whether a release went back on request, and not forward.
 fn is_rollback(head: &HeadRow) -> bool {
     let wanted: Result<Wanted, _> = serde_json::from_value(head.request.clone());
@@ -81,10 +80,10 @@ fn is_rollback(head: &HeadRow) -> bool {
 }
 
 /// Tells the outcome: what ended the release before its first wave, or what its moves became.
-fn conclude(close: &Close, moves: &[(MoveKey, MoveRow)]) -> Closed {
+fn conclude(close: &Close, moves: &[(MoveKey, MoveRow)], undo: Option<Undo>) -> Closed {
     let mut fates = BTreeMap::new();
     for (_, row) in moves {
-        *fates.entry(Fate::of(row)).or_insert(0) += 1;
+        *fates.entry(Fate::of(row, undo)).or_insert(0) += 1;
     }
     let outcome = match outcome_named(&close.outcome) {
         Some(named) => named,
@@ -93,7 +92,7 @@ fn conclude(close: &Close, moves: &[(MoveKey, MoveRow)]) -> Closed {
     };
     let story = |row: &MoveRow| Story {
         service: row.service.clone(),
-        fate: Fate::of(row),
+        fate: Fate::of(row, undo),
         from: row.restore.as_ref().map(|restore| restore.digest.clone()),
         to: row.digest.clone(),
         reason: row.reason.clone(),
@@ -159,7 +158,7 @@ mod tests {
         let release = pipeline::ids::ReleaseId::parse("r1").unwrap();
         let keyed = (0..).zip(rows).map(|(n, row)| (MoveKey::new(release.clone(), 0, n), row));
         let moves: Vec<_> = keyed.collect();
-        let closed = conclude(&close(outcome), &moves);
+        let closed = conclude(&close(outcome), &moves, None);
         assert_eq!(closed.fates.values().sum::<u32>() as usize, moves.len());
         closed.outcome
     }

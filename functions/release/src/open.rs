@@ -1,6 +1,6 @@
 //! Opens a release: from the raw input of an execution to an accepted plan, or to the reason why there is none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -122,7 +122,7 @@ impl<W: World, B: Book> Release<W, B> {
             services: moves.into_iter().map(|one| one.service).collect(),
             undo: None,
             outcome: None,
-            token: None,
+            fates: BTreeMap::new(),
         };
         self.book.open(target.release, &head).await
     }

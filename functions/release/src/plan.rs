@@ -191,6 +191,9 @@ fn row(
         replaces: primary.id.clone(),
         restore,
         health_timeout_seconds: environment.health_timeout_seconds,
+        commit: None,
+        forward_only: environment.is_forward_only(&candidate.service.name),
+        alarms: Vec::new(),
         repository_row: 0,
         fence: 0,
         children: Vec::new(),
@@ -237,7 +240,8 @@ fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestoreP
         return Ok(RestorePoint {
             digest: verified.digest.clone(),
             task_definition: verified.task_definition.clone(),
-            task_definition_json: verified.task_definition_json.clone(),
+            task_definition_json: None,
+            commit: verified.commit.clone(),
             release: verified.release.clone(),
         });
     }
@@ -252,7 +256,8 @@ fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestoreP
     Ok(RestorePoint {
         digest: pinned.unwrap_or(reported).clone(),
         task_definition: primary.task_definition.clone(),
-        task_definition_json: candidate.revision.clone(),
+        task_definition_json: None,
+        commit: None,
         release: None,
     })
 }

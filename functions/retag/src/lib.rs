@@ -16,17 +16,30 @@ use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, RepositoryRow};
 use serde::{Deserialize, Serialize};
 
-use registry::{Place, Port};
+use registry::{Place, Port, Slot};
 use tags::Tagging;
+
+/// How many tags one step puts back.
+const TAGS_PER_STEP: usize = 5;
 
 /// What the state machine asks for.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase")]
 pub enum Request {
+    /// Say when that may begin.
+    Slot(SlotKey),
     /// Tag the digest of one move.
     Move(MoveKey),
     /// Put the tags of one repository back.
     Restore(RestoreKey),
+}
+
+/// What a slot is wanted for: a move, or one step of putting a repository's tags back.
+#[derive(Debug, Deserialize)]
+pub struct SlotKey {
+    /// The ordinal of the repository's row.
+    #[serde(default)]
+    pub repository: Option<u32>,
 }
 
 /// One repository of a release.
@@ -43,15 +56,23 @@ pub struct RestoreKey {
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Response {
-    /// The environment's tag is on the digest.
+    /// It may begin.
     #[serde(rename_all = "camelCase")]
+    Drawn {
+        /// From when on: its slot in the pace of the account.
+        start_at: Timestamp,
+    },
+    /// The environment's tag is on the digest.
     Moved {
         /// The digest that was asked for.
         digest: Digest,
         /// Whether the tag was there before.
         already: bool,
-        /// When the service may be updated: its slot in the pace of the account.
-        start_at: Timestamp,
+    },
+    /// More tags have to go back than one step may write.
+    Left {
+        /// How many are left.
+        left: usize,
     },
     /// No move stayed on the new digest, so the tag is back where it was.
     Restored {
@@ -76,6 +97,13 @@ impl<P: Port> Retag<P> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         match request {
+            Request::Slot(SlotKey { repository }) => {
+                let start_at = match repository {
+                    Some(_) => self.port.slot(Slot { registrations: 0, tags: TAGS_PER_STEP }, now).await?,
+                    None => self.port.slot(Slot { registrations: 1, tags: tags::OF_A_MOVE }, now).await?,
+                };
+                Ok(Response::Drawn { start_at })
+            }
             Request::Move(key) => self.tag(&key, now).await,
             Request::Restore(key) => self.restore(&key, now).await,
         }
@@ -98,23 +126,27 @@ impl<P: Port> Retag<P> {
         for change in changes {
             self.write(&place, &row, change, now).await?;
         }
-        Ok(Response::Moved { digest: row.digest, already, start_at: self.port.slot(now).await? })
+        Ok(Response::Moved { digest: row.digest, already })
     }
 
     async fn restore(&self, key: &RestoreKey, now: Timestamp) -> Result<Response, Fault> {
         let repository: RepositoryRow = self.port.repository(key).await?;
         let moves = self.port.moves(key).await?;
-        let plan = restore::plan(&repository, moves.iter().map(|(_, row)| row));
+        let undo = self.port.undo(&key.release).await?;
+        let plan = restore::plan(&repository, moves.iter().map(|(_, row)| row), undo);
         let Some((first, row)) = moves.first() else { return Ok(Response::Restored { restored: None }) };
         let place = Place::of(row);
         let seen = self.port.look(&place, &plan.tags).await?;
-        for change in tags::missing(&plan.tags, &seen)? {
+        let missing = tags::missing(&plan.tags, &seen)?;
+        let left = missing.len().saturating_sub(TAGS_PER_STEP);
+        for change in missing.into_iter().take(TAGS_PER_STEP) {
             let holder = moves.iter().find(|(_, row)| change.tagging.service.as_ref() == Some(&row.service));
             let (key, row) = holder.map_or((first, row), |(key, row)| (key, row));
             self.port.check_lease(key, row).await?;
             self.write(&place, row, change, now).await?;
         }
         Ok(match plan.stayed {
+            _ if left > 0 => Response::Left { left },
             stayed if stayed.is_empty() => Response::Restored { restored: repository.before },
             stayed => Response::Mixed { mixed: stayed },
         })

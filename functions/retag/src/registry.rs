@@ -1,25 +1,26 @@
 //! The port to ECR and the ledger, and its adapter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
 use aws_sdk_ecr::Client;
-use aws_sdk_ecr::types::ImageIdentifier;
-use pipeline::Fault;
+use aws_sdk_ecr::types::{Image, ImageIdentifier};
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{Digest, Registry, Repository};
+use pipeline::ids::{Digest, Registry, ReleaseId, Repository};
 use pipeline::image::MEDIA_TYPES;
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::{MoveRow, RepositoryRow, WriteRow};
+use pipeline::rows::{HeadRow, MoveRow, RepositoryRow, Undo, WriteRow};
+use pipeline::{Fault, pace};
 use serde_json::json;
 
 use crate::RestoreKey;
 use crate::manifest::Manifest;
 use crate::tags::Tagging;
 
-mod slot;
+/// How many images ECR returns in one call.
+const IMAGES_PER_CALL: usize = 100;
 
 /// How long a written tag is remembered; events are delivered within a day or not at all.
 const REMEMBERED_SECONDS: i64 = 7 * 24 * 3600;
@@ -40,6 +41,15 @@ impl Place {
     }
 }
 
+/// What is about to be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// How many task definitions will be registered.
+    pub registrations: i64,
+    /// How many tags will be written at most.
+    pub tags: usize,
+}
+
 /// What is in a repository, of all that was asked for.
 #[derive(Debug, Default, PartialEq)]
 pub struct Seen {
@@ -57,6 +67,16 @@ impl Seen {
         Seen { images, tags: tags.into_iter().collect() }
     }
 
+    /// Takes an image, and the tag by which it was found.
+    fn take(&mut self, image: Image) -> Result<(), Fault> {
+        let (Some(id), Some(bytes)) = (image.image_id, image.image_manifest) else { return Ok(()) };
+        let digest = Digest::parse(id.image_digest.unwrap_or_default())?;
+        self.tags.extend(id.image_tag.map(|tag| (tag, digest.clone())));
+        let media_type = image.image_manifest_media_type.unwrap_or_default();
+        self.images.insert(digest.clone(), Manifest::checked(digest, media_type, bytes)?);
+        Ok(())
+    }
+
     /// Returns the image with that digest.
     pub fn image(&self, digest: &Digest) -> Option<&Manifest> {
         self.images.get(digest)
@@ -72,7 +92,7 @@ impl Seen {
 pub trait Port {
     /// Reads a move.
     async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault>;
-    /// Reads the images and tags of some taggings, in one call.
+    /// Reads the images and tags of some taggings.
     async fn look(&self, place: &Place, wanted: &[Tagging]) -> Result<Seen, Fault>;
     /// Notes that a move began, what its image consists of, and what the environment had.
     async fn begin(
@@ -88,8 +108,10 @@ pub trait Port {
     async fn announce(&self, row: &MoveRow, digest: &Digest, now: Timestamp) -> Result<(), Fault>;
     /// Writes a tag.
     async fn put(&self, place: &Place, tag: &str, image: &Manifest) -> Result<(), Fault>;
-    /// Draws the next start slot of the account.
-    async fn slot(&self, now: Timestamp) -> Result<Timestamp, Fault>;
+    /// Draws a slot in the pace of the account.
+    async fn slot(&self, slot: Slot, now: Timestamp) -> Result<Timestamp, Fault>;
+    /// Reads what of a release is undone.
+    async fn undo(&self, release: &ReleaseId) -> Result<Option<Undo>, Fault>;
     /// Reads a repository's row of a release.
     async fn repository(&self, key: &RestoreKey) -> Result<RepositoryRow, Fault>;
     /// Reads the moves of that repository.
@@ -116,24 +138,22 @@ impl Port for Aws {
     }
 
     async fn look(&self, place: &Place, wanted: &[Tagging]) -> Result<Seen, Fault> {
-        let ids = wanted.iter().flat_map(|tagging| {
-            let by_digest = ImageIdentifier::builder().image_digest(tagging.digest.as_str()).build();
-            [by_digest, ImageIdentifier::builder().image_tag(&tagging.tag).build()]
-        });
-        let call = self.ecr.batch_get_image().registry_id(place.registry.as_str());
-        let call = call.repository_name(place.repository.as_str()).set_image_ids(Some(ids.collect()));
-        // With fewer types ECR would convert a manifest read by tag, and its digest would be another.
-        let call = call.set_accepted_media_types(Some(MEDIA_TYPES.map(str::to_owned).to_vec()));
-        let answer = call.send().await;
-        let answer =
-            answer.map_err(|error| fault_of(&format!("read images of {}", place.repository), &error))?;
+        let digests: BTreeSet<&Digest> = wanted.iter().map(|tagging| &tagging.digest).collect();
+        let by_digest = |digest: &Digest| ImageIdentifier::builder().image_digest(digest.as_str()).build();
+        let by_tag = |tagging: &Tagging| ImageIdentifier::builder().image_tag(&tagging.tag).build();
+        let ids: Vec<_> = digests.into_iter().map(by_digest).chain(wanted.iter().map(by_tag)).collect();
         let mut seen = Seen::default();
-        for image in answer.images.unwrap_or_default() {
-            let (Some(id), Some(bytes)) = (image.image_id, image.image_manifest) else { continue };
-            let digest = Digest::parse(id.image_digest.unwrap_or_default())?;
-            seen.tags.extend(id.image_tag.map(|tag| (tag, digest.clone())));
-            let media_type = image.image_manifest_media_type.unwrap_or_default();
-            seen.images.insert(digest.clone(), Manifest::checked(digest, media_type, bytes)?);
+        for ids in ids.chunks(IMAGES_PER_CALL) {
+            let call = self.ecr.batch_get_image().registry_id(place.registry.as_str());
+            let call = call.repository_name(place.repository.as_str()).set_image_ids(Some(ids.to_vec()));
+            // With fewer types ECR would convert a manifest read by tag, and its digest would be another.
+            let call = call.set_accepted_media_types(Some(MEDIA_TYPES.map(str::to_owned).to_vec()));
+            let answer = call.send().await;
+            let answer =
+                answer.map_err(|error| fault_of(&format!("read images of {}", place.repository), &error))?;
+            for image in answer.images.unwrap_or_default() {
+                seen.take(image)?;
+            }
         }
         Ok(seen)
     }
@@ -183,8 +203,17 @@ impl Port for Aws {
         }
     }
 
-    async fn slot(&self, now: Timestamp) -> Result<Timestamp, Fault> {
-        slot::draw(&self.ledger, now).await
+    async fn slot(&self, Slot { registrations, tags }: Slot, now: Timestamp) -> Result<Timestamp, Fault> {
+        let tagging = pace::PUT.draw(&self.ledger, i64::try_from(tags).unwrap_or(i64::MAX), now).await?;
+        match registrations {
+            0 => Ok(tagging),
+            some => Ok(tagging.max(pace::REGISTER.draw(&self.ledger, some, now).await?)),
+        }
+    }
+
+    async fn undo(&self, release: &ReleaseId) -> Result<Option<Undo>, Fault> {
+        let head: Option<HeadRow> = self.ledger.get(&Key::head(release)).await?;
+        Ok(head.and_then(|head| head.undo))
     }
 
     async fn repository(&self, key: &RestoreKey) -> Result<RepositoryRow, Fault> {

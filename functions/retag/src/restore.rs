@@ -1,7 +1,7 @@
 //! Which tags go back when a release did not stay.  Pure.
 
 use pipeline::fate::Fate;
-use pipeline::rows::{MoveRow, RepositoryRow};
+use pipeline::rows::{MoveRow, RepositoryRow, Undo};
 
 use crate::tags::{Tagging, keep_tag};
 
@@ -18,10 +18,14 @@ pub struct Plan {
 ///
 /// The environment's tag goes back only if no service stayed on the new digest; `.live` of every service that did
 /// not stay goes back in any case.
-pub fn plan<'a>(repository: &RepositoryRow, moves: impl Iterator<Item = &'a MoveRow>) -> Plan {
+pub fn plan<'a>(
+    repository: &RepositoryRow,
+    moves: impl Iterator<Item = &'a MoveRow>,
+    undo: Option<Undo>,
+) -> Plan {
     let mut plan = Plan { tags: Vec::new(), stayed: Vec::new() };
     for row in moves {
-        match (Fate::of(row), &row.restore) {
+        match (Fate::of(row, undo), &row.restore) {
             (Fate::Undone | Fate::Failed, Some(restore)) => plan.tags.push(Tagging {
                 tag: keep_tag(&row.environment, &row.service, "live"),
                 digest: restore.digest.clone(),
@@ -68,7 +72,7 @@ mod tests {
     #[test]
     fn everything_goes_back_when_nothing_stayed() {
         let undone = with(Verdict::Unhealthy, Some(Verdict::Healthy));
-        let plan = plan(&repository(), [&undone].into_iter());
+        let plan = plan(&repository(), [&undone].into_iter(), Some(Undo::All));
         let tags: Vec<_> = plan.tags.iter().map(|tagging| (tagging.tag.as_str(), &tagging.digest)).collect();
         assert_eq!(tags, [("tidegate.dev.users.live", &digest('a')), ("dev", &digest('a'))]);
         assert!(plan.stayed.is_empty());
@@ -77,14 +81,15 @@ mod tests {
     #[test]
     fn the_environments_tag_stays_with_a_service_that_stayed() {
         let undone = with(Verdict::Unhealthy, Some(Verdict::Healthy));
-        let plan = plan(&repository(), [&undone, &with(Verdict::Healthy, None)].into_iter());
+        let rows = [&undone, &with(Verdict::Healthy, None)];
+        let plan = plan(&repository(), rows.into_iter(), Some(Undo::Failed));
         assert_eq!(plan.tags.len(), 1);
         assert_eq!(plan.stayed, ["users"]);
     }
 
     #[test]
     fn a_service_of_which_nobody_knows_keeps_the_tag_too() {
-        let plan = plan(&repository(), [&with(Verdict::Inconclusive, None)].into_iter());
+        let plan = plan(&repository(), [&with(Verdict::Inconclusive, None)].into_iter(), None);
         assert_eq!((plan.tags.len(), plan.stayed.len()), (0, 1));
     }
 }

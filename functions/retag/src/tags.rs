@@ -34,6 +34,9 @@ pub struct Change<'a> {
     pub image: &'a Manifest,
 }
 
+/// How many tags [`of_move`] returns at most.
+pub const OF_A_MOVE: usize = 3;
+
 /// Returns the tags of a move, in the order in which they are written.
 ///
 /// What is replaced gets its keep-tag first: without it, moving the environment's tag could leave the way back

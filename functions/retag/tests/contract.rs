@@ -6,11 +6,11 @@ use std::cell::RefCell;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::Digest;
+use pipeline::ids::{Digest, ReleaseId};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveRow, RepositoryRow};
+use pipeline::rows::{MoveRow, RepositoryRow, Undo};
 use retag::manifest::Manifest;
-use retag::registry::{Place, Port, Seen};
+use retag::registry::{Place, Port, Seen, Slot};
 use retag::tags::Tagging;
 use retag::{RestoreKey, Retag};
 
@@ -54,8 +54,11 @@ impl Port for Shelf {
         self.written.borrow_mut().push(format!("{tag} -> {}", image.digest.short()));
         Ok(())
     }
-    async fn slot(&self, now: Timestamp) -> Result<Timestamp, Fault> {
-        Ok(now)
+    async fn slot(&self, slot: Slot, now: Timestamp) -> Result<Timestamp, Fault> {
+        Ok(now.plus_seconds(slot.registrations))
+    }
+    async fn undo(&self, _: &ReleaseId) -> Result<Option<Undo>, Fault> {
+        Ok(Some(Undo::All))
     }
     async fn repository(&self, key: &RestoreKey) -> Result<RepositoryRow, Fault> {
         Err(Fault::NotFound(key.release.to_string()))

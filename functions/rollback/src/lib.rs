@@ -12,16 +12,32 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, RestorePoint};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use plan::Plan;
 use service::Port;
 
+/// What the state machine asks for.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase")]
+pub enum Request {
+    /// Say when the service may be put back, if it has to be.
+    Slot(MoveKey),
+    /// Put it back.
+    Back(MoveKey),
+}
+
 /// What was done.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Response {
+    /// It is to be put back.
+    #[serde(rename_all = "camelCase")]
+    Drawn {
+        /// From when on: its slot in the pace of the account.
+        start_at: Timestamp,
+    },
     /// The service is on its way back.
     Started {
         /// The deployment that puts it back.
@@ -50,11 +66,19 @@ pub struct Rollback<P> {
 
 impl<P: Port> Rollback<P> {
     /// Answers one request.
-    pub async fn handle(&self, key: MoveKey, now: Timestamp) -> Result<Response, Fault> {
-        let row = self.port.load(&key).await?;
-        if let Some(nothing) = plan::nothing(&row, self.port.scope(&key).await?) {
+    pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
+        let (Request::Slot(key) | Request::Back(key)) = &request;
+        let row = self.port.load(key).await?;
+        if let Some(nothing) = plan::nothing(&row, self.port.scope(key).await?) {
             return Ok(Response::Nothing { nothing });
         }
+        match request {
+            Request::Slot(_) => Ok(Response::Drawn { start_at: self.port.slot(now).await? }),
+            Request::Back(key) => self.back(&key, row, now).await,
+        }
+    }
+
+    async fn back(&self, key: &MoveKey, row: MoveRow, now: Timestamp) -> Result<Response, Fault> {
         let Some(restore) = &row.restore else {
             return Err(Fault::NotFound(format!("a known good version of {}", row.service)));
         };
@@ -64,18 +88,18 @@ impl<P: Port> Rollback<P> {
             Plan::Superseded(by) => {
                 let reason = format!("{by} is in place of our deployment");
                 self.port
-                    .note(&key, json!({"verdict": "Superseded", "reason": reason, "decided": now}))
+                    .note(key, json!({"verdict": "Superseded", "reason": reason, "decided": now}))
                     .await?;
                 return Ok(Response::Superseded { superseded: by });
             }
             Plan::Start => {
-                let to = self.way_back(&key, &row, restore).await?;
-                self.port.note(&key, json!({"undoStarted": started})).await?;
-                self.port.check_lease(&key, &row).await?;
+                let to = self.way_back(key, &row, restore).await?;
+                self.port.note(key, json!({"undoStarted": started})).await?;
+                self.port.check_lease(key, &row).await?;
                 (self.port.point(&row, &to).await?, false)
             }
         };
-        self.port.note(&key, json!({"undoStarted": started, "undo": deployment})).await?;
+        self.port.note(key, json!({"undoStarted": started, "undo": deployment})).await?;
         Ok(Response::Started { deployment, already })
     }
 

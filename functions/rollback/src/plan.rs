@@ -20,6 +20,9 @@ pub fn nothing(row: &MoveRow, scope: Undo) -> Option<&'static str> {
     if row.touched.is_none() {
         return Some("the service was never touched");
     }
+    if row.forward_only {
+        return Some("the service only goes forward");
+    }
     if row.verdict == Some(Verdict::Superseded) {
         return Some("somebody else owns the service");
     }

@@ -2,13 +2,14 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
-use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{HeadRow, MoveRow, RestorePoint, Undo};
 use pipeline::service::{self, Deployment};
 use pipeline::task_definition::TaskDefinition;
+use pipeline::{Fault, pace};
 use serde_json::Value;
 
 /// All that the function asks of the world.
@@ -30,6 +31,8 @@ pub trait Port {
         row: &MoveRow,
         restore: &RestorePoint,
     ) -> Result<TaskDefinitionArn, Fault>;
+    /// Draws a slot in the pace of the account.
+    async fn slot(&self, now: Timestamp) -> Result<Timestamp, Fault>;
     /// Reads the deployments of the service.
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault>;
     /// Points the service at a revision.
@@ -87,11 +90,18 @@ impl Port for Aws {
         row: &MoveRow,
         restore: &RestorePoint,
     ) -> Result<TaskDefinitionArn, Fault> {
-        let recorded =
-            TaskDefinition::recorded(&restore.task_definition, &restore.task_definition_json).await?;
+        let json = match &restore.task_definition_json {
+            Some(json) => json.clone(),
+            None => self.ledger.recorded(&restore.task_definition).await?,
+        };
+        let recorded = TaskDefinition::recorded(&restore.task_definition, &json).await?;
         let copy = recorded.pinned(&self.ecs, &row.containers, &restore.digest).await?;
         self.check_lease(key, row).await?;
-        recorded.register(copy).await
+        Ok(recorded.register(copy).await?.0)
+    }
+
+    async fn slot(&self, now: Timestamp) -> Result<Timestamp, Fault> {
+        pace::UPDATE.draw(&self.ledger, 1, now).await
     }
 
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault> {

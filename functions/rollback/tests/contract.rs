@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{MoveRow, RestorePoint, Undo};
@@ -40,6 +41,9 @@ impl Port for Bad {
     async fn register(&self, _: &MoveKey, _: &MoveRow, _: &RestorePoint) -> Result<TaskDefinitionArn, Fault> {
         Ok(revision(10))
     }
+    async fn slot(&self, now: Timestamp) -> Result<Timestamp, Fault> {
+        Ok(now)
+    }
     async fn deployments(&self, _: &MoveRow) -> Result<Vec<Deployment>, Fault> {
         let id = DeploymentId::parse("ecs-svc/2")?;
         Ok(vec![Deployment { id, task_definition: revision(2), primary: true, rollout: Rollout::Completed }])
@@ -53,5 +57,5 @@ impl Port for Bad {
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
     let rollback = Rollback { port: Bad };
-    testbed::contract::check("rollback", async |_, key, now| rollback.handle(key, now).await).await;
+    testbed::contract::check("rollback", async |_, request, now| rollback.handle(request, now).await).await;
 }

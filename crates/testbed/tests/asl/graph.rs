@@ -72,7 +72,7 @@ fn every_state_can_be_reached() {
         },
         &[
             ("/States/Leased/Choices/1/Next", json!("Wave"), "nothing leads to WaitForLeases"),
-            ("/States/Wave/ItemProcessor/StartAt", json!("Slot"), "nothing leads to Retag"),
+            ("/States/Wave/ItemProcessor/StartAt", json!("Slot"), "nothing leads to DrawSlot"),
         ],
     );
 }
@@ -146,7 +146,7 @@ fn what_is_no_release_ends_at_once_and_every_other_end_is_told() {
                 r#"RolledBack comes after {"Ended", "RestoreTags"}"#,
             ),
             ("/States/Leased/Default", json!("Ignored"), r#"Ignored comes after {"Leased", "Opened"}"#),
-            ("/States/Opened/Choices/4/Next", json!("Deployed"), r#"Answered comes after {}"#),
+            ("/States/Opened/Choices/5/Next", json!("Deployed"), r#"Answered comes after {}"#),
             ("/States/Alert/Catch/0/Next", json!("Ended"), "Undelivered comes after {}"),
             ("/States/Opened/Default", json!("TakeLeases"), "a refusal at the door is not told"),
             ("/States/Done", json!({"Type": "Succeed"}), "Done is an end that nobody knows"),

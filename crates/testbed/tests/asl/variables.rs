@@ -54,7 +54,7 @@ fn every_variable_is_assigned_on_every_way_to_its_use() {
                 "HealthTest may not know $looks",
             ),
             (
-                "/States/Wave/ItemProcessor/States/Retag/Catch/0/Next",
+                "/States/Wave/ItemProcessor/States/DrawSlot/Catch/0/Next",
                 json!("Slot"),
                 "Slot may not know $startAt",
             ),

@@ -1,7 +1,7 @@
 //! What became of each move, in words.
 
 use pipeline::fate::Fate;
-use pipeline::rows::{Bundle, Failure, MoveRow, Verdict};
+use pipeline::rows::{Bundle, Failure, MoveRow, Undo, Verdict};
 use serde::Serialize;
 
 use super::{LONGEST_SENTENCE, text};
@@ -33,13 +33,13 @@ pub struct Told {
 
 impl Told {
     /// Tells of a move.
-    pub fn of(row: &MoveRow) -> Self {
+    pub fn of(row: &MoveRow, undo: Option<Undo>) -> Self {
         Told {
             service: row.service.to_string(),
             from: row.restore.as_ref().map(|restore| restore.digest.to_string()),
             to: row.digest.to_string(),
             verdict: row.verdict,
-            fate: Fate::of(row),
+            fate: Fate::of(row, undo),
             reason: sentences(row).into_iter().map(|(_, sentence)| sentence).collect::<Vec<_>>().join("; "),
             bundle: row.bundle.as_ref().map(short),
         }
@@ -47,8 +47,8 @@ impl Told {
 }
 
 /// Returns the place of a move in a message: what needs somebody comes first, and then what is to blame.
-pub(super) fn urgency(row: &MoveRow) -> (u8, bool) {
-    let fate = match Fate::of(row) {
+pub(super) fn urgency(row: &MoveRow, undo: Option<Undo>) -> (u8, bool) {
+    let fate = match Fate::of(row, undo) {
         Fate::NeedsHuman => 0,
         Fate::Failed => 1,
         Fate::Undone => 2,
@@ -60,8 +60,8 @@ pub(super) fn urgency(row: &MoveRow) -> (u8, bool) {
 }
 
 /// Tells whether a request for a rollback would put a move back.
-pub(super) fn can_go_back(row: &MoveRow) -> bool {
-    row.restore.is_some() && stays(Fate::of(row))
+pub(super) fn can_go_back(row: &MoveRow, undo: Option<Undo>) -> bool {
+    row.restore.is_some() && stays(Fate::of(row, undo))
 }
 
 /// Tells whether a move has changed its service and left it so.
@@ -70,9 +70,9 @@ fn stays(fate: Fate) -> bool {
 }
 
 /// Tells of a move: what it was to become, what became of it, and what a person needs to go on.
-pub(super) fn paragraph(row: &MoveRow, outcome: Occasion) -> String {
+pub(super) fn paragraph(row: &MoveRow, undo: Option<Undo>, outcome: Occasion) -> String {
     let from = row.restore.as_ref().map_or("unknown", |restore| restore.digest.short());
-    let fate = Fate::of(row);
+    let fate = Fate::of(row, undo);
     let mut lines = vec![format!("{}: {from} -> {}, {}", row.service, row.digest.short(), words(fate, row))];
     lines.extend(sentences(row).into_iter().map(|(label, sentence)| format!("  {label}: {sentence}")));
     if let Some(Bundle { stopped, logs }) = row.bundle.as_ref().map(short) {

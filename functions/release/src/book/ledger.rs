@@ -190,7 +190,8 @@ impl Book for Ledger {
             fields.extend([("previous".to_owned(), Value::Null), ("hold".to_owned(), json!(hold))]);
         }
         self.set(&Key::service(&row.environment, &row.service), fields, None).await?;
-        let evidence = Evidence { release: release.clone(), since: known.since };
+        let commit = known.commit.clone();
+        let evidence = Evidence { release: release.clone(), since: known.since, commit };
         let key = Key::evidence(&row.repository, &row.digest, &row.environment);
         self.set(&key, json!({"verified": evidence, "quarantine": null}), None).await?;
         Ok(())
@@ -208,7 +209,7 @@ fn restored(row: &MoveRow, since: Timestamp) -> Option<Known> {
         repository: row.repository.clone(),
         digest: restore.digest.clone(),
         task_definition: restore.task_definition.clone(),
-        task_definition_json: restore.task_definition_json.clone(),
+        commit: restore.commit.clone(),
         since,
         release: restore.release.clone(),
     })

@@ -107,7 +107,7 @@ fn the_way_back_is_what_was_verified_whatever_runs() {
         repository: repository(),
         digest: digest('d'),
         task_definition: arn(7),
-        task_definition_json: "{}".to_owned(),
+        commit: None,
         since: Timestamp::from_millis(0),
         release: None,
     });

@@ -55,7 +55,7 @@ pub fn known(letter: char) -> Known {
         repository: Repository::parse("shop/users").unwrap(),
         digest: digest(letter),
         task_definition: arn("users"),
-        task_definition_json: "{}".to_owned(),
+        commit: None,
         since: Timestamp::from_millis(0),
         release: Some(ReleaseId::parse("r0").unwrap()),
     }
