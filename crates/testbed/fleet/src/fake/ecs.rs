@@ -40,6 +40,11 @@ impl Ecs {
         self.revision(registration)
     }
 
+    /// Returns the ARN of a revision, whether there is one or not.
+    pub fn arn(&self, family: &str, number: u32) -> String {
+        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:{number}")
+    }
+
     /// Creates a service that runs a revision, stable.
     pub fn create(&mut self, name: &str, revision: &str, ecr: &Ecr) {
         let digest = self.digest_of(revision, ecr);
@@ -108,7 +113,8 @@ impl Ecs {
         let family = registration["family"].as_str().unwrap_or_default().to_owned();
         let number = self.newest.entry(family.clone()).or_default();
         *number += 1;
-        let arn = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:{number}");
+        let number = *number;
+        let arn = self.arn(&family, number);
         let tags = registration.as_object_mut().and_then(|fields| fields.remove("tags"));
         for (key, value) in
             [("taskDefinitionArn", json!(arn)), ("revision", json!(number)), ("status", json!("ACTIVE"))]
