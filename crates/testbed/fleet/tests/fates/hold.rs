@@ -62,6 +62,7 @@ pub fn everything(scenario: &Scenario, ended: &Ended) -> Result<(), TestCaseErro
     every_move_has_one_fate(ended, &head, ends.len())?;
     for end in &ends {
         fates_are_true(end)?;
+        undo_all_means_all(&head, end)?;
     }
     outcomes_are_true(&ended.run.end, &ends)?;
     later_waves_are_untouched(&ends)?;
@@ -107,6 +108,12 @@ fn fates_are_true(end: &End<'_>) -> Result<(), TestCaseError> {
     if one.forward_only {
         prop_assert!(!end.was_pointed_at(from), "{name} only goes forward, and was put back");
     }
+    Ok(())
+}
+
+fn undo_all_means_all(head: &Value, end: &End<'_>) -> Result<(), TestCaseError> {
+    let missed = head["undo"] == "all" && end.fate == "deployed" && !end.one.forward_only;
+    prop_assert!(!missed, "all was to be undone, and {} counts as deployed", end.one.placed().service);
     Ok(())
 }
 
