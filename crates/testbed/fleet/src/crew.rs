@@ -39,8 +39,9 @@ pub struct Crew {
 impl Crew {
     /// Starts them.
     pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
+        let book = Ledger::new(config)?;
         Ok(Crew {
-            release: Release { world: release::world::Aws::new(config), book: Ledger::new(config)? },
+            release: Release { world: release::world::Aws::new(config, book.clone()), book },
             retag: Retag { port: retag::registry::Aws::new(config)? },
             deploy: Deploy { port: deploy::service::Aws::new(config)? },
             health_test: HealthTest { port: health_test::rollout::Aws::new(config)?, web: Probe::new()? },

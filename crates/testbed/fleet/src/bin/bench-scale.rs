@@ -69,7 +69,7 @@ fn machine(services: usize) -> Result<Machine, Fault> {
     let placed: Vec<Placed> = (0..services)
         .map(|n| {
             let service = format!("w{}-{:03}", n / WAVE, n % WAVE);
-            Placed { repository: "shop/app".to_owned(), service }
+            Placed { repository: repository_of(&service), service }
         })
         .collect();
     let waves: Vec<Vec<String>> =
@@ -79,17 +79,26 @@ fn machine(services: usize) -> Result<Machine, Fault> {
     Ok(Machine::new(fake, crew))
 }
 
-/// Pushes an image and releases it; the account has rested before.
+/// Every service has an image of its own.
+fn repository_of(service: &str) -> String {
+    format!("shop/{service}")
+}
+
+/// Pushes an image for each service and releases them; the account has rested before.
 async fn release_of(machine: &mut Machine, release: &str) -> Run {
+    let mut images = json!({});
     {
         let mut account = machine.fake.open();
+        let account = &mut *account;
         account.now += 600_000;
         (account.calls, account.throttled) = Default::default();
-        account.ecr.push("shop/app", release, Some(release));
-        account.ecs.services.values_mut().for_each(|service| service.pointed.clear());
+        for (name, service) in &mut account.ecs.services {
+            service.pointed.clear();
+            account.ecr.push(&repository_of(name), release, Some(release));
+            images[repository_of(name)] = release.into();
+        }
     }
-    let input = json!({"environment": NAME, "repository": "shop/app", "image": release});
-    machine.run(release, &input).await
+    machine.run(release, &json!({"environment": NAME, "images": images})).await
 }
 
 /// One line of the table.

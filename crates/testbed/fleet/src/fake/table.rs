@@ -10,6 +10,10 @@ use super::{Answer, Refusal, unknown};
 /// How much one page of a query reads.
 const PAGE_BYTES: usize = 1 << 20;
 
+/// How many rows, and how much of them, are read at once by their keys.
+const ROWS_PER_BATCH: usize = 100;
+const BATCH_BYTES: usize = 16 << 20;
+
 /// How large a row may be.
 const ROW_BYTES: usize = 400 * 1024;
 
@@ -50,6 +54,7 @@ impl Table {
                 self.0.remove(&key_of(&input["Key"])?);
                 Ok(json!({}))
             }
+            "BatchGetItem" => self.get_some(input),
             "Query" => self.query(input),
             _ => Err(unknown(name)),
         }
@@ -78,6 +83,27 @@ impl Table {
         scope.check_all_used()?;
         self.write(key, row)?;
         Ok(json!({"Attributes": changed}))
+    }
+
+    fn get_some(&self, input: &Value) -> Answer {
+        let (mut found, mut left, mut bytes) = (json!({}), json!({}), 0);
+        for (table, wanted) in input["RequestItems"].as_object().into_iter().flatten() {
+            let keys = wanted["Keys"].as_array().cloned().unwrap_or_default();
+            if keys.len() > ROWS_PER_BATCH {
+                return Err(wrong("more than 100 rows in one call"));
+            }
+            let (mut rows, mut unread) = (Vec::new(), Vec::new());
+            for key in keys {
+                let Some(row) = self.0.get(&key_of(&key)?) else { continue };
+                bytes += size(row);
+                if bytes > BATCH_BYTES { unread.push(key) } else { rows.push(row) }
+            }
+            found[table] = json!(rows);
+            if !unread.is_empty() {
+                left[table] = json!({"Keys": unread});
+            }
+        }
+        Ok(json!({"Responses": found, "UnprocessedKeys": left}))
     }
 
     fn query(&self, input: &Value) -> Answer {
