@@ -1,7 +1,8 @@
 //! An AWS in memory, met on the wire: what a function sends is read, and answered as AWS would.
 //!
-//! Its clock stands still until somebody sets it.  A call that it does not know is noted as strange, and so is one
-//! that is wrong in a way in which no function may be wrong.
+//! Its clock is virtual: it stands where somebody set it, and while a function works it goes on by what its calls
+//! take, those side by side counted once.  A call that it does not know is noted as strange, and so is one that is
+//! wrong in a way in which no function may be wrong.
 
 mod bucket;
 mod ecr;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_config::SdkConfig;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use bucket::Buckets;
 use ecr::Ecr;
@@ -34,8 +36,10 @@ pub struct Fake(Arc<Mutex<State>>);
 /// What is in the account.
 #[derive(Debug, Default)]
 pub struct State {
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970, when no function works.
     pub now: i64,
+    /// When a function began to work, if one does, by the virtual clock of the runtime.
+    pub working: Option<Instant>,
     /// The ledger's table.
     pub table: Table,
     /// The clusters.
@@ -89,16 +93,23 @@ impl Fake {
 }
 
 impl State {
+    /// Returns how many milliseconds the function that works has worked.
+    pub fn worked(&self) -> i64 {
+        let worked = self.working.map(|since| since.elapsed().as_millis()).unwrap_or_default();
+        i64::try_from(worked).unwrap_or(i64::MAX)
+    }
+
     /// Answers one call; `operation` is the service and its operation, as in `ecs.UpdateService`.
     pub fn answer(&mut self, operation: &str, input: &Value) -> Answer {
         *self.calls.entry(operation.to_owned()).or_default() += 1;
-        if !self.buckets.take(operation, self.now) {
+        let now = self.now + self.worked();
+        if !self.buckets.take(operation, now) {
             *self.throttled.entry(operation.to_owned()).or_default() += 1;
             return Err(Refusal::new("ThrottlingException", "Rate exceeded"));
         }
         let answer = match operation.split_once('.') {
             Some(("dynamodb", name)) => self.table.answer(name, input),
-            Some(("ecs", name)) => self.ecs.answer(name, input, &self.ecr, self.now),
+            Some(("ecs", name)) => self.ecs.answer(name, input, &self.ecr, now),
             Some(("ecr", name)) => self.ecr.answer(name, input),
             Some(("ssm", name)) => self.parameter_store(name, input),
             Some(("states", name)) => self.step_functions(name, input),

@@ -20,8 +20,8 @@ use meter::Meter;
 use mishap::Mishaps;
 use parent::Variables;
 
-/// How long a call of a function takes.
-pub const LATENCY_MS: i64 = 100;
+/// How long a call of a function takes beside its own calls.
+pub const LATENCY_MS: i64 = 50;
 
 /// One state machine, its functions and the account that they work in.
 #[derive(Debug)]
@@ -115,8 +115,8 @@ impl Machine {
     async fn task(&mut self, state: &'static str, task: &Task, context: &Value) -> Result<Value, String> {
         let mut attempt = 0;
         loop {
-            let called = self.call(state, task, context, attempt).await;
-            self.wait(LATENCY_MS);
+            let (called, took) = self.call(state, task, context, attempt).await;
+            self.wait(took);
             match called {
                 Called::Answered(answer) => return Ok(answer),
                 Called::Failed(error, cause) => return Err(format!("{error}: {cause}")),

@@ -22,10 +22,14 @@ const MOST_OF_FLOOR: f64 = 1.1;
 const MOST_BYTES: usize = 256 * 1024;
 const MOST_EVENTS: u64 = 25_000;
 
+/// How long functions may take, by the template.
+const RELEASE_MS: i64 = 60_000;
+const OTHERS_MS: i64 = 30_000;
+
 /// The moment at which everything begins.
 const START_MS: i64 = 1_795_000_000_000;
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> ExitCode {
     match bench().await {
         Ok(broken) if broken.is_empty() => ExitCode::SUCCESS,
@@ -42,7 +46,7 @@ async fn main() -> ExitCode {
 
 async fn bench() -> Result<Vec<String>, Fault> {
     println!(
-        "services waves ledger    rates    floor  seconds  ratio  calls each refused  payload item-ev parent-ev"
+        "services waves ledger    rates    floor  seconds  ratio  calls each refused  payload item-ev parent-ev longest"
     );
     let mut broken = Vec::new();
     let mut calls = Vec::new();
@@ -86,7 +90,7 @@ fn repository_of(service: &str) -> String {
 
 /// Pushes an image for each service and releases them; the account has rested before.
 async fn release_of(machine: &mut Machine, release: &str) -> Run {
-    let mut images = json!({});
+    let mut images = BTreeMap::new();
     {
         let mut account = machine.fake.open();
         let account = &mut *account;
@@ -95,7 +99,7 @@ async fn release_of(machine: &mut Machine, release: &str) -> Run {
         for (name, service) in &mut account.ecs.services {
             service.pointed.clear();
             account.ecr.push(&repository_of(name), release, Some(release));
-            images[repository_of(name)] = release.into();
+            images.insert(repository_of(name), release.to_owned());
         }
     }
     machine.run(release, &json!({"environment": NAME, "images": images})).await
@@ -112,6 +116,7 @@ struct Row {
     refused: BTreeMap<String, u64>,
     calls: BTreeMap<String, u64>,
     meter: (usize, u64, u64),
+    longest: (i64, i64),
 }
 
 impl Row {
@@ -124,7 +129,7 @@ impl Row {
             waves.entry(wave).or_default().push(takes as f64 / 1000.0);
         }
         let waves: Vec<Vec<f64>> = waves.into_values().collect();
-        let Meter { largest, item_events, parent_events, .. } = machine.meter;
+        let Meter { largest, item_events, parent_events, longest, .. } = machine.meter;
         Row {
             services,
             cold,
@@ -135,6 +140,7 @@ impl Row {
             refused: account.throttled.clone(),
             calls: account.calls.clone(),
             meter: (largest, item_events, parent_events),
+            longest,
         }
     }
 
@@ -146,7 +152,7 @@ impl Row {
         let total: u64 = self.calls.values().sum();
         let (largest, item, parent) = self.meter;
         println!(
-            "{:>8} {:>5} {:>6} {:>8.1} {:>8.1} {:>8.1} {:>6.3} {:>6} {:>4.1} {:>7} {:>8} {:>7} {:>9}",
+            "{:>8} {:>5} {:>6} {:>8.1} {:>8.1} {:>8.1} {:>6.3} {:>6} {:>4.1} {:>7} {:>8} {:>7} {:>9} {:>7.1}",
             self.services,
             self.waves,
             self.ledger(),
@@ -159,7 +165,8 @@ impl Row {
             self.refused.values().sum::<u64>(),
             largest,
             item,
-            parent
+            parent,
+            self.longest.0 as f64 / 1000.0
         );
     }
 
@@ -172,6 +179,8 @@ impl Row {
             (meter.faults.is_empty(), format!("steps failed: {:?}", meter.faults)),
             (self.seconds <= MOST_OF_FLOOR * self.floor, format!("it is slower than {MOST_OF_FLOOR} floors")),
             (largest < MOST_BYTES, format!("a payload of {largest} bytes")),
+            (self.longest.0 < RELEASE_MS, format!("a call of release took {} ms", self.longest.0)),
+            (self.longest.1 < OTHERS_MS, format!("a call of another function took {} ms", self.longest.1)),
             (item.max(parent) < MOST_EVENTS, format!("a history of {} events", item.max(parent))),
         ];
         let broken = bounds.into_iter().filter(|(holds, _)| !holds);
@@ -206,10 +215,13 @@ async fn memory() -> Result<Vec<String>, Fault> {
     let mut machine = machine(WAVE)?;
     let mut resident = Vec::new();
     for n in 0..RELEASES {
-        release_of(&mut machine, &format!("release-{n}")).await;
+        let release = format!("release-{n}");
+        release_of(&mut machine, &release).await;
         let mut account = machine.fake.open();
-        account.table.forget(|pk, _| pk.starts_with("release#"));
+        account.table.forget(|pk, sk| !pk.starts_with("env#") || sk.starts_with("write#"));
         account.ecs.forget_revisions();
+        account.ecr.forget(&release);
+        account.executions.clear();
         resident.push(resident_kb());
     }
     let kept = resident.last().copied().unwrap_or_default()

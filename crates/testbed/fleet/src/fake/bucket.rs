@@ -25,8 +25,9 @@ impl Buckets {
             return true;
         };
         let (left, since) = self.0.entry(n).or_insert((*size, now));
-        *left = (*left + (now - *since) as f64 / 1000.0 * refill).min(*size);
-        *since = now;
+        // Functions that work at the same time are played one after the other: time that came back is not counted twice.
+        *left = (*left + (now - *since).max(0) as f64 / 1000.0 * refill).min(*size);
+        *since = now.max(*since);
         let enough = *left >= 1.0;
         if enough {
             *left -= 1.0;

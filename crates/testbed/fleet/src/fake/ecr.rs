@@ -31,6 +31,15 @@ impl Ecr {
         digest
     }
 
+    /// Takes a tag away everywhere, and all images that have none.
+    pub fn forget(&mut self, tag: &str) {
+        for repository in self.0.values_mut() {
+            repository.tags.remove(tag);
+            let tags = &repository.tags;
+            repository.manifests.retain(|digest, _| tags.values().any(|named| named == digest));
+        }
+    }
+
     /// Returns what a tag names.
     pub fn tagged(&self, repository: &str, tag: &str) -> Option<&str> {
         self.0.get(repository)?.tags.get(tag).map(String::as_str)

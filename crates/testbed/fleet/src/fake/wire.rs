@@ -1,5 +1,7 @@
 //! The end of the wire: an HTTP client that asks the account in memory.
 
+use std::time::Duration;
+
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecs::config::http::HttpResponse;
 use aws_sdk_ecs::config::retry::RetryConfig;
@@ -16,13 +18,14 @@ use serde_json::{Value, json};
 
 use super::{Answer, Fake, REGION, unknown};
 
-/// How the services call themselves in the header that names an operation.
-const TARGETS: [(&str, &str); 5] = [
-    ("DynamoDB_20120810", "dynamodb"),
-    ("AmazonEC2ContainerServiceV20141113", "ecs"),
-    ("AmazonEC2ContainerRegistry_V20150921", "ecr"),
-    ("AmazonSSM", "ssm"),
-    ("AWSStepFunctions", "states"),
+/// How the services call themselves in the header that names an operation, and about how many milliseconds a call
+/// takes within a region.
+const TARGETS: [(&str, &str, u64); 5] = [
+    ("DynamoDB_20120810", "dynamodb", 8),
+    ("AmazonEC2ContainerServiceV20141113", "ecs", 40),
+    ("AmazonEC2ContainerRegistry_V20150921", "ecr", 30),
+    ("AmazonSSM", "ssm", 20),
+    ("AWSStepFunctions", "states", 30),
 ];
 
 /// Makes a configuration whose clients ask `fake`, once: whoever is refused must be seen to be.
@@ -53,18 +56,39 @@ impl HttpConnector for Wire {
         };
         let answer = StatusCode::try_from(status)
             .map(|status| HttpResponse::new(status, SdkBody::from(body.to_string())));
-        HttpConnectorFuture::ready(answer.map_err(|error| ConnectorError::other(error.into(), None)))
+        let answer = answer.map_err(|error| ConnectorError::other(error.into(), None));
+        let takes = takes(&request);
+        HttpConnectorFuture::new(async move {
+            pass(takes).await;
+            answer
+        })
     }
 }
 
 impl Wire {
     fn ask(&self, request: &HttpRequest) -> Answer {
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let (service, operation) = target.split_once('.').unwrap_or_default();
+        let (service, operation) = target(request);
         let input: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default())
-            .map_err(|_| unknown(&format!("{target} {}", request.uri())))?;
-        let known = TARGETS.iter().find(|(name, _)| *name == service);
-        let service = known.map_or(service, |(_, short)| short);
+            .map_err(|_| unknown(&format!("{service} {operation} {}", request.uri())))?;
+        let known = TARGETS.iter().find(|(name, ..)| *name == service);
+        let service = known.map_or(service, |(_, short, _)| short);
         self.0.open().answer(&format!("{service}.{operation}"), &input)
     }
+}
+
+/// Returns the service and the operation that a request names.
+fn target(request: &HttpRequest) -> (&str, &str) {
+    request.headers().get("x-amz-target").and_then(|target| target.split_once('.')).unwrap_or_default()
+}
+
+/// Returns how long a call takes.
+fn takes(request: &HttpRequest) -> Duration {
+    let (service, _) = target(request);
+    Duration::from_millis(TARGETS.iter().find(|(name, ..)| *name == service).map_or(0, |(.., takes)| *takes))
+}
+
+/// Lets virtual time pass.
+#[expect(clippy::disallowed_methods, reason = "the clock of the runtime is virtual: nobody waits")]
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
 }

@@ -2,9 +2,10 @@
 
 use pipeline::Fault;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::Machine;
 use super::mishap::Mishap;
+use super::{LATENCY_MS, Machine};
 use crate::crew::Function;
 use crate::fake::{ACCOUNT, REGION};
 
@@ -37,23 +38,43 @@ pub enum Called {
 }
 
 impl Machine {
-    /// Calls the function of a state; `attempt` counts from 0.
+    /// Calls the function of a state; `attempt` counts from 0.  Returns how many milliseconds that took, too.
     pub(super) async fn call(
         &mut self,
         state: &'static str,
         task: &Task,
         input: &Value,
         attempt: u32,
-    ) -> Called {
+    ) -> (Called, i64) {
         let payload = merged(input, task.keys.clone());
         self.meter.sent(&payload);
         let mishap = self.mishap(state, input);
-        let now = self.clock();
-        let answer = match &mishap {
-            Some(Mishap::Dies) => return Called::Died,
-            Some(Mishap::Fails(fault)) => Err(fault.clone()),
-            _ => self.crew.call(task.function, payload, now).await,
+        let (answer, took) = match &mishap {
+            Some(Mishap::Dies) => return (Called::Died, 0),
+            Some(Mishap::Fails(fault)) => (Err(fault.clone()), LATENCY_MS),
+            _ => self.work(task.function, payload).await,
         };
+        (self.ended(state, mishap, answer, attempt), took)
+    }
+
+    /// Lets a function work; returns how long it did.
+    async fn work(&mut self, function: Function, payload: Value) -> (Result<Value, Fault>, i64) {
+        let now = self.clock();
+        self.fake.open().working = Some(Instant::now());
+        let answer = self.crew.call(function, payload, now).await;
+        let took = self.fake.open().worked() + LATENCY_MS;
+        self.fake.open().working = None;
+        self.meter.worked(function, took);
+        (answer, took)
+    }
+
+    fn ended(
+        &mut self,
+        state: &'static str,
+        mishap: Option<Mishap>,
+        answer: Result<Value, Fault>,
+        attempt: u32,
+    ) -> Called {
         match (mishap, answer) {
             (Some(Mishap::DiesAfter), _) => Called::Died,
             (Some(Mishap::FailsAfter(fault)), Ok(_)) => self.failed(state, &fault, attempt),

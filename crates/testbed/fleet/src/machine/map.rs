@@ -58,20 +58,21 @@ impl Machine {
             self.meter.entered_by(state, &mut item.events);
         }
         if let Some(task) = item::task(state, item.variables.looks()) {
-            return match self.call(state, &task, &item.input, item.attempt).await {
+            let (called, took) = self.call(state, &task, &item.input, item.attempt).await;
+            return match called {
                 Called::Answered(answer) => {
                     let next = item.variables.keep(state, &answer);
                     item.go(next);
-                    Some(LATENCY_MS)
+                    Some(took)
                 }
                 Called::Again(milliseconds) => {
                     item.attempt += 1;
-                    Some(milliseconds)
+                    Some(took + milliseconds)
                 }
                 Called::Failed(error, cause) => {
                     item.error = (error, cause);
                     item.go(task.caught);
-                    Some(LATENCY_MS)
+                    Some(took)
                 }
                 Called::Died => None,
             };

@@ -6,6 +6,7 @@ use pipeline::Fault;
 use serde_json::Value;
 
 use super::item;
+use crate::crew::Function;
 
 /// The events of a history that one state makes: a task has five, a map about six, all others two.
 fn events_of(state: &str) -> u64 {
@@ -33,6 +34,8 @@ pub struct Meter {
     pub parent_events: u64,
     /// The events in the longest history of an item.
     pub item_events: u64,
+    /// The longest call of the function `release`, and of any other one, in milliseconds.
+    pub longest: (i64, i64),
     /// How often calls failed, by state and fault.
     pub faults: BTreeMap<(&'static str, &'static str), u64>,
     /// How often each state of an item, and each other state, was entered.
@@ -53,6 +56,14 @@ impl Meter {
         *self.entered.entry(state).or_default() += 1;
         *events = (*events).max(OWN_EVENTS) + events_of(state);
         self.item_events = self.item_events.max(*events);
+    }
+
+    pub(super) fn worked(&mut self, function: Function, milliseconds: i64) {
+        let longest = match function {
+            Function::Release => &mut self.longest.0,
+            _ => &mut self.longest.1,
+        };
+        *longest = (*longest).max(milliseconds);
     }
 
     pub(super) fn retried(&mut self, state: &'static str) {

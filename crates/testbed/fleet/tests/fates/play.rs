@@ -45,7 +45,10 @@ pub async fn play(asked: Asked, scenario: &Scenario) -> Ended {
     let config = fake.config();
     let mut input = json!({"environment": NAME});
     match asked {
-        Asked::Image => input = json!({"environment": NAME, "repository": "shop/r0", "image": "main-1"}),
+        Asked::Images => {
+            let images = placed.iter().map(|one| (one.repository.clone(), "main-1".into()));
+            input["images"] = Value::Object(images.collect());
+        }
         Asked::Previous => {
             input["mode"] = "rollback".into();
             verify(&Ledger::new(&config).unwrap(), &fake, &placed, &digests).await;
@@ -109,11 +112,11 @@ fn plan(fake: &Fake, mishaps: &mut Mishaps, placed: Placed, trouble: Trouble, di
     };
     match trouble {
         Trouble::None => {}
-        Trouble::GivenUp => drop(ends(End::GivenUp)),
-        Trouble::SentBack => drop(ends(End::SentBack)),
-        Trouble::Never => drop(ends(End::Never)),
-        Trouble::OtherImage => drop(ends(End::OtherImage)),
-        Trouble::Unseen => drop(ends(End::Unseen)),
+        Trouble::GivenUp => ends(End::GivenUp),
+        Trouble::SentBack => ends(End::SentBack),
+        Trouble::Never => ends(End::Never),
+        Trouble::OtherImage => ends(End::OtherImage),
+        Trouble::Unseen => ends(End::Unseen),
         Trouble::Denied(operation) => fake.open().ecs.denied.push((operation, service)),
         Trouble::Fails(state) => {
             mishaps.plan(&service, state, Mishap::Fails(Fault::Denied("it is not allowed".to_owned())));

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// One image for all services of one repository.
-    Image,
-    /// The way back for all services, whatever their repository.
+    /// An image of each repository, for services that nobody has verified yet.
+    Images,
+    /// What was verified before, for services that run something verified.
     Previous,
 }
 
@@ -78,15 +78,15 @@ impl Move {
 }
 
 /// Makes releases of 1 to 12 services in 1 to 4 waves.
-pub fn any(asked: Asked) -> impl Strategy<Value = Scenario> {
+pub fn any() -> impl Strategy<Value = Scenario> {
     let policy = prop_oneof![3 => Just("undo-all"), 1 => Just("undo-failed"), 1 => Just("freeze")];
     let one = || (0..4_usize, 1..=3_usize, prop::bool::weighted(0.3), forward(), back());
     // Most are small: they are quick, and go wrong in fewer ways at once.
     let all = prop_oneof![4 => vec(one(), 1..=4), 1 => vec(one(), 5..=12)];
-    (policy, 1..=4_usize, all).prop_map(move |(on_failure, concurrency, drawn)| {
+    (policy, 1..=4_usize, all).prop_map(|(on_failure, concurrency, drawn)| {
         let (mut moves, mut repository, mut left) = (Vec::new(), 0, 0_usize);
         for (n, (wave, share, forward_only, forward, back)) in drawn.into_iter().enumerate() {
-            if left == 0 && asked == Asked::Previous {
+            if left == 0 {
                 (repository, left) = (repository + 1, share);
             }
             left = left.saturating_sub(1);
