@@ -35,8 +35,8 @@ rust: ## format, clippy, unit, table and contract tests
 	cargo clippy --workspace --all-targets -- -D warnings
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; else cargo test --workspace; fi
 
-bench-scale: ## releases of 1 to 1,000 services on an AWS in memory: seconds, calls, refusals, payloads, memory
-	cargo run --quiet --profile fleet --package fleet --bin bench-scale
+bench-scale: ## releases of 1 to 1,000 services on an AWS in memory: seconds, calls, refusals, bytes (takes minutes)
+	cargo run --quiet --package fleet --bin bench-scale
 
 lint: $(LINT)/.done ## the template, as it is written and as AWS translates it
 	PATH="$$PWD/$(LINT)/bin:$$PATH" sam validate --lint

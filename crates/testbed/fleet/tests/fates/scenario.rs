@@ -117,7 +117,7 @@ fn back() -> impl Strategy<Value = Trouble> {
     let any = prop::sample::select(vec!["DrawUndoSlot", "Rollback", "RollbackTest"]);
     prop_oneof![
         8 => Just(None),
-        2 => prop::sample::select(vec![GivenUp, Never, OtherImage, Unseen]),
+        2 => prop::sample::select(vec![GivenUp, Never, Unseen]),
         1 => any.clone().prop_map(Lost),
         1 => any.clone().prop_map(Fails),
         1 => any.clone().prop_map(Dies),
