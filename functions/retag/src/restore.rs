@@ -1,10 +1,9 @@
 //! Which tags go back when a release did not stay.  Pure.
 
 use pipeline::fate::Fate;
-use pipeline::ids::Digest;
 use pipeline::rows::{MoveRow, RepositoryRow, Undo};
 
-use crate::tags::{Tagging, keep_tag};
+use crate::tags::Tagging;
 
 /// What to put back.
 #[derive(Debug, PartialEq)]
@@ -28,13 +27,9 @@ pub fn plan<'a>(
     for row in moves {
         match (Fate::of(row, undo), &row.restore) {
             (Fate::Undone | Fate::Failed, Some(restore)) => {
-                let keep = |kind: &str, digest: &Digest| Tagging {
-                    tag: keep_tag(&row.environment, &row.service, kind),
-                    digest: digest.clone(),
-                    service: Some(row.service.clone()),
-                };
-                plan.tags.push(keep("live", &restore.digest));
-                plan.tags.extend(restore.before.iter().map(|before| keep("previous", before)));
+                plan.tags.push(Tagging::keep(row, "live", &restore.digest));
+                let before = restore.before.as_ref();
+                plan.tags.extend(before.map(|before| Tagging::keep(row, "previous", before)));
             }
             (Fate::Deployed | Fate::NeedsHuman, _) => plan.stayed.push(row.service.to_string()),
             _ => {}
