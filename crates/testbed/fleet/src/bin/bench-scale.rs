@@ -1,6 +1,9 @@
 //! Measures releases of 1 to 1,000 services on the account in memory, and checks what they may cost.
+//!
+//! Arguments are other numbers of services: then nothing else is measured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::process::ExitCode;
 
 use fleet::cluster::{self, NAME, Placed};
@@ -50,7 +53,9 @@ async fn bench() -> Result<Vec<String>, Fault> {
     );
     let mut broken = Vec::new();
     let mut calls = Vec::new();
-    for services in [1, 40, WAVE, 5 * WAVE] {
+    let asked: Vec<usize> = env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
+    let sizes = if asked.is_empty() { &[1, 40, WAVE, 5 * WAVE] } else { asked.as_slice() };
+    for services in sizes.iter().copied() {
         let mut machine = machine(services)?;
         for (release, cold) in [("first", true), ("second", false)] {
             let run = release_of(&mut machine, release).await;
@@ -62,7 +67,9 @@ async fn bench() -> Result<Vec<String>, Fault> {
         }
     }
     print_calls(&calls);
-    broken.extend(memory().await?);
+    if asked.is_empty() {
+        broken.extend(memory().await?);
+    }
     Ok(broken)
 }
 
@@ -190,8 +197,7 @@ impl Row {
 
 /// Prints what each operation was called, in all and for each service.
 fn print_calls(columns: &[(String, usize, BTreeMap<String, u64>)]) {
-    let operations: std::collections::BTreeSet<&String> =
-        columns.iter().flat_map(|(.., calls)| calls.keys()).collect();
+    let operations: BTreeSet<&String> = columns.iter().flat_map(|(.., calls)| calls.keys()).collect();
     print!("\n{:<30}", "calls, and for each service");
     columns.iter().for_each(|(name, ..)| print!(" {name:>14}"));
     println!();

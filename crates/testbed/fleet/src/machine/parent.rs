@@ -34,8 +34,8 @@ pub const STATES: [&str; 24] = [
 ];
 
 /// Those that are not: nobody approves here, and nothing is delivered.
-pub const NOT_PLAYED: [&str; 6] =
-    ["AskApproval", "Approve", "Approved", "Undelivered", "Planned", "Answered"];
+pub const NOT_PLAYED: [&str; 7] =
+    ["AskApproval", "NotAsked", "Approve", "Approved", "Undelivered", "Planned", "Answered"];
 
 /// The variables of an execution.
 #[derive(Debug, Default)]
