@@ -6,6 +6,7 @@
 
 pub mod answer;
 mod approval;
+mod asks;
 pub mod book;
 mod case;
 pub mod close;
