@@ -93,6 +93,7 @@ impl<W: World, B: Book> Release<W, B> {
         request: Request,
         run: &Run,
         environments: &Environments,
+        started: Timestamp,
         now: Timestamp,
     ) -> Result<Result<Case, Opened>, Fault> {
         let name = request.environment.clone();
@@ -113,7 +114,7 @@ impl<W: World, B: Book> Release<W, B> {
             return refused(format!("\"from\" of {name}: {}", unknown_environment(from, environments)));
         }
         let home = home(run)?;
-        let order = OrderKey::new(now, None);
+        let order = OrderKey::new(started, None);
         let asked = request.promoted_by.is_none();
         Ok(Ok(Case { name, asks: Asks::of_request(request, environment, home), order, mode, asked }))
     }

@@ -32,7 +32,8 @@ impl<W: World, B: Book> Release<W, B> {
             Trigger::Nothing(why) => return Ok(Opened::without_plan(Opening::Ignored, None, why)),
             Trigger::Push(push) => self.case_of_push(push, &open.run, &environments, now).await?,
             Trigger::Request(request) => {
-                self.case_of_request(*request, &open.run, &environments, now).await?
+                let started = open.started.unwrap_or(now);
+                self.case_of_request(*request, &open.run, &environments, started, now).await?
             }
         };
         match case {
