@@ -108,7 +108,12 @@ pub struct Ledger {
 impl Ledger {
     /// Opens the table that the template names.
     pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
-        Ok(Ledger { client: Client::new(config), table: settings::required("LEDGER_TABLE")? })
+        Ok(Ledger::of(config, settings::required("LEDGER_TABLE")?))
+    }
+
+    /// Opens a table.
+    pub fn of(config: &SdkConfig, table: impl Into<String>) -> Self {
+        Ledger { client: Client::new(config), table: table.into() }
     }
 
     /// Reads one row.

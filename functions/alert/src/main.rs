@@ -1,11 +1,13 @@
 //! Lambda entry point.  The job is described in `lib.rs`.
 
 use alert::{Alert, port::Aws};
-use pipeline::{aws, lambda, telemetry};
+use pipeline::{aws, lambda, ledger::Ledger, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
-    let alert = Alert { port: Aws::new(&aws::config("alert").await)? };
+    let config = aws::config("alert").await;
+    let ledger = Ledger::new(&config)?;
+    let alert = Alert { port: Aws::new(&config, ledger)? };
     lambda::serve(async |request, now| alert.handle(request, now).await).await
 }

@@ -1,11 +1,13 @@
 //! Lambda entry point.  The job is described in `lib.rs`.
 
 use deploy::{Deploy, service::Aws};
-use pipeline::{aws, lambda, telemetry};
+use pipeline::{aws, lambda, ledger::Ledger, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
-    let deploy = Deploy { port: Aws::new(&aws::config("deploy").await)? };
+    let config = aws::config("deploy").await;
+    let ledger = Ledger::new(&config)?;
+    let deploy = Deploy { port: Aws::new(&config, ledger) };
     lambda::serve(async |request, now| deploy.handle(request, now).await).await
 }

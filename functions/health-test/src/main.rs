@@ -1,11 +1,13 @@
 //! Lambda entry point.  The job is described in `lib.rs`.
 
 use health_test::{HealthTest, probe::Probe, rollout::Aws};
-use pipeline::{aws, lambda, telemetry};
+use pipeline::{aws, lambda, ledger::Ledger, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
-    let health_test = HealthTest { port: Aws::new(&aws::config("health-test").await)?, web: Probe::new()? };
+    let config = aws::config("health-test").await;
+    let ledger = Ledger::new(&config)?;
+    let health_test = HealthTest { port: Aws::new(&config, ledger), web: Probe::new()? };
     lambda::serve(async |request, now| health_test.handle(request, now).await).await
 }

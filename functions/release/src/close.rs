@@ -127,7 +127,8 @@ fn outcome_of(fates: &BTreeMap<Fate, u32>) -> Outcome {
     let any = |fate| fates.contains_key(&fate);
     if any(Fate::NeedsHuman) {
         Outcome::NeedsHuman
-    } else if any(Fate::Undone) || any(Fate::Failed) {
+    } else if any(Fate::Undone) || any(Fate::Failed) || any(Fate::Untouched) {
+        // A move whose turn never came has not failed, and its release has not done what it was to do.
         Outcome::RolledBack
     } else if any(Fate::Deployed) {
         Outcome::Deployed
@@ -197,6 +198,7 @@ mod tests {
             Outcome::NeedsHuman
         );
         assert_eq!(conclusion("", vec![seen(Verdict::Superseded, None)]), Outcome::Superseded);
+        assert_eq!(conclusion("", vec![healthy(), row("orders")]), Outcome::RolledBack);
     }
 
     #[test]

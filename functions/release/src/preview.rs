@@ -3,7 +3,6 @@
 use pipeline::Fault;
 use pipeline::environment::Environment;
 use pipeline::rows::MoveRow;
-use pipeline::settings;
 
 use crate::answer::{Change, Opened, Opening, Plan, Planned, SHOWN, Wave};
 use crate::book::Book;
@@ -21,11 +20,8 @@ impl<W: World, B: Book> Release<W, B> {
         target: Target<'_>,
         wanted: &Wanted,
     ) -> Result<Opened, Fault> {
-        let roles = settings::optional("TASK_ROLE_ARNS");
-        let roles: Option<Vec<String>> =
-            roles.map(|roles| roles.split(',').filter(|role| !role.is_empty()).map(str::to_owned).collect());
         let mut found = survey.refused.clone();
-        found.extend(findings::of(&survey, target.environment, roles.as_deref()));
+        found.extend(findings::of(&survey, target.environment, self.world.roles()));
         found.extend(self.endangered(wanted, &survey.moves).await?);
         let because = match survey.way(target, wanted) {
             Way::Go => summary(&survey.moves, target, wanted),

@@ -48,6 +48,8 @@ pub trait World {
     async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault>;
     /// Answers a waiting state; tells whether it still waited.
     async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault>;
+    /// Returns the task roles that the stack may hand on, as far as that is known.
+    fn roles(&self) -> Option<&[String]>;
     /// Starts an execution of the machine, once for each name.
     async fn start(&self, machine: &str, name: &str, input: &Value) -> Result<(), Fault>;
 }

@@ -1,11 +1,13 @@
 //! Lambda entry point.  The job is described in `lib.rs`.
 
-use pipeline::{aws, lambda, telemetry};
+use pipeline::{aws, lambda, ledger::Ledger, telemetry};
 use retag::{Retag, registry::Aws};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
-    let retag = Retag { port: Aws::new(&aws::config("retag").await)? };
+    let config = aws::config("retag").await;
+    let ledger = Ledger::new(&config)?;
+    let retag = Retag { port: Aws::new(&config, ledger) };
     lambda::serve(async |request, now| retag.handle(request, now).await).await
 }

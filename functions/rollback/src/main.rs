@@ -1,11 +1,13 @@
 //! Lambda entry point.  The job is described in `lib.rs`.
 
-use pipeline::{aws, lambda, telemetry};
+use pipeline::{aws, lambda, ledger::Ledger, telemetry};
 use rollback::{Rollback, service::Aws};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
-    let rollback = Rollback { port: Aws::new(&aws::config("rollback").await)? };
+    let config = aws::config("rollback").await;
+    let ledger = Ledger::new(&config)?;
+    let rollback = Rollback { port: Aws::new(&config, ledger) };
     lambda::serve(async |request, now| rollback.handle(request, now).await).await
 }

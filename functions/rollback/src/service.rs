@@ -48,8 +48,8 @@ pub struct Aws {
 
 impl Aws {
     /// Makes the adapter.
-    pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
-        Ok(Aws { ecs: Client::new(config), ledger: Ledger::new(config)? })
+    pub fn new(config: &SdkConfig, ledger: Ledger) -> Self {
+        Aws { ecs: Client::new(config), ledger }
     }
 }
 

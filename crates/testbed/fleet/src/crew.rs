@@ -39,13 +39,14 @@ pub struct Crew {
 impl Crew {
     /// Starts them.
     pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
-        let book = Ledger::new(config)?;
+        let book = Ledger::of(config, "ledger");
+        let looks = health_test::rollout::Aws::new(config, book.clone());
         Ok(Crew {
+            retag: Retag { port: retag::registry::Aws::new(config, book.clone()) },
+            deploy: Deploy { port: deploy::service::Aws::new(config, book.clone()) },
+            health_test: HealthTest { port: looks, web: Probe::new()? },
+            rollback: Rollback { port: rollback::service::Aws::new(config, book.clone()) },
             release: Release { world: release::world::Aws::new(config, book.clone()), book },
-            retag: Retag { port: retag::registry::Aws::new(config)? },
-            deploy: Deploy { port: deploy::service::Aws::new(config)? },
-            health_test: HealthTest { port: health_test::rollout::Aws::new(config)?, web: Probe::new()? },
-            rollback: Rollback { port: rollback::service::Aws::new(config)? },
         })
     }
 

@@ -33,9 +33,9 @@ pub struct Aws {
 
 impl Aws {
     /// Makes the adapter, with the names that the template gives.
-    pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
+    pub fn new(config: &SdkConfig, ledger: Ledger) -> Result<Self, Fault> {
         Ok(Aws {
-            ledger: Ledger::new(config)?,
+            ledger,
             sfn: aws_sdk_sfn::Client::new(config),
             sns: aws_sdk_sns::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),

@@ -27,14 +27,14 @@ pub struct Aws {
 
 impl Aws {
     /// Makes the adapter.
-    pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
-        Ok(Aws {
+    pub fn new(config: &SdkConfig, ledger: Ledger) -> Self {
+        Aws {
             ecs: aws_sdk_ecs::Client::new(config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
-            ledger: Ledger::new(config)?,
-        })
+            ledger,
+        }
     }
 }
 

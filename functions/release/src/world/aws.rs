@@ -11,14 +11,14 @@ use pipeline::clock::Timestamp;
 use pipeline::environment::{self, Environments};
 use pipeline::ids::{Digest, ServiceName, TaskDefinitionArn};
 use pipeline::ledger::Ledger;
-use pipeline::{Fault, service};
+use pipeline::{Fault, service, settings};
 use serde_json::Value;
 
 use super::{Alarm, Containers, Digests, Mutability, Seen, Service, Source, World};
 use crate::at_once;
 use crate::request::Image;
 use images::Images;
-use revisions::Revisions;
+use revisions::{Budget, Revisions};
 
 mod images;
 mod revisions;
@@ -26,6 +26,9 @@ mod revisions;
 /// How many services ECS describes in one call, and how many alarms CloudWatch does.
 const SERVICES_PER_CALL: usize = 10;
 const ALARMS_PER_CALL: usize = 100;
+
+/// How many services are described before their revisions are read.
+const SERVICES_PER_TURN: usize = 100;
 
 /// From how many services on it takes fewer calls to read the tasks of their whole cluster.
 const MANY_SERVICES: usize = 10;
@@ -39,6 +42,7 @@ pub struct Aws {
     sfn: aws_sdk_sfn::Client,
     images: Images,
     revisions: Revisions,
+    roles: Option<Vec<String>>,
 }
 
 impl Aws {
@@ -46,6 +50,7 @@ impl Aws {
     pub fn new(config: &SdkConfig, ledger: Ledger) -> Self {
         let ecs = aws_sdk_ecs::Client::new(config);
         Aws {
+            roles: settings::list("TASK_ROLE_ARNS"),
             ssm: aws_sdk_ssm::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             sfn: aws_sdk_sfn::Client::new(config),
@@ -121,13 +126,17 @@ impl World for Aws {
             Some(named) => named.iter().map(ToString::to_string).collect(),
             None => self.list(cluster).await?,
         };
-        let described = self.describe(cluster, &names).await?;
-        let mut arns = Vec::new();
-        for one in &described {
-            let primary = service::deployments_of(one)?.into_iter().find(|one| one.primary);
-            arns.extend(primary.map(|primary| primary.task_definition));
+        let (mut described, mut all, mut unread) = (Vec::new(), BTreeSet::new(), 0);
+        // In turns: while ECS tells of services, it can be asked for more revisions.
+        let mut budget = Budget::new();
+        for some in names.chunks(SERVICES_PER_TURN) {
+            let found = self.describe(cluster, some).await?;
+            let arns = revisions_of(&found)?;
+            unread += self.revisions.read(&arns, &mut budget).await?;
+            all.extend(arns);
+            described.extend(found);
         }
-        let unread = self.revisions.read(&arns.iter().collect()).await?;
+        self.revisions.forget_all_but(&all);
         let mut services = Vec::new();
         for one in &described {
             services.extend(self.service(one)?);
@@ -242,6 +251,10 @@ impl World for Aws {
         }
     }
 
+    fn roles(&self) -> Option<&[String]> {
+        self.roles.as_deref()
+    }
+
     async fn start(&self, machine: &str, name: &str, input: &Value) -> Result<(), Fault> {
         let start = self.sfn.start_execution().state_machine_arn(machine).name(name).input(input.to_string());
         match start.send().await {
@@ -250,4 +263,14 @@ impl World for Aws {
             Err(error) => Err(fault_of(&format!("start {name}"), &error)),
         }
     }
+}
+
+/// Returns the revisions that services are steering to.
+fn revisions_of(services: &[Described]) -> Result<BTreeSet<TaskDefinitionArn>, Fault> {
+    let mut arns = BTreeSet::new();
+    for one in services {
+        let primary = service::deployments_of(one)?.into_iter().find(|one| one.primary);
+        arns.extend(primary.map(|primary| primary.task_definition));
+    }
+    Ok(arns)
 }

@@ -128,6 +128,9 @@ impl World for Shop {
         self.done.borrow_mut().push(format!("answer {}", answer["next"].as_str().unwrap()));
         Ok(token != "stale")
     }
+    fn roles(&self) -> Option<&[String]> {
+        None
+    }
     async fn start(&self, _: &str, name: &str, input: &Value) -> Result<(), Fault> {
         self.done.borrow_mut().push(format!("start {name} {input}"));
         Ok(())

@@ -21,6 +21,9 @@ const COMMIT: &str = "org.opencontainers.image.revision";
 const DEADLINE: Duration = Duration::from_secs(5);
 const LARGEST: u64 = 4 * 1024 * 1024;
 
+/// How many commits are remembered.
+const MOST_KEPT: usize = 2_000;
+
 /// How much of a commit is shown and kept.
 const LONGEST_COMMIT: usize = 64;
 
@@ -64,6 +67,9 @@ impl Images {
         let commit = commit.filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()));
         let commit: Option<String> = commit.map(|text| text.chars().take(LONGEST_COMMIT).collect());
         if let Ok(mut known) = self.commits.lock() {
+            if known.len() >= MOST_KEPT {
+                known.clear();
+            }
             known.insert(digest.clone(), commit.clone());
         }
         commit

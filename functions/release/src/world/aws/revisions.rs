@@ -10,12 +10,17 @@ use pipeline::ledger::{Key, Ledger};
 use pipeline::rows::RevisionRow;
 use pipeline::task_definition::TaskDefinition;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::at_once;
 use crate::world::Revision;
 
-/// How many revisions one call reads from ECS, which describes 50 at once, and 20 a second after that.
-const AT_ECS: usize = 40;
+/// How many revisions are read from ECS at once, and a second after that; it allows 50 and 20.
+const AT_ONCE: f64 = 40.0;
+const A_SECOND: f64 = 18.0;
+
+/// From how many on what is not asked for any more is forgotten.
+const MOST_KEPT: usize = 200;
 
 /// What is known of task definitions; a revision never changes.
 #[derive(Debug)]
@@ -30,9 +35,22 @@ impl Revisions {
         Revisions { ecs, ledger, known: Mutex::default() }
     }
 
-    /// Reads revisions, and returns how many are left to be read another time.
-    pub(super) async fn read(&self, arns: &BTreeSet<&TaskDefinitionArn>) -> Result<usize, Fault> {
-        let missing: Vec<_> = arns.iter().filter(|arn| self.json(arn).is_none()).copied().collect();
+    /// Forgets what is none of these, if it keeps much.
+    pub(super) fn forget_all_but(&self, arns: &BTreeSet<TaskDefinitionArn>) {
+        if let Ok(mut known) = self.known.lock()
+            && known.len() > MOST_KEPT
+        {
+            known.retain(|arn, _| arns.contains(arn));
+        }
+    }
+
+    /// Reads revisions as far as ECS may be asked, and returns how many are left to be read another time.
+    pub(super) async fn read(
+        &self,
+        arns: &BTreeSet<TaskDefinitionArn>,
+        budget: &mut Budget,
+    ) -> Result<usize, Fault> {
+        let missing: Vec<_> = arns.iter().filter(|arn| self.json(arn).is_none()).collect();
         let keys: Vec<Key> = missing.iter().map(|arn| Key::revision(arn)).collect();
         let rows: HashMap<Key, RevisionRow> = self.ledger.get_all(&keys).await?;
         let (mut unread, mut found) = (Vec::new(), Vec::new());
@@ -43,7 +61,7 @@ impl Revisions {
             }
         }
         self.keep(found);
-        let now = unread.get(..AT_ECS).unwrap_or(&unread);
+        let now = unread.get(..budget.take(unread.len())).unwrap_or(&unread);
         let read = at_once(now, async |arn: &&TaskDefinitionArn| {
             let json = TaskDefinition::read(&self.ecs, arn).await?.to_record();
             // The call that reads the rest may be another process.
@@ -96,6 +114,28 @@ impl Revisions {
         if let Ok(mut known) = self.known.lock() {
             known.extend(found.into_iter().map(|(arn, json)| (arn.clone(), json)));
         }
+    }
+}
+
+/// How often ECS may be asked for a revision during one look: what is not asked at once comes back with time, and no
+/// more of it than at first.
+pub(super) struct Budget {
+    left: f64,
+    since: Instant,
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Budget { left: AT_ONCE, since: Instant::now() }
+    }
+
+    /// Takes at most so many questions, and returns how many there are.
+    fn take(&mut self, most: usize) -> usize {
+        self.left = (self.left + A_SECOND * self.since.elapsed().as_secs_f64()).min(AT_ONCE);
+        self.since = Instant::now();
+        let taken = most.min(self.left as usize);
+        self.left -= taken as f64;
+        taken
     }
 }
 
