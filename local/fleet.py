@@ -19,16 +19,21 @@ class Fleet:
     """An environment, and its services of one task each."""
 
     def __init__(self, cloud, environment: str, services: list[str], prefix: str, **policy) -> None:
-        self.cloud, self.environment, self._ecr = cloud, environment, cloud.client("ecr")
-        open_environment(cloud, environment, **policy)
-        repositories = {service: f"{prefix}/{service}" for service in services}
+        self.cloud, self.environment, self._policy = cloud, environment, {}
+        self.change(**policy)
+        ecr, repositories = cloud.client("ecr"), {service: f"{prefix}/{service}" for service in services}
         for repository in [_WORKSHOP, *repositories.values()]:
             # Another environment of the same services has it already.
-            with suppress(self._ecr.exceptions.RepositoryAlreadyExistsException):
-                self._ecr.create_repository(repositoryName=repository)
+            with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+                ecr.create_repository(repositoryName=repository)
         self.services = {
             name: Service(cloud, environment, repository, name) for name, repository in repositories.items()
         }
+
+    def change(self, **policy) -> None:
+        """Changes the environment's policy."""
+        self._policy |= policy
+        open_environment(self.cloud, self.environment, **self._policy)
 
     def push(self, version: str, commit: str = "", **behaviours: str) -> dict[str, str]:
         """Puts an image without a tag into every repository, which starts nothing; returns their digests.

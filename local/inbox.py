@@ -28,7 +28,7 @@ class Inbox:
         scene.put(cloud, "alerts", {"webhook": {"url": url, "secret": SECRET}})
 
     def about(self, release: str, outcome: str = "", seconds: float = 10) -> tuple[str | None, dict | None]:
-        """What both channels said last of a release, or of one outcome of it; None for a channel that did not."""
+        """What both channels said last of a release, or of one outcome of it; None for one that did not."""
         deadline = time.monotonic() + seconds
         while True:
             self._receive()
