@@ -25,7 +25,7 @@ class Pipeline:
     def __init__(self, cloud) -> None:
         self.cloud = cloud
         outputs = build.deploy(cloud, TREE, clusters="*", repositories="release/")
-        self.machine, self._ledger = outputs["StateMachineArn"], outputs["LedgerTable"]
+        self.machine, self.ledger = outputs["StateMachineArn"], outputs["LedgerTable"]
         self.inbox = Inbox(cloud, outputs["TopicArn"])
 
     def scene(self, name: str, **policy) -> Scene:
@@ -108,7 +108,7 @@ class Pipeline:
     def known(self, partition: str, sort: str) -> dict:
         """A row of the ledger, by its two keys; empty if it is not there."""
         key = {"pk": {"S": partition}, "sk": {"S": sort}}
-        row = self.cloud.client("dynamodb").get_item(TableName=self._ledger, Key=key).get("Item", {})
+        row = self.cloud.client("dynamodb").get_item(TableName=self.ledger, Key=key).get("Item", {})
         return {name: TypeDeserializer().deserialize(value) for name, value in row.items()}
 
     @contextmanager

@@ -10,6 +10,7 @@ import asking
 import build
 import plan
 from pipeline import written
+from scene import Service, open_environment
 
 OLD, NEW = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -73,8 +74,18 @@ def test_a_duration_in_words(seconds, said):
 def planned(pipeline):
     """An environment at rest, and an image that it could run."""
     scene = pipeline.scene("planned")
-    scene.image = scene.push("wanted", "v2")["digest"]
+    scene.image = scene.push("wanted", "v2", commit="1a2b3c4d5e6f7a8b")["digest"]
     return scene
+
+
+@pytest.fixture(scope="module")
+def following(pipeline, planned):
+    """The environment after it, where an image has to have been good for an hour before."""
+    open_environment(pipeline.cloud, "planned-next", **{"from": "planned", "soakMinutes": 60})
+    service = Service(pipeline.cloud, "planned-next", planned.repository, "planned")
+    service.create(planned.tagged("baseline"), tasks=1)
+    service.wait()
+    return service
 
 
 def ask(pipeline, *arguments: str) -> subprocess.CompletedProcess:
@@ -93,6 +104,49 @@ def test_an_environment_alone_shows_what_would_be_managed(pipeline, planned):
         "  planned  release/planned  -",
     ]
     assert written(calls) == [] and {call["agent"] for call in calls} == {"tidegate-release"}
+
+
+@pytest.mark.parametrize("some", [[], ["--scope", "image"], ["--services", "planned"]])
+def test_an_image_shows_its_moves(pipeline, planned, some):
+    old, new = planned.tagged("baseline"), planned.image
+    request = ["--environment", "planned", "--repository", planned.repository, "--image", "wanted", *some]
+    with pipeline.calls() as calls:
+        shown = ask(pipeline, *request)
+    assert shown.returncode == 0, shown.stderr
+    _, titles, move, took = shown.stdout.splitlines()
+    short = {"old": plan.short(old), "new": plan.short(new)}
+    change = "app: release/planned@{old} -> @{new}".format(**short)
+    assert titles.split() == list(plan.MOVES)
+    assert move.split(maxsplit=5) == ["0", "planned", short["old"], short["new"], "1a2b3c4d5e6f", change]
+    assert took.startswith("about ") and "1 service in " in took
+    assert written(calls) == [] and {call["agent"] for call in calls} == {"tidegate-release"}
+
+
+def test_a_cluster_shows_what_would_be_refused(pipeline, planned, following):
+    images = {planned.repository: planned.image}
+    request = {"environment": "planned-next", "scope": "cluster", "images": images, "mode": "plan"}
+    with pipeline.calls() as calls:
+        run = pipeline.run(request)
+    assert run.outcome == "Planned", run.cause
+    assert any("planned has not verified" in finding for finding in run.output["findings"])
+    assert [move["to"] for move in run.output["plan"]] == [planned.image]
+    assert written(calls) == []
+
+    assert pipeline.request(planned, "wanted", "v2").faults() == []
+    shown = ask(pipeline, "--environment", "planned-next", "--scope", "cluster")
+    assert shown.returncode == 0, shown.stderr
+    findings = shown.stdout.partition("\nfindings\n")[2]
+    assert "expected 60 minutes" in findings
+    assert plan.short(planned.image) in shown.stdout.partition("\nfindings\n")[0]
+
+
+def test_a_frozen_environment_has_a_plan_and_a_finding(pipeline, planned):
+    freeze = {"environment": "planned", "mode": "freeze", "reason": "the sale"}
+    assert pipeline.run(freeze).outcome == "Answered"
+    request = ["--environment", "planned", "--repository", planned.repository, "--image", "baseline"]
+    shown = ask(pipeline, *request)
+    assert pipeline.run({"environment": "planned", "mode": "resume"}).outcome == "Answered"
+    assert shown.returncode == 0 and "the sale" in shown.stdout.partition("\nfindings\n")[2]
 
 
 def test_what_is_wrong_is_a_sentence(pipeline, planned):

@@ -2,9 +2,11 @@
 
 import json
 import re
+import shlex
 import subprocess
 from functools import cache
 
+import jmespath
 import pytest
 import yaml
 
@@ -132,6 +134,35 @@ def test_the_map_and_the_links_lead_somewhere():
         assert (build.ROOT / path).exists(), path
     real = {path.name for path in (build.ROOT / "functions").iterdir()}
     assert {path.removeprefix("functions/") for path in folders if path.startswith("functions/")} == real
+
+
+def query() -> dict[str, str]:
+    """The options of the page's question to the ledger, as a shell splits them."""
+    [command] = re.findall(r"^aws dynamodb query (.*?[^\\])$", asked(), re.DOTALL | re.MULTILINE)
+    words = shlex.split(command.replace("\\\n", " "))
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def asked() -> str:
+    [block] = [body for _, body in blocks() if "aws dynamodb query" in body]
+    return block
+
+
+def test_the_query_tells_what_runs_where(pipeline):
+    """What the AWS CLI would send, and what it would show of the answer."""
+    options, scene = query(), pipeline.scene("asked")
+    proof = pipeline.push(scene, "asked-1", "v2", commit="1a2b3c4d5e6f")
+    assert proof.faults() == []
+    assert options["--table-name"] == "$TABLE" and "OutputKey=='LedgerTable'" in asked()
+    values = options["--expression-attribute-values"].replace("env#staging", "env#asked")
+    answer = pipeline.cloud.client("dynamodb").query(
+        TableName=pipeline.ledger,
+        KeyConditionExpression=options["--key-condition-expression"],
+        ExpressionAttributeValues=json.loads(values),
+    )
+    [shown] = jmespath.search(options["--query"], answer)
+    since = pipeline.known("env#asked", "service#asked")["verified"]["since"]
+    assert shown == ["service#asked", proof.digest, "1a2b3c4d5e6f", since, proof.run.name]
 
 
 @pytest.fixture
