@@ -21,6 +21,8 @@ need(ministack, "app", "detect_service", "_ct_event_name")
 _APP = re.compile(r"\bapp/([\w.+-]+)")
 _CODE = re.compile(rb'"__type"\s*:\s*"([^"]+)"|"code"\s*:\s*"([^"]+)"|<Code>([^<]+)</Code>', re.IGNORECASE)
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+# What policies call a service that its address names otherwise.
+_IN_POLICIES = {"monitoring": "cloudwatch"}
 _NO_API = ("/_", "/v2/", "/v4/", "/health")
 
 
@@ -80,7 +82,7 @@ class _Call:
         service = ministack.detect_service(self._method, self._path, self._headers, self._query)
         return {
             "at": self._at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "service": service,
+            "service": _IN_POLICIES.get(service, service),
             "operation": ministack._ct_event_name(
                 service, self._method, self._path, self._headers, self._query
             ),

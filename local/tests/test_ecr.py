@@ -148,6 +148,8 @@ def test_batch_get_image(cloud, ecr, name):
     assert ids == [{"imageDigest": first, "imageTag": "one"}, {"imageDigest": second}]
     codes = [failure["failureCode"] for failure in answer["failures"]]
     assert codes == ["ImageNotFound", "ImageTagDoesNotMatchDigest", "InvalidImageDigest"]
+    too_many = [{"imageTag": str(number)} for number in range(101)]
+    assert refusal(ecr.batch_get_image, repositoryName=name, imageIds=too_many) == "InvalidParameterException"
     tags = [found.get("imageTag") for found in ecr.list_images(repositoryName=name)["imageIds"]]
     assert sorted(tags) == ["dev", "one", "two"]
 

@@ -146,6 +146,7 @@ def test_alarm_changes_are_events(cloud, name):
         ComparisonOperator="GreaterThanThreshold",
     )
     alarms.set_alarm_state(AlarmName="tidegate-users", StateValue="ALARM", StateReason="by hand")
+    assert cloud.calls(service="cloudwatch", operation="SetAlarmState")  # as policies name it
     described = alarms.describe_alarms(AlarmNames=["tidegate-users", "tidegate-nobody"])["MetricAlarms"]
     assert [(each["AlarmName"], each["StateValue"]) for each in described] == [("tidegate-users", "ALARM")]
     [message] = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1)["Messages"]
