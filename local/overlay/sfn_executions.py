@@ -19,7 +19,6 @@ need(sfn, "_executions", "_map_runs", "_add_event", "_resolve_state_machine_arn"
 current: contextvars.ContextVar[dict | None] = contextvars.ContextVar("current execution", default=None)
 
 _NAME = re.compile(r"[^\s?*<>{}\[\]\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
-
 _LONGEST_INPUT = 256 * 1024
 
 
