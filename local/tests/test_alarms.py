@@ -1,4 +1,4 @@
-"""CloudWatch: alarms that are asked for by name, in the functions' own protocol, and whose changes are events."""
+"""CloudWatch: alarms that are asked for by name, in the protocol of the functions, and events of them."""
 
 import json
 import urllib.request
