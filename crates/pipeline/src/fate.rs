@@ -23,6 +23,18 @@ pub enum Fate {
 }
 
 impl Fate {
+    /// Returns its word, as it is written everywhere.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fate::Untouched => "untouched",
+            Fate::Failed => "failed",
+            Fate::Deployed => "deployed",
+            Fate::Undone => "undone",
+            Fate::Superseded => "superseded",
+            Fate::NeedsHuman => "needs-human",
+        }
+    }
+
     /// Reads the fate of a move, given what of its release is undone.
     pub fn of(row: &MoveRow, undo: Option<Undo>) -> Fate {
         if row.verdict == Some(Verdict::Superseded) {
@@ -87,6 +99,14 @@ mod tests {
             json!({"touched": t, "verdict": "Healthy", "undo": "ecs-svc/3", "undoVerdict": "Healthy"}),
             Fate::Undone,
         );
+    }
+
+    #[test]
+    fn a_name_is_what_is_written() {
+        use Fate::*;
+        for fate in [Untouched, Failed, Deployed, Undone, Superseded, NeedsHuman] {
+            assert_eq!(json!(fate), fate.name());
+        }
     }
 
     #[test]

@@ -52,6 +52,13 @@ impl ImageReference {
         })
     }
 
+    /// Returns the reference as it stands in a task definition.
+    pub fn written(&self) -> String {
+        let tag = self.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+        let digest = self.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+        format!("{}/{}{tag}{digest}", self.host, self.repository)
+    }
+
     /// Returns the reference to the same repository, pinned to `digest`.
     pub fn pinned(&self, digest: &Digest) -> String {
         format!("{}/{}@{digest}", self.host, self.repository)
@@ -70,6 +77,7 @@ mod tests {
         let image = ImageReference::parse(&text).unwrap();
         assert_eq!((image.repository.as_str(), image.region.as_str()), ("shop/users", "eu-west-1"));
         assert_eq!(image.tag.as_ref().unwrap().as_str(), "dev");
+        assert_eq!(image.written(), text);
         assert_eq!(
             image.pinned(&Digest::parse(D).unwrap()),
             format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users@{D}")

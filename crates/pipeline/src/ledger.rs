@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::aws::fault_of;
@@ -14,6 +14,9 @@ use crate::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName, Ta
 use crate::payload::{MoveKey, MoveRef};
 use crate::rows::{LeaseRow, MoveRow, RevisionRow};
 use crate::{Fault, settings};
+
+/// How many rows DynamoDB returns by their keys in one call.
+const ROWS_PER_CALL: usize = 100;
 
 /// The two keys of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,11 +31,15 @@ impl Key {
     }
     /// `env#<environment>` / `service#<service>`
     pub fn service(environment: &EnvironmentName, service: &ServiceName) -> Self {
-        Key::new(format!("env#{environment}"), format!("service#{service}"))
+        Key::of_service(environment, "service#", service)
     }
     /// `env#<environment>` / `lease#<service>`
     pub fn lease(environment: &EnvironmentName, service: &ServiceName) -> Self {
-        Key::new(format!("env#{environment}"), format!("lease#{service}"))
+        Key::of_service(environment, "lease#", service)
+    }
+    /// `env#<environment>` / `<kind>#<service>`
+    pub fn of_service(environment: &EnvironmentName, kind: &str, service: &ServiceName) -> Self {
+        Key::new(format!("env#{environment}"), format!("{kind}{service}"))
     }
     /// `env#<environment>` / `frozen`
     pub fn frozen(environment: &EnvironmentName) -> Self {
@@ -110,6 +117,31 @@ impl Ledger {
         let answer = answer.set_key(Some(key.attributes())).send().await;
         let item = answer.map_err(|error| fault_of(&format!("read {} {}", key.pk, key.sk), &error))?.item;
         item.map(|item| row_of(key, item)).transpose()
+    }
+
+    /// Reads some rows by their keys; what is not there is left out.
+    pub async fn get_all<Row: DeserializeOwned>(&self, keys: &[Key]) -> Result<HashMap<Key, Row>, Fault> {
+        let failed = |error| Fault::Defect(format!("the keys of rows cannot be written: {error}"));
+        let mut rows = HashMap::new();
+        for some in keys.chunks(ROWS_PER_CALL) {
+            let mut wanted: Vec<_> = some.iter().map(Key::attributes).collect();
+            while !wanted.is_empty() {
+                let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true);
+                let read =
+                    self.client.batch_get_item().request_items(&self.table, keys.build().map_err(failed)?);
+                let answer = read.send().await.map_err(|error| fault_of("read some rows", &error))?;
+                for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
+                    let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+                    let key = Key::new(text("pk").unwrap_or_default(), text("sk").unwrap_or_default());
+                    let row = row_of(&key, item)?;
+                    rows.insert(key, row);
+                }
+                // An answer has a size, and leaves out what does not fit.
+                let left = answer.unprocessed_keys.and_then(|mut left| left.remove(&self.table));
+                wanted = left.map(|left| left.keys).unwrap_or_default();
+            }
+        }
+        Ok(rows)
     }
 
     /// Reads the rows of a partition whose second key starts so.

@@ -176,6 +176,9 @@ pub struct HeadRow {
     pub order: OrderKey,
     /// When it was opened.
     pub opened: Timestamp,
+    /// Since when it waits for a lease that somebody else holds; none if it never had to.
+    #[serde(default)]
+    pub waits: Option<Timestamp>,
     /// The hash of the moves that it was accepted with.
     pub plan: String,
     /// Their services.

@@ -47,19 +47,20 @@ pub async fn describe(
     Ok(answer.services.unwrap_or_default().into_iter().find(|found| found.status() == Some("ACTIVE")))
 }
 
-/// Reads the tasks that a service wants to run.
-pub async fn tasks(ecs: &Client, cluster: &str, service: &ServiceName) -> Result<Vec<Task>, Fault> {
-    let list = ecs.list_tasks().cluster(cluster).service_name(service.as_str());
+/// Reads the tasks that a service wants to run, or those of all services of a cluster.
+pub async fn tasks(ecs: &Client, cluster: &str, service: Option<&ServiceName>) -> Result<Vec<Task>, Fault> {
+    let whose = service.map_or(cluster, ServiceName::as_str);
+    let list = ecs.list_tasks().cluster(cluster).set_service_name(service.map(ToString::to_string));
     let mut pages = list.desired_status(DesiredStatus::Running).into_paginator().send();
     let mut arns = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| fault_of(&format!("list the tasks of {service}"), &error))?;
+        let page = page.map_err(|error| fault_of(&format!("list the tasks of {whose}"), &error))?;
         arns.extend(page.task_arns.unwrap_or_default());
     }
     let mut tasks = Vec::new();
     for some in arns.chunks(TASKS_PER_CALL) {
         let answer = ecs.describe_tasks().cluster(cluster).set_tasks(Some(some.to_vec())).send().await;
-        let answer = answer.map_err(|error| fault_of(&format!("describe the tasks of {service}"), &error))?;
+        let answer = answer.map_err(|error| fault_of(&format!("describe the tasks of {whose}"), &error))?;
         // A task of `failures` has ended since the list was made.
         tasks.extend(answer.tasks.unwrap_or_default());
     }

@@ -14,7 +14,7 @@ pub mod secret;
 
 use pipeline::clock::Timestamp;
 use pipeline::ids::ReleaseId;
-use pipeline::rows::{HeadRow, MoveRow};
+use pipeline::rows::{HeadRow, MoveRow, PlanRow};
 use pipeline::{Fault, document};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,6 +55,9 @@ pub struct Report {
     /// Its moves.
     #[serde(default)]
     pub moves: Vec<MoveRow>,
+    /// What a person is asked to agree to.
+    #[serde(default)]
+    pub plan: Vec<PlanRow>,
 }
 
 /// All that there is to tell beside the outcome.

@@ -1,5 +1,6 @@
 //! Renders what happened, once, for every channel.  Pure.
 
+mod approval;
 mod link;
 mod moves;
 mod text;
@@ -9,9 +10,12 @@ mod tests;
 
 pub use moves::Told;
 
+use std::collections::BTreeMap;
+
 use pipeline::clock::Timestamp;
+use pipeline::fate::Fate;
 use pipeline::ids::ReleaseId;
-use pipeline::rows::MoveRow;
+use pipeline::rows::{MoveRow, PlanRow};
 use serde_json::json;
 
 use crate::occasion::{Occasion, Severity};
@@ -64,6 +68,10 @@ pub struct Message {
     pub moves: Vec<Told>,
     /// How many more there are.
     pub more_moves: usize,
+    /// How many moves had each fate; they sum up to all moves.
+    pub fates: BTreeMap<Fate, u32>,
+    /// What a person is asked to agree to; as many as are told of.
+    pub plan: Vec<PlanRow>,
     /// The execution in the console.
     pub link: Option<String>,
     /// What two messages about the same thing share.
@@ -92,6 +100,11 @@ impl Message {
         let more_moves = rows.len() - moves.len();
         let because = text::line(request.because.as_deref().unwrap_or_default(), LONGEST_SENTENCE);
         let headline = headline(facts, &rows);
+        let fates = rows.iter().fold(BTreeMap::new(), |mut fates, row| {
+            *fates.entry(Fate::of(row, undo)).or_insert(0) += 1;
+            fates
+        });
+        let sum = sum(&fates);
         let sms = match because.as_str() {
             "" => format!("Tidegate: {headline}"),
             because => format!("Tidegate: {headline}. {because}"),
@@ -103,11 +116,13 @@ impl Message {
             outcome: request.outcome,
             severity: request.outcome.severity(),
             subject: text::ascii(&headline, LONGEST_SUBJECT),
-            text: body(facts, &[&headline, &because], &paragraphs, more_moves, link.as_deref()),
+            text: body(facts, &[&headline, &because, &sum], &paragraphs, more_moves, link.as_deref()),
             sms: text::gsm(&sms, LONGEST_SMS),
             because,
             moves,
             more_moves,
+            fates,
+            plan: story.report.plan.iter().take(TOLD).cloned().collect(),
             link,
             dedup_key: match request.outcome {
                 // It is followed by an end, which is something else to tell.
@@ -134,6 +149,13 @@ fn headline(facts: &Facts<'_>, rows: &[&MoveRow]) -> String {
     format!("{}: {what}{place}", facts.request.outcome.words())
 }
 
+/// Counts what became of the moves of a release that has several.
+fn sum(fates: &BTreeMap<Fate, u32>) -> String {
+    let all: u32 = fates.values().sum();
+    let counted: Vec<String> = fates.iter().map(|(fate, count)| format!("{count} {}", fate.name())).collect();
+    if all > 1 { format!("Of {all} services: {}", counted.join(", ")) } else { String::new() }
+}
+
 fn environment(facts: &Facts<'_>) -> Option<String> {
     let told = facts.request.environment.as_ref().filter(|environment| !environment.is_empty());
     let told = told.map(|environment| text::line(environment, 64));
@@ -146,6 +168,9 @@ fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, li
     let mut lines: Vec<String> =
         head.iter().filter(|line| !line.is_empty()).map(|line| (*line).to_owned()).collect();
     lines.push(String::new());
+    if request.outcome == Occasion::WaitingForApproval {
+        lines.extend(approval::lines(&story.report.plan));
+    }
     lines.extend(paragraphs.iter().cloned());
     if more > 0 {
         lines.extend([format!("and {more} more"), String::new()]);

@@ -195,7 +195,8 @@ async fn a_webhook_gets_json_and_a_signature_of_it() {
         json!({
             "release": "sample", "environment": "staging", "outcome": "RolledBack", "severity": "critical",
             "subject": "Rolled back: users and 2 more services in staging", "text": null, "because": null,
-            "moves": null, "moreMoves": 0, "link": null, "dedupKey": "sample"
+            "moves": null, "moreMoves": 0, "link": null, "dedupKey": "sample",
+            "fates": {"undone": 2, "untouched": 1}, "plan": []
         })
     );
 }
@@ -294,6 +295,7 @@ async fn a_release_that_died_is_told_with_what_stands_and_the_way_back() {
     expect![[r#"
         Needs a human: users and 2 more services in staging
         its execution ended from outside (ABORTED)
+        Of 3 services: 1 superseded, 2 needs-human
 
         users: aaaaaaaaaaaa -> bbbbbbbbbbbb, needs a human: nobody has proven what it runs
           forward: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}

@@ -7,6 +7,8 @@ use pipeline::ids::{Digest, EnvironmentName, Repository, ServiceName};
 use pipeline::rows::Outcome;
 use serde::Serialize;
 
+use crate::request::Mode;
+
 /// Where an opened release goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Opening {
@@ -40,11 +42,58 @@ pub struct Opened {
     pub approval_minutes: u32,
     /// How long to wait before asking again.
     pub pause_seconds: i64,
-    /// What would move, wave by wave; at most [`SHOWN`] of them.
-    pub plan: Vec<Planned>,
+    /// What would move.
+    #[serde(flatten)]
+    pub plan: Plan,
     /// Which services could be moved at all, where that was the question.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Managed>,
+}
+
+/// What would move, and what a person should know before.
+#[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The moves, wave by wave; at most [`SHOWN`] of them.
+    pub plan: Vec<Planned>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more: usize,
+    /// How many services each wave has, and how long it takes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<Wave>,
+    /// How long the release takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eta_seconds: Option<u32>,
+    /// The services that stay, and why; at most [`SHOWN`] of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untouched: Vec<Untouched>,
+    /// What would go wrong, or be not as it was meant; at most [`SHOWN`] of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
+}
+
+/// One wave of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Wave {
+    /// How many services move.
+    pub services: usize,
+    /// How long it takes, its bake included.
+    pub seconds: u32,
+}
+
+/// A service that stays.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Untouched {
+    /// The service.
+    pub service: ServiceName,
+    /// Why.
+    pub why: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A service of an environment, and whether a release could move it.
@@ -70,14 +119,27 @@ pub struct Planned {
     pub wave: usize,
     /// The service.
     pub service: ServiceName,
-    /// Its containers whose image changes.
-    pub containers: Vec<String>,
     /// Where the image is.
     pub repository: Repository,
     /// The digest that it goes back to; none if it was forced without one.
     pub from: Option<Digest>,
     /// The digest that it moves to.
     pub to: Digest,
+    /// The commit that the image was built from, if its label says so.
+    pub commit: Option<String>,
+    /// What its task definition will have otherwise: nothing but these images.
+    pub changes: Vec<Change>,
+}
+
+/// A container whose image changes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// The container.
+    pub container: String,
+    /// The image as the running task definition names it.
+    pub from: String,
+    /// The image as the next one does.
+    pub to: String,
 }
 
 impl Opened {
@@ -90,9 +152,21 @@ impl Opened {
             environment,
             approval_minutes: 0,
             pause_seconds: 0,
-            plan: Vec::new(),
+            plan: Plan::default(),
             services: Vec::new(),
         }
+    }
+}
+
+impl Opened {
+    /// Refuses a request; one for a plan is answered with what would refuse it.
+    pub fn refused(mode: Mode, environment: &EnvironmentName, why: String) -> Self {
+        if mode != Mode::Plan {
+            return Opened::without_plan(Opening::Refused, Some(environment), why);
+        }
+        let because = format!("it would be refused: {why}");
+        let plan = Plan { findings: vec![why], ..Plan::default() };
+        Opened { plan, ..Opened::without_plan(Opening::Planned, Some(environment), because) }
     }
 }
 

@@ -1,53 +1,48 @@
 //! The port to the ledger: what we wrote down, and what we write.
 
+use std::collections::BTreeMap;
+
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome, Quarantine, ServiceRow, Undo,
-    WriteRow,
+    EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, PlanRow, Quarantine,
+    ServiceRow, Undo, Verdict, WaitingRow, WriteRow,
 };
 
 use crate::Run;
+use crate::answer::Closed;
 
 mod ledger;
 
-/// What became of an attempt at a lease.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Taken {
-    /// It is ours, with this number.
-    Yes(u64),
-    /// Somebody holds it.
-    Held(LeaseRow),
-}
+/// An image: its repository and its digest.
+pub type ImageKey = (Repository, Digest);
 
 /// All that the function asks of the ledger.
 pub trait Book {
-    /// Reads what is known of a service; nothing at first.
-    async fn service(
+    /// Reads what is known of services: of those named, or of all; nothing of a service at first.
+    async fn services(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
-    ) -> Result<ServiceRow, Fault>;
-    /// Tells whether another release holds a service.
-    async fn held(
+        named: Option<&[ServiceName]>,
+    ) -> Result<BTreeMap<ServiceName, ServiceRow>, Fault>;
+    /// Reads the leases of services; one that was never taken is left out.
+    async fn leases(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
-        release: &ReleaseId,
-    ) -> Result<bool, Fault>;
+        services: &[ServiceName],
+    ) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault>;
+    /// Reads what images have shown in an environment; nothing of an image is left out.
+    async fn evidence(
+        &self,
+        environment: &EnvironmentName,
+        images: &[ImageKey],
+    ) -> Result<BTreeMap<ImageKey, EvidenceRow>, Fault>;
     /// Reads who froze an environment, if somebody did.
     async fn frozen(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault>;
     /// Freezes an environment, or lets releases in again.
     async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault>;
-    /// Reads why an image is in quarantine in an environment, if it is.
-    async fn quarantine(
-        &self,
-        environment: &EnvironmentName,
-        repository: &Repository,
-        digest: &Digest,
-    ) -> Result<Option<Quarantine>, Fault>;
     /// Reads our own writes of an environment's tag.
     async fn writes(
         &self,
@@ -67,25 +62,34 @@ pub trait Book {
     async fn open(&self, release: &ReleaseId, head: &HeadRow) -> Result<(), Fault>;
     /// Reads the head of a release.
     async fn head(&self, release: &ReleaseId) -> Result<Option<HeadRow>, Fault>;
-    /// Keeps the token of a waiting state.
-    async fn ask(&self, release: &ReleaseId, token: &str) -> Result<(), Fault>;
+    /// Writes down what a person is asked to agree to about one service.
+    async fn propose(&self, release: &ReleaseId, row: &PlanRow) -> Result<(), Fault>;
+    /// Reads all that was ever proposed; the head says of which services it still holds.
+    async fn proposed(&self, release: &ReleaseId) -> Result<Vec<PlanRow>, Fault>;
     /// Writes down that the plan became another one.
-    async fn replan(
+    async fn replan(&self, release: &ReleaseId, plan: &str, services: &[ServiceName]) -> Result<(), Fault>;
+    /// Writes down that a release waits for a person.
+    async fn wait(
         &self,
+        environment: &EnvironmentName,
         release: &ReleaseId,
-        plan: &str,
-        services: Vec<ServiceName>,
-        now: Timestamp,
+        row: &WaitingRow,
     ) -> Result<(), Fault>;
-    /// Takes a lease that is free, our own, or still as `from` says.
+    /// Reads the releases of an environment that wait for a person.
+    async fn waiting(&self, environment: &EnvironmentName) -> Result<Vec<(ReleaseId, WaitingRow)>, Fault>;
+    /// Writes down that a release waits no more.
+    async fn answered(&self, environment: &EnvironmentName, release: &ReleaseId) -> Result<(), Fault>;
+    /// Writes down since when a release waits for a lease.
+    async fn waits(&self, release: &ReleaseId, since: Timestamp) -> Result<(), Fault>;
+    /// Takes a lease that is still as it was seen, and returns its number; none if somebody else was quicker.
     async fn take(
         &self,
         environment: &EnvironmentName,
         service: &ServiceName,
         run: &Run,
-        from: Option<&LeaseRow>,
+        seen: Option<&LeaseRow>,
         now: Timestamp,
-    ) -> Result<Taken, Fault>;
+    ) -> Result<Option<u64>, Fault>;
     /// Frees a lease, if it is ours.
     async fn free(
         &self,
@@ -98,6 +102,14 @@ pub trait Book {
     async fn write(&self, release: &ReleaseId, wave: u32, ordinal: u32, row: &MoveRow) -> Result<(), Fault>;
     /// Reads the moves of a release.
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault>;
+    /// Writes down a verdict that came after that of the health test.
+    async fn decide(
+        &self,
+        key: &MoveKey,
+        verdict: Verdict,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), Fault>;
     /// Writes down what is undone.
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault>;
     /// Writes down that a release holds a service, and what it ran if nobody knew.
@@ -109,5 +121,5 @@ pub trait Book {
     /// With a hold it was a rollback: what it rolled back from is no version to return to.
     async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault>;
     /// Writes down how a release ended.
-    async fn close(&self, release: &ReleaseId, outcome: Outcome) -> Result<(), Fault>;
+    async fn close(&self, release: &ReleaseId, closed: &Closed) -> Result<(), Fault>;
 }

@@ -1,19 +1,21 @@
 //! Finds the environment that a trigger is about, and what it wants of it.
 
+use std::collections::BTreeMap;
+
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::document::nearest;
 use pipeline::environment::{Environment, Environments};
-use pipeline::ids::{EnvironmentName, Registry};
+use pipeline::ids::{Digest, EnvironmentName, Registry, Repository};
 use pipeline::rows::{FrozenRow, OrderKey, WriteRow};
 
 use crate::answer::{Opened, Opening};
 use crate::book::Book;
 use crate::plan::{To, Wanted};
-use crate::request::{Image, Mode, Request, Scope};
+use crate::request::{Image, Mode, Request};
 use crate::trigger::Push;
 use crate::world::{Source, World};
-use crate::{Release, Run};
+use crate::{Release, Run, at_once};
 
 /// An event of our own tag write bears a time from this many seconds before the write was written down...
 const OWN_BEFORE_SECONDS: i64 = 2;
@@ -51,7 +53,7 @@ impl<W: World, B: Book> Release<W, B> {
     ) -> Result<Result<Case, Opened>, Fault> {
         let (name, environment) = match taken_by(&push, environments) {
             Ok(taken) => taken,
-            Err(answer) => return Ok(Err(answer)),
+            Err((next, why)) => return Ok(Err(Opened::without_plan(next, None, why))),
         };
         let ignored = |why: String| Ok(Err(Opened::without_plan(Opening::Ignored, Some(name), why)));
         if environment.tag == push.tag {
@@ -72,9 +74,11 @@ impl<W: World, B: Book> Release<W, B> {
         let wanted = Wanted {
             registry: push.registry,
             region: home(run)?.region,
+            to: To::Images([(push.repository.clone(), push.digest)].into()),
             repository: Some(push.repository),
-            to: To::Image(push.digest),
             services: None,
+            only_newer: false,
+            promoted_by: None,
             force: false,
             reason: None,
         };
@@ -90,27 +94,35 @@ impl<W: World, B: Book> Release<W, B> {
         now: Timestamp,
     ) -> Result<Result<Case, Opened>, Fault> {
         let name = request.environment.clone();
-        let refused = |why: String| Ok(Err(Opened::without_plan(Opening::Refused, Some(&name), why)));
+        let mode = request.mode;
+        let refused = |why: String| Ok(Err(Opened::refused(mode, &name, why)));
         let Some(environment) = environments.get(&name) else {
             return refused(unknown_environment(&name, environments));
         };
         match request.mode {
             Mode::Deploy | Mode::Plan | Mode::Rollback => {}
             Mode::Freeze | Mode::Resume => return Ok(Err(self.freeze(request, run, now).await?)),
-            Mode::Approve | Mode::Reject | Mode::Reconcile => {
+            Mode::Approve | Mode::Reject => return Ok(Err(self.answer(&request, run).await?)),
+            Mode::Reconcile => {
                 return Err(Fault::NotSupported(format!("the mode {:?} of a request", request.mode)));
             }
         }
+        if let Some(from) = environment.from.as_ref().filter(|from| !environments.contains_key(*from)) {
+            return refused(format!("\"from\" of {name}: {}", unknown_environment(from, environments)));
+        }
         let home = home(run)?;
-        let to = match self.to(&request, environment, &home).await? {
+        let (to, only_newer) = match self.to(&request, environment, &home).await? {
             Ok(to) => to,
             Err(why) => return refused(why),
         };
-        let order = OrderKey::new(now, if let To::Image(digest) = &to { Some(digest) } else { None });
+        let order = OrderKey::new(now, None);
         let (registry, region) = (home.account, home.region);
-        let Request { repository, services, force, reason, mode, .. } = request;
-        let wanted = Wanted { registry, region, repository, to, services, force, reason };
-        Ok(Ok(Case { name, wanted, order, mode, asked: true }))
+        let asked = request.promoted_by.is_none();
+        let Request { repository, services, force, reason, mode, promoted_by, .. } = request;
+        let only_newer = only_newer && !force;
+        let wanted =
+            Wanted { registry, region, repository, to, services, only_newer, promoted_by, force, reason };
+        Ok(Ok(Case { name, wanted, order, mode, asked }))
     }
 
     /// Freezes an environment, or lets releases in again.
@@ -123,50 +135,68 @@ impl<W: World, B: Book> Release<W, B> {
         Ok(Opened::without_plan(Opening::Answered, Some(&name), why))
     }
 
-    /// Tells what the services of a request are to run, or why that is unknown.
+    /// Tells what the services of a request are to run, and whether only if it is newer; or why that is unknown.
     async fn to(
         &self,
         request: &Request,
         environment: &Environment,
         home: &Home,
-    ) -> Result<Result<To, String>, Fault> {
+    ) -> Result<Result<(To, bool), String>, Fault> {
         if request.mode == Mode::Rollback {
-            return Ok(Ok(match &request.release {
-                Some(release) => To::RestorePointsOf(release.clone()),
-                None => To::Previous,
-            }));
+            let to = request.release.clone().map_or(To::Previous, To::RestorePointsOf);
+            return Ok(Ok((to, false)));
         }
-        if request.mode == Mode::Plan && request.image.is_none() {
-            return Ok(Ok(To::Present));
-        }
-        let (Some(repository), Some(image)) = (&request.repository, &request.image) else {
-            if environment.from.is_some() {
-                return Err(Fault::NotSupported("a request without \"repository\" and \"image\"".to_owned()));
-            }
-            let name = &request.environment;
-            return Ok(Err(format!(
-                "{name} has no \"from\": expected \"repository\" and \"image\" in the request"
-            )));
+        let named = match (&request.images, &request.repository, &request.image) {
+            (Some(images), ..) => images.clone(),
+            (None, Some(repository), Some(image)) => [(repository.clone(), image.clone())].into(),
+            _ => return self.offered(request, environment).await,
         };
-        if request.scope == Some(Scope::Cluster) {
-            return Err(Fault::NotSupported("the scope \"cluster\" of a request with an image".to_owned()));
-        }
-        let tag = match image {
-            Image::Digest(digest) => return Ok(Ok(To::Image(digest.clone()))),
-            Image::Tag(tag) => tag,
+        let named: Vec<(Repository, Image)> = named.into_iter().collect();
+        let found = at_once(&named, async |(repository, image)| {
+            let tag = match image {
+                Image::Digest(digest) => return Ok(Ok((repository.clone(), digest.clone()))),
+                Image::Tag(tag) => tag,
+            };
+            let source = Source { registry: home.account.clone(), repository: repository.clone() };
+            let found = self.world.images(&source, std::slice::from_ref(image)).await?;
+            let digest = found.get(tag.as_str()).map(|digest| (repository.clone(), digest.clone()));
+            Ok(digest.ok_or_else(|| format!("the image {repository}:{tag} is not in ECR")))
+        });
+        let images: Result<BTreeMap<Repository, Digest>, String> = found.await?.into_iter().collect();
+        Ok(images.map(|images| (To::Images(images), false)))
+    }
+
+    /// Returns what the environment before this one has verified; of one that has none before it, a plan shows what
+    /// could be moved at all.
+    async fn offered(
+        &self,
+        request: &Request,
+        environment: &Environment,
+    ) -> Result<Result<(To, bool), String>, Fault> {
+        let name = &request.environment;
+        let Some(from) = &environment.from else {
+            return Ok(match request.mode {
+                Mode::Plan => Ok((To::Present, false)),
+                _ => Err(format!(
+                    "{name} has no \"from\": expected \"repository\" and \"image\", or \"images\", in the request"
+                )),
+            });
         };
-        let source = Source { registry: home.account.clone(), repository: repository.clone() };
-        let found = self.world.images(&source, std::slice::from_ref(image)).await?;
-        let digest = found.get(tag.as_str()).cloned();
-        Ok(digest.map(To::Image).ok_or_else(|| format!("the image {repository}:{tag} is not in ECR")))
+        let mut offered = self.verified_in(from).await?;
+        offered.retain(|repository, _| request.repository.as_ref().is_none_or(|named| named == repository));
+        if offered.is_empty() {
+            let what = request.repository.as_ref().map_or("nothing", |_| "no image of that repository");
+            return Ok(Err(format!("{from} has verified {what} yet: expected a release there first")));
+        }
+        Ok(Ok((To::Images(offered), true)))
     }
 }
 
-/// Returns the one environment that a push is for.
+/// Returns the one environment that a push is for; otherwise where its release ends, and why.
 fn taken_by<'a>(
     push: &Push,
     environments: &'a Environments,
-) -> Result<(&'a EnvironmentName, &'a Environment), Opened> {
+) -> Result<(&'a EnvironmentName, &'a Environment), (Opening, String)> {
     let takers: Vec<_> =
         environments.iter().filter(|(_, environment)| environment.takes(&push.tag)).collect();
     match takers[..] {
@@ -183,13 +213,13 @@ fn taken_by<'a>(
                 .collect();
             let tried = if tried.is_empty() { "there are none".to_owned() } else { tried.join("; ") };
             let why = format!("no environment takes the tag {} of {}: {tried}", push.tag, push.repository);
-            Err(Opened::without_plan(Opening::Ignored, None, why))
+            Err((Opening::Ignored, why))
         }
         _ => {
             let names: Vec<&str> = takers.iter().map(|(name, _)| name.as_str()).collect();
             let why =
                 format!("the tag {} is taken by {}: expected one environment", push.tag, names.join(" and "));
-            Err(Opened::without_plan(Opening::Refused, None, why))
+            Err((Opening::Refused, why))
         }
     }
 }

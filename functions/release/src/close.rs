@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
+use pipeline::environment::Approval;
 use pipeline::fate::Fate;
 use pipeline::payload::MoveKey;
 use pipeline::rows::{HeadRow, Hold, Known, MoveRow, Outcome, Quarantine, Undo, Verdict};
@@ -13,7 +14,7 @@ use crate::answer::{Closed, SHOWN, Story};
 use crate::book::Book;
 use crate::plan::{To, Wanted};
 use crate::world::World;
-use crate::{Close, Release};
+use crate::{Close, Release, at_once};
 
 impl<W: World, B: Book> Release<W, B> {
     /// Writes the outcome; harmless if it is written already.
@@ -21,42 +22,52 @@ impl<W: World, B: Book> Release<W, B> {
         let release = &close.run.release;
         let head = self.book.head(release).await?;
         let moves = self.book.moves(release).await?;
-        let closed = conclude(&close, &moves, head.as_ref().and_then(|head| head.undo));
+        let mut closed = conclude(&close, &moves, head.as_ref().and_then(|head| head.undo));
         let Some(head) = head else { return Ok(closed) };
-        for (_, row) in &moves {
-            self.remember(row, &head, &close, now).await?;
+        let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
+        let deployed: Vec<&MoveRow> =
+            rows.iter().copied().filter(|row| Fate::of(row, head.undo) == Fate::Deployed).collect();
+        at_once(&deployed, async |row| self.trust(row, &head, &close, now).await).await?;
+        // After it: what was good for one service and bad for another is bad.
+        let bad = |row: &&MoveRow| row.touched.is_some() && row.verdict == Some(Verdict::Unhealthy);
+        let bad: Vec<&MoveRow> = rows.into_iter().filter(bad).collect();
+        at_once(&bad, async |row| self.distrust(row, &close, now).await).await?;
+        if head.policy.approval == Approval::Required {
+            self.book.answered(&head.environment, release).await?;
         }
-        self.book.close(release, closed.outcome).await?;
+        self.book.close(release, &closed).await?;
         self.free_all(&head, &close, now).await?;
+        if closed.outcome == Outcome::Deployed {
+            match self.promote(&head, release, &close.run.machine, &deployed).await {
+                Err(fault) if Fault::RETRIED.contains(&fault.name()) => return Err(fault),
+                // It is deployed all the same, and those who hear so hear this, too.
+                Err(fault) => {
+                    closed.because = format!("{}; what follows did not start: {fault}", closed.because)
+                }
+                Ok(()) => {}
+            }
+        }
         Ok(closed)
     }
 
-    /// Writes down what a move has shown: that its image is good, or that it is bad.
-    async fn remember(
-        &self,
-        row: &MoveRow,
-        head: &HeadRow,
-        close: &Close,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
+    /// Writes down that the image of a move is good.
+    async fn trust(&self, row: &MoveRow, head: &HeadRow, close: &Close, now: Timestamp) -> Result<(), Fault> {
         let (release, since) = (close.run.release.clone(), row.decided.unwrap_or(now));
-        if Fate::of(row, head.undo) == Fate::Deployed {
-            let rolled_back_from = row.restore.as_ref().filter(|_| is_rollback(head));
-            let hold = rolled_back_from.map(|from| Hold { digest: from.digest.clone(), release, since });
-            let verified = known(row, close, now);
-            return self.book.verified(row, &verified, hold.as_ref()).await;
-        }
-        if row.touched.is_some() && row.verdict == Some(Verdict::Unhealthy) {
-            let reason = row.reason.clone().unwrap_or_default();
-            return self.book.distrust(row, &Quarantine { release, since, reason }).await;
-        }
-        Ok(())
+        let rolled_back_from = row.restore.as_ref().filter(|_| is_rollback(head));
+        let hold = rolled_back_from.map(|from| Hold { digest: from.digest.clone(), release, since });
+        self.book.verified(row, &known(row, close, now), hold.as_ref()).await
+    }
+
+    /// Writes down that the image of a move is bad.
+    async fn distrust(&self, row: &MoveRow, close: &Close, now: Timestamp) -> Result<(), Fault> {
+        let (release, since) = (close.run.release.clone(), row.decided.unwrap_or(now));
+        let reason = row.reason.clone().unwrap_or_default();
+        self.book.distrust(row, &Quarantine { release, since, reason }).await
     }
 
     async fn free_all(&self, head: &HeadRow, close: &Close, now: Timestamp) -> Result<(), Fault> {
-        for service in &head.services {
-            self.book.free(&head.environment, service, &close.run, now).await?;
-        }
+        let free = async |service| self.book.free(&head.environment, service, &close.run, now).await;
+        at_once(&head.services, free).await?;
         Ok(())
     }
 }

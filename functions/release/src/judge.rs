@@ -1,15 +1,21 @@
-//! Judges a wave by the rows of its moves.
+//! Judges a wave by the rows of its moves, and by the alarms of all that are finished.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::environment::OnFailure;
+use pipeline::environment::{Environment, OnFailure};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{FrozenRow, MoveRow, Undo, Verdict};
 
 use crate::answer::{Judged, Next};
 use crate::book::Book;
-use crate::world::World;
+use crate::world::{Alarm, World};
 use crate::{Judge, Release};
+
+/// How often alarms are looked at during one bake, and how long the pauses are at least.
+const LOOKS: i64 = 20;
+const PAUSE_SECONDS: i64 = 15;
 
 impl<W: World, B: Book> Release<W, B> {
     /// Decides how the release goes on after a wave.
@@ -17,9 +23,10 @@ impl<W: World, B: Book> Release<W, B> {
         let head = self.book.head(&judge.run.release).await?;
         let head =
             head.ok_or_else(|| Fault::NotFound(format!("the head of release {}", judge.run.release)))?;
-        let moves = self.book.moves(&judge.run.release).await?;
+        let mut moves = self.book.moves(&judge.run.release).await?;
         let (wave, policy) = (judge.wave, &head.policy);
-        let decision = decide(&moves, wave, policy.on_failure, policy.bake_seconds, now);
+        self.hear(&mut moves, wave, policy, now).await?;
+        let decision = decide(&moves, wave, policy, now);
         match decision.next {
             Next::Undo => {
                 let undo = if policy.on_failure == OnFailure::UndoFailed { Undo::Failed } else { Undo::All };
@@ -34,36 +41,73 @@ impl<W: World, B: Book> Release<W, B> {
         }
         Ok(decision)
     }
+
+    /// Changes the verdict of a healthy move whose alarm is not quiet any more.
+    async fn hear(
+        &self,
+        moves: &mut [(MoveKey, MoveRow)],
+        wave: u32,
+        policy: &Environment,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let healthy = |row: &MoveRow| row.verdict == Some(Verdict::Healthy);
+        let names: BTreeSet<String> =
+            moves.iter().filter(|(_, row)| healthy(row)).flat_map(|(_, row)| row.alarms.clone()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let states = self.world.alarms(&names).await?;
+        let baked = left_to_bake(moves, wave, policy, now) <= 0;
+        for (key, row) in moves.iter_mut().filter(|(_, row)| healthy(row)) {
+            if let Some((verdict, reason)) = heard(row, &states, baked) {
+                self.book.decide(key, verdict, &reason, now).await?;
+                (row.verdict, row.reason) = (Some(verdict), Some(reason));
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Decides by the worst that happened in the wave.
-fn decide(
-    moves: &[(MoveKey, MoveRow)],
-    wave: u32,
-    policy: OnFailure,
-    bake_seconds: u32,
-    now: Timestamp,
-) -> Judged {
-    let rows: Vec<&MoveRow> = moves.iter().filter(|(key, _)| key.wave == wave).map(|(_, row)| row).collect();
+/// Says what the alarms of a healthy move make of it, if they are not quiet.
+///
+/// One that cannot tell is waited for as long as the wave bakes.
+fn heard(row: &MoveRow, states: &BTreeMap<String, Alarm>, baked: bool) -> Option<(Verdict, String)> {
+    let is = |wanted: Option<Alarm>| row.alarms.iter().find(move |name| states.get(*name).copied() == wanted);
+    if let Some(name) = is(Some(Alarm::Red)) {
+        return Some((Verdict::Unhealthy, format!("the alarm {name} went red after it was healthy")));
+    }
+    let silent = is(Some(Alarm::Unknown)).or_else(|| is(None)).filter(|_| baked)?;
+    Some((Verdict::Inconclusive, format!("the alarm {silent} cannot tell any more how it does")))
+}
+
+/// Decides by the worst that happened: in the wave, or since to a move of a wave before it.
+fn decide(moves: &[(MoveKey, MoveRow)], wave: u32, policy: &Environment, now: Timestamp) -> Judged {
     let judged = |next, because: String, pause_seconds| Judged { next, because, wave, pause_seconds };
-    if let Some(row) = rows.iter().find(|row| standing(row) == Verdict::Unhealthy) {
-        let next = if policy == OnFailure::Freeze { Next::Stop } else { Next::Undo };
+    let mut reached = moves.iter().filter(|(key, _)| key.wave <= wave).map(|(_, row)| row);
+    if let Some(row) = reached.clone().find(|row| standing(row) == Verdict::Unhealthy) {
+        let next = if policy.on_failure == OnFailure::Freeze { Next::Stop } else { Next::Undo };
         return judged(next, said(row), 0);
     }
-    if let Some(row) = rows.iter().find(|row| standing(row) == Verdict::Inconclusive) {
+    if let Some(row) = reached.clone().find(|row| standing(row) == Verdict::Inconclusive) {
         return judged(Next::Stop, said(row), 0);
     }
-    let healthy = rows.iter().filter(|row| row.verdict == Some(Verdict::Healthy));
-    if let Some(last) = healthy.filter_map(|row| row.decided).max() {
-        let left = i64::from(bake_seconds) - now.seconds_since(last);
-        if left > 0 {
-            return judged(Next::Bake, format!("wave {wave} is healthy and bakes"), left);
-        }
+    let left = left_to_bake(moves, wave, policy, now);
+    if left > 0 {
+        let watched = reached.any(|row| !row.alarms.is_empty());
+        let step = if watched { (i64::from(policy.bake_seconds) / LOOKS).max(PAUSE_SECONDS) } else { left };
+        return judged(Next::Bake, format!("wave {wave} is healthy and bakes"), left.min(step));
     }
     if moves.iter().any(|(key, _)| key.wave > wave) {
         return Judged { wave: wave + 1, ..judged(Next::NextWave, format!("wave {wave} is healthy"), 0) };
     }
     judged(Next::Done, String::new(), 0)
+}
+
+/// Returns how many seconds a wave has left to bake, from its last verdict on.
+fn left_to_bake(moves: &[(MoveKey, MoveRow)], wave: u32, policy: &Environment, now: Timestamp) -> i64 {
+    let healthy = moves.iter().filter(|(key, row)| key.wave == wave && row.verdict == Some(Verdict::Healthy));
+    let last = healthy.filter_map(|(_, row)| row.decided).max();
+    last.map_or(0, |last| i64::from(policy.bake_seconds) - now.seconds_since(last))
 }
 
 /// Returns what a move counts as once its item has ended.
@@ -90,7 +134,7 @@ fn said(row: &MoveRow) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::row;
+    use crate::plan::tests::{environment, row};
     use pipeline::rows::Failure;
 
     const NOW: i64 = 100_000;
@@ -110,9 +154,10 @@ mod tests {
         MoveRow { failure: Some(failure), ..row("users") }
     }
 
-    fn check(moves: &[(MoveKey, MoveRow)], policy: OnFailure, bake: u32, expected: (Next, u32, i64)) {
-        let judged = decide(moves, 0, policy, bake, Timestamp::from_millis(NOW));
-        assert_eq!((judged.next, judged.wave, judged.pause_seconds), expected, "{policy:?}");
+    fn check(moves: &[(MoveKey, MoveRow)], on_failure: OnFailure, bake: u32, expected: (Next, u32, i64)) {
+        let policy = Environment { on_failure, bake_seconds: bake, ..environment() };
+        let judged = decide(moves, 0, &policy, Timestamp::from_millis(NOW));
+        assert_eq!((judged.next, judged.wave, judged.pause_seconds), expected, "{on_failure:?}");
     }
 
     #[test]
@@ -139,5 +184,40 @@ mod tests {
         check(&moves, OnFailure::UndoAll, 60, (Next::Bake, 0, 30));
         check(&moves, OnFailure::UndoAll, 30, (Next::NextWave, 1, 0));
         check(&moves[..1], OnFailure::UndoAll, 30, (Next::Done, 0, 0));
+    }
+
+    #[test]
+    fn a_wave_with_alarms_is_looked_at_again_and_again() {
+        let alarms = vec!["shop-5xx".to_owned()];
+        let moves = [at(0, MoveRow { alarms, ..seen(Verdict::Healthy) })];
+        check(&moves, OnFailure::UndoAll, 60, (Next::Bake, 0, 15));
+        check(&moves, OnFailure::UndoAll, 6000, (Next::Bake, 0, 300));
+        check(&moves, OnFailure::UndoAll, 31, (Next::Bake, 0, 1));
+    }
+
+    #[test]
+    fn a_move_of_an_earlier_wave_counts_as_long_as_the_release_goes_on() {
+        let moves = [at(0, seen(Verdict::Unhealthy)), at(1, seen(Verdict::Healthy)), at(2, row("orders"))];
+        let policy = Environment { bake_seconds: 0, ..environment() };
+        let judged = decide(&moves, 1, &policy, Timestamp::from_millis(NOW));
+        assert_eq!((judged.next, judged.wave), (Next::Undo, 1));
+    }
+
+    #[test]
+    fn an_alarm_that_is_red_is_unhealthy_and_one_that_cannot_tell_is_waited_for() {
+        let row = MoveRow { alarms: vec!["a".to_owned(), "b".to_owned()], ..seen(Verdict::Healthy) };
+        let heard = |a: Option<Alarm>, b: Option<Alarm>, baked: bool| {
+            let states = [("a", a), ("b", b)].into_iter().filter_map(|(name, s)| Some((name.to_owned(), s?)));
+            heard(&row, &states.collect(), baked).map(|(verdict, _)| verdict)
+        };
+        use Alarm::{Ok, Red, Unknown};
+        for baked in [false, true] {
+            assert_eq!(heard(Some(Ok), Some(Ok), baked), None);
+            assert_eq!(heard(Some(Unknown), Some(Red), baked), Some(Verdict::Unhealthy));
+        }
+        for silent in [Some(Unknown), None] {
+            assert_eq!(heard(Some(Ok), silent, false), None);
+            assert_eq!(heard(Some(Ok), silent, true), Some(Verdict::Inconclusive));
+        }
     }
 }

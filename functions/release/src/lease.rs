@@ -1,25 +1,28 @@
 //! Takes the leases of a release, plans again under them, and writes the moves down with their way back.
 
-use pipeline::Fault;
 use std::collections::BTreeMap;
 
+use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Approval;
-use pipeline::ids::{Repository, ServiceName};
-use pipeline::rows::{HeadRow, LeaseRow, MoveRow};
+use pipeline::ids::{ReleaseId, Repository, ServiceName};
+use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow};
 
 use crate::answer::{Leased, Leasing};
-use crate::book::{Book, Taken};
+use crate::book::Book;
 use crate::plan::{self, Wanted};
-use crate::survey::{Survey, Target};
+use crate::survey::{Target, Way};
 use crate::world::World;
-use crate::{Release, Run};
+use crate::{Release, Run, at_once};
 
 /// How long an ended execution's last function may still write: the longest time-out in the template, and a margin.
 const LAST_WRITE_SECONDS: i64 = 70;
 
 /// The numbers of the leases that are held, by service.
 type Fences = BTreeMap<ServiceName, u64>;
+
+/// A service that somebody else holds, and who.
+type Holder = (ServiceName, String);
 
 impl<W: World, B: Book> Release<W, B> {
     /// Takes the leases, or says who holds one.
@@ -28,13 +31,18 @@ impl<W: World, B: Book> Release<W, B> {
         let head = head.ok_or_else(|| Fault::NotFound(format!("the head of release {}", run.release)))?;
         let mut services = head.services.clone();
         services.sort();
+        let seen = self.book.leases(&head.environment, &services).await?;
+        if let Some(holder) = self.holder(&services, &seen, &run, now).await? {
+            return self.wait(&head, holder, &run, now).await;
+        }
         let mut fences = Fences::new();
         for service in &services {
-            match self.take(&head, service, &run, now).await? {
-                Ok(fence) => drop(fences.insert(service.clone(), fence)),
-                Err(holder) => {
+            match self.book.take(&head.environment, service, &run, seen.get(service), now).await? {
+                Some(fence) => drop(fences.insert(service.clone(), fence)),
+                None => {
                     self.free(&head, &run, &fences, now).await?;
-                    return Ok(waiting(&head, &holder, service, now));
+                    let other = "a release that was quicker".to_owned();
+                    return self.wait(&head, (service.clone(), other), &run, now).await;
                 }
             }
         }
@@ -45,34 +53,48 @@ impl<W: World, B: Book> Release<W, B> {
         Ok(leased)
     }
 
-    /// Takes one lease, from an ended holder too; otherwise returns the release that holds it.
-    async fn take(
+    /// Returns the first service that is held by a release which may still write.
+    async fn holder(
         &self,
-        head: &HeadRow,
-        service: &ServiceName,
+        services: &[ServiceName],
+        seen: &BTreeMap<ServiceName, LeaseRow>,
         run: &Run,
         now: Timestamp,
-    ) -> Result<Result<u64, String>, Fault> {
-        let lease = match self.book.take(&head.environment, service, run, None, now).await? {
-            Taken::Yes(fence) => return Ok(Ok(fence)),
-            Taken::Held(lease) => lease,
-        };
-        let LeaseRow { holder: Some(holder), release: Some(release), .. } = &lease else {
-            return Ok(Err("a release that just ended".to_owned()));
-        };
-        if !may_take_over(self.world.ended(holder).await?, now) {
-            return Ok(Err(release.to_string()));
+    ) -> Result<Option<Holder>, Fault> {
+        let mut ended: BTreeMap<&ReleaseId, bool> = BTreeMap::new();
+        for service in services {
+            let Some(LeaseRow { holder: Some(holder), release: Some(release), .. }) = seen.get(service)
+            else {
+                continue;
+            };
+            if *release != run.release && !ended.contains_key(release) {
+                ended.insert(release, may_take_over(self.world.ended(holder).await?, now));
+            }
+            if ended.get(release) == Some(&false) {
+                return Ok(Some((service.clone(), format!("release {release}"))));
+            }
         }
-        Ok(match self.book.take(&head.environment, service, run, Some(&lease), now).await? {
-            Taken::Yes(fence) => Ok(fence),
-            Taken::Held(_) => Err(release.to_string()),
-        })
+        Ok(None)
+    }
+
+    /// Waits, holding nothing; and not for ever.
+    async fn wait(
+        &self,
+        head: &HeadRow,
+        (service, release): Holder,
+        run: &Run,
+        now: Timestamp,
+    ) -> Result<Leased, Fault> {
+        if head.waits.is_none() {
+            self.book.waits(&run.release, now).await?;
+        }
+        Ok(waiting(head, &release, &service, now))
     }
 
     async fn free(&self, head: &HeadRow, run: &Run, taken: &Fences, now: Timestamp) -> Result<(), Fault> {
-        for service in taken.keys() {
-            self.book.free(&head.environment, service, run, now).await?;
-        }
+        let services: Vec<&ServiceName> = taken.keys().collect();
+        at_once(&services, async |service| self.book.free(&head.environment, service, run, now).await)
+            .await?;
         Ok(())
     }
 
@@ -91,38 +113,51 @@ impl<W: World, B: Book> Release<W, B> {
             let why = format!("the environment {} is gone", head.environment);
             return Ok(Leased::nothing(Leasing::Refused, why, 0));
         };
-        let target =
-            Target { name: &head.environment, environment, order: &head.order, release: &run.release };
-        let moves = match self.survey(target, &wanted, Some(&head.services)).await? {
-            Survey::Refused(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),
-            Survey::Nothing(why) | Survey::There(why) | Survey::Superseded(why) => {
+        let (name, order, release) = (&head.environment, &head.order, &run.release);
+        let target = Target { name, environment, order, release, now };
+        let survey = self.survey(target, &wanted, Some(&head.services)).await?;
+        match survey.way(target, &wanted) {
+            Way::Go => {}
+            Way::Refused(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),
+            Way::Early(seconds, why) => return Ok(Leased::nothing(Leasing::Waiting, why, seconds)),
+            Way::Nothing(why) | Way::There(why) | Way::Superseded(why) => {
                 return Ok(Leased::nothing(Leasing::Superseded, why, 0));
             }
-            Survey::Moves(moves) => moves,
-        };
-        // A service that was not in the plan has no lease: it waits for the next release.
-        let held =
-            moves.into_iter().filter_map(|one| Some(MoveRow { fence: *fences.get(&one.service)?, ..one }));
-        let moves: Vec<MoveRow> = held.collect();
-        let hash = plan::hash(&moves);
-        if hash != head.plan && environment.approval == Approval::Required {
-            let kept = moves.iter().map(|one| one.service.clone()).collect();
-            self.book.replan(&run.release, &hash, kept, now).await?;
-            let why = "the plan changed while it waited".to_owned();
-            return Ok(Leased::nothing(Leasing::AskApproval, why, 0));
         }
-        let waves = plan::waves(moves, environment);
-        let (counts, repositories) = self.write(run, waves, now).await?;
+        // A service that was not in the plan has no lease: it waits for the next release.
+        let held = survey
+            .moves
+            .into_iter()
+            .filter_map(|one| Some(MoveRow { fence: *fences.get(&one.service)?, ..one }));
+        let moves: Vec<MoveRow> = held.collect();
+        if environment.approval == Approval::Required
+            && let Some(leased) = self.ask_again(head, target, &moves).await?
+        {
+            return Ok(leased);
+        }
+        let (waves, repositories) = self.write(run, plan::waves(moves, environment), now).await?;
         let because = format!("holds {}", crate::open::plural(fences.len(), "lease"));
         let concurrency = environment.concurrency.max(1);
-        Ok(Leased {
-            next: Leasing::Wave,
-            because,
-            waves: counts,
-            repositories,
-            concurrency,
-            pause_seconds: 0,
-        })
+        Ok(Leased { next: Leasing::Wave, because, waves, repositories, concurrency, pause_seconds: 0 })
+    }
+
+    /// Asks a person again if the plan is not the one that was agreed to.
+    async fn ask_again(
+        &self,
+        head: &HeadRow,
+        target: Target<'_>,
+        moves: &[MoveRow],
+    ) -> Result<Option<Leased>, Fault> {
+        let proposals: Vec<PlanRow> = moves.iter().map(plan::proposal).collect();
+        let hash = plan::hash(&proposals);
+        if hash == head.plan {
+            return Ok(None);
+        }
+        self.propose(target, &proposals).await?;
+        let kept: Vec<ServiceName> = proposals.into_iter().map(|one| one.service).collect();
+        self.book.replan(target.release, &hash, &kept).await?;
+        let why = "the plan changed while it waited".to_owned();
+        Ok(Some(Leased::nothing(Leasing::AskApproval, why, 0)))
     }
 
     /// Writes the moves, numbered without gaps; returns how many each wave has, and how many repositories there are.
@@ -133,6 +168,7 @@ impl<W: World, B: Book> Release<W, B> {
         now: Timestamp,
     ) -> Result<(Vec<u32>, u32), Fault> {
         let (mut counts, mut repositories): (_, Vec<Repository>) = (Vec::new(), Vec::new());
+        let mut numbered = Vec::new();
         for (wave, moves) in (0..).zip(waves) {
             let mut count = 0;
             for mut one in moves {
@@ -142,12 +178,16 @@ impl<W: World, B: Book> Release<W, B> {
                     repositories.len() - 1
                 });
                 one.repository_row = u32::try_from(ordinal).unwrap_or(u32::MAX);
-                self.book.write(&run.release, wave, count, &one).await?;
-                self.book.adopt(&run.release, &one, now).await?;
+                numbered.push((wave, count, one));
                 count += 1;
             }
             counts.push(count);
         }
+        at_once(&numbered, async |(wave, n, one)| {
+            self.book.write(&run.release, *wave, *n, one).await?;
+            self.book.adopt(&run.release, one, now).await
+        })
+        .await?;
         Ok((counts, u32::try_from(repositories.len()).unwrap_or(u32::MAX)))
     }
 }
@@ -161,8 +201,8 @@ fn may_take_over(ended: Option<Timestamp>, now: Timestamp) -> bool {
 
 /// Answers that a lease is held, and how long to wait: 10 s at first, and up to a minute.
 fn waiting(head: &HeadRow, holder: &str, service: &ServiceName, now: Timestamp) -> Leased {
-    let waited = now.seconds_since(head.opened);
-    let why = format!("{service} is held by release {holder}");
+    let waited = head.waits.map_or(0, |since| now.seconds_since(since));
+    let why = format!("{service} is held by {holder}");
     if waited >= i64::from(head.policy.max_wait_minutes) * 60 {
         let why = format!("{why}, for longer than {} minutes", head.policy.max_wait_minutes);
         return Leased::nothing(Leasing::Expired, why, 0);

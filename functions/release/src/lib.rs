@@ -5,18 +5,27 @@
 //! ECR, and never writes to them.
 
 pub mod answer;
+mod approval;
 pub mod book;
 mod case;
 pub mod close;
+pub mod eta;
+pub mod findings;
+mod fitness;
+mod gather;
 pub mod judge;
 pub mod lease;
+pub mod lifecycle;
 pub mod open;
 pub mod plan;
+mod preview;
+mod promotion;
 pub mod request;
 pub mod survey;
 pub mod trigger;
 pub mod world;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::ReleaseId;
@@ -49,6 +58,9 @@ pub struct Run {
     pub release: ReleaseId,
     /// The execution's ARN.
     pub execution: String,
+    /// The machine's ARN.
+    #[serde(default)]
+    pub machine: String,
 }
 
 /// The payload of `open`.
@@ -110,14 +122,21 @@ impl<W: World, B: Book> Release<W, B> {
         let answer = match request {
             Request::Open(open) => serde_json::to_value(self.open(open, now).await?),
             Request::Lease(run) => serde_json::to_value(self.lease(run, now).await?),
-            Request::Ask(ask) => serde_json::to_value(self.ask(ask).await?),
+            Request::Ask(ask) => serde_json::to_value(self.ask(ask, now).await?),
             Request::Judge(judge) => serde_json::to_value(self.judge(judge, now).await?),
             Request::Close(close) => serde_json::to_value(self.close(close, now).await?),
         };
         answer.map_err(|error| Fault::Defect(format!("unwritable answer: {error}")))
     }
+}
 
-    async fn ask(&self, ask: Ask) -> Result<(), Fault> {
-        self.book.ask(&ask.run.release, &ask.token).await
-    }
+/// How many calls for as many rows or images are under way at once.
+const AT_ONCE: usize = 16;
+
+/// Calls for each item, a few at once; the answers come in the order of the items.
+pub(crate) async fn at_once<'a, Item, Answer>(
+    items: &'a [Item],
+    call: impl AsyncFn(&'a Item) -> Result<Answer, Fault>,
+) -> Result<Vec<Answer>, Fault> {
+    stream::iter(items).map(|item| call(item)).buffered(AT_ONCE).try_collect().await
 }

@@ -7,6 +7,7 @@ use release::{Release, world::Aws};
 async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
     let config = aws::config("release").await;
-    let release = Release { world: Aws::new(&config), book: Ledger::new(&config)? };
+    let book = Ledger::new(&config)?;
+    let release = Release { world: Aws::new(&config, book.clone()), book };
     lambda::serve(async |request, now| release.handle(request, now).await).await
 }

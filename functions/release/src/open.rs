@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::environment::{Approval, Environment, Environments, Promote};
-use pipeline::ids::{Registry, Repository};
-use pipeline::rows::{HeadRow, MoveRow};
+use pipeline::environment::{Approval, Environments};
+use pipeline::rows::{HeadRow, MoveRow, PlanRow};
 
-use crate::answer::{Opened, Opening, Planned, SHOWN};
+use crate::answer::{Opened, Opening, SHOWN};
 use crate::book::Book;
 use crate::case::Case;
 use crate::plan::{self, To, Wanted};
 use crate::request::Mode;
-use crate::survey::{Survey, Target};
+use crate::survey::{Survey, Target, Way};
 use crate::trigger::{self, Trigger};
 use crate::world::{Source, World};
-use crate::{Open, Release, Run};
+use crate::{Open, Release, Run, at_once, preview};
+
+/// How many services one release may move: its head, and what the machine says of it, have a size.
+const MOST_MOVES: usize = 2_000;
 
 impl<W: World, B: Book> Release<W, B> {
     /// Decides what an execution's input means.
@@ -51,75 +53,75 @@ impl<W: World, B: Book> Release<W, B> {
         let Some(environment) = environments.get(&name) else {
             return Err(Fault::NotFound(name.to_string()));
         };
-        if let Some(what) = unsupported(environment) {
-            return Err(Fault::NotSupported(format!("{what} of the environment {name}")));
-        }
-        let target = Target { name: &name, environment, order: &order, release: &run.release };
+        let target = Target { name: &name, environment, order: &order, release: &run.release, now };
         if wanted.to == To::Present {
             return self.manageable(target, &wanted).await;
         }
-        let moves = match self.moves(target, &wanted, asked).await? {
-            Ok(moves) => moves,
-            Err((next, why)) => return Ok(Opened::without_plan(next, Some(&name), why)),
-        };
-        let opened = opened(&moves, target, &wanted);
-        if mode == Mode::Plan {
-            return Ok(Opened { next: Opening::Planned, ..opened });
+        let mut survey = self.survey(target, &wanted, None).await?;
+        if let Some((seconds, why)) = survey.early.clone().filter(|_| survey.refused.is_empty()) {
+            return Ok(waiting(target, seconds, why));
         }
-        self.write_down(target, &wanted, moves, now).await?;
+        let immovable = self.immovable(&wanted, &survey.moves).await?;
+        survey.refused.extend(immovable);
+        if survey.moves.len() > MOST_MOVES {
+            let count = survey.moves.len();
+            survey.refused.push(format!("{count} services would move: expected {MOST_MOVES} at most"));
+        }
+        if mode == Mode::Plan {
+            return self.preview(survey, target, &wanted).await;
+        }
+        match survey.way(target, &wanted) {
+            Way::Go => {}
+            Way::Refused(why) => return Ok(Opened::without_plan(Opening::Refused, Some(&name), why)),
+            Way::Early(seconds, why) => return Ok(waiting(target, seconds, why)),
+            Way::There(why) if asked => {
+                let why = format!("{why}; \"force\" goes on");
+                return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
+            }
+            Way::Nothing(why) if asked => {
+                return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
+            }
+            Way::Nothing(why) | Way::There(why) | Way::Superseded(why) => {
+                return Ok(Opened::without_plan(Opening::Ignored, Some(&name), why));
+            }
+        }
+        let opened = opened(&survey, target, &wanted);
+        self.write_down(target, &wanted, &survey.moves).await?;
         Ok(opened)
     }
 
     /// Says which services of an environment could be moved at all.
     async fn manageable(&self, target: Target<'_>, wanted: &Wanted) -> Result<Opened, Fault> {
-        let services = self.inspect(target, wanted).await?;
+        let seen = self.world.services(&target.environment.cluster, None).await?;
+        if seen.unread > 0 {
+            let why = format!("{} task definitions of {} are still to be read", seen.unread, target.name);
+            return Ok(waiting(target, crate::survey::BREATH_SECONDS, why));
+        }
+        let mut survey = Survey { services: seen.services, ..Survey::default() };
+        let services = self.inspect(target, wanted, &mut survey).await?;
         let free = services.iter().filter(|one| one.blocked.is_none()).count();
         let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
         let planned = Opened::without_plan(Opening::Planned, Some(target.name), because);
         Ok(Opened { services: services.into_iter().take(SHOWN).collect(), ..planned })
     }
 
-    /// Plans; or says where the release ends, and why.  Whoever asked is refused where a push is ignored.
-    async fn moves(
-        &self,
-        target: Target<'_>,
-        wanted: &Wanted,
-        asked: bool,
-    ) -> Result<Result<Vec<MoveRow>, (Opening, String)>, Fault> {
-        let moves = match self.survey(target, wanted, None).await? {
-            Survey::Moves(moves) => moves,
-            Survey::Refused(why) => return Ok(Err((Opening::Refused, why))),
-            Survey::Nothing(why) if asked => return Ok(Err((Opening::Refused, why))),
-            Survey::There(why) if asked => {
-                return Ok(Err((Opening::Refused, format!("{why}; \"force\" goes on"))));
-            }
-            Survey::Nothing(why) | Survey::There(why) | Survey::Superseded(why) => {
-                return Ok(Err((Opening::Ignored, why)));
-            }
-        };
-        let immovable = self.immovable(&moves).await?;
-        Ok(immovable.map_or(Ok(moves), |why| Err((Opening::Refused, why))))
-    }
-
-    /// Writes an accepted plan down: its place among the pushes, and the head of the release.
-    async fn write_down(
-        &self,
-        target: Target<'_>,
-        wanted: &Wanted,
-        moves: Vec<MoveRow>,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        for one in &moves {
-            self.book.order(target.name, &one.service, target.order).await?;
+    /// Writes an accepted plan down: its place among the pushes, what is asked of a person, and the head.
+    async fn write_down(&self, target: Target<'_>, wanted: &Wanted, moves: &[MoveRow]) -> Result<(), Fault> {
+        at_once(moves, async |one| self.book.order(target.name, &one.service, target.order).await).await?;
+        self.overtake(target, moves).await?;
+        let proposals: Vec<PlanRow> = moves.iter().map(plan::proposal).collect();
+        if target.environment.approval == Approval::Required {
+            self.propose(target, &proposals).await?;
         }
         let head = HeadRow {
             environment: target.name.clone(),
             policy: target.environment.clone(),
             request: serde_json::to_value(wanted).map_err(|error| Fault::Defect(error.to_string()))?,
             order: target.order.clone(),
-            opened: now,
-            plan: plan::hash(&moves),
-            services: moves.into_iter().map(|one| one.service).collect(),
+            opened: target.now,
+            waits: None,
+            plan: plan::hash(&proposals),
+            services: moves.iter().map(|one| one.service.clone()).collect(),
             undo: None,
             outcome: None,
             fates: BTreeMap::new(),
@@ -127,69 +129,48 @@ impl<W: World, B: Book> Release<W, B> {
         self.book.open(target.release, &head).await
     }
 
-    /// Tells which tag could not be moved: before anything is written, and not when half of it is.
-    async fn immovable(&self, moves: &[MoveRow]) -> Result<Option<String>, Fault> {
-        let sources: BTreeSet<(&Registry, &Repository)> =
-            moves.iter().map(|row| (&row.registry, &row.repository)).collect();
-        for (registry, repository) in sources {
-            let source = Source { registry: registry.clone(), repository: repository.clone() };
+    /// Writes down what a person is asked to agree to.
+    pub(crate) async fn propose(&self, target: Target<'_>, proposals: &[PlanRow]) -> Result<(), Fault> {
+        at_once(proposals, async |one| self.book.propose(target.release, one).await).await?;
+        Ok(())
+    }
+
+    /// Tells which tags could not be moved: before anything is written, and not when half of it is.
+    async fn immovable(&self, wanted: &Wanted, moves: &[MoveRow]) -> Result<Vec<String>, Fault> {
+        let repositories: BTreeSet<_> = moves.iter().map(|row| (&row.repository, row.tag.as_str())).collect();
+        let repositories: Vec<_> = repositories.into_iter().collect();
+        let looked = at_once(&repositories, async |(repository, tag)| {
+            let source = Source { registry: wanted.registry.clone(), repository: (*repository).clone() };
             let mutability = self.world.mutability(&source).await?;
-            let tags = moves.iter().filter(|row| row.repository == *repository).map(|row| row.tag.as_str());
             // What is behind the prefix of a keep-tag does not matter to a filter for all of them.
-            if let Some(tag) = tags.chain(["tidegate.any"]).find(|tag| !mutability.moves(tag)) {
-                let filter = if tag == "tidegate.any" { "tidegate.*" } else { tag };
-                return Ok(Some(format!(
-                    "the tags {filter} of {repository} are immutable: expected the exclusion filters {} and tidegate.*",
-                    moves.first().map_or("", |row| row.tag.as_str())
-                )));
-            }
-        }
-        Ok(None)
+            let fixed = [*tag, "tidegate.any"].into_iter().find(|tag| !mutability.moves(tag));
+            Ok(fixed.map(|fixed| {
+                let filter = if fixed == *tag { tag } else { "tidegate.*" };
+                format!(
+                    "the tags {filter} of {repository} are immutable: expected the exclusion filters {tag} and tidegate.*"
+                )
+            }))
+        });
+        Ok(looked.await?.into_iter().flatten().collect())
     }
 }
 
-/// Names a wish of an environment that this version would silently not fulfil.
-fn unsupported(environment: &Environment) -> Option<&'static str> {
-    match environment {
-        Environment { approval: Approval::Required, .. } => Some("\"approval\": \"required\""),
-        Environment { promote: Promote::Auto, .. } => Some("\"promote\": \"auto\""),
-        _ => None,
-    }
+/// Answers that it is too early.
+fn waiting(target: Target<'_>, pause_seconds: i64, why: String) -> Opened {
+    Opened { pause_seconds, ..Opened::without_plan(Opening::Waiting, Some(target.name), why) }
 }
 
 /// Says what would happen, and where an accepted release goes.
-fn opened(moves: &[MoveRow], target: Target<'_>, wanted: &Wanted) -> Opened {
+fn opened(survey: &Survey, target: Target<'_>, wanted: &Wanted) -> Opened {
     let environment = target.environment;
-    let plan = planned(moves.to_vec(), environment);
-    let because = format!(
-        "{} in {}: {} to {}; on failure: {}",
-        plural(moves.len(), "service"),
-        environment.cluster,
-        plan.first().and_then(|one| one.from.as_ref()).map_or("nothing", |from| from.short()),
-        wanted.to.words(),
-        plan::on_failure(environment)
-    );
+    let because = preview::summary(&survey.moves, target, wanted);
     let next = match environment.approval {
         Approval::Required => Opening::AskApproval,
         Approval::None => Opening::TakeLeases,
     };
+    let plan = preview::shown(survey, environment);
     let approval_minutes = environment.approval_minutes;
     Opened { approval_minutes, plan, ..Opened::without_plan(next, Some(target.name), because) }
-}
-
-/// Shows a plan, wave by wave.
-fn planned(moves: Vec<MoveRow>, environment: &Environment) -> Vec<Planned> {
-    let waves = plan::waves(moves, environment).into_iter().enumerate();
-    let moves = waves.flat_map(|(wave, moves)| moves.into_iter().map(move |one| (wave, one)));
-    let shown = moves.map(|(wave, one)| Planned {
-        wave,
-        service: one.service,
-        containers: one.containers,
-        repository: one.repository,
-        from: one.restore.map(|restore| restore.digest),
-        to: one.digest,
-    });
-    shown.take(SHOWN).collect()
 }
 
 /// Counts in words.

@@ -3,14 +3,13 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::environment::{Environment, OnFailure};
 use pipeline::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName};
-use pipeline::rows::{MoveRow, OrderKey, RestorePoint, ServiceRow};
+use pipeline::rows::{MoveRow, OrderKey, PlanRow, RestorePoint, ServiceRow};
 use pipeline::service::{Deployment, Rollout};
 use sha2::{Digest as _, Sha256};
-use wildmatch::WildMatch;
 
 use crate::world::{Digests, Service};
 
@@ -22,12 +21,18 @@ pub struct Wanted {
     pub registry: Registry,
     /// The region of the registry.
     pub region: String,
-    /// The repository; that of each service's own image if absent.
+    /// The repository; all that services run if absent.
     pub repository: Option<Repository>,
     /// What its services are to run.
     pub to: To,
     /// The services; all that run the repository if absent.
     pub services: Option<Vec<ServiceName>>,
+    /// Whether a service stays that runs something newer, by what the environment before this one has verified.
+    #[serde(default)]
+    pub only_newer: bool,
+    /// The release of another environment that has led to this one by itself.
+    #[serde(default)]
+    pub promoted_by: Option<ReleaseId>,
     /// Whether rules that may be overridden are.
     pub force: bool,
     /// Why.
@@ -38,8 +43,8 @@ pub struct Wanted {
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum To {
-    /// This image.
-    Image(Digest),
+    /// These images.
+    Images(BTreeMap<Repository, Digest>),
     /// What was verified before the present image.
     Previous,
     /// What a release that died wrote down as its way back.
@@ -52,7 +57,10 @@ impl To {
     /// Says it in a word or two.
     pub fn words(&self) -> String {
         match self {
-            To::Image(digest) => digest.short().to_owned(),
+            To::Images(images) => match images.values().next() {
+                Some(digest) if images.len() == 1 => digest.short().to_owned(),
+                _ => crate::open::plural(images.len(), "image"),
+            },
             To::Previous => "what was verified before".to_owned(),
             To::RestorePointsOf(release) => format!("the restore points of {release}"),
             To::Present => "what runs".to_owned(),
@@ -75,8 +83,6 @@ pub struct Candidate {
     pub row: ServiceRow,
     /// What its running tasks report.
     pub running: Digests,
-    /// The running revision as JSON.
-    pub revision: String,
     /// What a copy of that revision would lose.
     pub loss: Option<String>,
     /// Whether the rollout in progress, if there is one, is that of a release that ends before this one's turn
@@ -99,7 +105,7 @@ pub enum Decision {
 
 /// Returns the containers of a service that the release changes; none if it does not run the repository.
 pub fn containers(service: &Service, wanted: &Wanted, repository: &Repository) -> Vec<String> {
-    let images = service.images.iter().filter(|(_, image)| {
+    let images = service.revision.images.iter().filter(|(_, image)| {
         image.registry == wanted.registry && image.region == wanted.region && image.repository == *repository
     });
     images.map(|(container, _)| container.clone()).collect()
@@ -193,7 +199,7 @@ fn row(
         health_timeout_seconds: environment.health_timeout_seconds,
         commit: None,
         forward_only: environment.is_forward_only(&candidate.service.name),
-        alarms: Vec::new(),
+        alarms: watched(candidate, environment),
         repository_row: 0,
         fence: 0,
         children: Vec::new(),
@@ -213,6 +219,13 @@ fn row(
         undo_reason: None,
         undo_failure: None,
     }
+}
+
+/// Returns the alarms that speak of a service: its own, and those that the environment names.
+pub fn watched(candidate: &Candidate, environment: &Environment) -> Vec<String> {
+    let service = &candidate.service;
+    let all = environment.alarms_of(&service.name).chain(&service.alarms);
+    all.cloned().collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 /// Tells whether nothing is rolling out.
@@ -250,7 +263,7 @@ fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestoreP
         return Err("its running tasks are not all on one digest".to_owned());
     };
     // A pinned index is what was deployed; its tasks report the digest of their own platform.
-    let mut images = candidate.service.images.iter();
+    let mut images = candidate.service.revision.images.iter();
     let pinned = images.find(|(container, _)| candidate.containers.contains(container));
     let pinned = pinned.and_then(|(_, image)| image.digest.as_ref());
     Ok(RestorePoint {
@@ -264,26 +277,30 @@ fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestoreP
 
 /// Orders moves into waves: the first wave that matches a service takes it, and the rest goes last.
 pub fn waves(moves: Vec<MoveRow>, environment: &Environment) -> Vec<Vec<MoveRow>> {
-    let patterns = &environment.waves;
     let mut waves: BTreeMap<usize, Vec<MoveRow>> = BTreeMap::new();
     for one in moves {
-        let matches =
-            |wave: &Vec<String>| wave.iter().any(|p| WildMatch::new(p).matches(one.service.as_str()));
-        let wave = patterns.iter().position(matches).unwrap_or(patterns.len());
-        waves.entry(wave).or_default().push(one);
+        waves.entry(environment.wave_of(&one.service)).or_default().push(one);
     }
     waves.into_values().collect()
 }
 
+/// Returns what a person is asked to agree to about one service.
+pub fn proposal(one: &MoveRow) -> PlanRow {
+    PlanRow {
+        service: one.service.clone(),
+        repository: one.repository.clone(),
+        from: one.restore.as_ref().map(|restore| restore.digest.clone()),
+        to: one.digest.clone(),
+        commit: one.commit.clone(),
+    }
+}
+
 /// Returns what a person agrees to: the hash over service, old and new digest of every move.
-pub fn hash(moves: &[MoveRow]) -> String {
-    let mut lines: Vec<String> = moves
-        .iter()
-        .map(|one| {
-            let from = one.restore.as_ref().map_or("-", |restore| restore.digest.as_str());
-            format!("{} {from} {}\n", one.service, one.digest)
-        })
-        .collect();
+pub fn hash<'a>(proposals: impl IntoIterator<Item = &'a PlanRow>) -> String {
+    let line = |one: &PlanRow| {
+        format!("{} {} {}\n", one.service, one.from.as_ref().map_or("-", Digest::as_str), one.to)
+    };
+    let mut lines: Vec<String> = proposals.into_iter().map(line).collect();
     lines.sort();
     Sha256::digest(lines.concat().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,5 +1,7 @@
 //! The request that an engineer types.
 
+use std::collections::BTreeMap;
+
 use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName, Tag};
 use pipeline::{Fault, document};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,9 @@ pub struct Request {
     /// Which image: a digest, or a tag that is looked up now.
     #[serde(default)]
     pub image: Option<Image>,
+    /// Which images, by repository, where there are several.
+    #[serde(default)]
+    pub images: Option<BTreeMap<Repository, Image>>,
     /// Which services; all that run the repository if absent.
     #[serde(default)]
     pub services: Option<Vec<ServiceName>>,
@@ -35,6 +40,10 @@ pub struct Request {
     /// Why; required with `force`.
     #[serde(default)]
     pub reason: Option<String>,
+    /// The release of another environment that has led to this one by itself: an image that is too young is waited
+    /// for, and nothing to do is no mistake.
+    #[serde(default)]
+    pub promoted_by: Option<ReleaseId>,
 }
 
 /// An image of a repository.
@@ -99,10 +108,26 @@ impl Request {
         if request.image.is_some() && request.repository.is_none() {
             return wrong("has \"image\" without \"repository\": expected the repository that holds it");
         }
-        if request.mode == Mode::Rollback && request.image.is_some() {
+        if request.images.is_some() && request.repository.is_some() {
+            return wrong("has \"images\" and \"repository\": expected one of them");
+        }
+        if request.images.as_ref().is_some_and(BTreeMap::is_empty) {
+            return wrong("has no image in \"images\": expected a digest or a tag for each repository");
+        }
+        if request.scope == Some(Scope::Cluster)
+            && (request.repository.is_some() || request.services.is_some())
+        {
             return wrong(
-                "has \"image\" with the mode \"rollback\": expected either; to an image of choice, deploy it",
+                "has the scope \"cluster\" with \"repository\" or \"services\", which narrow it: expected \"images\"",
             );
+        }
+        if request.mode == Mode::Rollback && (request.image.is_some() || request.images.is_some()) {
+            return wrong(
+                "has an image with the mode \"rollback\": expected either; to an image of choice, deploy it",
+            );
+        }
+        if matches!(request.mode, Mode::Approve | Mode::Reject) && request.release.is_none() {
+            return wrong("answers without \"release\": expected the release that waits");
         }
         Ok(request)
     }
@@ -159,6 +184,13 @@ mod tests {
         assert!(refusal(json!({"environment": "dev", "image": "main-1"})).contains("without \"repository\""));
         assert!(refusal(json!({"environment": "dev", "scope": "service"})).contains("without \"services\""));
         assert!(refusal(json!({"environment": "dev", "scope": "image"})).contains("without \"repository\""));
+        let images = json!({"shop/users": "main-1"});
+        let both = json!({"environment": "dev", "images": images, "repository": "shop/users"});
+        assert!(refusal(both).contains("\"images\" and \"repository\""));
+        assert!(refusal(json!({"environment": "dev", "images": {}})).contains("no image in"));
+        let narrowed = json!({"environment": "dev", "scope": "cluster", "services": ["users"]});
+        assert!(refusal(narrowed).contains("which narrow it"));
+        assert!(refusal(json!({"environment": "dev", "mode": "approve"})).contains("without \"release\""));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The port to what there is: environments, services, images and executions.  Reads only.
+//! The port to what there is: environments, services, images, alarms and executions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,7 @@ use pipeline::environment::Environments;
 use pipeline::ids::{Digest, Registry, Repository, ServiceName, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::Deployment;
+use serde_json::Value;
 use wildmatch::WildMatch;
 
 use crate::request::Image;
@@ -21,16 +22,9 @@ pub trait World {
     /// Reads the environments.
     async fn environments(&self) -> Result<Environments, Fault>;
     /// Reads the services of a cluster: those named, or all of them.
-    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<Vec<Service>, Fault>;
-    /// Reads the digests that the running tasks of a service report for some containers.
-    async fn running(
-        &self,
-        cluster: &str,
-        service: &Service,
-        containers: &[String],
-    ) -> Result<Digests, Fault>;
-    /// Returns a revision as JSON.
-    async fn revision(&self, arn: &TaskDefinitionArn) -> Result<String, Fault>;
+    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<Seen, Fault>;
+    /// Reads the digests that the running tasks of some services report, each for some of its containers.
+    async fn running(&self, cluster: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault>;
     /// Tells why a revision cannot be copied with another image, if it cannot.
     async fn loss(
         &self,
@@ -40,14 +34,36 @@ pub trait World {
     ) -> Result<Option<String>, Fault>;
     /// Finds images; what is missing is left out.
     async fn images(&self, from: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault>;
+    /// Reads from which commit an image was built; none if its labels do not say.
+    async fn commit(&self, from: &Source, digest: &Digest) -> Option<String>;
     /// Reads which tags of a repository may move.
     async fn mutability(&self, of: &Source) -> Result<Mutability, Fault>;
+    /// Reads the lifecycle policy of a repository, if it has one.
+    async fn lifecycle(&self, of: &Source) -> Result<Option<String>, Fault>;
+    /// Reads the states of alarms; what does not exist is left out.
+    async fn alarms(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Alarm>, Fault>;
     /// Tells when an execution ended; the start of time if there is no such execution, none while it may still write.
     async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault>;
+    /// Answers a waiting state; tells whether it still waited.
+    async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault>;
+    /// Starts an execution of the machine, once for each name.
+    async fn start(&self, machine: &str, name: &str, input: &Value) -> Result<(), Fault>;
+}
+
+/// The containers of services.
+pub type Containers = BTreeMap<ServiceName, Vec<String>>;
+
+/// What could be read of a cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// Its services.
+    pub services: Vec<Service>,
+    /// How many task definitions are left to be read another time: ECS answers so many at once.
+    pub unread: usize,
 }
 
 /// A repository of a registry.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     /// The account.
     pub registry: Registry,
@@ -72,6 +88,17 @@ impl Mutability {
     }
 }
 
+/// What an alarm says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// All is well.
+    Ok,
+    /// It is not.
+    Red,
+    /// It cannot tell.
+    Unknown,
+}
+
 /// What the tasks of a service report.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Digests {
@@ -94,8 +121,23 @@ pub struct Service {
     pub desired: i32,
     /// The deployments that it lists.
     pub deployments: Vec<Deployment>,
-    /// The images of its containers that come from ECR, in the revision that it is steering to.
+    /// The alarms that ECS itself watches while it deploys.
+    pub alarms: Vec<String>,
+    /// The containers and ports that its target groups reach.
+    pub balanced: Vec<(String, i32)>,
+    /// What the revision says that it is steering to.
+    pub revision: Revision,
+}
+
+/// What of a task definition a decision is made by.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Revision {
+    /// The images of its containers that come from ECR, by container.
     pub images: Vec<(String, ImageReference)>,
+    /// The container ports that it opens.
+    pub ports: Vec<(String, i32)>,
+    /// The roles that it hands on.
+    pub roles: Vec<String>,
 }
 
 impl Service {

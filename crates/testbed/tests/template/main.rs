@@ -16,7 +16,8 @@ use document::*;
 const FUNCTIONS: [&str; 6] = ["release", "retag", "deploy", "health-test", "rollback", "alert"];
 
 /// The actions that know no resource, or, as the two lists of ECS, only conditions.
-const WITHOUT_RESOURCES: [&str; 12] = [
+const WITHOUT_RESOURCES: [&str; 14] = [
+    "cloudwatch:DescribeAlarms",
     "ecs:DescribeTaskDefinition",
     "ecs:ListServices",
     "ecs:ListTasks",
@@ -29,10 +30,11 @@ const WITHOUT_RESOURCES: [&str; 12] = [
     "logs:ListLogDeliveries",
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
+    "states:SendTaskSuccess",
 ];
 
 /// Who alone may do what.
-const EXCLUSIVE: [(&str, &[&str]); 10] = [
+const EXCLUSIVE: [(&str, &[&str]); 11] = [
     ("ecr:PutImage", &["RetagFunction"]),
     ("ecs:RegisterTaskDefinition", &["DeployFunction", "RollbackFunction"]),
     ("ecs:TagResource", &["DeployFunction", "RollbackFunction"]),
@@ -41,7 +43,8 @@ const EXCLUSIVE: [(&str, &[&str]); 10] = [
     ("lambda:InvokeFunction", &["ReleaseMachine"]),
     ("sns:Publish", &["AlertFunction"]),
     ("sqs:SendMessage", &["ReleaseMachine"]),
-    ("states:StartExecution", &["ReleaseMachine"]),
+    ("states:SendTaskSuccess", &["ReleaseFunction"]),
+    ("states:StartExecution", &["ReleaseFunction", "ReleaseMachine"]),
     ("states:StopExecution", &["ReleaseMachine"]),
 ];
 

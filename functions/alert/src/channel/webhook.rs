@@ -1,7 +1,11 @@
 //! A webhook: JSON to any HTTP API, signed if it shares a secret with us.
 
+use std::collections::BTreeMap;
+
 use hmac::{Hmac, KeyInit, Mac};
 use pipeline::Fault;
+use pipeline::fate::Fate;
+use pipeline::rows::PlanRow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
@@ -52,6 +56,8 @@ struct Body<'a> {
     because: &'a str,
     moves: &'a [Told],
     more_moves: usize,
+    fates: &'a BTreeMap<Fate, u32>,
+    plan: &'a [PlanRow],
     link: Option<&'a str>,
     dedup_key: &'a str,
 }
@@ -92,6 +98,8 @@ fn body(message: &Message) -> Result<String, Fault> {
         because: &message.because,
         moves: &message.moves,
         more_moves: message.more_moves,
+        fates: &message.fates,
+        plan: &message.plan,
         link: message.link.as_deref(),
         dedup_key: &message.dedup_key,
     };

@@ -4,6 +4,7 @@ use pipeline::fate::Fate;
 use pipeline::rows::{Bundle, Failure, MoveRow, Undo, Verdict};
 use serde::Serialize;
 
+use super::approval::commit;
 use super::{LONGEST_SENTENCE, text};
 use crate::occasion::Occasion;
 
@@ -73,7 +74,8 @@ fn stays(fate: Fate) -> bool {
 pub(super) fn paragraph(row: &MoveRow, undo: Option<Undo>, outcome: Occasion) -> String {
     let from = row.restore.as_ref().map_or("unknown", |restore| restore.digest.short());
     let fate = Fate::of(row, undo);
-    let mut lines = vec![format!("{}: {from} -> {}, {}", row.service, row.digest.short(), words(fate, row))];
+    let to = format!("{}{}", row.digest.short(), commit(row.commit.as_deref()));
+    let mut lines = vec![format!("{}: {from} -> {to}, {}", row.service, words(fate, row))];
     lines.extend(sentences(row).into_iter().map(|(label, sentence)| format!("  {label}: {sentence}")));
     if let Some(Bundle { stopped, logs }) = row.bundle.as_ref().map(short) {
         lines.extend(stopped.iter().map(|line| format!("  stopped: {line}")));

@@ -34,6 +34,7 @@ fn deployed() {
             ----
             Deployed: orders and users in staging
             2 of 2 deployed and tested live
+            Of 2 services: 2 deployed
 
             orders: aaaaaaaaaaaa -> bbbbbbbbbbbb, deployed: it runs bbbbbbbbbbbb, proven
               forward: it is stable; its live test passed (2 asked)
@@ -59,6 +60,7 @@ fn rolled_back() {
             ----
             Rolled back: users and 2 more services in staging
             users is unhealthy: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
+            Of 3 services: 1 untouched, 2 undone
 
             users: aaaaaaaaaaaa -> bbbbbbbbbbbb, undone: it runs aaaaaaaaaaaa again, proven
               forward: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
@@ -145,6 +147,7 @@ fn needs_human() {
             ----
             Needs a human: users and 2 more services in staging
             users could not be put back
+            Of 3 services: 1 superseded, 2 needs-human
 
             users: aaaaaaaaaaaa -> bbbbbbbbbbbb, needs a human: nobody has proven what it runs
               forward: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
@@ -194,20 +197,23 @@ fn waiting_for_approval() {
     check(
         sample!("waiting-for-approval"),
         &expect![[r#"
-        Waiting for approval: users in prod
-        ----
-        Tidegate: Waiting for approval: users in prod. 1 service of shop/users in prod: aaaaaaaaaaaa to bbbbbbbbbbbb; on failure: undo every touched service
-        ----
-        Waiting for approval: users in prod
-        1 service of shop/users in prod: aaaaaaaaaaaa to bbbbbbbbbbbb; on failure: undo every touched service
+            Waiting for approval: orders and users in prod
+            ----
+            Tidegate: Waiting for approval: orders and users in prod. 2 services in prod: what runs to 2 images; on failure: undo every touched service
+            ----
+            Waiting for approval: orders and users in prod
+            2 services in prod: what runs to 2 images; on failure: undo every touched service
 
-        To agree, start the state machine with this; to turn it down, with "reject":
-        {"environment":"prod","mode":"approve","release":"sample"}
+            orders: cccccccccccc -> dddddddddddd
+            users: aaaaaaaaaaaa -> bbbbbbbbbbbb (commit 1a2b3c4d5e6f)
 
-        When: 2026-11-23T10:00:10Z, 5 min 10 s after it began
-        Release: sample
-        Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
-    "#]],
+            To agree, start the state machine with this; to turn it down, with "reject":
+            {"environment":"prod","mode":"approve","release":"sample"}
+
+            When: 2026-11-23T10:00:10Z, 5 min 10 s after it began
+            Release: sample
+            Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+        "#]],
     );
 }
 

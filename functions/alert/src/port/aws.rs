@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use aws_sdk_sns::types::MessageAttributeValue;
 use pipeline::aws::fault_of;
-use pipeline::ids::ReleaseId;
+use pipeline::environment::Approval;
+use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::ledger::{Key, Ledger};
+use pipeline::rows::{HeadRow, PlanRow};
 use pipeline::{Fault, settings};
 
 use super::{Port, http};
@@ -44,11 +46,24 @@ impl Aws {
     }
 }
 
+impl Aws {
+    /// Reads what was proposed about the services that the release still wants.
+    async fn proposed(&self, release: &ReleaseId, of: &[ServiceName]) -> Result<Vec<PlanRow>, Fault> {
+        let rows: Vec<(String, PlanRow)> = self.ledger.list(&format!("release#{release}"), "plan#").await?;
+        Ok(rows.into_iter().map(|(_, row)| row).filter(|row| of.contains(&row.service)).collect())
+    }
+}
+
 impl Port for Aws {
     async fn report(&self, release: &ReleaseId) -> Result<Report, Fault> {
-        let head = self.ledger.get(&Key::head(release)).await?;
+        let head: Option<HeadRow> = self.ledger.get(&Key::head(release)).await?;
         let moves = self.ledger.moves(release).await?;
-        Ok(Report { head, moves: moves.into_iter().map(|(_, row)| row).collect() })
+        let asks = head.as_ref().filter(|head| head.policy.approval == Approval::Required);
+        let plan = match asks {
+            Some(head) => self.proposed(release, &head.services).await?,
+            None => Vec::new(),
+        };
+        Ok(Report { head, moves: moves.into_iter().map(|(_, row)| row).collect(), plan })
     }
 
     async fn execution(&self, arn: &str) -> Result<Execution, Fault> {

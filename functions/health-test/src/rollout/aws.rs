@@ -53,7 +53,7 @@ impl Port for Aws {
     }
 
     async fn tasks(&self, row: &MoveRow) -> Result<Vec<Task>, Fault> {
-        let tasks = service::tasks(&self.ecs, &row.cluster, &row.service).await?;
+        let tasks = service::tasks(&self.ecs, &row.cluster, Some(&row.service)).await?;
         Ok(tasks.iter().map(task_of).collect())
     }
 

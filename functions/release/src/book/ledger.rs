@@ -1,39 +1,56 @@
 //! The adapter to the ledger's table.
 
+use std::collections::BTreeMap;
+
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome,
-    Quarantine, ServiceRow, Undo, WriteRow,
+    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, PlanRow,
+    Quarantine, ServiceRow, Undo, Verdict, WaitingRow, WriteRow,
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Book, Taken};
+use super::{Book, ImageKey};
 use crate::Run;
+use crate::answer::Closed;
+
+/// Up to how many services are read by their keys; of more, all of the environment are read.
+const FEW_SERVICES: usize = 100;
 
 /// How long an event is remembered: longer than it can be delivered again.
 const REMEMBERED_SECONDS: i64 = 30 * 24 * 3600;
 
 impl Book for Ledger {
-    async fn service(
+    async fn services(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
-    ) -> Result<ServiceRow, Fault> {
-        Ok(self.get(&Key::service(environment, service)).await?.unwrap_or_default())
+        named: Option<&[ServiceName]>,
+    ) -> Result<BTreeMap<ServiceName, ServiceRow>, Fault> {
+        self.of_services(environment, "service#", named).await
     }
 
-    async fn held(
+    async fn leases(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
-        release: &ReleaseId,
-    ) -> Result<bool, Fault> {
-        let lease: Option<LeaseRow> = self.get(&Key::lease(environment, service)).await?;
-        Ok(lease.and_then(|lease| lease.release).is_some_and(|holder| holder != *release))
+        services: &[ServiceName],
+    ) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
+        self.of_services(environment, "lease#", Some(services)).await
+    }
+
+    async fn evidence(
+        &self,
+        environment: &EnvironmentName,
+        images: &[ImageKey],
+    ) -> Result<BTreeMap<ImageKey, EvidenceRow>, Fault> {
+        let key = |(repository, digest): &ImageKey| Key::evidence(repository, digest, environment);
+        let keys: Vec<Key> = images.iter().map(key).collect();
+        let mut rows = self.get_all(&keys).await?;
+        let found = images.iter().filter_map(|image| Some((image.clone(), rows.remove(&key(image))?)));
+        Ok(found.collect())
     }
 
     async fn frozen(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
@@ -43,16 +60,6 @@ impl Book for Ledger {
 
     async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault> {
         self.put(&Key::frozen(environment), row).await
-    }
-
-    async fn quarantine(
-        &self,
-        environment: &EnvironmentName,
-        repository: &Repository,
-        digest: &Digest,
-    ) -> Result<Option<Quarantine>, Fault> {
-        let row: Option<EvidenceRow> = self.get(&Key::evidence(repository, digest, environment)).await?;
-        Ok(row.and_then(|row| row.quarantine))
     }
 
     async fn writes(
@@ -95,18 +102,40 @@ impl Book for Ledger {
         self.get(&Key::head(release)).await
     }
 
-    async fn ask(&self, release: &ReleaseId, token: &str) -> Result<(), Fault> {
-        self.set_head(release, json!({"token": token})).await
+    async fn propose(&self, release: &ReleaseId, row: &PlanRow) -> Result<(), Fault> {
+        self.put(&Key::plan(release, &row.service), row).await
     }
 
-    async fn replan(
+    async fn proposed(&self, release: &ReleaseId) -> Result<Vec<PlanRow>, Fault> {
+        let rows = self.list(&format!("release#{release}"), "plan#").await?;
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
+    async fn replan(&self, release: &ReleaseId, plan: &str, services: &[ServiceName]) -> Result<(), Fault> {
+        self.set_head(release, json!({"plan": plan, "services": services})).await
+    }
+
+    async fn wait(
         &self,
+        environment: &EnvironmentName,
         release: &ReleaseId,
-        plan: &str,
-        services: Vec<ServiceName>,
-        now: Timestamp,
+        row: &WaitingRow,
     ) -> Result<(), Fault> {
-        self.set_head(release, json!({"plan": plan, "services": services, "opened": now})).await
+        self.put(&Key::waiting(environment, release), row).await
+    }
+
+    async fn waiting(&self, environment: &EnvironmentName) -> Result<Vec<(ReleaseId, WaitingRow)>, Fault> {
+        let rows = self.list(&format!("env#{environment}"), "waiting#").await?;
+        let named = rows.into_iter().map(|(sk, row)| Ok((ReleaseId::parse(last_part(&sk))?, row)));
+        named.collect()
+    }
+
+    async fn answered(&self, environment: &EnvironmentName, release: &ReleaseId) -> Result<(), Fault> {
+        self.delete(&Key::waiting(environment, release)).await
+    }
+
+    async fn waits(&self, release: &ReleaseId, since: Timestamp) -> Result<(), Fault> {
+        self.set_head(release, json!({"waits": since})).await
     }
 
     async fn take(
@@ -114,31 +143,16 @@ impl Book for Ledger {
         environment: &EnvironmentName,
         service: &ServiceName,
         run: &Run,
-        from: Option<&LeaseRow>,
+        seen: Option<&LeaseRow>,
         now: Timestamp,
-    ) -> Result<Taken, Fault> {
-        let key = Key::lease(environment, service);
-        let seen: Option<LeaseRow> = match from {
-            Some(lease) => Some(lease.clone()),
-            None => self.get(&key).await?,
-        };
-        let fence = seen.as_ref().map_or(0, |lease| lease.fence);
-        let theirs =
-            seen.as_ref().and_then(|lease| lease.release.as_ref()).filter(|holder| **holder != run.release);
-        if let (Some(_), None, Some(lease)) = (theirs, from, &seen) {
-            return Ok(Taken::Held(lease.clone()));
-        }
+    ) -> Result<Option<u64>, Fault> {
+        let seen = seen.map_or(0, |lease| lease.fence);
+        let fence = seen + 1;
+        let lease = json!({"holder": run.execution, "release": run.release, "fence": fence, "since": now});
         // The number rises with every taking, so nobody else took it in between if it is still what we saw.
-        let lease =
-            json!({"holder": run.execution, "release": run.release, "fence": fence + 1, "since": now});
-        let unchanged = ("attribute_not_exists(pk) OR #fence = :seen", json!({"seen": fence}));
-        if self.set(&key, lease, Some(unchanged)).await? {
-            return Ok(Taken::Yes(fence + 1));
-        }
-        let now_held: Option<LeaseRow> = self.get(&key).await?;
-        now_held
-            .map(Taken::Held)
-            .ok_or_else(|| Fault::Unavailable(format!("the lease of {service} vanished")))
+        let unchanged = ("attribute_not_exists(pk) OR #fence = :seen", json!({"seen": seen}));
+        let taken = self.set(&Key::lease(environment, service), lease, Some(unchanged)).await?;
+        Ok(taken.then_some(fence))
     }
 
     async fn free(
@@ -160,6 +174,16 @@ impl Book for Ledger {
 
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
         Ledger::moves(self, release).await
+    }
+
+    async fn decide(
+        &self,
+        key: &MoveKey,
+        verdict: Verdict,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        self.note(key, json!({"verdict": verdict, "reason": reason, "decided": now})).await
     }
 
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault> {
@@ -185,9 +209,17 @@ impl Book for Ledger {
 
     async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault> {
         let Some(release) = &known.release else { return Ok(()) };
-        let mut fields = json!({"verified": known, "previous": restored(row, known.since)});
-        if let (Some(hold), Some(fields)) = (hold, fields.as_object_mut()) {
-            fields.extend([("previous".to_owned(), Value::Null), ("hold".to_owned(), json!(hold))]);
+        let took = row.touched.map(|touched| known.since.seconds_since(touched).max(1));
+        let mut fields = json!({"verified": known, "seconds": took});
+        let previous = match (hold, restored(row, known.since)) {
+            (Some(_), _) => Some(Value::Null),
+            // The same image once more: what was before it is before it still.
+            (None, Some(before)) if before.digest == known.digest => None,
+            (None, before) => Some(json!(before)),
+        };
+        if let Some(fields) = fields.as_object_mut() {
+            fields.extend(previous.map(|previous| ("previous".to_owned(), previous)));
+            fields.extend(hold.map(|hold| ("hold".to_owned(), json!(hold))));
         }
         self.set(&Key::service(&row.environment, &row.service), fields, None).await?;
         let commit = known.commit.clone();
@@ -197,8 +229,8 @@ impl Book for Ledger {
         Ok(())
     }
 
-    async fn close(&self, release: &ReleaseId, outcome: Outcome) -> Result<(), Fault> {
-        self.set_head(release, json!({"outcome": outcome})).await
+    async fn close(&self, release: &ReleaseId, closed: &Closed) -> Result<(), Fault> {
+        self.set_head(release, json!({"outcome": closed.outcome, "fates": closed.fates})).await
     }
 }
 
@@ -215,14 +247,44 @@ fn restored(row: &MoveRow, since: Timestamp) -> Option<Known> {
     })
 }
 
-/// What only the head of a release has.
-trait Head {
+/// What only this function does with the table.
+trait Rows {
+    async fn of_services<Row: DeserializeOwned>(
+        &self,
+        environment: &EnvironmentName,
+        prefix: &str,
+        named: Option<&[ServiceName]>,
+    ) -> Result<BTreeMap<ServiceName, Row>, Fault>;
     async fn set_head(&self, release: &ReleaseId, fields: Value) -> Result<(), Fault>;
 }
 
-impl Head for Ledger {
+impl Rows for Ledger {
+    /// Reads one kind of row of services: by their keys, or all of the environment where that is less to ask.
+    async fn of_services<Row: DeserializeOwned>(
+        &self,
+        environment: &EnvironmentName,
+        prefix: &str,
+        named: Option<&[ServiceName]>,
+    ) -> Result<BTreeMap<ServiceName, Row>, Fault> {
+        let rows = match named {
+            Some(named) if named.len() <= FEW_SERVICES => {
+                let key = |service: &ServiceName| Key::of_service(environment, prefix, service);
+                let mut rows = self.get_all(&named.iter().map(key).collect::<Vec<_>>()).await?;
+                let found = named.iter().filter_map(|name| Some((name.clone(), rows.remove(&key(name))?)));
+                return Ok(found.collect());
+            }
+            _ => self.list(&format!("env#{environment}"), prefix).await?,
+        };
+        rows.into_iter().map(|(sk, row)| Ok((ServiceName::parse(last_part(&sk))?, row))).collect()
+    }
+
     async fn set_head(&self, release: &ReleaseId, fields: Value) -> Result<(), Fault> {
         self.set(&Key::head(release), fields, None).await?;
         Ok(())
     }
+}
+
+/// Returns what stands behind the kind of a row.
+fn last_part(sk: &str) -> &str {
+    sk.split_once('#').map_or(sk, |(_, rest)| rest)
 }

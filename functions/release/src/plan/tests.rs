@@ -1,6 +1,7 @@
 //! Tables for the decisions about one service, and the candidates that they are made about.
 
 use super::*;
+use crate::world::Revision;
 use pipeline::clock::Timestamp;
 use pipeline::document;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
@@ -17,7 +18,7 @@ fn arn(revision: u32) -> TaskDefinitionArn {
         .unwrap()
 }
 
-fn environment() -> Environment {
+pub fn environment() -> Environment {
     document::read("dev", json!({"cluster": "dev", "tag": "dev", "waves": [["pay*"], ["users"]]})).unwrap()
 }
 
@@ -26,18 +27,20 @@ fn wanted() -> Wanted {
         registry: Registry::parse("123456789012").unwrap(),
         region: "eu-west-1".to_owned(),
         repository: Some(Repository::parse("shop/users").unwrap()),
-        to: To::Image(digest('b')),
+        to: To::Images([(repository(), digest('b'))].into()),
         services: None,
+        only_newer: false,
+        promoted_by: None,
         force: false,
         reason: None,
     }
 }
 
-fn repository() -> Repository {
+pub fn repository() -> Repository {
     Repository::parse("shop/users").unwrap()
 }
 
-fn candidate(image: &str) -> Candidate {
+pub fn candidate(image: &str) -> Candidate {
     let image =
         ImageReference::parse(&format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users{image}"));
     let deployment = Deployment {
@@ -52,7 +55,9 @@ fn candidate(image: &str) -> Candidate {
         strategy: "ROLLING".to_owned(),
         desired: 2,
         deployments: vec![deployment],
-        images: vec![("app".to_owned(), image.unwrap())],
+        alarms: Vec::new(),
+        balanced: Vec::new(),
+        revision: Revision { images: vec![("app".to_owned(), image.unwrap())], ..Revision::default() },
     };
     Candidate {
         containers: containers(&service, &wanted(), &repository()),
@@ -61,10 +66,25 @@ fn candidate(image: &str) -> Candidate {
         service,
         row: ServiceRow::default(),
         running: Digests { seen: [digest('a')].into(), unknown: false },
-        revision: "{}".to_owned(),
         loss: None,
         ours: false,
     }
+}
+
+/// Returns an image that a release has verified.
+pub fn known(letter: char) -> Known {
+    Known {
+        repository: repository(),
+        digest: digest(letter),
+        commit: None,
+        task_definition: arn(1),
+        since: Timestamp::from_millis(0),
+        release: Some(release("r1")),
+    }
+}
+
+pub fn release(name: &str) -> ReleaseId {
+    ReleaseId::parse(name).unwrap()
 }
 
 fn decided(candidate: &Candidate, wanted: &Wanted) -> Decision {
@@ -103,14 +123,7 @@ fn a_pinned_index_is_the_baseline_and_not_the_platform_that_tasks_report() {
 #[test]
 fn the_way_back_is_what_was_verified_whatever_runs() {
     let mut candidate = candidate(":main-1");
-    candidate.row.verified = Some(Known {
-        repository: repository(),
-        digest: digest('d'),
-        task_definition: arn(7),
-        commit: None,
-        since: Timestamp::from_millis(0),
-        release: None,
-    });
+    candidate.row.verified = Some(Known { task_definition: arn(7), release: None, ..known('d') });
     candidate.running = Digests::default();
     let Decision::Move(row) = decided(&candidate, &wanted()) else { panic!("it does not move") };
     assert_eq!((row.restore.unwrap().task_definition, row.running), (arn(7), arn(1)));
@@ -195,6 +208,7 @@ fn the_first_wave_that_matches_takes_a_service_and_the_rest_goes_last() {
 #[test]
 fn what_a_person_agrees_to_is_which_service_moves_from_what_to_what() {
     let (one, other) = (row("users"), row("orders"));
-    assert_eq!(hash(&[one.clone(), other.clone()]), hash(&[other, one.clone()]));
-    assert_ne!(hash(std::slice::from_ref(&one)), hash(&[MoveRow { digest: digest('f'), ..one }]));
+    let (one, other) = (proposal(&one), proposal(&other));
+    assert_eq!(hash([&one, &other]), hash([&other, &one]));
+    assert_ne!(hash([&one]), hash([&PlanRow { to: digest('f'), ..one.clone() }]));
 }

@@ -1,44 +1,57 @@
-//! The adapter to SSM, ECS, ECR and Step Functions.
+//! The adapter to SSM, ECS, ECR, CloudWatch and Step Functions.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
-use aws_sdk_ecr::types::ImageIdentifier;
+use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use aws_sdk_ecs::types::Service as Described;
+use aws_sdk_sfn::error::ProvideErrorMetadata;
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{self, Environments};
 use pipeline::ids::{Digest, ServiceName, TaskDefinitionArn};
-use pipeline::task_definition::TaskDefinition;
+use pipeline::ledger::Ledger;
 use pipeline::{Fault, service};
+use serde_json::Value;
 
-use super::{Digests, Mutability, Service, Source, World};
+use super::{Alarm, Containers, Digests, Mutability, Seen, Service, Source, World};
+use crate::at_once;
 use crate::request::Image;
+use images::Images;
+use revisions::Revisions;
 
-/// How many services ECS describes in one call.
+mod images;
+mod revisions;
+
+/// How many services ECS describes in one call, and how many alarms CloudWatch does.
 const SERVICES_PER_CALL: usize = 10;
+const ALARMS_PER_CALL: usize = 100;
+
+/// From how many services on it takes fewer calls to read the tasks of their whole cluster.
+const MANY_SERVICES: usize = 10;
 
 /// AWS.
 #[derive(Debug)]
 pub struct Aws {
     ssm: aws_sdk_ssm::Client,
     ecs: aws_sdk_ecs::Client,
-    ecr: aws_sdk_ecr::Client,
+    cloudwatch: aws_sdk_cloudwatch::Client,
     sfn: aws_sdk_sfn::Client,
-    // A revision never changes, so it is read once per process.
-    revisions: Mutex<HashMap<TaskDefinitionArn, TaskDefinition>>,
+    images: Images,
+    revisions: Revisions,
 }
 
 impl Aws {
-    /// Makes the adapter.
-    pub fn new(config: &SdkConfig) -> Self {
+    /// Makes the adapter; what it reads once for all goes into the ledger.
+    pub fn new(config: &SdkConfig, ledger: Ledger) -> Self {
+        let ecs = aws_sdk_ecs::Client::new(config);
         Aws {
             ssm: aws_sdk_ssm::Client::new(config),
-            ecs: aws_sdk_ecs::Client::new(config),
-            ecr: aws_sdk_ecr::Client::new(config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             sfn: aws_sdk_sfn::Client::new(config),
-            revisions: Mutex::default(),
+            images: Images::new(aws_sdk_ecr::Client::new(config)),
+            revisions: Revisions::new(ecs.clone(), ledger),
+            ecs,
         }
     }
 
@@ -53,36 +66,48 @@ impl Aws {
         Ok(arns)
     }
 
-    async fn read(&self, arn: &TaskDefinitionArn) -> Result<TaskDefinition, Fault> {
-        let known = self.revisions.lock().ok().and_then(|known| known.get(arn).cloned());
-        if let Some(known) = known {
-            return Ok(known);
+    async fn describe(&self, cluster: &str, names: &[String]) -> Result<Vec<Described>, Fault> {
+        let mut services = Vec::new();
+        for names in names.chunks(SERVICES_PER_CALL) {
+            let call = self.ecs.describe_services().cluster(cluster).set_services(Some(names.to_vec()));
+            let answer = call.send().await;
+            let answer =
+                answer.map_err(|error| fault_of(&format!("describe services of {cluster}"), &error))?;
+            let found = answer.services.unwrap_or_default().into_iter();
+            services.extend(found.filter(|one| one.status() == Some("ACTIVE")));
         }
-        let revision = TaskDefinition::read(&self.ecs, arn).await?;
-        if let Ok(mut known) = self.revisions.lock() {
-            known.insert(arn.clone(), revision.clone());
-        }
-        Ok(revision)
+        Ok(services)
     }
 
-    async fn service(&self, described: &Described) -> Result<Service, Fault> {
+    /// Makes our own of a service; none while its revision is unread.
+    fn service(&self, described: &Described) -> Result<Option<Service>, Fault> {
         let deployments = service::deployments_of(described)?;
-        let images = match deployments.iter().find(|one| one.primary) {
-            Some(primary) => self.read(&primary.task_definition).await?.images(),
-            None => Vec::new(),
+        let revision = match deployments.iter().find(|one| one.primary) {
+            Some(primary) => self.revisions.revision(&primary.task_definition)?,
+            None => Some(super::Revision::default()),
         };
+        let Some(revision) = revision else { return Ok(None) };
         let controller =
             described.deployment_controller().map_or("ECS", |controller| controller.r#type().as_str());
-        let strategy =
-            described.deployment_configuration().and_then(|configuration| configuration.strategy());
-        Ok(Service {
+        let configuration = described.deployment_configuration();
+        let alarms = configuration.and_then(|configuration| configuration.alarms());
+        let alarms = alarms.filter(|alarms| alarms.enable()).map(|alarms| alarms.alarm_names().to_vec());
+        let balanced = described.load_balancers().iter();
+        let balanced =
+            balanced.filter_map(|one| Some((one.container_name()?.to_owned(), one.container_port()?)));
+        Ok(Some(Service {
             name: ServiceName::parse(described.service_name().unwrap_or_default())?,
             controller: controller.to_owned(),
-            strategy: strategy.map_or("ROLLING", |strategy| strategy.as_str()).to_owned(),
+            strategy: configuration
+                .and_then(|configuration| configuration.strategy())
+                .map_or("ROLLING", |strategy| strategy.as_str())
+                .to_owned(),
             desired: described.desired_count(),
             deployments,
-            images,
-        })
+            alarms: alarms.unwrap_or_default(),
+            balanced: balanced.collect(),
+            revision,
+        }))
     }
 }
 
@@ -91,45 +116,49 @@ impl World for Aws {
         environment::read_all(&self.ssm).await
     }
 
-    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<Vec<Service>, Fault> {
+    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<Seen, Fault> {
         let names = match named {
             Some(named) => named.iter().map(ToString::to_string).collect(),
             None => self.list(cluster).await?,
         };
+        let described = self.describe(cluster, &names).await?;
+        let mut arns = Vec::new();
+        for one in &described {
+            let primary = service::deployments_of(one)?.into_iter().find(|one| one.primary);
+            arns.extend(primary.map(|primary| primary.task_definition));
+        }
+        let unread = self.revisions.read(&arns.iter().collect()).await?;
         let mut services = Vec::new();
-        for names in names.chunks(SERVICES_PER_CALL) {
-            let call = self.ecs.describe_services().cluster(cluster).set_services(Some(names.to_vec()));
-            let answer = call.send().await;
-            let answer =
-                answer.map_err(|error| fault_of(&format!("describe services of {cluster}"), &error))?;
-            for described in answer.services().iter().filter(|one| one.status() == Some("ACTIVE")) {
-                services.push(self.service(described).await?);
-            }
+        for one in &described {
+            services.extend(self.service(one)?);
         }
-        Ok(services)
+        Ok(Seen { services, unread })
     }
 
-    async fn running(
-        &self,
-        cluster: &str,
-        service: &Service,
-        containers: &[String],
-    ) -> Result<Digests, Fault> {
-        let tasks = service::tasks(&self.ecs, cluster, &service.name).await?;
-        let mut digests = Digests::default();
-        let all = tasks.iter().flat_map(|task| task.containers());
-        for container in all.filter(|one| one.name().is_some_and(|name| containers.iter().any(|c| c == name)))
-        {
-            match container.image_digest().map(Digest::parse) {
-                Some(Ok(digest)) => digests.seen.extend([digest]),
-                _ => digests.unknown = true,
+    async fn running(&self, cluster: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault> {
+        let tasks = if of.len() < MANY_SERVICES {
+            let names: Vec<&ServiceName> = of.keys().collect();
+            at_once(&names, async |name| service::tasks(&self.ecs, cluster, Some(name)).await).await?.concat()
+        } else {
+            service::tasks(&self.ecs, cluster, None).await?
+        };
+        let mut running: BTreeMap<ServiceName, Digests> = BTreeMap::new();
+        for task in tasks {
+            let service = task.group().and_then(|group| group.strip_prefix("service:"));
+            let name = service.and_then(|name| ServiceName::parse(name).ok());
+            let Some((name, containers)) = name.as_ref().and_then(|name| of.get_key_value(name)) else {
+                continue;
+            };
+            let digests = running.entry(name.clone()).or_default();
+            let ours = |name: Option<&str>| name.is_some_and(|name| containers.iter().any(|one| one == name));
+            for container in task.containers().iter().filter(|one| ours(one.name())) {
+                match container.image_digest().map(Digest::parse) {
+                    Some(Ok(digest)) => digests.seen.extend([digest]),
+                    _ => digests.unknown = true,
+                }
             }
         }
-        Ok(digests)
-    }
-
-    async fn revision(&self, arn: &TaskDefinitionArn) -> Result<String, Fault> {
-        Ok(self.read(arn).await?.to_record())
+        Ok(running)
     }
 
     async fn loss(
@@ -138,46 +167,45 @@ impl World for Aws {
         containers: &[String],
         to: &Digest,
     ) -> Result<Option<String>, Fault> {
-        match self.read(arn).await?.pinned(&self.ecs, containers, to).await {
-            Ok(_) => Ok(None),
-            Err(Fault::NotSupported(why)) => Ok(Some(why)),
-            Err(fault) => Err(fault),
-        }
+        self.revisions.loss(arn, containers, to).await
     }
 
     async fn images(&self, from: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault> {
-        let ids = images.iter().map(|image| match image {
-            Image::Digest(digest) => ImageIdentifier::builder().image_digest(digest.as_str()).build(),
-            Image::Tag(tag) => ImageIdentifier::builder().image_tag(tag.as_str()).build(),
-        });
-        let call = self.ecr.batch_get_image().registry_id(from.registry.as_str());
-        let call = call.repository_name(from.repository.as_str()).set_image_ids(Some(ids.collect()));
-        let call =
-            call.set_accepted_media_types(Some(pipeline::image::MEDIA_TYPES.map(str::to_owned).to_vec()));
-        let answer = match call.send().await {
-            Ok(answer) => answer,
-            Err(error) => return Err(fault_of(&format!("look for images in {}", from.repository), &error)),
-        };
-        let mut found = BTreeMap::new();
-        for id in answer.images().iter().filter_map(|image| image.image_id()) {
-            let digest = Digest::parse(id.image_digest().unwrap_or_default())?;
-            found.extend(id.image_tag().map(|tag| (tag.to_owned(), digest.clone())));
-            found.insert(digest.to_string(), digest);
-        }
-        Ok(found)
+        self.images.find(from, images).await
+    }
+
+    async fn commit(&self, from: &Source, digest: &Digest) -> Option<String> {
+        self.images.commit(from, digest).await
     }
 
     async fn mutability(&self, of: &Source) -> Result<Mutability, Fault> {
-        let call = self.ecr.describe_repositories().registry_id(of.registry.as_str());
-        let answer = call.repository_names(of.repository.as_str()).send().await;
-        let answer = answer
-            .map_err(|error| fault_of(&format!("describe the repository {}", of.repository), &error))?;
-        let repository = answer.repositories().first();
-        let kind =
-            repository.and_then(|one| one.image_tag_mutability()).map_or("MUTABLE", |kind| kind.as_str());
-        let filters = repository.map(|one| one.image_tag_mutability_exclusion_filters()).unwrap_or_default();
-        let except = filters.iter().map(|filter| filter.filter().to_owned()).collect();
-        Ok(Mutability { movable: kind.starts_with("MUTABLE"), except })
+        self.images.mutability(of).await
+    }
+
+    async fn lifecycle(&self, of: &Source) -> Result<Option<String>, Fault> {
+        self.images.lifecycle(of).await
+    }
+
+    async fn alarms(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Alarm>, Fault> {
+        let names: Vec<String> = names.iter().cloned().collect();
+        let mut states = BTreeMap::new();
+        for some in names.chunks(ALARMS_PER_CALL) {
+            let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(some.to_vec()));
+            let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
+            let answer = call.max_records(100).send().await;
+            let answer = answer.map_err(|error| fault_of("describe alarms", &error))?;
+            let metric = answer.metric_alarms().iter().map(|one| (one.alarm_name(), one.state_value()));
+            let composite = answer.composite_alarms().iter().map(|one| (one.alarm_name(), one.state_value()));
+            for (name, state) in metric.chain(composite) {
+                let state = match state {
+                    Some(StateValue::Ok) => Alarm::Ok,
+                    Some(StateValue::Alarm) => Alarm::Red,
+                    _ => Alarm::Unknown,
+                };
+                states.extend(name.map(|name| (name.to_owned(), state)));
+            }
+        }
+        Ok(states)
     }
 
     async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault> {
@@ -192,5 +220,30 @@ impl World for Aws {
             return Ok(None);
         }
         Ok(answer.stop_date().and_then(|stopped| stopped.to_millis().ok()).map(Timestamp::from_millis))
+    }
+
+    async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault> {
+        let send = self.sfn.send_task_success().task_token(token).output(answer.to_string());
+        match send.send().await {
+            Ok(_) => Ok(true),
+            // It was answered by somebody else, ran out of time, or its execution has ended.
+            Err(error)
+                if error.as_service_error().is_some_and(|known| {
+                    matches!(known.code(), Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken"))
+                }) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(fault_of("answer the waiting release", &error)),
+        }
+    }
+
+    async fn start(&self, machine: &str, name: &str, input: &Value) -> Result<(), Fault> {
+        let start = self.sfn.start_execution().state_machine_arn(machine).name(name).input(input.to_string());
+        match start.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_execution_already_exists()) => Ok(()),
+            Err(error) => Err(fault_of(&format!("start {name}"), &error)),
+        }
     }
 }

@@ -1,17 +1,26 @@
 //! The samples in `events/release`, against a shop in memory.
 
-use crate::memory::{Notebook, Shop};
+use pipeline::rows::ServiceRow;
 use release::Release;
+
+use crate::notebook::{Notebook, dead_move, known};
+use crate::promotion::{waiting, with_dev};
+use crate::shop::Shop;
 
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
     testbed::contract::check("release", async |case, request, now| {
-        let release = Release { world: Shop, book: Notebook::default() };
-        if case == "request-rollback" {
-            release.book.service.borrow_mut().previous = Some(crate::memory::known('c'));
-        }
-        if case == "request-rollback-of-a-dead-release" {
-            release.book.moves.borrow_mut().push(crate::memory::dead_move());
+        let release = Release { world: Shop::default(), book: Notebook::default() };
+        match case {
+            "request-rollback" => {
+                let row = ServiceRow { previous: Some(known('c')), ..ServiceRow::default() };
+                release.book.know("dev", "users", row);
+            }
+            "request-rollback-of-a-dead-release" => release.book.moves.borrow_mut().push(dead_move()),
+            "request-approve" | "request-reject" => waiting(&release.book, "token"),
+            "refused-approve-too-late" => waiting(&release.book, "stale"),
+            _ if case.contains("promotion") => with_dev(&release.book),
+            _ => {}
         }
         let answer = release.handle(request, now).await;
         let written = release.book.written.take();
@@ -24,6 +33,10 @@ async fn the_samples_are_answered_as_their_golden_files_say() {
             | "request-force"
             | "request-rollback"
             | "request-rollback-of-a-dead-release" => &["order", "open"],
+            "request-cluster" => &["order", "order", "open"],
+            "request-promotion" | "request-promotion-of-a-release" => &["order", "open"],
+            "request-promotion-that-asks" => &["order", "propose users", "open"],
+            "request-approve" | "request-reject" | "refused-approve-too-late" => &["answered"],
             "request-freeze" => &["freeze dev"],
             "request-resume" => &["resume dev"],
             // Planned, ignored and refused: nothing but the event's own row.

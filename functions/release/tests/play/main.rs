@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
-mod memory;
+mod notebook;
+#[cfg(test)]
+mod promotion;
 #[cfg(test)]
 mod run;
+#[cfg(test)]
+mod shop;

@@ -1,6 +1,7 @@
 //! A release from its lease to its close, against a shop in memory.
 
-use crate::memory::{Notebook, Shop, digest};
+use crate::notebook::Notebook;
+use crate::shop::{Shop, digest};
 use pipeline::clock::Timestamp;
 use pipeline::ids::ServiceName;
 use pipeline::rows::{LeaseRow, Verdict};
@@ -9,14 +10,14 @@ use serde_json::{Value, json};
 
 const EXECUTION: &str = "arn:aws:states:eu-west-1:123456789012:execution:tidegate:r1";
 
-async fn ask(release: &Release<Shop, Notebook>, what: &str, more: Value, now: &str) -> Value {
+pub async fn ask(release: &Release<Shop, Notebook>, what: &str, more: Value, now: &str) -> Value {
     let mut payload = json!({"do": what, "release": "r1", "execution": EXECUTION});
     payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     release.handle(serde_json::from_value(payload).unwrap(), Timestamp::parse(now).unwrap()).await.unwrap()
 }
 
 async fn opened() -> Release<Shop, Notebook> {
-    let release = Release { world: Shop, book: Notebook::default() };
+    let release = Release { world: Shop::default(), book: Notebook::default() };
     let input = json!({"environment": "dev", "repository": "shop/users", "image": digest('b')});
     let answer = ask(&release, "open", json!({"input": input}), "2026-11-23T10:00:00Z").await;
     assert_eq!(answer["next"], "TakeLeases");
@@ -58,10 +59,10 @@ async fn nothing_is_held_while_another_release_holds_the_lease() {
     hold(&release, "users");
     let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:00:06Z").await;
     assert_eq!((&waiting["next"], &waiting["pauseSeconds"]), (&json!("Waiting"), &json!(10)));
-    assert!(release.book.written.take().is_empty());
-    let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:30:00Z").await;
+    assert_eq!(release.book.written.take(), ["waits"]);
+    let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:30:06Z").await;
     assert_eq!(waiting["pauseSeconds"], 60);
-    let expired = ask(&release, "lease", json!({}), "2026-11-23T11:00:00Z").await;
+    let expired = ask(&release, "lease", json!({}), "2026-11-23T11:00:06Z").await;
     assert_eq!(expired["next"], "Expired");
     assert_eq!(expired["because"], "users is held by release r0, for longer than 60 minutes");
 }
@@ -69,19 +70,18 @@ async fn nothing_is_held_while_another_release_holds_the_lease() {
 fn hold(release: &Release<Shop, Notebook>, service: &str) {
     let held = json!({"holder": "other", "release": "r0", "fence": 1, "since": "2026-11-23T09:59:00Z"});
     let held: LeaseRow = serde_json::from_value(held).unwrap();
-    *release.book.lease.borrow_mut() = Some((ServiceName::parse(service).unwrap(), held));
+    release.book.leases.borrow_mut().insert(ServiceName::parse(service).unwrap(), held);
 }
 
 #[tokio::test]
-async fn what_was_taken_is_freed_when_the_next_lease_is_held() {
+async fn what_was_taken_is_freed_when_somebody_was_quicker() {
     let release = opened().await;
     if let Some(head) = release.book.head.borrow_mut().as_mut() {
         head.services.push(ServiceName::parse("zebra").unwrap());
     }
-    hold(&release, "zebra");
     let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:00:06Z").await;
-    assert_eq!(waiting["because"], "zebra is held by release r0");
-    assert_eq!(release.book.written.take(), ["take", "free"]);
+    assert_eq!(waiting["because"], "zebra is held by a release that was quicker");
+    assert_eq!(release.book.written.take(), ["take", "free", "waits"]);
 }
 
 #[tokio::test]

@@ -1,0 +1,123 @@
+//! What a person should know before a release: what would go wrong, or be not as it was meant.  Pure.
+
+use pipeline::document::nearest;
+use pipeline::environment::{self, Environment};
+use pipeline::rows::MoveRow;
+use wildmatch::WildMatch;
+
+use crate::survey::Survey;
+use crate::world::Service;
+
+/// Looks at a plan; `roles` are those that the stack may hand on, if that is known.
+pub fn of(survey: &Survey, environment: &Environment, roles: Option<&[String]>) -> Vec<String> {
+    let mut found = strangers(&survey.services, environment);
+    for row in &survey.moves {
+        let service = survey.services.iter().find(|service| service.name == row.service);
+        let Some(service) = service else { continue };
+        found.extend(roles.and_then(|roles| unknown_role(service, roles)));
+        found.extend(closed_port(service));
+        found.extend(no_way_back(row));
+    }
+    found.extend(survey.findings.iter().cloned());
+    found
+}
+
+/// Names what the document of an environment says about services that it does not have.
+fn strangers(services: &[Service], environment: &Environment) -> Vec<String> {
+    let waves = environment.waves.iter().flatten().map(|pattern| ("waves", pattern));
+    let forward = environment.forward_only.iter().map(|pattern| ("forwardOnly", pattern));
+    let alarms = environment.alarms.keys().map(|pattern| ("alarms", pattern));
+    let named = waves.chain(forward).chain(alarms);
+    let strange = named
+        .filter(|(_, pattern)| !services.iter().any(|service| environment::matches(pattern, &service.name)));
+    let names = || services.iter().map(|service| service.name.as_str());
+    strange
+        .map(|(key, pattern)| {
+            let meant = nearest(pattern, names()).map(|name| format!("; did you mean {name:?}?"));
+            let cluster = &environment.cluster;
+            format!(
+                "{key:?} names {pattern:?}, and {cluster} has no such service{}",
+                meant.unwrap_or_default()
+            )
+        })
+        .collect()
+}
+
+/// Names a role of a task definition that the deploy function may not hand on.
+fn unknown_role(service: &Service, roles: &[String]) -> Option<String> {
+    let may = |role: &String| roles.iter().any(|known| WildMatch::new(known).matches(role));
+    let role = service.revision.roles.iter().find(|role| !may(role))?;
+    Some(format!(
+        "{}: its role {role} is not among the stack's TaskRoleArns, so it cannot be handed on",
+        service.name
+    ))
+}
+
+/// Names a port that a target group reaches, and that the task definition does not open.
+fn closed_port(service: &Service) -> Option<String> {
+    let (container, port) = service.balanced.iter().find(|one| !service.revision.ports.contains(one))?;
+    Some(format!(
+        "{}: a target group reaches port {port} of the container {container}, which its task definition does not open",
+        service.name
+    ))
+}
+
+fn no_way_back(row: &MoveRow) -> Option<String> {
+    row.restore.is_none().then(|| format!("{}: no way back, if it fails", row.service))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{candidate, environment, row};
+    use pipeline::document;
+    use serde_json::json;
+
+    fn survey(change: impl FnOnce(&mut Service)) -> Survey {
+        let mut service = candidate(":main-1").service;
+        change(&mut service);
+        Survey { moves: vec![row("users")], services: vec![service], ..Survey::default() }
+    }
+
+    #[test]
+    fn a_name_that_fits_no_service_is_told_with_the_nearest() {
+        let environment: Environment = document::read(
+            "dev",
+            json!({"cluster": "dev", "tag": "dev", "waves": [["usres"], ["u*"]], "forwardOnly": ["db"]}),
+        )
+        .unwrap();
+        assert_eq!(
+            of(&survey(|_| ()), &environment, None),
+            [
+                "\"waves\" names \"usres\", and dev has no such service; did you mean \"users\"?",
+                "\"forwardOnly\" names \"db\", and dev has no such service",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_would_fail_is_told_before() {
+        let quiet = Environment { waves: Vec::new(), ..environment() };
+        let role = "arn:aws:iam::123456789012:role/shop/users".to_owned();
+        let with_role = survey(|service| service.revision.roles = vec![role.clone()]);
+        assert!(of(&with_role, &quiet, None).is_empty());
+        assert!(
+            of(&with_role, &quiet, Some(&["arn:aws:iam::123456789012:role/shop/*".to_owned()])).is_empty()
+        );
+        assert!(of(&with_role, &quiet, Some(&[]))[0].contains("users: its role arn:aws"));
+
+        let balanced = |open: i32| {
+            survey(|service| {
+                service.balanced = vec![("app".to_owned(), 8080)];
+                service.revision.ports = vec![("app".to_owned(), open)];
+            })
+        };
+        assert!(of(&balanced(8080), &quiet, None).is_empty());
+        assert!(of(&balanced(80), &quiet, None)[0].contains("reaches port 8080 of the container app"));
+
+        let mut forced = survey(|_| ());
+        forced.moves[0].restore = None;
+        forced.findings = vec!["users: the alarm a is red already".to_owned()];
+        assert_eq!(of(&forced, &quiet, None).len(), 2);
+    }
+}

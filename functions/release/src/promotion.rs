@@ -1,0 +1,219 @@
+//! The way from one environment to the next: what was verified there, and whether that is enough.
+
+use std::collections::BTreeMap;
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::environment::{Environment, Environments, Promote};
+use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository};
+use pipeline::rows::{Evidence, EvidenceRow, HeadRow, Known, MoveRow};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::Release;
+use crate::book::{Book, ImageKey};
+use crate::plan::{Candidate, To, Wanted};
+use crate::world::World;
+
+/// The longest name of an execution.
+const LONGEST_NAME: usize = 80;
+
+/// What one image has to show.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Shown {
+    /// Enough.
+    Enough,
+    /// Not yet: for so many seconds.
+    Young(i64, String),
+    /// Not enough.
+    Lacking(String),
+}
+
+impl<W: World, B: Book> Release<W, B> {
+    /// Returns what an environment has verified last of each repository.
+    pub(crate) async fn verified_in(
+        &self,
+        environment: &EnvironmentName,
+    ) -> Result<BTreeMap<Repository, Digest>, Fault> {
+        let rows = self.book.services(environment, None).await?;
+        Ok(newest(rows.into_values().filter_map(|row| row.verified)))
+    }
+
+    /// Starts the releases that follow a deployed one by themselves.
+    pub(crate) async fn promote(
+        &self,
+        head: &HeadRow,
+        release: &ReleaseId,
+        machine: &str,
+        deployed: &[&MoveRow],
+    ) -> Result<(), Fault> {
+        let wanted: Wanted = serde_json::from_value(head.request.clone())
+            .map_err(|error| Fault::Defect(format!("the head of {release} is unreadable: {error}")))?;
+        // What goes back goes back here alone.
+        if head.policy.promote != Promote::Auto || !matches!(wanted.to, To::Images(_)) {
+            return Ok(());
+        }
+        let images: BTreeMap<&Repository, &Digest> =
+            deployed.iter().map(|row| (&row.repository, &row.digest)).collect();
+        for next in followers(&self.world.environments().await?, &head.environment) {
+            let input = following(next, release, &images);
+            self.world.start(machine, &name(next, release), &input).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the newest verified image of each repository; what was only adopted proves nothing.
+fn newest(known: impl Iterator<Item = Known>) -> BTreeMap<Repository, Digest> {
+    let mut newest: BTreeMap<Repository, Known> = BTreeMap::new();
+    for one in known.filter(|known| known.release.is_some()) {
+        let older = newest.get(&one.repository).is_none_or(|other| other.since < one.since);
+        if older {
+            newest.insert(one.repository.clone(), one);
+        }
+    }
+    newest.into_iter().map(|(repository, known)| (repository, known.digest)).collect()
+}
+
+/// Tells whether an image may come here, by what it has shown in the environment before.
+pub(crate) fn shown(
+    image: &ImageKey,
+    row: Option<&EvidenceRow>,
+    from: &EnvironmentName,
+    soak_minutes: u32,
+    now: Timestamp,
+) -> Shown {
+    let what = format!("{}@{}", image.0, image.1.short());
+    let Some(row) = row else {
+        return Shown::Lacking(format!("{from} has not verified {what}: expected a release there first"));
+    };
+    if let Some(bad) = &row.quarantine {
+        let (by, since) = (&bad.release, bad.since);
+        return Shown::Lacking(format!(
+            "{what} is in quarantine in {from} since {since}, by {by}: {}",
+            bad.reason
+        ));
+    }
+    let Some(verified) = &row.verified else {
+        return Shown::Lacking(format!("{from} has not verified {what}: expected a release there first"));
+    };
+    let left = i64::from(soak_minutes) * 60 - now.seconds_since(verified.since);
+    if left > 0 {
+        return Shown::Young(
+            left,
+            format!(
+                "{what} is verified in {from} since {}: expected {soak_minutes} minutes, {left} s are missing",
+                verified.since
+            ),
+        );
+    }
+    Shown::Enough
+}
+
+/// Tells why a service stays with what it runs, if that is not older than what is on offer.
+pub(crate) fn older(
+    candidate: &Candidate,
+    offered: Option<&Evidence>,
+    present: Option<&Evidence>,
+) -> Option<String> {
+    let known = candidate.row.verified.as_ref().filter(|known| known.release.is_some())?;
+    if known.digest == candidate.digest {
+        return None;
+    }
+    // What came here past the environment before is compared by when it was verified here.
+    let since = present.map_or(known.since, |evidence| evidence.since);
+    let newer = offered.is_none_or(|evidence| evidence.since > since);
+    let (runs, offer) = (known.digest.short(), candidate.digest.short());
+    (!newer).then(|| format!("it runs {runs}, which is newer than {offer}"))
+}
+
+/// Returns the environments that take from another one.
+fn followers<'a>(
+    environments: &'a Environments,
+    from: &'a EnvironmentName,
+) -> impl Iterator<Item = &'a EnvironmentName> {
+    let takes = move |environment: &Environment| environment.from.as_ref() == Some(from);
+    environments.iter().filter(move |(_, environment)| takes(environment)).map(|(name, _)| name)
+}
+
+/// Returns the request for the release that follows.
+fn following(next: &EnvironmentName, release: &ReleaseId, images: &BTreeMap<&Repository, &Digest>) -> Value {
+    json!({"environment": next, "scope": "cluster", "images": images, "promotedBy": release})
+}
+
+/// Returns its name: the same for the same release, so that it starts once.
+fn name(next: &EnvironmentName, release: &ReleaseId) -> String {
+    let name = format!("{next}-{release}");
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let hash: String =
+        Sha256::digest(release.as_str()).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("{next}-{hash}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{candidate, digest, known, release, repository};
+    use pipeline::rows::Quarantine;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn evidence(seconds: i64) -> Evidence {
+        Evidence { release: release("r1"), since: at(seconds), commit: None }
+    }
+
+    #[test]
+    fn the_newest_of_each_repository_is_on_offer_and_a_baseline_is_not() {
+        let old = Known { since: at(1), ..known('a') };
+        let new = Known { since: at(2), ..known('b') };
+        let adopted = Known { since: at(3), release: None, ..known('c') };
+        let other = Known { repository: Repository::parse("shop/orders").unwrap(), ..known('d') };
+        let offered = newest([old, new, adopted, other].into_iter());
+        assert_eq!(offered.into_values().collect::<Vec<_>>(), [digest('d'), digest('b')]);
+    }
+
+    #[test]
+    fn what_was_not_verified_or_is_too_young_or_was_bad_is_named() {
+        let (image, dev) = ((repository(), digest('b')), EnvironmentName::parse("dev").unwrap());
+        let shown = |row: Option<&EvidenceRow>, soak| super::shown(&image, row, &dev, soak, at(600));
+        let good = EvidenceRow { verified: Some(evidence(0)), quarantine: None };
+        assert_eq!(shown(Some(&good), 10), Shown::Enough);
+        assert!(matches!(shown(Some(&good), 11), Shown::Young(60, why) if why.contains("60 s are missing")));
+        for nothing in [None, Some(&EvidenceRow::default())] {
+            assert_eq!(
+                shown(nothing, 0),
+                Shown::Lacking(
+                    "dev has not verified shop/users@bbbbbbbbbbbb: expected a release there first".to_owned()
+                )
+            );
+        }
+        let bad = Quarantine { release: release("r1"), since: at(1), reason: "it answered 500".to_owned() };
+        let bad = EvidenceRow { quarantine: Some(bad), ..good };
+        assert!(matches!(shown(Some(&bad), 0), Shown::Lacking(why) if why.ends_with("it answered 500")));
+    }
+
+    #[test]
+    fn a_service_stays_that_runs_something_newer() {
+        let mut service = candidate(":main-1");
+        assert_eq!(older(&service, Some(&evidence(5)), None), None, "nobody verified what it runs");
+        service.row.verified = Some(Known { since: at(9), ..known('a') });
+        let stays = |present: Option<i64>| {
+            older(&service, Some(&evidence(5)), present.map(evidence).as_ref()).is_some()
+        };
+        assert!(stays(None), "a hotfix of after the verification");
+        assert!(stays(Some(6)) && !stays(Some(4)), "both were verified there");
+        service.digest = digest('a');
+        assert_eq!(older(&service, Some(&evidence(5)), None), None, "it is the same image");
+    }
+
+    #[test]
+    fn a_following_release_has_one_name() {
+        let (next, long) = (EnvironmentName::parse("prod").unwrap(), release(&"r".repeat(80)));
+        assert_eq!(name(&next, &release("r1")), "prod-r1");
+        assert!(name(&next, &long).len() < LONGEST_NAME && name(&next, &long).starts_with("prod-"));
+    }
+}

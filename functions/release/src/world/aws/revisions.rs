@@ -1,0 +1,141 @@
+//! Task definitions, read once: from memory, from the ledger, and only then from ECS.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Mutex;
+
+use pipeline::Fault;
+use pipeline::ids::{Digest, TaskDefinitionArn};
+use pipeline::image::ImageReference;
+use pipeline::ledger::{Key, Ledger};
+use pipeline::rows::RevisionRow;
+use pipeline::task_definition::TaskDefinition;
+use serde::Deserialize;
+
+use crate::at_once;
+use crate::world::Revision;
+
+/// How many revisions one call reads from ECS, which describes 50 at once, and 20 a second after that.
+const AT_ECS: usize = 40;
+
+/// What is known of task definitions; a revision never changes.
+#[derive(Debug)]
+pub(super) struct Revisions {
+    ecs: aws_sdk_ecs::Client,
+    ledger: Ledger,
+    known: Mutex<HashMap<TaskDefinitionArn, String>>,
+}
+
+impl Revisions {
+    pub(super) fn new(ecs: aws_sdk_ecs::Client, ledger: Ledger) -> Self {
+        Revisions { ecs, ledger, known: Mutex::default() }
+    }
+
+    /// Reads revisions, and returns how many are left to be read another time.
+    pub(super) async fn read(&self, arns: &BTreeSet<&TaskDefinitionArn>) -> Result<usize, Fault> {
+        let missing: Vec<_> = arns.iter().filter(|arn| self.json(arn).is_none()).copied().collect();
+        let keys: Vec<Key> = missing.iter().map(|arn| Key::revision(arn)).collect();
+        let rows: HashMap<Key, RevisionRow> = self.ledger.get_all(&keys).await?;
+        let (mut unread, mut found) = (Vec::new(), Vec::new());
+        for (arn, key) in missing.into_iter().zip(keys) {
+            match rows.get(&key) {
+                Some(row) => found.push((arn, row.json.clone())),
+                None => unread.push(arn),
+            }
+        }
+        self.keep(found);
+        let now = unread.get(..AT_ECS).unwrap_or(&unread);
+        let read = at_once(now, async |arn: &&TaskDefinitionArn| {
+            let json = TaskDefinition::read(&self.ecs, arn).await?.to_record();
+            self.ledger.record(arn, json.clone()).await?;
+            Ok((*arn, json))
+        });
+        self.keep(read.await?);
+        Ok(unread.len() - now.len())
+    }
+
+    /// Returns a revision that was read, as the SDK knows it.
+    pub(super) async fn whole(&self, arn: &TaskDefinitionArn) -> Result<TaskDefinition, Fault> {
+        let unread = || Fault::Defect(format!("{arn} was not read"));
+        TaskDefinition::recorded(arn, &self.json(arn).ok_or_else(unread)?).await
+    }
+
+    /// Tells why a revision that was read cannot be copied with another image, if it cannot.
+    pub(super) async fn loss(
+        &self,
+        arn: &TaskDefinitionArn,
+        containers: &[String],
+        to: &Digest,
+    ) -> Result<Option<String>, Fault> {
+        match self.whole(arn).await?.pinned(&self.ecs, containers, to).await {
+            Ok(_) => Ok(None),
+            Err(Fault::NotSupported(why)) => Ok(Some(why)),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Returns what a decision needs of a revision; none if it was not read.
+    pub(super) fn revision(&self, arn: &TaskDefinitionArn) -> Result<Option<Revision>, Fault> {
+        let Some(json) = self.json(arn) else { return Ok(None) };
+        let record: Record = serde_json::from_str(&json)
+            .map_err(|error| Fault::InvalidInput(format!("the record of {arn} is unreadable: {error}")))?;
+        Ok(Some(record.task_definition.into()))
+    }
+
+    fn json(&self, arn: &TaskDefinitionArn) -> Option<String> {
+        self.known.lock().ok().and_then(|known| known.get(arn).cloned())
+    }
+
+    fn keep(&self, found: Vec<(&TaskDefinitionArn, String)>) {
+        if let Ok(mut known) = self.known.lock() {
+            known.extend(found.into_iter().map(|(arn, json)| (arn.clone(), json)));
+        }
+    }
+}
+
+/// The few fields that matter; the copy is made of the whole.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    task_definition: Definition,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Definition {
+    #[serde(default)]
+    container_definitions: Vec<Container>,
+    task_role_arn: Option<String>,
+    execution_role_arn: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Container {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    image: String,
+    #[serde(default)]
+    port_mappings: Vec<PortMapping>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PortMapping {
+    container_port: Option<i32>,
+}
+
+impl From<Definition> for Revision {
+    fn from(definition: Definition) -> Self {
+        let mut revision = Revision {
+            roles: [definition.task_role_arn, definition.execution_role_arn].into_iter().flatten().collect(),
+            ..Revision::default()
+        };
+        for Container { name, image, port_mappings } in definition.container_definitions {
+            let ports = port_mappings.into_iter().filter_map(|mapping| mapping.container_port);
+            revision.ports.extend(ports.map(|port| (name.clone(), port)));
+            revision.images.extend(ImageReference::parse(&image).map(|image| (name, image)));
+        }
+        revision
+    }
+}

@@ -1,0 +1,203 @@
+//! A ledger in memory, which remembers every write by a word.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::payload::MoveKey;
+use pipeline::rows::{
+    Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, PlanRow, Quarantine,
+    RestorePoint, ServiceRow, Undo, Verdict, WaitingRow, WriteRow,
+};
+use release::Run;
+use release::answer::Closed;
+use release::book::{Book, ImageKey};
+
+use crate::shop::{arn, digest};
+
+/// Returns an image that was verified once.
+pub fn known(letter: char) -> Known {
+    Known {
+        repository: Repository::parse("shop/users").unwrap(),
+        digest: digest(letter),
+        commit: None,
+        task_definition: arn("users"),
+        since: Timestamp::from_millis(0),
+        release: Some(ReleaseId::parse("r0").unwrap()),
+    }
+}
+
+/// Returns a move of a release that died, with `c` as its way back.
+pub fn dead_move() -> (MoveKey, MoveRow) {
+    let sample: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../events/rollback/good.json")).unwrap();
+    let mut row: MoveRow = serde_json::from_value(sample.get("move").unwrap().clone()).unwrap();
+    row.restore = row.restore.map(|restore| RestorePoint { digest: digest('c'), ..restore });
+    (MoveKey::new(ReleaseId::parse("dead").unwrap(), 0, 0), row)
+}
+
+/// The ledger.
+#[derive(Default)]
+pub struct Notebook {
+    pub written: RefCell<Vec<String>>,
+    pub head: RefCell<Option<HeadRow>>,
+    pub moves: RefCell<Vec<(MoveKey, MoveRow)>>,
+    /// The leases that others hold.
+    pub leases: RefCell<BTreeMap<ServiceName, LeaseRow>>,
+    /// What is known of services, by environment; the rest is unknown.
+    pub services: RefCell<BTreeMap<(String, String), ServiceRow>>,
+    /// The releases that wait, and what they asked.
+    pub waiting: RefCell<Vec<(ReleaseId, WaitingRow)>>,
+    pub proposed: RefCell<Vec<PlanRow>>,
+}
+
+impl Notebook {
+    pub fn know(&self, environment: &str, service: &str, row: ServiceRow) {
+        self.services.borrow_mut().insert((environment.to_owned(), service.to_owned()), row);
+    }
+
+    fn write(&self, what: impl Into<String>) -> Result<(), Fault> {
+        self.written.borrow_mut().push(what.into());
+        Ok(())
+    }
+}
+
+impl Book for Notebook {
+    async fn services(
+        &self,
+        environment: &EnvironmentName,
+        named: Option<&[ServiceName]>,
+    ) -> Result<BTreeMap<ServiceName, ServiceRow>, Fault> {
+        let known = self.services.borrow();
+        let ours = known.iter().filter(|((place, _), _)| place == environment.as_str());
+        let rows = ours.map(|((_, name), row)| (ServiceName::parse(name).unwrap(), row.clone()));
+        Ok(rows.filter(|(name, _)| named.is_none_or(|named| named.contains(name))).collect())
+    }
+    async fn leases(
+        &self,
+        _: &EnvironmentName,
+        _: &[ServiceName],
+    ) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
+        Ok(self.leases.borrow().clone())
+    }
+    async fn evidence(
+        &self,
+        environment: &EnvironmentName,
+        images: &[ImageKey],
+    ) -> Result<BTreeMap<ImageKey, EvidenceRow>, Fault> {
+        let (release, since) = (ReleaseId::parse("r0")?, Timestamp::parse("2026-11-23T09:00:00Z")?);
+        let verified = Evidence { release: release.clone(), since, commit: None };
+        let reason = "GET /version answered 500, expected 200".to_owned();
+        let bad = Quarantine { release, since, reason };
+        let of = |image: &ImageKey| EvidenceRow {
+            verified: (environment.as_str() == "dev" && image.1 != digest('c')).then(|| verified.clone()),
+            quarantine: (image.1 == digest('d')).then(|| bad.clone()),
+        };
+        Ok(images.iter().map(|image| (image.clone(), of(image))).collect())
+    }
+    async fn frozen(&self, _: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
+        Ok(None)
+    }
+    async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault> {
+        Notebook::write(self, format!("{} {environment}", if row.frozen { "freeze" } else { "resume" }))
+    }
+    async fn adopt(&self, _: &ReleaseId, row: &MoveRow, _: Timestamp) -> Result<(), Fault> {
+        Notebook::write(self, format!("adopt {}", row.service))
+    }
+    async fn distrust(&self, row: &MoveRow, _: &Quarantine) -> Result<(), Fault> {
+        Notebook::write(self, format!("distrust {}", row.digest.short()))
+    }
+    async fn writes(&self, _: &EnvironmentName, _: &Repository) -> Result<Vec<WriteRow>, Fault> {
+        let time = Timestamp::parse("2026-11-23T09:30:00Z")?;
+        Ok(vec![WriteRow { digest: digest('b'), time, expires: 0 }])
+    }
+    async fn claim(&self, event: &str, _: &str, _: Timestamp) -> Result<Option<String>, Fault> {
+        if event == "delivered-before" {
+            return Ok(Some("arn:aws:states:eu-west-1:123456789012:execution:tidegate:first".to_owned()));
+        }
+        self.write("claim").map(|()| None)
+    }
+    async fn order(&self, _: &EnvironmentName, _: &ServiceName, _: &OrderKey) -> Result<(), Fault> {
+        self.write("order")
+    }
+    async fn open(&self, _: &ReleaseId, head: &HeadRow) -> Result<(), Fault> {
+        *self.head.borrow_mut() = Some(head.clone());
+        self.write("open")
+    }
+    async fn head(&self, _: &ReleaseId) -> Result<Option<HeadRow>, Fault> {
+        Ok(self.head.borrow().clone())
+    }
+    async fn propose(&self, _: &ReleaseId, row: &PlanRow) -> Result<(), Fault> {
+        self.proposed.borrow_mut().push(row.clone());
+        Notebook::write(self, format!("propose {}", row.service))
+    }
+    async fn proposed(&self, _: &ReleaseId) -> Result<Vec<PlanRow>, Fault> {
+        Ok(self.proposed.borrow().clone())
+    }
+    async fn replan(&self, _: &ReleaseId, plan: &str, services: &[ServiceName]) -> Result<(), Fault> {
+        if let Some(head) = self.head.borrow_mut().as_mut() {
+            (head.plan, head.services) = (plan.to_owned(), services.to_vec());
+        }
+        let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+        Notebook::write(self, format!("replan {}", names.join(" ")))
+    }
+    async fn wait(&self, _: &EnvironmentName, by: &ReleaseId, row: &WaitingRow) -> Result<(), Fault> {
+        self.waiting.borrow_mut().push((by.clone(), row.clone()));
+        self.write("wait")
+    }
+    async fn waiting(&self, _: &EnvironmentName) -> Result<Vec<(ReleaseId, WaitingRow)>, Fault> {
+        Ok(self.waiting.borrow().clone())
+    }
+    async fn answered(&self, _: &EnvironmentName, by: &ReleaseId) -> Result<(), Fault> {
+        self.waiting.borrow_mut().retain(|(waiting, _)| waiting != by);
+        self.write("answered")
+    }
+    async fn waits(&self, _: &ReleaseId, since: Timestamp) -> Result<(), Fault> {
+        if let Some(head) = self.head.borrow_mut().as_mut() {
+            head.waits = Some(since);
+        }
+        self.write("waits")
+    }
+    async fn take(
+        &self,
+        _: &EnvironmentName,
+        service: &ServiceName,
+        _: &Run,
+        seen: Option<&LeaseRow>,
+        _: Timestamp,
+    ) -> Result<Option<u64>, Fault> {
+        // Somebody may have been quicker than what was seen.
+        if seen.is_none() && service.as_str() == "zebra" {
+            return Ok(None);
+        }
+        Notebook::write(self, "take").map(|()| Some(1))
+    }
+    async fn free(&self, _: &EnvironmentName, _: &ServiceName, _: &Run, _: Timestamp) -> Result<(), Fault> {
+        self.write("free")
+    }
+    async fn write(&self, release: &ReleaseId, wave: u32, n: u32, row: &MoveRow) -> Result<(), Fault> {
+        self.moves.borrow_mut().push((MoveKey::new(release.clone(), wave, n), row.clone()));
+        Notebook::write(self, "move")
+    }
+    async fn moves(&self, _: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
+        Ok(self.moves.borrow().clone())
+    }
+    async fn decide(&self, _: &MoveKey, verdict: Verdict, why: &str, _: Timestamp) -> Result<(), Fault> {
+        Notebook::write(self, format!("{verdict:?}: {why}"))
+    }
+    async fn undo(&self, _: &ReleaseId, undo: Undo) -> Result<(), Fault> {
+        if let Some(head) = self.head.borrow_mut().as_mut() {
+            head.undo = Some(undo);
+        }
+        Notebook::write(self, "undo")
+    }
+    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault> {
+        let hold = if hold.is_some() { ", hold" } else { "" };
+        Notebook::write(self, format!("verified {} {}{hold}", row.service, known.digest.short()))
+    }
+    async fn close(&self, _: &ReleaseId, closed: &Closed) -> Result<(), Fault> {
+        Notebook::write(self, format!("close {:?}", closed.outcome))
+    }
+}

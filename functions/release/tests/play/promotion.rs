@@ -1,0 +1,145 @@
+//! The way from one environment to the next, and the answer of a person, against a shop in memory.
+
+use pipeline::clock::Timestamp;
+use pipeline::ids::ReleaseId;
+use pipeline::rows::{Known, ServiceRow, Verdict, WaitingRow};
+use release::Release;
+use release::world::Alarm;
+use serde_json::{Value, json};
+
+use crate::notebook::{Notebook, known};
+use crate::run::ask;
+use crate::shop::{Shop, digest};
+
+/// Lets dev have verified an image of users.
+pub fn with_dev(book: &Notebook) {
+    let verified = Known { since: Timestamp::parse("2026-11-23T09:00:00Z").unwrap(), ..known('b') };
+    book.know("dev", "users", ServiceRow { verified: Some(verified), ..ServiceRow::default() });
+}
+
+/// Lets the release `r1` of careful wait for a person.
+pub fn waiting(book: &Notebook, token: &str) {
+    let row = WaitingRow { token: token.to_owned(), since: Timestamp::from_millis(0) };
+    book.waiting.borrow_mut().push((ReleaseId::parse("r1").unwrap(), row));
+    let head = json!({
+        "environment": "careful", "policy": {"cluster": "mall", "tag": "careful"}, "request": {},
+        "order": "000000000000000#", "opened": "2026-11-23T09:00:00Z", "plan": "", "services": ["users", "cart"],
+        "undo": null, "outcome": null
+    });
+    *book.head.borrow_mut() = Some(serde_json::from_value(head).unwrap());
+}
+
+fn release() -> Release<Shop, Notebook> {
+    let release = Release { world: Shop::default(), book: Notebook::default() };
+    with_dev(&release.book);
+    release
+}
+
+async fn open(release: &Release<Shop, Notebook>, input: Value) -> Value {
+    ask(release, "open", json!({"input": input}), "2026-11-23T10:00:10Z").await
+}
+
+#[tokio::test]
+async fn what_follows_by_itself_waits_for_its_soak_and_a_person_is_refused() {
+    let release = release();
+    let images = json!({"shop/users": digest('b')});
+    let early = "2026-11-23T09:59:00Z";
+    let input = json!({"environment": "staging", "images": images, "promotedBy": "r0"});
+    let answer = ask(&release, "open", json!({"input": input}), early).await;
+    assert_eq!((&answer["next"], &answer["pauseSeconds"]), (&json!("Waiting"), &json!(60)));
+    assert!(release.book.written.take().is_empty());
+
+    let input = json!({"environment": "staging", "images": images});
+    let answer = ask(&release, "open", json!({"input": input}), early).await;
+    assert_eq!(answer["next"], "Refused");
+    let input = json!({"environment": "staging", "images": images, "force": true, "reason": "a hotfix"});
+    let answer = ask(&release, "open", json!({"input": input}), early).await;
+    assert_eq!(answer["next"], "TakeLeases");
+}
+
+#[tokio::test]
+async fn a_cluster_that_ecs_has_not_told_all_of_is_asked_again() {
+    let release = release();
+    *release.world.unread.borrow_mut() = 40;
+    let answer = open(&release, json!({"environment": "staging"})).await;
+    assert_eq!((&answer["next"], &answer["pauseSeconds"]), (&json!("Waiting"), &json!(2)));
+    *release.world.unread.borrow_mut() = 0;
+    assert_eq!(open(&release, json!({"environment": "staging"})).await["next"], "TakeLeases");
+}
+
+#[tokio::test]
+async fn a_newer_release_takes_its_services_out_of_a_plan_that_waits() {
+    let newer = json!({"environment": "careful", "repository": "shop/users", "image": digest('b')});
+    for (services, next, replanned) in
+        [(vec!["users", "cart"], "Changed", Some("replan cart")), (vec!["users"], "Superseded", None)]
+    {
+        let release = release();
+        waiting(&release.book, "token");
+        release.book.head.borrow_mut().as_mut().unwrap().services =
+            services.into_iter().map(|name| pipeline::ids::ServiceName::parse(name).unwrap()).collect();
+        assert_eq!(open(&release, newer.clone()).await["next"], "AskApproval");
+        assert_eq!(release.world.done.take(), [format!("answer {next}")]);
+        let written = release.book.written.take();
+        assert_eq!(written.iter().find(|word| word.starts_with("replan")).map(String::as_str), replanned);
+        assert!(written.contains(&"answered".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_changed_since_a_person_agreed_is_asked_again() {
+    let release = release();
+    open(&release, json!({"environment": "careful"})).await;
+    release.book.head.borrow_mut().as_mut().unwrap().plan = "another".to_owned();
+    release.book.written.take();
+    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
+    assert_eq!(leased["next"], "AskApproval");
+    assert_eq!(release.book.written.take(), ["take", "propose users", "replan users", "free"]);
+    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:12Z").await;
+    assert_eq!(leased["next"], "Wave");
+}
+
+#[tokio::test]
+async fn a_deployed_release_starts_what_follows_and_nothing_else_does() {
+    let release = release();
+    let input = json!({"environment": "dev", "repository": "shop/users", "image": digest('b'), "force": true, "reason": "x"});
+    open(&release, input).await;
+    ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
+    for (verdict, started) in [(Verdict::Unhealthy, false), (Verdict::Healthy, true)] {
+        {
+            let row = &mut release.book.moves.borrow_mut()[0].1;
+            row.touched = Some(Timestamp::from_millis(0));
+            row.verdict = Some(verdict);
+        }
+        ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
+        let done = release.world.done.take();
+        assert_eq!(done.is_empty(), !started, "{verdict:?}");
+        if started {
+            let expected = format!(
+                "start careful-r1 {}",
+                json!({"environment": "careful", "scope": "cluster", "images": {"shop/users": digest('b')}, "promotedBy": "r1"})
+            );
+            assert_eq!(done[0], expected);
+            assert!(done[1].starts_with("start staging-r1 ") && done.len() == 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_alarm_that_goes_red_while_a_wave_bakes_undoes_it() {
+    let release = release();
+    release.world.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm::Ok);
+    open(&release, json!({"environment": "mall", "images": {"shop/users": digest('b')}})).await;
+    ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
+    {
+        let row = &mut release.book.moves.borrow_mut()[0].1;
+        assert_eq!(row.alarms, ["mall-5xx"]);
+        (row.touched, row.decided) = (Some(Timestamp::from_millis(0)), Some(Timestamp::from_millis(0)));
+        row.verdict = Some(Verdict::Healthy);
+    }
+    let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:40Z").await;
+    assert_eq!(judged["next"], "Done");
+    release.world.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm::Red);
+    let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:50Z").await;
+    assert_eq!(judged["next"], "Undo");
+    assert_eq!(judged["because"], "users: the alarm mall-5xx went red after it was healthy");
+}

@@ -1,0 +1,131 @@
+//! A world in memory: a few environments, the services of two clusters, a few images.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::environment::Environments;
+use pipeline::ids::{DeploymentId, Digest, ServiceName, TaskDefinitionArn};
+use pipeline::image::ImageReference;
+use pipeline::service::{Deployment, Rollout};
+use release::request::Image;
+use release::world::{Alarm, Containers, Digests, Mutability, Revision, Seen, Service, Source, World};
+use serde_json::{Value, json};
+
+pub fn digest(letter: char) -> Digest {
+    Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
+}
+
+pub fn arn(service: &str) -> TaskDefinitionArn {
+    TaskDefinitionArn::parse(format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/{service}:1"))
+        .unwrap()
+}
+
+fn service(name: &str, strategy: &str) -> Service {
+    let image = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/{name}@{}", digest('a'));
+    let deployment = Deployment {
+        id: DeploymentId::parse("ecs-svc/1").unwrap(),
+        task_definition: arn(name),
+        primary: true,
+        rollout: Rollout::Completed,
+    };
+    Service {
+        name: ServiceName::parse(name).unwrap(),
+        controller: "ECS".to_owned(),
+        strategy: strategy.to_owned(),
+        desired: 2,
+        deployments: vec![deployment],
+        alarms: Vec::new(),
+        balanced: Vec::new(),
+        revision: Revision {
+            images: vec![("app".to_owned(), ImageReference::parse(&image).unwrap())],
+            ..Revision::default()
+        },
+    }
+}
+
+/// What happens outside of the ledger, by a word.
+#[derive(Default)]
+pub struct Shop {
+    pub done: RefCell<Vec<String>>,
+    pub alarms: RefCell<BTreeMap<String, Alarm>>,
+    /// How many looks find task definitions unread.
+    pub unread: RefCell<usize>,
+}
+
+impl World for Shop {
+    async fn environments(&self) -> Result<Environments, Fault> {
+        let documents = json!({
+            "dev": {"cluster": "dev", "tag": "dev", "deployOn": ["main-*", "both-*"], "promote": "auto"},
+            "test": {"cluster": "test", "tag": "test", "deployOn": ["both-*"]},
+            "locked": {"cluster": "dev", "tag": "locked"},
+            "prod": {"cluster": "dev", "tag": "prod", "frozen": true},
+            "lost": {"cluster": "mall", "tag": "lost", "from": "nowhere"},
+            "mall": {"cluster": "mall", "tag": "mall", "waves": [["cart"], ["chekout"]],
+                     "forwardOnly": ["cart"], "alarms": {"*": ["mall-5xx"]}},
+            "staging": {"cluster": "mall", "tag": "staging", "from": "dev", "soakMinutes": 60},
+            "careful": {"cluster": "mall", "tag": "careful", "from": "dev", "approval": "required"}
+        });
+        Ok(serde_json::from_value(documents).unwrap())
+    }
+    async fn services(&self, cluster: &str, _: Option<&[ServiceName]>) -> Result<Seen, Fault> {
+        let unread = self.unread.replace_with(|left| left.saturating_sub(1));
+        if unread > 0 {
+            return Ok(Seen { services: Vec::new(), unread });
+        }
+        if cluster == "mall" {
+            let services = ["cart", "checkout", "users"].map(|name| service(name, "ROLLING")).to_vec();
+            return Ok(Seen { services, unread });
+        }
+        let mut services =
+            ["users", "legacy", "idle", "busy", "split", "newer"].map(|name| service(name, "ROLLING"));
+        let [_, legacy, idle, busy, ..] = &mut services;
+        legacy.controller = "CODE_DEPLOY".to_owned();
+        idle.desired = 0;
+        busy.deployments.iter_mut().for_each(|one| one.rollout = Rollout::InProgress);
+        Ok(Seen { services: services.into_iter().chain([service("orders", "BLUE_GREEN")]).collect(), unread })
+    }
+    async fn running(&self, _: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault> {
+        let other = |name: &ServiceName| if name.as_str() == "split" { 'c' } else { 'a' };
+        let seen = |name| Digests { seen: [digest('a'), digest(other(name))].into(), unknown: false };
+        Ok(of.keys().map(|name| (name.clone(), seen(name))).collect())
+    }
+    async fn loss(&self, arn: &TaskDefinitionArn, _: &[String], _: &Digest) -> Result<Option<String>, Fault> {
+        let lost = format!("the task definition {arn} has brandNew.mode, which a copy would lose");
+        Ok(arn.as_str().contains("newer").then_some(lost))
+    }
+    async fn images(&self, _: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault> {
+        let there = |image: &Image| match image {
+            Image::Digest(one) => ('a'..='d').map(digest).find(|known| known == one),
+            Image::Tag(tag) => (tag.as_str() == "main-1a2b3c").then(|| digest('b')),
+        };
+        Ok(images.iter().filter_map(|image| Some((String::from(image.clone()), there(image)?))).collect())
+    }
+    async fn commit(&self, _: &Source, image: &Digest) -> Option<String> {
+        (*image == digest('b')).then(|| "1a2b3c4d5e6f".to_owned())
+    }
+    async fn mutability(&self, _: &Source) -> Result<Mutability, Fault> {
+        Ok(Mutability { movable: true, except: vec!["locked".to_owned()] })
+    }
+    async fn lifecycle(&self, of: &Source) -> Result<Option<String>, Fault> {
+        let selection = json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10});
+        let rule = json!({"rulePriority": 5, "selection": selection, "action": {"type": "expire"}});
+        Ok((of.repository.as_str() == "shop/checkout").then(|| json!({"rules": [rule]}).to_string()))
+    }
+    async fn alarms(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Alarm>, Fault> {
+        let known = self.alarms.borrow();
+        Ok(names.iter().filter_map(|name| Some((name.clone(), *known.get(name)?))).collect())
+    }
+    async fn ended(&self, _: &str) -> Result<Option<Timestamp>, Fault> {
+        Ok(None)
+    }
+    async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault> {
+        self.done.borrow_mut().push(format!("answer {}", answer["next"].as_str().unwrap()));
+        Ok(token != "stale")
+    }
+    async fn start(&self, _: &str, name: &str, input: &Value) -> Result<(), Fault> {
+        self.done.borrow_mut().push(format!("start {name} {input}"));
+        Ok(())
+    }
+}
