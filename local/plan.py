@@ -61,8 +61,8 @@ def made(sfn, machine: str, document: dict) -> dict:
     if seen["status"] != "SUCCEEDED":
         raise AskError(f"{seen.get('error', seen['status'])}: {seen.get('cause', run)}")
     plan = json.loads(seen["output"])
-    if plan["next"] != "Planned":
-        raise AskError(f"{plan['next']}: {plan['because']}")
+    if not any(plan.get(part) for part in ("plan", "services", "untouched")):
+        raise AskError("; ".join(plan.get("findings") or [plan["because"]]))
     return plan
 
 
