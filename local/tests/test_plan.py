@@ -13,8 +13,6 @@ from pipeline import written
 from scene import Service, open_environment
 
 OLD, NEW = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
-# What ECS says of a revision never changes, and is kept when it is first met.
-REMEMBERED = {"dynamodb:PutItem"}
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 
 
@@ -99,15 +97,12 @@ def ask(pipeline, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def test_an_environment_alone_shows_what_would_be_managed(pipeline, planned):
-    with pipeline.calls() as first_calls:
+    with pipeline.calls() as calls:
         shown = ask(pipeline, "--environment", "planned")
     assert shown.stdout.splitlines()[1:] == [
         "  SERVICE  REPOSITORY       BLOCKED BY",
         "  planned  release/planned  -",
     ]
-    assert set(written(first_calls)) <= REMEMBERED
-    with pipeline.calls() as calls:
-        assert ask(pipeline, "--environment", "planned").stdout == shown.stdout
     assert written(calls) == [] and {call["agent"] for call in calls} == {"tidegate-release"}
 
 
@@ -135,7 +130,7 @@ def test_a_cluster_shows_what_would_be_refused(pipeline, planned, following):
     assert run.outcome == "Planned", run.cause
     assert any("planned has not verified" in finding for finding in run.output["findings"])
     assert [move["to"] for move in run.output["plan"]] == [planned.image]
-    assert set(written(calls)) <= REMEMBERED
+    assert written(calls) == []
 
     assert pipeline.request(planned, planned.image, "v2").faults() == []
     shown = ask(pipeline, "--environment", "planned-next", "--scope", "cluster")
