@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -122,6 +123,8 @@ def test_what_is_never_ready_is_undone_at_its_deadline(pipeline, name):
 def test_of_two_pushes_at_once_one_waits_and_the_newest_wins(pipeline, scene):
     name, found = scene.environment, []
     for number in (1, 2):
+        # The moment of a push is told in seconds; within one of them the digest decides which is the newer.
+        time.sleep(1.1 * (number - 1))
         digest = scene.push(f"{name}-{number}", f"v{number + 1}")["digest"]
         found.append(watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-{number}"))
     first, second = [watch.follow(pipeline.cloud, execution) for execution in found]

@@ -146,6 +146,7 @@ impl Environment {
         // The waiting and the looking of one run must fit into the 25,000 events of a history.
         let limits = [
             ("concurrency", self.concurrency, 1, 1_000),
+            ("soakMinutes", self.soak_minutes, 0, 14 * 24 * 60),
             ("approvalMinutes", self.approval_minutes, 1, 14 * 24 * 60),
             ("maxWaitMinutes", self.max_wait_minutes, 0, 24 * 60),
             ("healthTimeoutSeconds", self.health_timeout_seconds, 1, 12 * 3600),

@@ -232,6 +232,9 @@ pub struct RestorePoint {
     pub commit: Option<String>,
     /// The release that verified it; none for a baseline.
     pub release: Option<ReleaseId>,
+    /// What was verified before it: it keeps its keep-tag if the service goes back.
+    #[serde(default)]
+    pub before: Option<Digest>,
 }
 
 /// What one look at a rollout, or the whole of it, says.

@@ -185,6 +185,10 @@ impl<W: World, B: Book> Release<W, B> {
         }
         at_once(&numbered, async |(wave, n, one)| {
             self.book.write(&run.release, *wave, *n, one).await?;
+            // What a release has verified was kept when it was registered.
+            if let Some(baseline) = one.restore.as_ref().filter(|restore| restore.release.is_none()) {
+                self.world.record(&baseline.task_definition).await?;
+            }
             self.book.adopt(&run.release, one, now).await
         })
         .await?;

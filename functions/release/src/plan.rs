@@ -256,6 +256,7 @@ fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestoreP
             task_definition_json: None,
             commit: verified.commit.clone(),
             release: verified.release.clone(),
+            before: candidate.row.previous.as_ref().map(|known| known.digest.clone()),
         });
     }
     let mut seen = candidate.running.seen.iter();
@@ -272,6 +273,7 @@ fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestoreP
         task_definition_json: None,
         commit: None,
         release: None,
+        before: None,
     })
 }
 

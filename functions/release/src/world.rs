@@ -32,6 +32,8 @@ pub trait World {
         containers: &[String],
         to: &Digest,
     ) -> Result<Option<String>, Fault>;
+    /// Keeps a revision that was seen: ECS may have lost it when it is needed.
+    async fn record(&self, arn: &TaskDefinitionArn) -> Result<(), Fault>;
     /// Finds images; what is missing is left out.
     async fn images(&self, from: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault>;
     /// Reads from which commit an image was built; none if its labels do not say.

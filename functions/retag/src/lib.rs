@@ -133,10 +133,12 @@ impl<P: Port> Retag<P> {
         let repository: RepositoryRow = self.port.repository(key).await?;
         let moves = self.port.moves(key).await?;
         let undo = self.port.undo(&key.release).await?;
-        let plan = restore::plan(&repository, moves.iter().map(|(_, row)| row), undo);
+        let mut plan = restore::plan(&repository, moves.iter().map(|(_, row)| row), undo);
         let Some((first, row)) = moves.first() else { return Ok(Response::Restored { restored: None }) };
         let place = Place::of(row);
         let seen = self.port.look(&place, &plan.tags).await?;
+        // An image that is gone already needs no keep-tag, and must not hold up the others.
+        plan.tags.retain(|tagging| tagging.service.is_none() || seen.image(&tagging.digest).is_some());
         let missing = tags::missing(&plan.tags, &seen)?;
         let left = missing.len().saturating_sub(TAGS_PER_STEP);
         for change in missing.into_iter().take(TAGS_PER_STEP) {

@@ -3,7 +3,7 @@
 use pipeline::fate::Fate;
 use pipeline::rows::{MoveRow, RepositoryRow, Undo};
 
-use crate::tags::{Tagging, keep_tag};
+use crate::tags::Tagging;
 
 /// What to put back.
 #[derive(Debug, PartialEq)]
@@ -16,8 +16,8 @@ pub struct Plan {
 
 /// Decides for one repository.
 ///
-/// The environment's tag goes back only if no service stayed on the new digest; `.live` of every service that did
-/// not stay goes back in any case.
+/// The environment's tag goes back only if no service stayed on the new digest; the keep-tags of every service that
+/// did not stay go back in any case.
 pub fn plan<'a>(
     repository: &RepositoryRow,
     moves: impl Iterator<Item = &'a MoveRow>,
@@ -26,11 +26,11 @@ pub fn plan<'a>(
     let mut plan = Plan { tags: Vec::new(), stayed: Vec::new() };
     for row in moves {
         match (Fate::of(row, undo), &row.restore) {
-            (Fate::Undone | Fate::Failed, Some(restore)) => plan.tags.push(Tagging {
-                tag: keep_tag(&row.environment, &row.service, "live"),
-                digest: restore.digest.clone(),
-                service: Some(row.service.clone()),
-            }),
+            (Fate::Undone | Fate::Failed, Some(restore)) => {
+                plan.tags.push(Tagging::keep(row, "live", &restore.digest));
+                let before = restore.before.as_ref();
+                plan.tags.extend(before.map(|before| Tagging::keep(row, "previous", before)));
+            }
             (Fate::Deployed | Fate::NeedsHuman, _) => plan.stayed.push(row.service.to_string()),
             _ => {}
         }
@@ -76,6 +76,15 @@ mod tests {
         let tags: Vec<_> = plan.tags.iter().map(|tagging| (tagging.tag.as_str(), &tagging.digest)).collect();
         assert_eq!(tags, [("tidegate.dev.users.live", &digest('a')), ("dev", &digest('a'))]);
         assert!(plan.stayed.is_empty());
+    }
+
+    #[test]
+    fn what_was_verified_before_is_kept_again() {
+        let mut undone = with(Verdict::Unhealthy, Some(Verdict::Healthy));
+        undone.restore.as_mut().unwrap().before = Some(digest('c'));
+        let plan = plan(&repository(), [&undone].into_iter(), Some(Undo::All));
+        let tags: Vec<_> = plan.tags.iter().map(|tagging| (tagging.tag.as_str(), &tagging.digest)).collect();
+        assert_eq!(tags[1], ("tidegate.dev.users.previous", &digest('c')));
     }
 
     #[test]

@@ -25,6 +25,17 @@ pub struct Tagging {
     pub service: Option<ServiceName>,
 }
 
+impl Tagging {
+    /// Makes the keep-tag of one kind, for the service of a move.
+    pub fn keep(row: &MoveRow, kind: &str, digest: &Digest) -> Self {
+        Tagging {
+            tag: keep_tag(&row.environment, &row.service, kind),
+            digest: digest.clone(),
+            service: Some(row.service.clone()),
+        }
+    }
+}
+
 /// A tag that has to be written, and the manifest to write it with.
 #[derive(Debug)]
 pub struct Change<'a> {
@@ -42,15 +53,10 @@ pub const OF_A_MOVE: usize = 3;
 /// What is replaced gets its keep-tag first: without it, moving the environment's tag could leave the way back
 /// untagged, and a lifecycle rule would take it.
 pub fn of_move(row: &MoveRow) -> Vec<Tagging> {
-    let keep = |kind: &str, digest: &Digest| Tagging {
-        tag: keep_tag(&row.environment, &row.service, kind),
-        digest: digest.clone(),
-        service: Some(row.service.clone()),
-    };
     let mut tags = Vec::new();
-    tags.extend(row.restore.iter().map(|restore| keep("previous", &restore.digest)));
+    tags.extend(row.restore.iter().map(|restore| Tagging::keep(row, "previous", &restore.digest)));
     tags.push(Tagging { tag: row.tag.clone(), digest: row.digest.clone(), service: None });
-    tags.push(keep("live", &row.digest));
+    tags.push(Tagging::keep(row, "live", &row.digest));
     tags
 }
 

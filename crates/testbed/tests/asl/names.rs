@@ -76,11 +76,7 @@ fn the_template_fills_exactly_the_gaps_of_the_definition() {
         },
         &[
             ("/States/Judge/Arguments/FunctionName", json!("${JudgeArn}"), "only one side knows JudgeArn"),
-            (
-                "/States/Undelivered/Arguments/QueueUrl",
-                json!("https://queue"),
-                "only one side knows UndeliveredQueueUrl",
-            ),
+            ("/States/Undo", Value::Null, "only one side knows RollbackFunctionArn"),
         ],
     );
 }

@@ -170,6 +170,10 @@ impl World for Aws {
         self.revisions.loss(arn, containers, to).await
     }
 
+    async fn record(&self, arn: &TaskDefinitionArn) -> Result<(), Fault> {
+        self.revisions.record(arn).await
+    }
+
     async fn images(&self, from: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault> {
         self.images.find(from, images).await
     }

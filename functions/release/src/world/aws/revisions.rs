@@ -1,4 +1,4 @@
-//! Task definitions, read once: from memory, from the ledger, and only then from ECS.
+//! Task definitions: from memory, from the ledger, and only then from ECS.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
@@ -46,17 +46,23 @@ impl Revisions {
         let now = unread.get(..AT_ECS).unwrap_or(&unread);
         let read = at_once(now, async |arn: &&TaskDefinitionArn| {
             let json = TaskDefinition::read(&self.ecs, arn).await?.to_record();
-            self.ledger.record(arn, json.clone()).await?;
+            // The call that reads the rest may be another process.
+            if unread.len() > now.len() {
+                self.ledger.record(arn, json.clone()).await?;
+            }
             Ok((*arn, json))
         });
         self.keep(read.await?);
         Ok(unread.len() - now.len())
     }
 
-    /// Returns a revision that was read, as the SDK knows it.
-    pub(super) async fn whole(&self, arn: &TaskDefinitionArn) -> Result<TaskDefinition, Fault> {
-        let unread = || Fault::Defect(format!("{arn} was not read"));
-        TaskDefinition::recorded(arn, &self.json(arn).ok_or_else(unread)?).await
+    /// Keeps a revision that was read: ECS may have lost it when it is needed.
+    pub(super) async fn record(&self, arn: &TaskDefinitionArn) -> Result<(), Fault> {
+        self.ledger.record(arn, self.known(arn)?).await
+    }
+
+    fn known(&self, arn: &TaskDefinitionArn) -> Result<String, Fault> {
+        self.json(arn).ok_or_else(|| Fault::Defect(format!("{arn} was not read")))
     }
 
     /// Tells why a revision that was read cannot be copied with another image, if it cannot.
@@ -66,7 +72,8 @@ impl Revisions {
         containers: &[String],
         to: &Digest,
     ) -> Result<Option<String>, Fault> {
-        match self.whole(arn).await?.pinned(&self.ecs, containers, to).await {
+        match TaskDefinition::recorded(arn, &self.known(arn)?).await?.pinned(&self.ecs, containers, to).await
+        {
             Ok(_) => Ok(None),
             Err(Fault::NotSupported(why)) => Ok(Some(why)),
             Err(fault) => Err(fault),
