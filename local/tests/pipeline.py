@@ -82,6 +82,14 @@ class Pipeline:
 
         eventually(lambda: state in names(), f"{execution} reached {state}")
 
+    def asked(self, environment: str, execution: str) -> str:
+        """The alert that asks for consent, once the release waits for the answer."""
+        release = execution.rsplit(":", 1)[-1]
+        text, posted = self.inbox.about(release, "WaitingForApproval")
+        assert text and posted, "nobody was asked"
+        eventually(lambda: self.known(f"env#{environment}", f"waiting#{release}"), f"{release} waits")
+        return text
+
     def of_our_retag(self, scene: Scene, digest: str) -> watch.Run:
         """The execution that our own write of the environment's tag has started."""
         return watch.follow(

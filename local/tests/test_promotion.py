@@ -40,9 +40,7 @@ class Street:
     def waiting(self, **more) -> tuple[str, str]:
         """Starts a release of prod that waits for approval; returns its execution, and the alert."""
         execution = self.pipeline.start(self.ask("prod", **more))
-        text, posted = self.pipeline.inbox.about(_name(execution), "WaitingForApproval")
-        assert text and posted, "nobody was asked"
-        return execution, text
+        return execution, self.pipeline.asked(f"{self.name}-prod", execution)
 
     def answer(self, mode: str, execution: str, **more):
         """Answers for a release that waits."""
@@ -205,8 +203,7 @@ def test_a_good_release_goes_on_by_itself_until_a_person_is_asked(short_street):
     assert staging.outcome == "Deployed", staging.cause
 
     waiting = street.following("prod", staging.name)
-    text, _ = street.pipeline.inbox.about(_name(waiting), "WaitingForApproval")
-    assert "users" in text
+    assert "users" in street.pipeline.asked("auto-prod", waiting)
     started = street.pipeline.cloud.client("stepfunctions").describe_execution(executionArn=waiting)["input"]
     asked = {**street.ask("prod", scope="cluster", images=images), "promotedBy": staging.name}
     assert json.loads(started) == asked

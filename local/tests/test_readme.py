@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 import build
-from scene import Scene, put
+from fleet import Fleet
+from scene import put
 
 TAG_GRAMMAR = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 SHA = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b"
@@ -167,32 +168,60 @@ def test_the_query_tells_what_runs_where(pipeline):
 
 @pytest.fixture
 def adopted(pipeline):
-    """The page's cluster, environments and live tests; gone again before they meet other tests'."""
-    [wanted] = [each for each in requests() if "image" in each]
-    scene = Scene(pipeline.cloud, wanted["environment"], wanted["repository"], "users")
-    scene.run(scene.push("baseline", "v1")["digest"])
-    scene.push(wanted["image"], "v2")
-    written = {f"environments/{each['cluster']}": each for each in environments()}
+    """The page's environments and live tests, and services for them; gone again before they meet other tests'."""
+    written = {f"environments/{each['tag']}": each for each in environments()}
     commands = re.findall(r"--name /tidegate/(\S+)[\s\\]+--value '(\{.*?\})'", text(), re.DOTALL)
     written |= {path: json.loads(value) for path, value in commands if path not in written}
     assert len(written) == 3
+    fleets = {}
+    for each in ("staging", "prod"):
+        cluster = written[f"environments/{each}"]["cluster"]
+        fleets[each] = Fleet(pipeline.cloud, cluster, ["users", "orders"], "shop")
+        fleets[each].run(fleets[each].push(f"{each}-1"))
     for path, document in written.items():
-        quick = {"bakeSeconds": 0} if "cluster" in document else {}
+        quick = {"bakeSeconds": 0, "soakMinutes": 0, "alarms": {}} if "cluster" in document else {}
         put(pipeline.cloud, path, {**document, **quick})
-    yield scene
-    for path in written:
+    yield fleets
+    for path in {*written, "environments/shop-prod"}:
         pipeline.cloud.client("ssm").delete_parameter(Name=f"/tidegate/{path}")
+    for fleet in fleets.values():
+        fleet.end()
 
 
 def test_every_request_does_what_the_page_says(pipeline, adopted):
-    """The real machine, in the page's order: from the first plan to the end of a freeze."""
+    """The real machine, in the page's order: from the first plan to the end of a freeze, and then to prod."""
+    users, orders = adopted["staging"].services.values()
     runs = []
-    for request in requests():
+    for request in [each for each in requests() if each["environment"] == "staging"]:
+        if "image" in request:
+            users.push(request["image"], "v2")
         if request.get("release") == "<id>":
             request["release"] = runs[1].name
         runs.append(pipeline.run(request))
     outcomes = [run.outcome for run in runs]
     assert outcomes == ["Planned", "Deployed", "Deployed", "Refused", "Answered", "Answered"]
-    assert [(one["service"], one["blocked"]) for one in runs[0].output["services"]] == [("users", None)]
+    assert [each["blocked"] for each in runs[0].output["services"]] == [None, None]
     assert "already" in runs[3].cause  # it is back since the request before
-    assert set(adopted.answers().values()) == {"hello from v1"}
+    assert set(users.answers().values()) == {"hello from staging-1"}
+
+    tagged = {"environment": "staging", "repository": "shop/orders", "image": "main-7"}
+    orders.push(tagged["image"], "v7")
+    assert pipeline.run(tagged).outcome == "Deployed"
+    to_prod(pipeline, adopted["prod"], users.digests()[0])
+    assert adopted["prod"].answers() == {"users": "hello from staging-1", "orders": "hello from v7"}
+
+
+def to_prod(pipeline, prod: Fleet, digest: str) -> None:
+    """Asks for each release to prod that the page shows; all are turned down but the last."""
+    asked = [each for each in requests() if each["environment"] == "prod"]
+    [agree] = [each for each in asked if each.get("mode") == "approve"]
+    releases = [each for each in asked if "mode" not in each]
+    assert len(releases) > 2 and "`reject` turns it down" in text()
+    for number, request in enumerate(releases, 1):
+        request = json.loads(json.dumps(request, ensure_ascii=False).replace("sha256:…", digest))
+        execution = pipeline.start(request)
+        pipeline.asked("prod", execution)
+        last = number == len(releases)
+        answer = {**agree, "release": execution.rsplit(":", 1)[-1], "mode": "approve" if last else "reject"}
+        assert pipeline.run(answer).outcome == "Answered"
+        assert pipeline.ended(execution).outcome == ("Deployed" if last else "Rejected")
