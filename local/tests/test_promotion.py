@@ -5,60 +5,7 @@ import json
 import pytest
 
 from scene import eventually
-
-SERVICES = ["orders", "users"]
-
-
-class Street:
-    """Three environments in a row, of the same services and repositories."""
-
-    def __init__(self, pipeline, name: str, services: list[str], **policies: dict) -> None:
-        self.pipeline, self.name, before = pipeline, name, {}
-        self.fleets = {}
-        for stage in ("dev", "staging", "prod"):
-            environment, policy = f"{name}-{stage}", policies.get(stage, {})
-            self.fleets[stage] = pipeline.fleet(environment, services, name, **before, **policy)
-            before = {"from": environment}
-
-    def ask(self, stage: str, **more) -> dict:
-        """A request to an environment; without an image it takes what the one before has verified."""
-        return {"environment": f"{self.name}-{stage}", **more}
-
-    def to_dev(self, version: str, **behaviours: str) -> tuple[dict[str, str], object]:
-        """Deploys new images in dev; returns their digests, and how that ended."""
-        images = self.fleets["dev"].push(version, **behaviours)
-        return images, self.pipeline.run(self.ask("dev", scope="cluster", images=images))
-
-    def to_staging(self, version: str) -> dict[str, str]:
-        """Deploys new images in dev and then in staging; returns their digests."""
-        images, run = self.to_dev(version)
-        assert run.outcome == "Deployed", run.cause
-        run = self.pipeline.run(self.ask("staging"))
-        assert run.outcome == "Deployed", run.cause
-        return images
-
-    def waiting(self, **more) -> tuple[str, str]:
-        """Starts a release of prod that waits for approval; returns its execution, and the alert."""
-        execution = self.pipeline.start(self.ask("prod", **more))
-        return execution, self.pipeline.asked(f"{self.name}-prod", execution)
-
-    def answer(self, mode: str, execution: str, **more):
-        """Answers for a release that waits."""
-        return self.pipeline.run(self.ask("prod", mode=mode, release=_name(execution), **more))
-
-    def following(self, stage: str, release: str) -> str:
-        """The execution that a release of the environment before has started by itself."""
-        machine = self.pipeline.machine.replace(":stateMachine:", ":execution:")
-        return f"{machine}:{self.name}-{stage}-{release}"
-
-    def verified(self, stage: str) -> dict[str, str]:
-        """What the ledger says is verified, by repository."""
-        rows = [self.pipeline.known(f"env#{self.name}-{stage}", f"service#{name}") for name in SERVICES]
-        return {row["verified"]["repository"]: row["verified"]["digest"] for row in rows}
-
-
-def _name(execution: str) -> str:
-    return execution.rsplit(":", 1)[-1]
+from street import SERVICES, Street, name_of
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +34,7 @@ def test_one_digest_goes_from_dev_to_prod_with_consent(street):
     assert "1a2b3c4d" in text
     assert prod.digests() == before
     [request] = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    assert request == street.ask("prod", mode="approve", release=_name(execution))
+    assert request == street.ask("prod", mode="approve", release=name_of(execution))
     assert street.pipeline.run(request).outcome == "Answered"
     third = street.pipeline.ended(execution)
     assert third.outcome == "Deployed", third.cause
@@ -132,7 +79,7 @@ def test_a_newer_release_takes_services_out_of_a_waiting_one(street):
     new = street.to_staging("v6")
     second, text = street.waiting(services=["users"])
     assert "users:" in text and "orders:" not in text
-    asked = lambda: inbox.about(_name(first), "WaitingForApproval")[0]  # noqa: E731
+    asked = lambda: inbox.about(name_of(first), "WaitingForApproval")[0]  # noqa: E731
     eventually(lambda: "users:" not in asked(), "it was asked again, for what is left of it")
     third, _ = street.waiting()
     run = street.pipeline.ended(first)

@@ -168,7 +168,7 @@ def test_the_query_tells_what_runs_where(pipeline):
 
 @pytest.fixture
 def adopted(pipeline):
-    """The page's environments and live tests, and services for them; gone again before they meet other tests'."""
+    """The page's environments, live tests and services; gone again before they meet other tests'."""
     written = {f"environments/{each['tag']}": each for each in environments()}
     commands = re.findall(r"--name /tidegate/(\S+)[\s\\]+--value '(\{.*?\})'", text(), re.DOTALL)
     written |= {path: json.loads(value) for path, value in commands if path not in written}
