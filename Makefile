@@ -12,7 +12,7 @@ RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where plan build test rust lint end-to-end package clean
+.PHONY: help demo where plan build test rust bench-scale lint end-to-end package clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -40,6 +40,9 @@ rust: ## format, clippy, unit, table and contract tests
 	cargo fmt --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; else cargo test --workspace; fi
+
+bench-scale: ## releases of 1 to 1,000 services on an AWS in memory: seconds, calls, refusals, bytes (takes minutes)
+	cargo run --quiet --package fleet --bin bench-scale
 
 lint: $(LINT)/.done ## the template, as it is written and as AWS translates it
 	PATH="$$PWD/$(LINT)/bin:$$PATH" sam validate --lint

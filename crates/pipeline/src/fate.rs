@@ -40,7 +40,8 @@ impl Fate {
         if row.verdict == Some(Verdict::Superseded) {
             return Fate::Superseded;
         }
-        if row.undo_failure.is_some() || row.undo_started.is_some() || row.undo.is_some() {
+        // That the way back failed says nothing by itself: a move that needs none has none to fail.
+        if row.undo_started.is_some() || row.undo.is_some() {
             return if row.undo_verdict == Some(Verdict::Healthy) { Fate::Undone } else { Fate::NeedsHuman };
         }
         match (row.touched, row.verdict) {
@@ -99,6 +100,20 @@ mod tests {
             json!({"touched": t, "verdict": "Healthy", "undo": "ecs-svc/3", "undoVerdict": "Healthy"}),
             Fate::Undone,
         );
+    }
+
+    #[test]
+    fn a_move_that_needs_no_way_back_does_not_suffer_from_one_that_failed() {
+        let t = "2026-11-23T10:00:00Z";
+        let failed = json!({"error": "Denied", "cause": "no"});
+        let healthy = json!({"touched": t, "verdict": "Healthy", "undoFailure": failed});
+        let forward_only =
+            json!({"touched": t, "verdict": "Healthy", "undoFailure": failed, "forwardOnly": true});
+        check_undone(json!({"undoFailure": failed}), Some(Undo::All), Fate::Untouched);
+        check_undone(json!({"started": t, "undoFailure": failed}), Some(Undo::All), Fate::Failed);
+        check_undone(healthy.clone(), Some(Undo::Failed), Fate::Deployed);
+        check_undone(forward_only, Some(Undo::All), Fate::Deployed);
+        check_undone(healthy, Some(Undo::All), Fate::NeedsHuman);
     }
 
     #[test]

@@ -1,0 +1,49 @@
+//! A cluster in the account in memory, before its first release.
+
+use serde_json::{Value, json};
+
+use crate::fake::{ACCOUNT, Fake, REGION};
+
+/// The environment, its cluster and its tag all have this name.
+pub const NAME: &str = "fleet";
+
+/// One service that is to be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its name.
+    pub service: String,
+    /// The repository of its image.
+    pub repository: String,
+}
+
+/// Returns the URI of a repository.
+pub fn uri(repository: &str) -> String {
+    format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{repository}")
+}
+
+/// Makes services that run, stable, an image that a tag names; each has a family of task definitions of its own.
+pub fn build(fake: &Fake, services: &[Placed], policy: &Value) {
+    let mut account = fake.open();
+    let account = &mut *account;
+    for Placed { service, repository } in services {
+        account.ecr.push(repository, "the first image", Some("main-0"));
+        let revision = account.ecs.register(service, &format!("{}:main-0", uri(repository)));
+        account.ecs.create(service, &revision, &account.ecr);
+    }
+    account.parameters.insert(format!("/tidegate/environments/{NAME}"), policy.to_string());
+}
+
+/// Points a service at an image of its own, as somebody would who does not know of the pipeline.
+pub fn overtake(fake: &Fake, placed: &Placed) {
+    let mut account = fake.open();
+    let account = &mut *account;
+    let digest = account.ecr.push(&placed.repository, &format!("theirs, of {}", placed.service), None);
+    let revision = account.ecs.register(&placed.service, &format!("{}@{digest}", uri(&placed.repository)));
+    let pointed = account.ecs.point(&placed.service, &revision, &account.ecr, account.now);
+    account.strange.extend(pointed.err().map(|refusal| refusal.message));
+}
+
+/// Returns the policy of an environment with these waves.
+pub fn policy(waves: &[Vec<String>], concurrency: usize) -> Value {
+    json!({"cluster": NAME, "tag": NAME, "waves": waves, "concurrency": concurrency, "bakeSeconds": 0})
+}

@@ -1,0 +1,77 @@
+//! The functions as they are deployed, on one configuration.
+
+use aws_config::SdkConfig;
+use deploy::Deploy;
+use health_test::{HealthTest, probe::Probe};
+use pipeline::clock::Timestamp;
+use pipeline::ledger::Ledger;
+use pipeline::{Fault, lambda};
+use release::Release;
+use retag::Retag;
+use rollback::Rollback;
+use serde_json::Value;
+
+/// Names a function, as the state machine does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// `release`
+    Release,
+    /// `retag`
+    Retag,
+    /// `deploy`
+    Deploy,
+    /// `health-test`
+    HealthTest,
+    /// `rollback`
+    Rollback,
+}
+
+/// All functions but `alert`: one warm process of each.
+#[derive(Debug)]
+pub struct Crew {
+    release: Release<release::world::Aws, Ledger>,
+    retag: Retag<retag::registry::Aws>,
+    deploy: Deploy<deploy::service::Aws>,
+    health_test: HealthTest<health_test::rollout::Aws, Probe>,
+    rollback: Rollback<rollback::service::Aws>,
+}
+
+impl Crew {
+    /// Starts them.
+    pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
+        let book = Ledger::new(config)?;
+        Ok(Crew {
+            release: Release { world: release::world::Aws::new(config, book.clone()), book },
+            retag: Retag { port: retag::registry::Aws::new(config)? },
+            deploy: Deploy { port: deploy::service::Aws::new(config)? },
+            health_test: HealthTest { port: health_test::rollout::Aws::new(config)?, web: Probe::new()? },
+            rollback: Rollback { port: rollback::service::Aws::new(config)? },
+        })
+    }
+
+    /// Calls one, as Lambda does.
+    pub async fn call(&self, function: Function, payload: Value, now: Timestamp) -> Result<Value, Fault> {
+        match function {
+            Function::Release => {
+                lambda::answer(payload, now, async |request, now| self.release.handle(request, now).await)
+                    .await
+            }
+            Function::Retag => {
+                lambda::answer(payload, now, async |request, now| self.retag.handle(request, now).await).await
+            }
+            Function::Deploy => {
+                lambda::answer(payload, now, async |request, now| self.deploy.handle(request, now).await)
+                    .await
+            }
+            Function::HealthTest => {
+                let health_test = &self.health_test;
+                lambda::answer(payload, now, async |request, now| health_test.handle(request, now).await)
+                    .await
+            }
+            Function::Rollback => {
+                lambda::answer(payload, now, async |request, now| self.rollback.handle(request, now).await)
+                    .await
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! An AWS in memory, met on the wire: what a function sends is read, and answered as AWS would.
+//!
+//! Its clock is virtual: it stands where somebody set it, and while a function works it goes on by what its calls
+//! take, those side by side counted once.  A call that it does not know is noted as strange, and so is one that is
+//! wrong in a way in which no function may be wrong.
+
+mod bucket;
+mod ecr;
+mod ecs;
+mod expression;
+mod table;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_config::SdkConfig;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use bucket::Buckets;
+use ecr::Ecr;
+pub use ecs::{Ecs, End, Pointed, Service};
+pub use table::Table;
+
+/// The account that everything is in.
+pub const ACCOUNT: &str = "123456789012";
+
+/// The region that everything is in.
+pub const REGION: &str = "eu-west-1";
+
+/// The account; its copies share what is in it.
+#[derive(Clone, Debug, Default)]
+pub struct Fake(Arc<Mutex<State>>);
+
+/// What is in the account.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Milliseconds since 1970, when no function works.
+    pub now: i64,
+    /// When a function began to work, if one does, by the virtual clock of the runtime.
+    pub working: Option<Instant>,
+    /// The ledger's table.
+    pub table: Table,
+    /// The clusters.
+    pub ecs: Ecs,
+    /// The repositories.
+    pub ecr: Ecr,
+    /// Parameter Store.
+    pub parameters: BTreeMap<String, String>,
+    /// The executions of the machine: since when they have ended.
+    pub executions: BTreeMap<String, Option<i64>>,
+    /// What was started by a function.
+    pub started: Vec<Value>,
+    /// How often each operation was called.
+    pub calls: BTreeMap<String, u64>,
+    /// How often each operation was refused for being called too fast.
+    pub throttled: BTreeMap<String, u64>,
+    /// What no function may do.
+    pub strange: Vec<String>,
+    buckets: Buckets,
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// The name of the error.
+    pub code: &'static str,
+    /// The sentence with it.
+    pub message: String,
+}
+
+impl Refusal {
+    /// Refuses a call.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Refusal { code, message: message.into() }
+    }
+}
+
+/// What a call brings.
+pub type Answer = Result<Value, Refusal>;
+
+impl Fake {
+    /// Opens the account.
+    pub fn open(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the configuration with which every client ends here.
+    pub fn config(&self) -> SdkConfig {
+        wire::config(self.clone())
+    }
+}
+
+impl State {
+    /// Returns how many milliseconds the function that works has worked.
+    pub fn worked(&self) -> i64 {
+        let worked = self.working.map(|since| since.elapsed().as_millis()).unwrap_or_default();
+        i64::try_from(worked).unwrap_or(i64::MAX)
+    }
+
+    /// Answers one call; `operation` is the service and its operation, as in `ecs.UpdateService`.
+    pub fn answer(&mut self, operation: &str, input: &Value) -> Answer {
+        *self.calls.entry(operation.to_owned()).or_default() += 1;
+        let now = self.now + self.worked();
+        if !self.buckets.take(operation, now) {
+            *self.throttled.entry(operation.to_owned()).or_default() += 1;
+            return Err(Refusal::new("ThrottlingException", "Rate exceeded"));
+        }
+        let answer = match operation.split_once('.') {
+            Some(("dynamodb", name)) => self.table.answer(name, input),
+            Some(("ecs", name)) => self.ecs.answer(name, input, &self.ecr, now),
+            Some(("ecr", name)) => self.ecr.answer(name, input),
+            Some(("ssm", name)) => self.parameter_store(name, input),
+            Some(("states", name)) => self.step_functions(name, input),
+            _ => Err(unknown(operation)),
+        };
+        if let Err(refusal) = &answer
+            && matches!(refusal.code, "ValidationException" | "UnknownOperationException")
+        {
+            self.strange.push(format!("{operation}: {}: {input}", refusal.message));
+        }
+        answer
+    }
+
+    fn parameter_store(&self, name: &str, input: &Value) -> Answer {
+        let text = |key: &str| input[key].as_str().unwrap_or_default();
+        match name {
+            "GetParametersByPath" => {
+                let below = |path: &str| {
+                    path.strip_prefix(text("Path"))
+                        .is_some_and(|rest| rest.starts_with('/') && !rest[1..].contains('/'))
+                };
+                let found = self.parameters.iter().filter(|(path, _)| below(path));
+                let found =
+                    found.map(|(path, value)| json!({"Name": path, "Value": value, "Type": "String"}));
+                Ok(json!({"Parameters": found.collect::<Vec<_>>()}))
+            }
+            "GetParameter" => match self.parameters.get(text("Name")) {
+                Some(value) => Ok(json!({"Parameter": {"Name": text("Name"), "Value": value}})),
+                None => Err(Refusal::new("ParameterNotFound", text("Name"))),
+            },
+            _ => Err(unknown(name)),
+        }
+    }
+
+    fn step_functions(&mut self, name: &str, input: &Value) -> Answer {
+        let arn = input["executionArn"].as_str().unwrap_or_default();
+        match (name, self.executions.get(arn)) {
+            ("DescribeExecution", None) => Err(Refusal::new("ExecutionDoesNotExist", arn)),
+            ("DescribeExecution", Some(None)) => Ok(json!({"executionArn": arn, "status": "RUNNING"})),
+            ("DescribeExecution", Some(Some(ended))) => {
+                Ok(json!({"executionArn": arn, "status": "FAILED", "stopDate": *ended as f64 / 1000.0}))
+            }
+            ("StartExecution", _) => {
+                self.started.push(input.clone());
+                Ok(json!({"executionArn": "arn:aws:states:started", "startDate": self.now as f64 / 1000.0}))
+            }
+            _ => Err(unknown(name)),
+        }
+    }
+}
+
+/// Refuses an operation that this AWS does not have.
+fn unknown(operation: &str) -> Refusal {
+    Refusal::new("UnknownOperationException", format!("the fake has no {operation}"))
+}

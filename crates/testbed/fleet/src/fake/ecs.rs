@@ -1,0 +1,224 @@
+//! ECS: one cluster of services, their task definitions, and the calls about them.
+
+mod rollout;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::ecr::Ecr;
+use super::expression::wrong;
+use super::{ACCOUNT, Answer, REGION, Refusal, unknown};
+pub use rollout::{End, Pointed, Service};
+
+/// How much one call may ask for.
+const SERVICES_PER_CALL: usize = 10;
+const TASKS_PER_CALL: usize = 100;
+const PER_PAGE: usize = 100;
+
+/// The cluster.
+#[derive(Debug, Default)]
+pub struct Ecs {
+    /// Its services, by name.
+    pub services: BTreeMap<String, Service>,
+    /// Calls that are denied: the operation, and the service or the family.
+    pub denied: Vec<(&'static str, String)>,
+    revisions: BTreeMap<String, Value>,
+    newest: BTreeMap<String, u32>,
+    deployments: u32,
+}
+
+impl Ecs {
+    /// Registers a revision that runs `image` in a container `app`; returns its ARN.
+    pub fn register(&mut self, family: &str, image: &str) -> String {
+        let registration = json!({
+            "family": family, "networkMode": "awsvpc", "cpu": "256", "memory": "512", "volumes": [],
+            "requiresCompatibilities": ["FARGATE"], "executionRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/run"),
+            "containerDefinitions": [{"name": "app", "image": image, "essential": true, "cpu": 0,
+                "portMappings": [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}]}],
+        });
+        self.revision(registration)
+    }
+
+    /// Returns the ARN of a revision, whether there is one or not.
+    pub fn arn(&self, family: &str, number: u32) -> String {
+        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:{number}")
+    }
+
+    /// Creates a service that runs a revision, stable.
+    pub fn create(&mut self, name: &str, revision: &str, ecr: &Ecr) {
+        let digest = self.digest_of(revision, ecr);
+        self.deployments += 1;
+        self.services.insert(name.to_owned(), Service::stable(self.deployments, revision, &digest));
+    }
+
+    /// Points a service at a revision, whoever does so.
+    pub fn point(&mut self, name: &str, revision: &str, ecr: &Ecr, now: i64) -> Result<(), Refusal> {
+        let digest = self.digest_of(revision, ecr);
+        let service = self.services.get_mut(name).ok_or_else(|| no_service(name))?;
+        self.deployments += 1;
+        service.settle(name, now);
+        service.start(name, self.deployments, revision, &digest, now);
+        Ok(())
+    }
+
+    /// Returns a service as it is at a moment.
+    pub fn at(&mut self, name: &str, now: i64) -> Option<&Service> {
+        let service = self.services.get_mut(name)?;
+        service.settle(name, now);
+        Some(service)
+    }
+
+    /// Forgets the revisions that no service lists.
+    pub fn forget_revisions(&mut self) {
+        let services = &self.services;
+        self.revisions.retain(|arn, _| services.values().any(|service| service.lists(arn)));
+    }
+
+    pub(super) fn answer(&mut self, name: &str, input: &Value, ecr: &Ecr, now: i64) -> Answer {
+        let subject = input["service"].as_str().or(input["family"].as_str()).unwrap_or_default();
+        if self.denied.iter().any(|(operation, of)| *operation == name && of == subject) {
+            return Err(Refusal::new(
+                "AccessDeniedException",
+                format!("not authorized to perform: ecs:{name}"),
+            ));
+        }
+        match name {
+            "ListServices" => {
+                let arns: Vec<String> = self.services.keys().map(|name| service_arn(name)).collect();
+                page("serviceArns", &arns, input)
+            }
+            "DescribeServices" => self.describe(input, now),
+            "UpdateService" => {
+                let revision = input["taskDefinition"].as_str().unwrap_or_default();
+                self.point(subject, revision, ecr, now)?;
+                Ok(json!({"service": self.services.get(subject).map(|one| one.described(subject))}))
+            }
+            "DescribeTaskDefinition" => {
+                let arn = input["taskDefinition"].as_str().unwrap_or_default();
+                let found = self.revisions.get(arn).cloned();
+                found.ok_or_else(|| Refusal::new("ClientException", "Unable to describe task definition."))
+            }
+            "RegisterTaskDefinition" => {
+                let arn = self.revision(input.clone());
+                Ok(self.revisions.get(&arn).cloned().unwrap_or_default())
+            }
+            "ListTasks" => self.list_tasks(input, now),
+            "DescribeTasks" => self.describe_tasks(input, now),
+            _ => Err(unknown(name)),
+        }
+    }
+
+    fn revision(&mut self, mut registration: Value) -> String {
+        let family = registration["family"].as_str().unwrap_or_default().to_owned();
+        let number = self.newest.entry(family.clone()).or_default();
+        *number += 1;
+        let number = *number;
+        let arn = self.arn(&family, number);
+        let tags = registration.as_object_mut().and_then(|fields| fields.remove("tags"));
+        for (key, value) in
+            [("taskDefinitionArn", json!(arn)), ("revision", json!(number)), ("status", json!("ACTIVE"))]
+        {
+            registration[key] = value;
+        }
+        let tags = tags.unwrap_or_else(|| json!([]));
+        self.revisions.insert(arn.clone(), json!({"taskDefinition": registration, "tags": tags}));
+        arn
+    }
+
+    fn image_of(&self, revision: &str) -> Option<&str> {
+        self.revisions.get(revision)?["taskDefinition"]["containerDefinitions"].get(0)?["image"].as_str()
+    }
+
+    fn digest_of(&self, revision: &str, ecr: &Ecr) -> String {
+        self.image_of(revision).and_then(|image| ecr.resolve(image)).unwrap_or_default()
+    }
+
+    fn describe(&mut self, input: &Value, now: i64) -> Answer {
+        let asked = strings(&input["services"]);
+        if asked.len() > SERVICES_PER_CALL {
+            return Err(wrong("more than 10 services in one call"));
+        }
+        let (mut services, mut failures) = (Vec::new(), Vec::new());
+        for name in asked {
+            let name = name.rsplit('/').next().unwrap_or_default();
+            match self.at(name, now) {
+                Some(service) if service.is_unseen() => {
+                    return Err(Refusal::new("ServerException", "Service Unavailable"));
+                }
+                Some(service) => services.push(service.described(name)),
+                None => failures.push(json!({"arn": service_arn(name), "reason": "MISSING"})),
+            }
+        }
+        Ok(json!({"services": services, "failures": failures}))
+    }
+
+    fn list_tasks(&mut self, input: &Value, now: i64) -> Answer {
+        let of = input["serviceName"].as_str().map(|name| name.rsplit('/').next().unwrap_or_default());
+        let mut arns = Vec::new();
+        // No task ends by itself here, so that ECS remembers none that has.
+        if input["desiredStatus"] != "STOPPED" {
+            for (name, service) in &mut self.services {
+                if of.is_none_or(|of| of == name) {
+                    service.settle(name, now);
+                    arns.extend(service.tasks(name).into_iter().map(|(id, _)| task_arn(&id)));
+                }
+            }
+        }
+        page("taskArns", &arns, input)
+    }
+
+    fn describe_tasks(&mut self, input: &Value, now: i64) -> Answer {
+        let asked = strings(&input["tasks"]);
+        if asked.len() > TASKS_PER_CALL {
+            return Err(wrong("more than 100 tasks in one call"));
+        }
+        let (mut tasks, mut failures) = (Vec::new(), Vec::new());
+        for arn in asked {
+            let id = arn.rsplit('/').next().unwrap_or_default();
+            let name = id.rsplit_once('.').map_or(id, |(name, _)| name);
+            let running = self.at(name, now).map(|service| service.tasks(name)).unwrap_or_default();
+            match running.into_iter().find(|(running, _)| running == id) {
+                Some((_, (deployment, revision, digest))) => tasks.push(json!({
+                    "taskArn": arn, "lastStatus": "RUNNING", "desiredStatus": "RUNNING", "startedBy": deployment,
+                    "group": format!("service:{name}"), "taskDefinitionArn": revision,
+                    "containers": [{"name": "app", "lastStatus": "RUNNING", "imageDigest": digest,
+                                    "image": self.image_of(&revision)}],
+                })),
+                None => failures.push(json!({"arn": arn, "reason": "MISSING"})),
+            }
+        }
+        Ok(json!({"tasks": tasks, "failures": failures}))
+    }
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Returns one page of a list.
+fn page(key: &str, all: &[String], input: &Value) -> Answer {
+    let from = input["nextToken"].as_str().and_then(|token| token.parse().ok()).unwrap_or(0);
+    let most = input["maxResults"].as_u64().and_then(|most| usize::try_from(most).ok()).unwrap_or(PER_PAGE);
+    if most > PER_PAGE {
+        return Err(wrong("maxResults is above 100"));
+    }
+    let some: Vec<&String> = all.iter().skip(from).take(most).collect();
+    let mut answer = json!({ key: some });
+    if from + most < all.len() {
+        answer["nextToken"] = json!((from + most).to_string());
+    }
+    Ok(answer)
+}
+
+fn service_arn(name: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service/fleet/{name}")
+}
+
+fn task_arn(id: &str) -> String {
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/fleet/{id}")
+}
+
+fn no_service(name: &str) -> Refusal {
+    Refusal::new("ServiceNotFoundException", format!("Service not found: {name}"))
+}

@@ -1,0 +1,235 @@
+//! DynamoDB: one table, of which every row has `pk` and `sk`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::expression::{self, Row, Scope, wrong};
+use super::{Answer, Refusal, unknown};
+
+/// How much one page of a query reads.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// How many rows, and how much of them, are read at once by their keys.
+const ROWS_PER_BATCH: usize = 100;
+const BATCH_BYTES: usize = 16 << 20;
+
+/// How large a row may be.
+const ROW_BYTES: usize = 400 * 1024;
+
+/// The rows.
+#[derive(Debug, Default)]
+pub struct Table(BTreeMap<(String, String), Row>);
+
+impl Table {
+    /// Returns a row as plain JSON, if it is there.
+    pub fn row(&self, pk: &str, sk: &str) -> Option<Value> {
+        self.0.get(&(pk.to_owned(), sk.to_owned())).map(plain_row)
+    }
+
+    /// Returns the rows of a partition whose second key starts so, by that key.
+    pub fn list(&self, pk: &str, prefix: &str) -> Vec<(String, Value)> {
+        self.partition(pk, prefix).map(|((_, sk), row)| (sk.clone(), plain_row(row))).collect()
+    }
+
+    /// Forgets the rows that `unwanted` names.
+    pub fn forget(&mut self, unwanted: impl Fn(&str, &str) -> bool) {
+        self.0.retain(|(pk, sk), _| !unwanted(pk, sk));
+    }
+
+    fn partition(&self, pk: &str, prefix: &str) -> impl Iterator<Item = (&(String, String), &Row)> {
+        let from = (pk.to_owned(), prefix.to_owned());
+        self.0.range(from.clone()..).take_while(move |((pk, sk), _)| *pk == from.0 && sk.starts_with(&from.1))
+    }
+
+    pub(super) fn answer(&mut self, name: &str, input: &Value) -> Answer {
+        match name {
+            "GetItem" => {
+                let row = self.0.get(&key_of(&input["Key"])?);
+                Ok(row.map_or_else(|| json!({}), |row| json!({"Item": row})))
+            }
+            "PutItem" => self.put(input),
+            "UpdateItem" => self.update(input),
+            "DeleteItem" => {
+                self.0.remove(&key_of(&input["Key"])?);
+                Ok(json!({}))
+            }
+            "BatchGetItem" => self.get_some(input),
+            "Query" => self.query(input),
+            _ => Err(unknown(name)),
+        }
+    }
+
+    fn put(&mut self, input: &Value) -> Answer {
+        let key = key_of(&input["Item"])?;
+        let row = input["Item"].as_object().cloned().unwrap_or_default();
+        let scope = Scope::of(input);
+        self.check(input, &scope, &key)?;
+        scope.check_all_used()?;
+        self.write(key, row)?;
+        Ok(json!({}))
+    }
+
+    fn update(&mut self, input: &Value) -> Answer {
+        let key = key_of(&input["Key"])?;
+        let scope = Scope::of(input);
+        let condition = self.check(input, &scope, &key);
+        let keys = input["Key"].as_object().cloned().unwrap_or_default();
+        let mut row = self.0.get(&key).cloned().unwrap_or(keys);
+        let changed =
+            expression::set(input["UpdateExpression"].as_str().unwrap_or_default(), &scope, &mut row);
+        condition?;
+        let changed = changed?;
+        scope.check_all_used()?;
+        self.write(key, row)?;
+        Ok(json!({"Attributes": changed}))
+    }
+
+    fn get_some(&self, input: &Value) -> Answer {
+        let (mut found, mut left, mut bytes) = (json!({}), json!({}), 0);
+        for (table, wanted) in input["RequestItems"].as_object().into_iter().flatten() {
+            let keys = wanted["Keys"].as_array().cloned().unwrap_or_default();
+            if keys.len() > ROWS_PER_BATCH {
+                return Err(wrong("more than 100 rows in one call"));
+            }
+            let (mut rows, mut unread) = (Vec::new(), Vec::new());
+            for key in keys {
+                let Some(row) = self.0.get(&key_of(&key)?) else { continue };
+                bytes += size(row);
+                if bytes > BATCH_BYTES { unread.push(key) } else { rows.push(row) }
+            }
+            found[table] = json!(rows);
+            if !unread.is_empty() {
+                left[table] = json!({"Keys": unread});
+            }
+        }
+        Ok(json!({"Responses": found, "UnprocessedKeys": left}))
+    }
+
+    fn query(&self, input: &Value) -> Answer {
+        if input["KeyConditionExpression"] != "pk = :pk AND begins_with(sk, :sk)" {
+            return Err(wrong(format!("the fake does not understand {}", input["KeyConditionExpression"])));
+        }
+        let values = &input["ExpressionAttributeValues"];
+        let (pk, prefix) = (text(&values[":pk"])?, text(&values[":sk"])?);
+        let after = input.get("ExclusiveStartKey").map(key_of).transpose()?;
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        for (key, row) in self.partition(&pk, &prefix) {
+            if after.as_ref().is_some_and(|after| key <= after) {
+                continue;
+            }
+            bytes += size(row);
+            items.push(row);
+            if bytes >= PAGE_BYTES {
+                let last = json!({"pk": {"S": key.0}, "sk": {"S": key.1}});
+                return Ok(json!({"Items": items, "Count": items.len(), "LastEvaluatedKey": last}));
+            }
+        }
+        Ok(json!({"Items": items, "Count": items.len()}))
+    }
+
+    /// Refuses a write whose condition does not hold.
+    fn check(&self, input: &Value, scope: &Scope<'_>, key: &(String, String)) -> Result<(), Refusal> {
+        let Some(condition) = input["ConditionExpression"].as_str() else { return Ok(()) };
+        let none = Row::new();
+        match expression::holds(condition, scope, self.0.get(key).unwrap_or(&none))? {
+            true => Ok(()),
+            false => Err(Refusal::new("ConditionalCheckFailedException", "The conditional request failed")),
+        }
+    }
+
+    fn write(&mut self, key: (String, String), row: Row) -> Result<(), Refusal> {
+        if size(&row) > ROW_BYTES {
+            return Err(wrong(format!(
+                "Item size has exceeded the maximum allowed size: {} {}",
+                key.0, key.1
+            )));
+        }
+        self.0.insert(key, row);
+        Ok(())
+    }
+}
+
+fn key_of(item: &Value) -> Result<(String, String), Refusal> {
+    Ok((text(&item["pk"])?, text(&item["sk"])?))
+}
+
+fn text(value: &Value) -> Result<String, Refusal> {
+    let text = value["S"].as_str().filter(|text| !text.is_empty());
+    text.map(str::to_owned).ok_or_else(|| wrong(format!("{value} is no key")))
+}
+
+/// Returns about as many bytes as DynamoDB counts.
+fn size(row: &Row) -> usize {
+    row.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
+}
+
+fn size_of_value(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(|item| 1 + size_of_value(item)).sum(),
+        Value::Object(fields) => match fields.get("M").and_then(Value::as_object) {
+            Some(fields) => fields.iter().map(|(name, value)| 1 + name.len() + size_of_value(value)).sum(),
+            None => fields.values().map(size_of_value).sum(),
+        },
+        _ => 1,
+    }
+}
+
+fn plain_row(row: &Row) -> Value {
+    row.iter().map(|(name, value)| (name.clone(), plain(value))).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// Takes DynamoDB's types out of a value.
+fn plain(value: &Value) -> Value {
+    let Some((kind, inner)) = value.as_object().and_then(|fields| fields.iter().next()) else {
+        return Value::Null;
+    };
+    match (kind.as_str(), inner) {
+        ("S" | "BOOL", inner) => inner.clone(),
+        ("N", Value::String(number)) => number.parse::<i64>().map_or(Value::Null, Value::from),
+        ("L", Value::Array(items)) => items.iter().map(plain).collect(),
+        ("M", Value::Object(fields)) => plain_row(fields),
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(table: &mut Table, sk: &str, bytes: usize) -> Answer {
+        let item = json!({"pk": {"S": "p"}, "sk": {"S": sk}, "text": {"S": "x".repeat(bytes)}});
+        table.answer("PutItem", &json!({"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}))
+    }
+
+    #[test]
+    fn a_query_reads_page_by_page() {
+        let mut table = Table::default();
+        for n in 0..7 {
+            put(&mut table, &format!("move#{n}"), 300_000).unwrap();
+        }
+        put(&mut table, "other", 1).unwrap();
+        let mut input = json!({
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
+            "ExpressionAttributeValues": {":pk": {"S": "p"}, ":sk": {"S": "move#"}}
+        });
+        let mut counts = Vec::new();
+        loop {
+            let page = table.answer("Query", &input).unwrap();
+            counts.push(page["Count"].as_u64().unwrap());
+            let Some(last) = page.get("LastEvaluatedKey") else { break };
+            input["ExclusiveStartKey"] = last.clone();
+        }
+        assert_eq!(counts, [4, 3]);
+    }
+
+    #[test]
+    fn a_condition_that_fails_writes_nothing() {
+        let mut table = Table::default();
+        put(&mut table, "a", 1).unwrap();
+        assert_eq!(put(&mut table, "a", 2).unwrap_err().code, "ConditionalCheckFailedException");
+        assert_eq!(table.row("p", "a").unwrap()["text"], "x");
+        assert_eq!(put(&mut table, "b", 500_000).unwrap_err().code, "ValidationException");
+    }
+}

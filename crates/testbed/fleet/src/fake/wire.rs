@@ -1,0 +1,94 @@
+//! The end of the wire: an HTTP client that asks the account in memory.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ecs::config::http::HttpResponse;
+use aws_sdk_ecs::config::retry::RetryConfig;
+use aws_sdk_ecs::config::timeout::TimeoutConfig;
+use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+use super::{Answer, Fake, REGION, unknown};
+
+/// How the services call themselves in the header that names an operation, and about how many milliseconds a call
+/// takes within a region.
+const TARGETS: [(&str, &str, u64); 5] = [
+    ("DynamoDB_20120810", "dynamodb", 8),
+    ("AmazonEC2ContainerServiceV20141113", "ecs", 40),
+    ("AmazonEC2ContainerRegistry_V20150921", "ecr", 30),
+    ("AmazonSSM", "ssm", 20),
+    ("AWSStepFunctions", "states", 30),
+];
+
+/// Makes a configuration whose clients ask `fake`, once: whoever is refused must be seen to be.
+pub fn config(fake: Fake) -> SdkConfig {
+    let connector = SharedHttpConnector::new(Wire(fake));
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::disabled())
+        .http_client(http_client_fn(move |_, _| connector.clone()))
+        .build()
+}
+
+#[derive(Debug)]
+struct Wire(Fake);
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let answer = self.ask(&request);
+        let (status, body) = match answer {
+            Ok(body) => (200, body),
+            Err(refusal) => {
+                let status = if refusal.code.contains("Server") { 500 } else { 400 };
+                (status, json!({"__type": refusal.code, "message": refusal.message}))
+            }
+        };
+        let answer = StatusCode::try_from(status)
+            .map(|status| HttpResponse::new(status, SdkBody::from(body.to_string())));
+        let answer = answer.map_err(|error| ConnectorError::other(error.into(), None));
+        let takes = takes(&request);
+        HttpConnectorFuture::new(async move {
+            pass(takes).await;
+            answer
+        })
+    }
+}
+
+impl Wire {
+    fn ask(&self, request: &HttpRequest) -> Answer {
+        let (service, operation) = target(request);
+        let input: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default())
+            .map_err(|_| unknown(&format!("{service} {operation} {}", request.uri())))?;
+        let known = TARGETS.iter().find(|(name, ..)| *name == service);
+        let service = known.map_or(service, |(_, short, _)| short);
+        self.0.open().answer(&format!("{service}.{operation}"), &input)
+    }
+}
+
+/// Returns the service and the operation that a request names.
+fn target(request: &HttpRequest) -> (&str, &str) {
+    request.headers().get("x-amz-target").and_then(|target| target.split_once('.')).unwrap_or_default()
+}
+
+/// Returns how long a call takes.
+fn takes(request: &HttpRequest) -> Duration {
+    let (service, _) = target(request);
+    Duration::from_millis(TARGETS.iter().find(|(name, ..)| *name == service).map_or(0, |(.., takes)| *takes))
+}
+
+/// Lets virtual time pass.
+#[expect(clippy::disallowed_methods, reason = "the clock of the runtime is virtual: nobody waits")]
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}

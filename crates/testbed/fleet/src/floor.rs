@@ -1,0 +1,75 @@
+//! How fast a release could be at best: what the documented rates dictate, and what no pipeline can avoid.
+//!
+//! Each move of a wave registers a revision and writes up to three tags; the first 20 and the first 10 calls come from
+//! full buckets, and after that one registration and ten tags come each second.  Every move's rollout has to end, and
+//! an end is seen at the next look of the cadence 2, 5, 10, 30, 30, ... s.  A cold ledger reads every task definition
+//! once before the first wave: 50 at once, and 20 a second.  Calls themselves are counted as if they took no time.
+
+/// The size of a bucket, and how much comes back each second.
+const REGISTER: (f64, f64) = (20.0, 1.0);
+const DESCRIBE_TASK_DEFINITION: (f64, f64) = (50.0, 20.0);
+const UPDATE_SERVICE: (f64, f64) = (50.0, 5.0);
+const PUT_IMAGE: (f64, f64) = (10.0, 10.0);
+
+/// How many tags a move writes: two keep-tags, and the environment's if its repository is its own.
+const TAGS: f64 = 3.0;
+
+/// The pauses between the looks; the last one stays.
+const PAUSES: [f64; 4] = [2.0, 5.0, 10.0, 30.0];
+
+/// Returns the seconds that the rates alone dictate for the waves of so many services.
+pub fn of_rates(waves: &[usize], cold: bool) -> f64 {
+    opening(waves.iter().sum(), cold) + waves.iter().map(|services| starts_at(*services)).sum::<f64>()
+}
+
+/// Returns the seconds of the floor, given how long each rollout of each wave takes, in the order of its moves.
+pub fn of(waves: &[Vec<f64>], cold: bool) -> f64 {
+    let ends = |wave: &Vec<f64>| {
+        let ends = wave.iter().enumerate().map(|(n, takes)| starts_at(n + 1) + seen_after(*takes));
+        ends.fold(0.0, f64::max)
+    };
+    opening(waves.iter().map(Vec::len).sum(), cold) + waves.iter().map(ends).sum::<f64>()
+}
+
+fn opening(services: usize, cold: bool) -> f64 {
+    if cold { waited(services as f64, DESCRIBE_TASK_DEFINITION) } else { 0.0 }
+}
+
+/// Returns when the n-th move of a wave can start its rollout.
+fn starts_at(n: usize) -> f64 {
+    let n = n as f64;
+    waited(n, REGISTER).max(waited(n, UPDATE_SERVICE)).max(waited(n * TAGS, PUT_IMAGE))
+}
+
+/// Returns when the n-th call of a full bucket gets through.
+fn waited(n: f64, (size, refill): (f64, f64)) -> f64 {
+    ((n - size) / refill).max(0.0)
+}
+
+/// Returns when a look sees the end of a rollout.
+fn seen_after(takes: f64) -> f64 {
+    let mut pauses = PAUSES.iter().chain(PAUSES.last().into_iter().cycle());
+    let mut look = 0.0;
+    while look < takes {
+        look += pauses.next().copied().unwrap_or(takes);
+    }
+    look
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rates_dictate_what_their_page_says() {
+        assert_eq!(of_rates(&[20], false), 5.0);
+        assert_eq!(of_rates(&[200], false), 180.0);
+        assert_eq!(of_rates(&[200, 200], true), 360.0 + 17.5);
+    }
+
+    #[test]
+    fn an_end_is_seen_at_the_next_look() {
+        assert_eq!([1.0, 2.0, 7.5, 20.0, 47.0, 47.5].map(seen_after), [2.0, 2.0, 17.0, 47.0, 47.0, 77.0]);
+        assert_eq!(of(&[vec![20.0]], false), 47.0);
+    }
+}

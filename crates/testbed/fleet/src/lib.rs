@@ -1,0 +1,12 @@
+//! Plays whole releases on an AWS in memory, in virtual time.
+//!
+//! The functions are the real ones, with their real adapters; only the wire ends in [`fake`].  [`machine`] plays the
+//! states of `statemachine/release.asl.json`.  Nothing here waits, and nothing here is deployed.
+
+#![expect(clippy::indexing_slicing, reason = "JSON is read by key here, and what is absent is null")]
+
+pub mod cluster;
+pub mod crew;
+pub mod fake;
+pub mod floor;
+pub mod machine;

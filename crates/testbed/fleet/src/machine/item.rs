@@ -1,0 +1,164 @@
+//! The states of an item of a map: what each does, and where it goes.
+
+use pipeline::clock::Timestamp;
+use serde_json::{Value, json};
+
+use super::call::{Task, unknown};
+use crate::crew::Function;
+
+/// All of them, map by map; the first is where an item starts.
+pub const STATES: [(&str, &[&str]); 3] = [
+    (
+        "Wave",
+        &[
+            "DrawSlot",
+            "Slot",
+            "Retag",
+            "Register",
+            "PreTest",
+            "PreTested",
+            "Deploy",
+            "Updated",
+            "HealthTest",
+            "Tested",
+            "Pause",
+            "MoveFailed",
+            "MoveDone",
+        ],
+    ),
+    (
+        "Undo",
+        &[
+            "DrawUndoSlot",
+            "UndoNeeded",
+            "UndoSlot",
+            "Rollback",
+            "RolledBackTo",
+            "RollbackTest",
+            "RollbackTested",
+            "RollbackPause",
+            "RollbackFailed",
+            "UndoDone",
+        ],
+    ),
+    ("RestoreTags", &["DrawTagSlot", "TagSlot", "RestoreTag", "TagsRestored", "RestoreTagDone"]),
+];
+
+/// The variables of an item.
+#[derive(Debug, Default)]
+pub struct Variables {
+    start_at: Option<Timestamp>,
+    verdict: String,
+    pause: i64,
+    looks: Value,
+    superseded: bool,
+    started: bool,
+    more: bool,
+}
+
+/// What a state does that calls no function.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// It waits until then.
+    Until(Option<Timestamp>, &'static str),
+    /// It waits so many seconds.
+    For(i64, &'static str),
+    /// It goes on.
+    Go(&'static str),
+    /// It writes the item's error into this field of the move's row.
+    Write(&'static str, &'static str),
+    /// The item ends.
+    End,
+}
+
+/// Returns what a state calls, if it calls a function.
+pub fn task(state: &str, looks: &Value) -> Option<Task> {
+    use Function::{Deploy, HealthTest, Retag, Rollback};
+    let looks = looks.clone();
+    let (function, keys, caught) = match state {
+        "DrawSlot" => (Retag, json!({"do": "slot"}), "MoveFailed"),
+        "Retag" => (Retag, json!({"do": "move"}), "MoveFailed"),
+        "Register" => (Deploy, json!({"do": "register"}), "MoveFailed"),
+        "PreTest" => (HealthTest, json!({"phase": "before"}), "MoveFailed"),
+        "Deploy" => (Deploy, json!({"do": "update"}), "MoveFailed"),
+        "HealthTest" => (HealthTest, json!({"phase": "after", "looks": looks}), "MoveFailed"),
+        "DrawUndoSlot" => (Rollback, json!({"do": "slot"}), "RollbackFailed"),
+        "Rollback" => (Rollback, json!({"do": "back"}), "RollbackFailed"),
+        "RollbackTest" => (HealthTest, json!({"phase": "rollback", "looks": looks}), "RollbackFailed"),
+        "DrawTagSlot" => (Retag, json!({"do": "slot"}), "RestoreTagDone"),
+        "RestoreTag" => (Retag, json!({"do": "restore"}), "RestoreTagDone"),
+        _ => return None,
+    };
+    Some(Task { function, keys, caught })
+}
+
+impl Variables {
+    /// Returns what the look before handed back.
+    pub fn looks(&self) -> &Value {
+        &self.looks
+    }
+
+    /// Assigns what a state keeps of its answer, and returns where it goes.
+    pub fn keep(&mut self, state: &str, answer: &Value) -> &'static str {
+        let has = |key: &str| answer.get(key).is_some();
+        let start_at = || answer["startAt"].as_str().and_then(|text| Timestamp::parse(text).ok());
+        match state {
+            "DrawSlot" | "DrawUndoSlot" | "DrawTagSlot" => {
+                self.start_at = start_at();
+                match state {
+                    "DrawSlot" => "Slot",
+                    "DrawUndoSlot" => "UndoNeeded",
+                    _ => "TagSlot",
+                }
+            }
+            "Retag" => "Register",
+            "Register" => "PreTest",
+            "PreTest" | "HealthTest" | "RollbackTest" => {
+                self.verdict = answer["verdict"].as_str().unwrap_or_default().to_owned();
+                (self.pause, self.looks) =
+                    (answer["pauseSeconds"].as_i64().unwrap_or_default(), answer["looks"].clone());
+                match state {
+                    "PreTest" => "PreTested",
+                    "HealthTest" => "Tested",
+                    _ => "RollbackTested",
+                }
+            }
+            "Deploy" => {
+                (self.superseded, self.looks) = (has("superseded"), json!({}));
+                "Updated"
+            }
+            "Rollback" => {
+                (self.started, self.looks) = (has("deployment"), json!({}));
+                "RolledBackTo"
+            }
+            "RestoreTag" => {
+                self.more = has("left");
+                "TagsRestored"
+            }
+            _ => unknown(state),
+        }
+    }
+
+    /// Plays a state that calls no function.
+    pub fn step(&self, state: &str) -> Step {
+        let either = |yes, then, otherwise| Step::Go(if yes { then } else { otherwise });
+        match state {
+            "Slot" => Step::Until(self.start_at, "Retag"),
+            "PreTested" => either(self.verdict == "Healthy", "Deploy", "MoveDone"),
+            "Updated" => either(self.superseded, "MoveDone", "HealthTest"),
+            "Tested" => either(self.verdict == "Pending", "Pause", "MoveDone"),
+            "Pause" => Step::For(self.pause, "HealthTest"),
+            "MoveFailed" => Step::Write("failure", "MoveDone"),
+            "UndoNeeded" => either(self.start_at.is_some(), "UndoSlot", "UndoDone"),
+            "UndoSlot" => Step::Until(self.start_at, "Rollback"),
+            "RolledBackTo" => either(self.started, "RollbackTest", "UndoDone"),
+            "RollbackTested" => either(self.verdict == "Pending", "RollbackPause", "UndoDone"),
+            "RollbackPause" => Step::For(self.pause, "RollbackTest"),
+            "RollbackFailed" => Step::Write("undoFailure", "UndoDone"),
+            "TagSlot" => Step::Until(self.start_at, "RestoreTag"),
+            "TagsRestored" => either(self.more, "DrawTagSlot", "RestoreTagDone"),
+            "MoveDone" | "UndoDone" | "RestoreTagDone" => Step::End,
+            _ => unknown(state),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What goes wrong with a call, apart from what goes wrong in the account.
+
+use std::collections::BTreeMap;
+
+use pipeline::Fault;
+
+use crate::cluster::Placed;
+
+/// What happens to one call of a state for one service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mishap {
+    /// The function is not reached.
+    Fails(Fault),
+    /// It does its work, and its answer is lost.
+    FailsAfter(Fault),
+    /// The item ends before it, by an error that nothing catches.
+    Dies,
+    /// The item ends after it, by such an error.
+    DiesAfter,
+    /// Just before it, somebody else points the service at an image of their own.
+    Overtaken(Placed),
+}
+
+/// All mishaps that are still to come, by service and state.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mishaps(BTreeMap<(String, &'static str), Mishap>);
+
+impl Mishaps {
+    /// Plans one: it comes once, at the first call of `state` for `service`.
+    pub fn plan(&mut self, service: &str, state: &'static str, mishap: Mishap) {
+        self.0.insert((service.to_owned(), state), mishap);
+    }
+
+    /// Tells whether nothing goes wrong any more.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn take(&mut self, service: &str, state: &'static str) -> Option<Mishap> {
+        self.0.remove(&(service.to_owned(), state))
+    }
+}

@@ -1,0 +1,152 @@
+//! The states outside of the maps: what each calls, what it keeps, and where it goes.
+
+use serde_json::{Value, json};
+
+use super::call::{Task, merged, unknown};
+use crate::crew::Function;
+
+/// Those that are played.
+pub const STATES: [&str; 24] = [
+    "OpenRelease",
+    "Opened",
+    "WaitToOpen",
+    "TakeLeases",
+    "Leased",
+    "WaitForLeases",
+    "Wave",
+    "Judge",
+    "Judged",
+    "Bake",
+    "Undo",
+    "Undone",
+    "RestoreTags",
+    "CloseRelease",
+    "Alert",
+    "Ended",
+    "Deployed",
+    "RolledBack",
+    "NeedsHuman",
+    "Refused",
+    "Superseded",
+    "Ignored",
+    "Rejected",
+    "Expired",
+];
+
+/// Those that are not: nobody approves here, and nothing is delivered.
+pub const NOT_PLAYED: [&str; 7] =
+    ["AskApproval", "NotAsked", "Approve", "Approved", "Undelivered", "Planned", "Answered"];
+
+/// The variables of an execution.
+#[derive(Debug, Default)]
+pub struct Variables {
+    /// What the last answer said.
+    pub next: String,
+    /// How it ends.
+    pub outcome: String,
+    /// Why.
+    pub because: String,
+    /// How many moves each wave has.
+    pub waves: Vec<u64>,
+    /// The wave.
+    pub wave: u64,
+    /// How many repositories there are.
+    pub repositories: u64,
+    /// How many items run at once.
+    pub concurrency: u64,
+    /// How many seconds the next pause takes.
+    pub pause: i64,
+    /// What CloseRelease answered.
+    pub closed: Value,
+}
+
+/// Tells whether an execution ends with a state.
+pub fn is_end(state: &str) -> bool {
+    const ENDS: [&str; 8] =
+        ["Deployed", "RolledBack", "NeedsHuman", "Refused", "Superseded", "Ignored", "Rejected", "Expired"];
+    ENDS.contains(&state)
+}
+
+impl Variables {
+    /// Returns what a state calls, if it calls a function, and where it goes then.
+    pub fn task(&self, state: &str, input: &Value) -> Option<(Task, &'static str)> {
+        let (keys, caught, next) = match state {
+            "OpenRelease" => (json!({"do": "open", "input": input}), "CloseRelease", "Opened"),
+            "TakeLeases" => (json!({"do": "lease"}), "CloseRelease", "Leased"),
+            "Judge" => (json!({"do": "judge", "wave": self.wave}), "CloseRelease", "Judged"),
+            "CloseRelease" => {
+                (json!({"do": "close", "outcome": self.outcome, "because": self.because}), "Alert", "Alert")
+            }
+            _ => return None,
+        };
+        Some((Task { function: Function::Release, keys, caught }, next))
+    }
+
+    /// Assigns what a state keeps of its answer.
+    pub fn keep(&mut self, state: &str, answer: &Value) {
+        let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
+        let number = |key: &str| answer[key].as_u64().unwrap_or_default();
+        self.because = text("because");
+        if state == "CloseRelease" {
+            self.outcome = text("outcome");
+            self.closed = answer.clone();
+            return;
+        }
+        (self.next, self.outcome) = (text("next"), text("next"));
+        self.pause = answer["pauseSeconds"].as_i64().unwrap_or_default();
+        match state {
+            "TakeLeases" => {
+                let waves = answer["waves"].as_array().into_iter().flatten();
+                (self.wave, self.waves) = (0, waves.filter_map(Value::as_u64).collect());
+                (self.repositories, self.concurrency) = (number("repositories"), number("concurrency"));
+            }
+            "Judge" => {
+                self.wave = number("wave");
+                self.outcome.clear();
+            }
+            _ => {}
+        }
+    }
+
+    /// Makes the items of a map.
+    pub fn items(&self, map: &str, context: &Value) -> Vec<Value> {
+        let moves = || self.waves.get(usize::try_from(self.wave).ok()?).copied();
+        let item = |n| match map {
+            "RestoreTags" => merged(context, json!({"repository": n})),
+            _ => merged(context, json!({"wave": self.wave, "move": n})),
+        };
+        let count = if map == "RestoreTags" { self.repositories } else { moves().unwrap_or_default() };
+        (0..count).map(item).collect()
+    }
+
+    /// Plays a state that neither calls nor waits for anything.
+    pub fn go(&mut self, state: &str) -> &'static str {
+        match (state, self.next.as_str()) {
+            ("Opened", "TakeLeases") => "TakeLeases",
+            ("Opened", "Waiting") => "WaitToOpen",
+            ("Opened", "Ignored") => "Ignored",
+            ("Opened", "Refused") => "Alert",
+            ("WaitToOpen", _) => "OpenRelease",
+            ("Leased", "Wave") => "Wave",
+            ("Leased", "Waiting") => "WaitForLeases",
+            ("WaitForLeases", _) => "TakeLeases",
+            ("Wave" | "Bake", _) => "Judge",
+            ("Judged", "Bake") => "Bake",
+            ("Judged", "NextWave") => "Wave",
+            ("Judged", "Undo") => "Undo",
+            ("Undo", _) => "Undone",
+            ("Undone", _) if self.wave > 0 => {
+                self.wave -= 1;
+                "Undo"
+            }
+            ("Undone", _) => "RestoreTags",
+            ("Leased" | "Judged" | "RestoreTags", _) => "CloseRelease",
+            ("Alert", _) => "Ended",
+            ("Ended", _) => {
+                let ends = ["Deployed", "RolledBack", "Refused", "Superseded", "Rejected", "Expired"];
+                ends.into_iter().find(|end| *end == self.outcome).unwrap_or("NeedsHuman")
+            }
+            _ => unknown(state),
+        }
+    }
+}
