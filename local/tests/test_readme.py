@@ -128,7 +128,7 @@ def test_every_target_of_make_exists():
 
 def test_the_map_and_the_links_lead_somewhere():
     [listed] = [body for _, body in blocks() if body.startswith("functions/release ")]
-    folders = [line.split()[0] for line in listed.splitlines()]
+    folders = re.findall(r"^(\S+)", listed, re.MULTILINE)
     [definition] = re.findall(r"^statemachine/ +(\S+):", listed, re.MULTILINE)
     files = re.findall(r"-e (events/\S+)", text()) + re.findall(r"\]\(([^)#:]+)\)", text())
     for path in [*folders, f"statemachine/{definition}", "template.yaml", *files]:
