@@ -1,21 +1,20 @@
 //! Finds the environment that a trigger is about, and what it wants of it.
 
-use std::collections::BTreeMap;
-
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::document::nearest;
 use pipeline::environment::{Environment, Environments};
-use pipeline::ids::{Digest, EnvironmentName, Registry, Repository};
+use pipeline::ids::{EnvironmentName, Registry};
 use pipeline::rows::{FrozenRow, OrderKey, WriteRow};
 
 use crate::answer::{Opened, Opening};
+use crate::asks::Asks;
 use crate::book::Book;
 use crate::plan::{To, Wanted};
-use crate::request::{Image, Mode, Request};
+use crate::request::{Mode, Request};
 use crate::trigger::Push;
-use crate::world::{Source, World};
-use crate::{Release, Run, at_once};
+use crate::world::World;
+use crate::{Release, Run};
 
 /// An event of our own tag write bears a time from this many seconds before the write was written down...
 const OWN_BEFORE_SECONDS: i64 = 2;
@@ -26,8 +25,8 @@ const OWN_AFTER_SECONDS: i64 = 15;
 pub(crate) struct Case {
     /// The environment.
     pub(crate) name: EnvironmentName,
-    /// What is wanted of it.
-    pub(crate) wanted: Wanted,
+    /// What is asked of it.
+    pub(crate) asks: Asks,
     /// Its place among the releases.
     pub(crate) order: OrderKey,
     /// What to do.
@@ -37,9 +36,11 @@ pub(crate) struct Case {
 }
 
 /// Where a run is: its account and region.
-struct Home {
-    account: Registry,
-    region: String,
+pub(crate) struct Home {
+    /// The account.
+    pub(crate) account: Registry,
+    /// The region.
+    pub(crate) region: String,
 }
 
 impl<W: World, B: Book> Release<W, B> {
@@ -82,7 +83,8 @@ impl<W: World, B: Book> Release<W, B> {
             force: false,
             reason: None,
         };
-        Ok(Ok(Case { name: name.clone(), wanted, order, mode: Mode::Deploy, asked: false }))
+        let asks = Asks::of_push(wanted);
+        Ok(Ok(Case { name: name.clone(), asks, order, mode: Mode::Deploy, asked: false }))
     }
 
     /// Finds what a request asks for; what needs no release is done at once.
@@ -91,6 +93,7 @@ impl<W: World, B: Book> Release<W, B> {
         request: Request,
         run: &Run,
         environments: &Environments,
+        started: Timestamp,
         now: Timestamp,
     ) -> Result<Result<Case, Opened>, Fault> {
         let name = request.environment.clone();
@@ -111,18 +114,9 @@ impl<W: World, B: Book> Release<W, B> {
             return refused(format!("\"from\" of {name}: {}", unknown_environment(from, environments)));
         }
         let home = home(run)?;
-        let (to, only_newer) = match self.to(&request, environment, &home).await? {
-            Ok(to) => to,
-            Err(why) => return refused(why),
-        };
-        let order = OrderKey::new(now, None);
-        let (registry, region) = (home.account, home.region);
+        let order = OrderKey::new(started, None);
         let asked = request.promoted_by.is_none();
-        let Request { repository, services, force, reason, mode, promoted_by, .. } = request;
-        let only_newer = only_newer && !force;
-        let wanted =
-            Wanted { registry, region, repository, to, services, only_newer, promoted_by, force, reason };
-        Ok(Ok(Case { name, wanted, order, mode, asked }))
+        Ok(Ok(Case { name, asks: Asks::of_request(request, environment, home), order, mode, asked }))
     }
 
     /// Freezes an environment, or lets releases in again.
@@ -133,62 +127,6 @@ impl<W: World, B: Book> Release<W, B> {
         let why = format!("{name} {done} ({because})");
         self.book.freeze(&name, &FrozenRow { frozen, by: run.release.clone(), because, since: now }).await?;
         Ok(Opened::without_plan(Opening::Answered, Some(&name), why))
-    }
-
-    /// Tells what the services of a request are to run, and whether only if it is newer; or why that is unknown.
-    async fn to(
-        &self,
-        request: &Request,
-        environment: &Environment,
-        home: &Home,
-    ) -> Result<Result<(To, bool), String>, Fault> {
-        if request.mode == Mode::Rollback {
-            let to = request.release.clone().map_or(To::Previous, To::RestorePointsOf);
-            return Ok(Ok((to, false)));
-        }
-        let named = match (&request.images, &request.repository, &request.image) {
-            (Some(images), ..) => images.clone(),
-            (None, Some(repository), Some(image)) => [(repository.clone(), image.clone())].into(),
-            _ => return self.offered(request, environment).await,
-        };
-        let named: Vec<(Repository, Image)> = named.into_iter().collect();
-        let found = at_once(&named, async |(repository, image)| {
-            let tag = match image {
-                Image::Digest(digest) => return Ok(Ok((repository.clone(), digest.clone()))),
-                Image::Tag(tag) => tag,
-            };
-            let source = Source { registry: home.account.clone(), repository: repository.clone() };
-            let found = self.world.images(&source, std::slice::from_ref(image)).await?;
-            let digest = found.get(tag.as_str()).map(|digest| (repository.clone(), digest.clone()));
-            Ok(digest.ok_or_else(|| format!("the image {repository}:{tag} is not in ECR")))
-        });
-        let images: Result<BTreeMap<Repository, Digest>, String> = found.await?.into_iter().collect();
-        Ok(images.map(|images| (To::Images(images), false)))
-    }
-
-    /// Returns what the environment before this one has verified; of one that has none before it, a plan shows what
-    /// could be moved at all.
-    async fn offered(
-        &self,
-        request: &Request,
-        environment: &Environment,
-    ) -> Result<Result<(To, bool), String>, Fault> {
-        let name = &request.environment;
-        let Some(from) = &environment.from else {
-            return Ok(match request.mode {
-                Mode::Plan => Ok((To::Present, false)),
-                _ => Err(format!(
-                    "{name} has no \"from\": expected \"repository\" and \"image\", or \"images\", in the request"
-                )),
-            });
-        };
-        let mut offered = self.verified_in(from).await?;
-        offered.retain(|repository, _| request.repository.as_ref().is_none_or(|named| named == repository));
-        if offered.is_empty() {
-            let what = request.repository.as_ref().map_or("nothing", |_| "no image of that repository");
-            return Ok(Err(format!("{from} has verified {what} yet: expected a release there first")));
-        }
-        Ok(Ok((To::Images(offered), true)))
     }
 }
 

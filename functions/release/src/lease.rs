@@ -115,7 +115,8 @@ impl<W: World, B: Book> Release<W, B> {
         };
         let (name, order, release) = (&head.environment, &head.order, &run.release);
         let target = Target { name, environment, order, release, now };
-        let survey = self.survey(target, &wanted, Some(&head.services)).await?;
+        let seen = self.look(target, Some(&head.services)).await?;
+        let survey = self.survey(seen, target, &wanted).await?;
         match survey.way(target, &wanted) {
             Way::Go => {}
             Way::Refused(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),

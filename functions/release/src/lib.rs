@@ -6,6 +6,7 @@
 
 pub mod answer;
 mod approval;
+mod asks;
 pub mod book;
 mod case;
 pub mod close;
@@ -71,6 +72,9 @@ pub struct Open {
     pub run: Run,
     /// Its raw input.
     pub input: Value,
+    /// When it was started: its place among the releases, however often it has to ask.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
 }
 
 /// The payload of `ask`.

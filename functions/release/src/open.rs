@@ -32,7 +32,8 @@ impl<W: World, B: Book> Release<W, B> {
             Trigger::Nothing(why) => return Ok(Opened::without_plan(Opening::Ignored, None, why)),
             Trigger::Push(push) => self.case_of_push(push, &open.run, &environments, now).await?,
             Trigger::Request(request) => {
-                self.case_of_request(*request, &open.run, &environments, now).await?
+                let started = open.started.unwrap_or(now);
+                self.case_of_request(*request, &open.run, &environments, started, now).await?
             }
         };
         match case {
@@ -49,15 +50,23 @@ impl<W: World, B: Book> Release<W, B> {
         environments: &Environments,
         now: Timestamp,
     ) -> Result<Opened, Fault> {
-        let Case { name, wanted, order, mode, asked } = case;
+        let Case { name, asks, order, mode, asked } = case;
         let Some(environment) = environments.get(&name) else {
             return Err(Fault::NotFound(name.to_string()));
         };
         let target = Target { name: &name, environment, order: &order, release: &run.release, now };
-        if wanted.to == To::Present {
-            return self.manageable(target, &wanted).await;
+        let seen = self.look(target, None).await?;
+        if let Some((seconds, why)) = seen.early {
+            return Ok(waiting(target, seconds, why));
         }
-        let mut survey = self.survey(target, &wanted, None).await?;
+        let wanted = match self.resolve(asks, target).await? {
+            Ok(wanted) => wanted,
+            Err(why) => return Ok(Opened::refused(mode, &name, why)),
+        };
+        if wanted.to == To::Present && seen.refused.is_empty() {
+            return self.manageable(seen, target, &wanted).await;
+        }
+        let mut survey = self.survey(seen, target, &wanted).await?;
         if let Some((seconds, why)) = survey.early.clone().filter(|_| survey.refused.is_empty()) {
             return Ok(waiting(target, seconds, why));
         }
@@ -91,14 +100,13 @@ impl<W: World, B: Book> Release<W, B> {
     }
 
     /// Says which services of an environment could be moved at all.
-    async fn manageable(&self, target: Target<'_>, wanted: &Wanted) -> Result<Opened, Fault> {
-        let seen = self.world.services(&target.environment.cluster, None).await?;
-        if seen.unread > 0 {
-            let why = format!("{} task definitions of {} are still to be read", seen.unread, target.name);
-            return Ok(waiting(target, crate::survey::BREATH_SECONDS, why));
-        }
-        let mut survey = Survey { services: seen.services, ..Survey::default() };
-        let services = self.inspect(target, wanted, &mut survey).await?;
+    async fn manageable(
+        &self,
+        mut seen: Survey,
+        target: Target<'_>,
+        wanted: &Wanted,
+    ) -> Result<Opened, Fault> {
+        let services = self.inspect(target, wanted, &mut seen).await?;
         let free = services.iter().filter(|one| one.blocked.is_none()).count();
         let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
         let planned = Opened::without_plan(Opening::Planned, Some(target.name), because);

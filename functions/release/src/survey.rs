@@ -16,7 +16,7 @@ use crate::plan::{self, Decision, To, Wanted};
 use crate::world::{Service, World};
 
 /// How long ECS needs until it answers as many questions as one look asks.
-pub(crate) const BREATH_SECONDS: i64 = 2;
+const BREATH_SECONDS: i64 = 2;
 
 /// The environment that a release moves, and its place among the releases.
 #[derive(Clone, Copy, Debug)]
@@ -102,26 +102,33 @@ impl Survey {
 }
 
 impl<W: World, B: Book> Release<W, B> {
-    /// Plans what `wanted` means for an environment as it is now; looks at all of its services, or at those named.
-    pub async fn survey(
-        &self,
-        target: Target<'_>,
-        wanted: &Wanted,
-        named: Option<&[ServiceName]>,
-    ) -> Result<Survey, Fault> {
-        let Target { name, environment, order, .. } = target;
+    /// Looks at all services of an environment, or at those named, whatever is wanted of them.
+    pub async fn look(&self, target: Target<'_>, named: Option<&[ServiceName]>) -> Result<Survey, Fault> {
         let mut survey = Survey::default();
         if let Some(why) = self.frozen(target).await? {
             survey.refused.push(why);
             return Ok(survey);
         }
-        let seen = self.world.services(&environment.cluster, named).await?;
+        let seen = self.world.services(&target.environment.cluster, named).await?;
         if seen.unread > 0 {
-            let why = format!("{} task definitions of {name} are still to be read", seen.unread);
+            let why = format!("{} task definitions of {} are still to be read", seen.unread, target.name);
             survey.early = Some((BREATH_SECONDS, why));
             return Ok(survey);
         }
-        survey.services = seen.services;
+        Ok(Survey { services: seen.services, ..survey })
+    }
+
+    /// Plans what `wanted` means for services as they were seen.
+    pub async fn survey(
+        &self,
+        mut survey: Survey,
+        target: Target<'_>,
+        wanted: &Wanted,
+    ) -> Result<Survey, Fault> {
+        let Target { name, environment, order, .. } = target;
+        if !survey.refused.is_empty() || survey.early.is_some() {
+            return Ok(survey);
+        }
         if let Some(why) = unknown_service(&survey.services, wanted, &environment.cluster) {
             survey.refused.push(why);
             return Ok(survey);
