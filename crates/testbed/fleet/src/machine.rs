@@ -68,7 +68,7 @@ impl Machine {
         let started = self.now();
         self.fake.open().executions.insert(execution.clone(), None);
         self.meter = Meter::default();
-        let mut variables = Variables::default();
+        let mut variables = Variables { started: self.clock().to_string(), ..Variables::default() };
         let mut state = "OpenRelease";
         while !parent::is_end(state) {
             self.meter.entered(state);

@@ -68,7 +68,10 @@ fn the_parent_goes_where_the_machine_goes() {
         let state = &machine["States"][name];
         match parent::Variables::default().task(name, &Value::Null) {
             Some((task, next)) => {
-                assert_eq!(state["Arguments"]["Payload"]["do"], task.keys["do"], "{name}");
+                let payload = &state["Arguments"]["Payload"];
+                assert_eq!(payload["do"], task.keys["do"], "{name}");
+                let context = ["release", "execution", "machine"].map(str::to_owned);
+                assert_eq!(names(payload), names(&task.keys).into_iter().chain(context).collect(), "{name}");
                 assert_eq!((&state["Next"], &state["Catch"][0]["Next"]), (&next.into(), &task.caught.into()));
             }
             None if parent::is_end(name) => assert!(state.get("Next").is_none(), "{name}"),

@@ -40,6 +40,8 @@ pub const NOT_PLAYED: [&str; 7] =
 /// The variables of an execution.
 #[derive(Debug, Default)]
 pub struct Variables {
+    /// When the execution started.
+    pub started: String,
     /// What the last answer said.
     pub next: String,
     /// How it ends.
@@ -71,7 +73,9 @@ impl Variables {
     /// Returns what a state calls, if it calls a function, and where it goes then.
     pub fn task(&self, state: &str, input: &Value) -> Option<(Task, &'static str)> {
         let (keys, caught, next) = match state {
-            "OpenRelease" => (json!({"do": "open", "input": input}), "CloseRelease", "Opened"),
+            "OpenRelease" => {
+                (json!({"do": "open", "input": input, "started": self.started}), "CloseRelease", "Opened")
+            }
             "TakeLeases" => (json!({"do": "lease"}), "CloseRelease", "Leased"),
             "Judge" => (json!({"do": "judge", "wave": self.wave}), "CloseRelease", "Judged"),
             "CloseRelease" => {

@@ -18,7 +18,7 @@ use scenario::Asked;
 fn check(asked: Asked, seed: u64) {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 100;
+        config.cases = 60;
     }
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(seed);

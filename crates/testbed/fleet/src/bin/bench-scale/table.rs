@@ -1,0 +1,117 @@
+//! What is measured of a release, what it may be, and how it is shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fleet::floor;
+use fleet::machine::meter::Meter;
+use fleet::machine::{Machine, Run};
+
+/// What a release may take of the floor.
+const MOST_OF_FLOOR: f64 = 1.1;
+
+/// What a payload, and a history, may have.
+const MOST_BYTES: usize = 256 * 1024;
+const MOST_EVENTS: u64 = 25_000;
+
+/// How long functions may take, by the template.
+const RELEASE_MS: i64 = 60_000;
+const OTHERS_MS: i64 = 30_000;
+
+/// One line of the table.
+pub struct Row {
+    services: usize,
+    cold: bool,
+    waves: usize,
+    rates: f64,
+    floor: f64,
+    seconds: f64,
+    refused: BTreeMap<String, u64>,
+    pub calls: BTreeMap<String, u64>,
+    meter: (usize, u64, u64),
+    longest: (i64, i64),
+}
+
+impl Row {
+    pub fn of(machine: &Machine, run: &Run, services: usize, cold: bool) -> Self {
+        let account = machine.fake.open();
+        let mut waves: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        for (name, service) in &account.ecs.services {
+            let takes = service.pointed.last().map_or(0, |pointed| pointed.takes);
+            let wave = name.split('-').next().unwrap_or_default();
+            waves.entry(wave).or_default().push(takes as f64 / 1000.0);
+        }
+        let waves: Vec<Vec<f64>> = waves.into_values().collect();
+        let Meter { largest, item_events, parent_events, longest, .. } = machine.meter;
+        Row {
+            services,
+            cold,
+            waves: run.waves.len(),
+            rates: floor::of_rates(&waves.iter().map(Vec::len).collect::<Vec<_>>(), cold),
+            floor: floor::of(&waves, cold),
+            seconds: run.took as f64 / 1000.0,
+            refused: account.throttled.clone(),
+            calls: account.calls.clone(),
+            meter: (largest, item_events, parent_events),
+            longest,
+        }
+    }
+
+    pub fn ledger(&self) -> &'static str {
+        if self.cold { "cold" } else { "warm" }
+    }
+
+    pub fn print(&self) {
+        let total: u64 = self.calls.values().sum();
+        let (largest, item, parent) = self.meter;
+        println!(
+            "{:>8} {:>5} {:>6} {:>8.1} {:>8.1} {:>8.1} {:>6.3} {:>6} {:>4.1} {:>7} {:>8} {:>7} {:>9} {:>7.1}",
+            self.services,
+            self.waves,
+            self.ledger(),
+            self.rates,
+            self.floor,
+            self.seconds,
+            self.seconds / self.floor,
+            total,
+            total as f64 / self.services as f64,
+            self.refused.values().sum::<u64>(),
+            largest,
+            item,
+            parent,
+            self.longest.0 as f64 / 1000.0
+        );
+    }
+
+    /// Says which bounds are broken.
+    pub fn broken(&self, run: &Run, meter: &Meter) -> Vec<String> {
+        let (largest, item, parent) = self.meter;
+        let bounds = [
+            (run.end == "Deployed", format!("it ended {}: {}", run.end, run.because)),
+            (self.refused.is_empty(), format!("AWS refused calls: {:?}", self.refused)),
+            (meter.faults.is_empty(), format!("steps failed: {:?}", meter.faults)),
+            (self.seconds <= MOST_OF_FLOOR * self.floor, format!("it is slower than {MOST_OF_FLOOR} floors")),
+            (largest < MOST_BYTES, format!("a payload of {largest} bytes")),
+            (self.longest.0 < RELEASE_MS, format!("a call of release took {} ms", self.longest.0)),
+            (self.longest.1 < OTHERS_MS, format!("a call of another function took {} ms", self.longest.1)),
+            (item.max(parent) < MOST_EVENTS, format!("a history of {} events", item.max(parent))),
+        ];
+        let broken = bounds.into_iter().filter(|(holds, _)| !holds);
+        broken.map(|(_, what)| format!("{} services, {}: {what}", self.services, self.ledger())).collect()
+    }
+}
+
+/// Prints what each operation was called, in all and for each service.
+pub fn print_calls(columns: &[(String, usize, BTreeMap<String, u64>)]) {
+    let operations: BTreeSet<&String> = columns.iter().flat_map(|(.., calls)| calls.keys()).collect();
+    print!("\n{:<30}", "calls, and for each service");
+    columns.iter().for_each(|(name, ..)| print!(" {name:>14}"));
+    println!();
+    for operation in operations {
+        print!("{operation:<30}");
+        for (_, services, calls) in columns {
+            let count = calls.get(operation).copied().unwrap_or_default();
+            print!(" {count:>7} {:>6.2}", count as f64 / *services as f64);
+        }
+        println!();
+    }
+}
