@@ -12,7 +12,7 @@ RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where build test rust bench-scale lint end-to-end package clean
+.PHONY: help demo where plan build test rust bench-scale lint end-to-end package clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -21,9 +21,15 @@ demo: build $(LOCAL)/.done ## pushes a good image on a local AWS and shows its r
 	$(LOCAL)/bin/python local/demo.py $(if $(KEEP),--keep)
 
 # A region that only the user's own settings name must win over the one that sam needs here.
+ASK = @$(if $(filter file,$(origin AWS_DEFAULT_REGION)),env -u AWS_DEFAULT_REGION) $(LOCAL)/bin/python
+OF_WHOM = $(if $(ENV),--environment $(ENV)) $(if $(STACK),--stack $(STACK)) $(if $(DEMO),--local)
+
 where: $(LOCAL)/.done ## which digest runs where, since when, verified by what (ENV=..., STACK=..., DEMO=1)
-	@$(if $(filter file,$(origin AWS_DEFAULT_REGION)),env -u AWS_DEFAULT_REGION) $(LOCAL)/bin/python local/where.py \
-	  $(if $(ENV),--environment $(ENV)) $(if $(STACK),--stack $(STACK)) $(if $(DEMO),--local)
+	$(ASK) local/where.py $(OF_WHOM)
+
+plan: $(LOCAL)/.done ## what a release would do (ENV=..., SCOPE=... or SERVICES=... or REPOSITORY=... IMAGE=...)
+	$(ASK) local/plan.py $(OF_WHOM) $(if $(SCOPE),--scope $(SCOPE)) $(if $(SERVICES),--services $(SERVICES)) \
+	  $(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(IMAGE),--image $(IMAGE))
 
 test: rust lint end-to-end ## everything that must hold before a change goes in
 

@@ -36,10 +36,14 @@ def parameters(clusters: str, repositories: str) -> dict[str, str]:
     return {"Clusters": clusters, "RepositoryPrefix": repositories, "Architecture": architecture}
 
 
-def push(cloud, repository: str, tag: str, version: str, behaviour="good", multi_arch=False) -> dict:
+def push(
+    cloud, repository: str, tag: str, version: str, behaviour="good", multi_arch=False, commit=""
+) -> dict:
     """Pushes an image of the demo service; returns its digest, and those of an index's children."""
     command = push_command(cloud, repository, tag, version, behaviour)
-    return json.loads(_run(command + ["--multi-arch"] * multi_arch))
+    # The label says the tag where it has no commit to say.
+    label = ["--revision", commit] if commit else []
+    return json.loads(_run(command + label + ["--multi-arch"] * multi_arch))
 
 
 def push_command(cloud, repository: str, tag: str, version: str, behaviour: str) -> list[str]:

@@ -19,23 +19,23 @@ class Inbox:
 
     def __init__(self, cloud, topic: str) -> None:
         self._sqs, self._queue = cloud.client("sqs"), _subscribed(cloud, topic)
-        self._by_topic: dict[str, str] = {}
-        self._by_webhook: dict[str, dict] = {}
+        self._by_topic: list[tuple[str, str, str]] = []
+        self._by_webhook: list[tuple[str, str, dict]] = []
         self._posts: SimpleQueue[dict] = SimpleQueue()
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._posted))
         Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/alerts"
         scene.put(cloud, "alerts", {"webhook": {"url": url, "secret": SECRET}})
 
-    def about(self, release: str, seconds: float = 10) -> tuple[str | None, dict | None]:
-        """What both channels said of a release, once they did; None for a channel that did not in time."""
+    def about(self, release: str, outcome: str = "", seconds: float = 10) -> tuple[str | None, dict | None]:
+        """What both channels said last of a release, or of one outcome of it; None for one that did not."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while True:
             self._receive()
-            if release in self._by_topic and release in self._by_webhook:
-                break
+            said = tuple(_last(channel, release, outcome) for channel in (self._by_topic, self._by_webhook))
+            if all(said) or time.monotonic() > deadline:
+                return said
             time.sleep(0.05)
-        return self._by_topic.get(release), self._by_webhook.get(release)
 
     def posts(self) -> Iterator[dict]:
         """The alerts that arrive at the webhook from now on, for ever."""
@@ -48,8 +48,9 @@ class Inbox:
         got = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10)
         for message in got.get("Messages", []):
             notification = json.loads(message["Body"])
-            release = notification["MessageAttributes"]["release"]["Value"]
-            self._by_topic[release] = notification["Message"]
+            about = notification["MessageAttributes"]
+            release, outcome = about["release"]["Value"], about["outcome"]["Value"]
+            self._by_topic.append((release, outcome, notification["Message"]))
             self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
 
     def _posted(self, body: bytes, signature: str) -> bool:
@@ -57,9 +58,15 @@ class Inbox:
         expected = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         if genuine := hmac.compare_digest(signature, expected):
             alert = json.loads(body)
-            self._by_webhook[alert["release"]] = alert
+            self._by_webhook.append((alert["release"], alert["outcome"], alert))
             self._posts.put(alert)
         return genuine
+
+
+def _last(said: list[tuple], release: str, outcome: str):
+    """The newest of what a channel said that is wanted."""
+    wanted = [what for about, came, what in said if about == release and outcome in ("", came)]
+    return wanted[-1] if wanted else None
 
 
 def _handler(take: Callable[[bytes, str], bool]) -> type[BaseHTTPRequestHandler]:

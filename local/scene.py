@@ -49,43 +49,48 @@ def put(cloud, path: str, document: dict) -> None:
     cloud.client("ssm").put_parameter(Name=f"/tidegate/{path}", Value=text, Type="String", Overwrite=True)
 
 
-class Scene:
-    """An environment, its cluster with one service of two tasks behind a target group, and the repository."""
+def open_environment(cloud, name: str, **policy) -> None:
+    """Creates the cluster of an environment, and its document."""
+    cloud.client("ecs").create_cluster(clusterName=name)
+    put(cloud, f"environments/{name}", {"cluster": name, "tag": name, **policy})
 
-    def __init__(self, cloud, environment: str, repository: str, service: str, **policy) -> None:
+
+class Service:
+    """A service of an environment, behind a target group, with live tests; its repository must exist."""
+
+    def __init__(self, cloud, environment: str, repository: str, service: str) -> None:
         self.cloud, self.environment, self.repository, self.service = cloud, environment, repository, service
         self.ecs, self.ecr = cloud.client("ecs"), cloud.client("ecr")
-        self.ecr.create_repository(repositoryName=repository)
-        self.ecs.create_cluster(clusterName=environment)
-        put(cloud, f"environments/{environment}", {"cluster": environment, "tag": environment, **policy})
         put(cloud, f"environments/{environment}/services/{service}/tests", PACK)
 
-    def push(self, tag: str, version: str, behaviour: str = "good", multi_arch: bool = False) -> dict:
-        """Pushes an image into the scene's repository."""
-        return build.push(self.cloud, self.repository, tag, version, behaviour, multi_arch)
+    def push(self, tag: str, version: str, behaviour: str = "good", **image) -> dict:
+        """Pushes an image into the service's repository."""
+        return build.push(self.cloud, self.repository, tag, version, behaviour, **image)
 
-    def run(self, digest: str) -> None:
-        """Creates the service, pinned to a digest, and returns when its first deployment is COMPLETED."""
+    def create(self, digest: str, tasks: int) -> None:
+        """Creates the service, pinned to a digest."""
         self.cloud.client("logs").create_log_group(logGroupName=f"/ecs/{self.environment}/{self.service}")
         balancer = {"targetGroupArn": self._group(), "containerName": "app", "containerPort": PORT}
         self.ecs.create_service(
             cluster=self.environment,
             serviceName=self.service,
             taskDefinition=self.define(digest),
-            desiredCount=2,
+            desiredCount=tasks,
             launchType="FARGATE",
             networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
             deploymentConfiguration=BREAKER,
             loadBalancers=[balancer],
         )
+
+    def wait(self) -> None:
+        """Returns when the service has one deployment, and that is COMPLETED."""
         completed = [("PRIMARY", "COMPLETED")]
-        eventually(lambda: self.rollouts() == completed, f"{self.service} was deployed for the first time")
+        eventually(lambda: self.rollouts() == completed, f"{self.service} was deployed")
 
     def roll(self, definition: str) -> None:
         """Points the service at a revision by hand, and returns when that is COMPLETED."""
         self.ecs.update_service(cluster=self.environment, service=self.service, taskDefinition=definition)
-        completed = [("PRIMARY", "COMPLETED")]
-        eventually(lambda: self.rollouts() == completed, f"{self.service} was rolled by hand")
+        self.wait()
 
     def rollouts(self) -> list[tuple[str, str]]:
         """The status and the rollout state of each deployment."""
@@ -148,6 +153,20 @@ class Scene:
             memory="512",
             containerDefinitions=[container],
         )["taskDefinition"]["taskDefinitionArn"]
+
+
+class Scene(Service):
+    """An environment with one service of two tasks, and its repository."""
+
+    def __init__(self, cloud, environment: str, repository: str, service: str, **policy) -> None:
+        open_environment(cloud, environment, **policy)
+        cloud.client("ecr").create_repository(repositoryName=repository)
+        super().__init__(cloud, environment, repository, service)
+
+    def run(self, digest: str) -> None:
+        """Creates the service, pinned to a digest, and returns when its first deployment is COMPLETED."""
+        self.create(digest, tasks=2)
+        self.wait()
 
 
 def _get(url: str) -> str:

@@ -29,7 +29,11 @@ export {settings}
 {_push(cloud, scene, "main-5", "v5", "good")}
 {_push(cloud, scene, "main-6", "v6", "wrong-content")}
 
-# Ask what a release would do (without "mode" it does it): with the AWS CLI, curl, or Python.
+# Ask what a release would do, and what runs now.
+make plan DEMO=1 ENV={scene.environment} REPOSITORY={scene.repository} IMAGE=main-2
+make where DEMO=1
+
+# Ask without them (without "mode" it is done): with the AWS CLI, curl, or Python.
 aws stepfunctions start-execution --state-machine-arn {machine} --input '{plan}'
 curl $AWS_ENDPOINT_URL -H 'X-Amz-Target: AWSStepFunctions.StartExecution' -d '{json.dumps(start)}'
 .local/venv/bin/python <<'END'

@@ -9,24 +9,17 @@ they still run what was verified.  Whoever may read the table, the environments,
 
 import argparse
 import json
-import os
 import sys
-from pathlib import Path
 
-import boto3
 from boto3.dynamodb.types import TypeDeserializer
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-DEMO = Path(__file__).resolve().parent.parent / ".local/demo/aws.json"
+from asking import AskError, aligned, answered, clients, output, short, shortened
+
 ENVIRONMENTS = "/tidegate/environments"
-TITLES = ("SERVICE", "IMAGE", "TAGS", "SINCE (UTC)", "RUNS", "BEFORE IT", "VERIFIED BY")
+TITLES = ("SERVICE", "IMAGE", "COMMIT", "TAGS", "SINCE (UTC)", "RUNS", "BEFORE IT", "VERIFIED BY")
 _GONE = ("ImageNotFoundException", "RepositoryNotFoundException")
 _AT_ONCE = 10  # services that one DescribeServices takes
-
-
-class WhereError(Exception):
-    """Why there is no answer, in a sentence."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,33 +30,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--table", help="the ledger's table, where the stack may not be read")
     parser.add_argument("--local", action="store_true", help="ask what `make demo KEEP=1` left running")
     wanted = parser.parse_args(arguments)
-    try:
-        where = Where(_local_client if wanted.local else _client)
-        table = wanted.table or where.table(wanted.stack)
-        parts = [where.of(name, table) for name in where.environments(wanted.environment)]
-    except (WhereError, ClientError, BotoCoreError) as problem:
-        print(f"FAILED  {problem}", file=sys.stderr)
-        return 1
-    print("\n\n".join(parts))
-    return 0
+    return answered(lambda: ask(wanted))
+
+
+def ask(wanted: argparse.Namespace) -> str:
+    """The tables of the environments that are wanted."""
+    client = clients("where", wanted.local)
+    table = wanted.table or output(client("cloudformation"), wanted.stack, "LedgerTable")
+    where = Where(client, table)
+    return "\n\n".join(map(where.of, where.environments(wanted.environment)))
 
 
 class Where:
     """One look at the ledger and at what runs; reads, and never scans."""
 
-    def __init__(self, client) -> None:
-        names = ("cloudformation", "ssm", "dynamodb", "ecs", "ecr")
-        self._formation, self._ssm, self._dynamodb, self._ecs, self._ecr = map(client, names)
+    def __init__(self, client, table: str) -> None:
+        self._ssm, self._dynamodb, self._ecs, self._ecr = map(client, ("ssm", "dynamodb", "ecs", "ecr"))
+        self._table = table
         self._known: dict[str, dict] = {}
         self._tags: dict[tuple[str, str], str] = {}
-
-    def table(self, stack: str) -> str:
-        """The name of a stack's ledger."""
-        [found] = self._formation.describe_stacks(StackName=stack)["Stacks"]
-        outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
-        if "LedgerTable" not in outputs:
-            raise WhereError(f"the stack {stack} has no output LedgerTable: expected ours")
-        return outputs["LedgerTable"]
 
     def environments(self, only: str | None) -> list[str]:
         """The names of all environments, or the one that is wanted."""
@@ -71,14 +56,14 @@ class Where:
             for each in page["Parameters"]:
                 self._known[each["Name"].rsplit("/", 1)[-1]] = json.loads(each["Value"])
         if not self._known:
-            raise WhereError(f"there is no environment: expected a document under {ENVIRONMENTS}/")
+            raise AskError(f"there is no environment: expected a document under {ENVIRONMENTS}/")
         if only and only not in self._known:
-            raise WhereError(f"there is no environment {only!r}: expected {', '.join(sorted(self._known))}")
+            raise AskError(f"there is no environment {only!r}: expected {', '.join(sorted(self._known))}")
         return [only] if only else sorted(self._known)
 
-    def of(self, environment: str, table: str) -> str:
+    def of(self, environment: str) -> str:
         """What the ledger knows of one environment, as a table."""
-        rows = self._rows(environment, table)
+        rows = self._rows(environment)
         cluster, frozen = self._known[environment]["cluster"], rows.get("frozen", {})
         title = f"{environment}: cluster {cluster}"
         if frozen.get("frozen"):
@@ -93,20 +78,21 @@ class Where:
             known, before = row["verified"], row.get("previous")
             line = (
                 service,
-                f"{known['repository']}@{_short(known['digest'])}",
+                f"{known['repository']}@{short(known['digest'])}",
+                short(known.get("commit") or "-"),
                 self._labels(known["repository"], known["digest"]),
                 _time(known["since"]),
                 self._runs(running.get(service), known, rows.get(f"lease#{service}", {})),
-                _short(before["digest"]) if before else "-",
+                short(before["digest"]) if before else "-",
                 known.get("release") or "nobody: it ran when it was adopted",
             )
             lines.append(line)
-        return "\n".join([title, *_aligned(lines)])
+        return "\n".join([title, *aligned(lines)])
 
-    def _rows(self, environment: str, table: str) -> dict[str, dict]:
+    def _rows(self, environment: str) -> dict[str, dict]:
         """The services, leases and freeze of an environment; the tags that it wrote come after them."""
         query = {
-            "TableName": table,
+            "TableName": self._table,
             "KeyConditionExpression": "pk = :pk AND sk < :writes",
             "ExpressionAttributeValues": {":pk": {"S": f"env#{environment}"}, ":writes": {"S": "write#"}},
         }
@@ -144,7 +130,7 @@ class Where:
             return f"as verified, by {revision}"
         name = known["repository"]
         ours = [image for image in images if image.startswith((f"{name}@", f"{name}:"))] or images
-        return f"DRIFT: {revision}, {', '.join(map(_shortened, ours))}"
+        return f"DRIFT: {revision}, {', '.join(map(shortened, ours))}"
 
     def _labels(self, repository: str, digest: str) -> str:
         """The image's build tags; the environments' own where it has no others."""
@@ -163,33 +149,6 @@ class Where:
         tags = sorted(tag for tag in image.get("imageTags", []) if not tag.startswith("tidegate."))
         moving = {document["tag"] for document in self._known.values()}
         return ", ".join([tag for tag in tags if tag not in moving] or tags) or "-"
-
-
-def _client(service: str, **more):
-    region = os.environ.get("AWS_REGION")  # the other SDKs know it, boto3 does not
-    config = Config(user_agent_appid="where")
-    return boto3.client(service, **({"region_name": region, "config": config} | more))
-
-
-def _local_client(service: str):
-    if not DEMO.exists():
-        raise WhereError("no local AWS runs: `make demo KEEP=1` leaves one running")
-    facts, keys = json.loads(DEMO.read_text()), {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    return _client(service, endpoint_url=facts["endpoint"], region_name=facts["region"], **keys)
-
-
-def _aligned(lines: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    return ["  " + "  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
-
-
-def _short(digest: str) -> str:
-    return digest.removeprefix("sha256:")[:12]
-
-
-def _shortened(image: str) -> str:
-    name, mark, digest = image.partition("@")
-    return name + mark + _short(digest)
 
 
 def _time(text: str) -> str:

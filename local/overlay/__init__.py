@@ -12,7 +12,9 @@ _MODULES = (
     "ecr_reads",
     "ecr_errors",
     "ecr_pushes",
+    "ecr_layers",
     "ecs_requests",
+    "ecs_pages",
     "ecs_definitions",
     "ecs_tasks",
     "ecs_services",
@@ -20,6 +22,7 @@ _MODULES = (
     "target_health",
     "sfn_values",
     "sfn_errors",
+    "sfn_tokens",
     "sfn_executions",
     "sfn_map",
 )

@@ -20,7 +20,10 @@ need(ministack, "app", "detect_service", "_ct_event_name")
 
 _APP = re.compile(r"\bapp/([\w.+-]+)")
 _CODE = re.compile(rb'"__type"\s*:\s*"([^"]+)"|"code"\s*:\s*"([^"]+)"|<Code>([^<]+)</Code>', re.IGNORECASE)
+_IN_PATH = re.compile(r"^/service/\w+/operation/(\w+)$")
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+# What policies call a service that its address names otherwise.
+_IN_POLICIES = {"monitoring": "cloudwatch"}
 _NO_API = ("/_", "/v2/", "/v4/", "/health")
 
 
@@ -77,13 +80,12 @@ class _Call:
         agents = f"{self._headers.get('x-amz-user-agent', '')} {self._headers.get('user-agent', '')}"
         if found := _ACTION.search(self._form):
             self._query["Action"] = [found[1].decode()]
-        service = ministack.detect_service(self._method, self._path, self._headers, self._query)
+        asked = (self._method, self._path, self._headers, self._query)
+        service, in_path = ministack.detect_service(*asked), _IN_PATH.match(self._path)
         return {
             "at": self._at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "service": service,
-            "operation": ministack._ct_event_name(
-                service, self._method, self._path, self._headers, self._query
-            ),
+            "service": _IN_POLICIES.get(service, service),
+            "operation": in_path[1] if in_path else ministack._ct_event_name(service, *asked),
             "agent": found[1] if (found := _APP.search(agents)) else "",
             "status": self._status,
             "error": self._error,

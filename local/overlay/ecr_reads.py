@@ -14,6 +14,7 @@ from .wrap import Response, need, wrap
 need(ecr, "_images", "_repositories")
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_AT_ONCE = 100
 
 
 @wrap(ecr, "_find_image")
@@ -31,6 +32,9 @@ def get(original, data: dict) -> Response:
     repository = data.get("repositoryName", "")
     if repository not in ecr._repositories:
         return original(data)
+    if len(data.get("imageIds", [])) > _AT_ONCE:
+        message = f"Invalid parameter at 'imageIds': expected at most {_AT_ONCE} elements"
+        return error_response_json("InvalidParameterException", message, 400)
     images, failures = [], []
     for wanted in data.get("imageIds", []):
         image = ecr._find_image(repository, wanted)

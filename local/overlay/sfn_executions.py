@@ -19,6 +19,7 @@ need(sfn, "_executions", "_map_runs", "_add_event", "_resolve_state_machine_arn"
 current: contextvars.ContextVar[dict | None] = contextvars.ContextVar("current execution", default=None)
 
 _NAME = re.compile(r"[^\s?*<>{}\[\]\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
+_LONGEST_INPUT = 256 * 1024
 
 
 @wrap(sfn, "_start_execution")
@@ -30,6 +31,9 @@ def start_once(original, data: dict) -> Response:
         json.loads(text)
     except ValueError:
         return error_response_json("InvalidExecutionInput", "Invalid State Machine Execution Input", 400)
+    if len(text.encode()) > _LONGEST_INPUT:
+        message = f"Value at 'input' must have at most {_LONGEST_INPUT} bytes"
+        return error_response_json("ValidationException", message, 400)
     machine = sfn._resolve_state_machine_arn(data.get("stateMachineArn", "")) or ""
     running = sfn._executions.get(f"{machine.replace(':stateMachine:', ':execution:')}:{name}")
     if running and (running["status"], running["input"]) == ("RUNNING", text):

@@ -57,5 +57,5 @@ def _eventually():
 def shop(cloud, name):
     shop = Shop(cloud, name)
     yield shop
-    for service in shop.ecs.list_services(cluster=name)["serviceArns"]:
+    for service in shop.ecs.list_services(cluster=name, maxResults=100)["serviceArns"]:
         shop.ecs.delete_service(cluster=name, service=service, force=True)

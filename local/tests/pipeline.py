@@ -5,8 +5,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from boto3.dynamodb.types import TypeDeserializer
+
 import build
 import watch
+from fleet import Fleet
 from inbox import Inbox
 from proof import Proof
 from scene import Scene, eventually
@@ -22,7 +25,7 @@ class Pipeline:
     def __init__(self, cloud) -> None:
         self.cloud = cloud
         outputs = build.deploy(cloud, TREE, clusters="*", repositories="release/")
-        self.machine, self._ledger = outputs["StateMachineArn"], outputs["LedgerTable"]
+        self.machine, self.ledger = outputs["StateMachineArn"], outputs["LedgerTable"]
         self.inbox = Inbox(cloud, outputs["TopicArn"])
 
     def scene(self, name: str, **policy) -> Scene:
@@ -31,6 +34,16 @@ class Pipeline:
         scene = Scene(self.cloud, name, f"release/{name}", name, **policy)
         scene.run(scene.push("baseline", "v1")["digest"])
         return scene
+
+    def fleet(self, environment: str, services: list[str], images: str = "", **policy) -> Fleet:
+        """An environment of many services, which run version v1; whoever makes it ends it.
+
+        Their repositories bear the environment's name, or that of the fleet whose images they share.
+        """
+        policy = {"bakeSeconds": 0, "healthTimeoutSeconds": 60, **policy}
+        fleet = Fleet(self.cloud, environment, services, f"release/{images or environment}", **policy)
+        fleet.run(fleet.push("v1"))
+        return fleet
 
     def push(self, scene: Scene, tag: str, version: str, **image) -> Proof:
         """Pushes an image, follows the release that this starts, and looks at what is true afterwards."""
@@ -45,9 +58,37 @@ class Pipeline:
 
     def run(self, document: dict) -> watch.Run:
         """Starts an execution with any input and follows it to its end."""
+        return self.ended(self.start(document))
+
+    def start(self, document: dict) -> str:
+        """Starts an execution with any input."""
         sfn = self.cloud.client("stepfunctions")
-        started = sfn.start_execution(stateMachineArn=self.machine, input=json.dumps(document))
-        return watch.follow(self.cloud, started["executionArn"])
+        return sfn.start_execution(stateMachineArn=self.machine, input=json.dumps(document))["executionArn"]
+
+    def ended(self, execution: str, seconds: float = 120) -> watch.Run:
+        """An execution, once it has ended; a long history is not read again and again meanwhile."""
+        describe = self.cloud.client("stepfunctions").describe_execution
+        running = lambda: describe(executionArn=execution)["status"] == "RUNNING"  # noqa: E731
+        eventually(lambda: not running(), f"{execution} ended", seconds)
+        return watch.follow(self.cloud, execution)
+
+    def reached(self, execution: str, state: str) -> None:
+        """Returns once an execution has entered a state."""
+        history = self.cloud.client("stepfunctions").get_paginator("get_execution_history")
+
+        def names() -> list[str]:
+            events = [event for page in history.paginate(executionArn=execution) for event in page["events"]]
+            return [event.get("stateEnteredEventDetails", {}).get("name") for event in events]
+
+        eventually(lambda: state in names(), f"{execution} reached {state}")
+
+    def asked(self, environment: str, execution: str) -> str:
+        """The alert that asks for consent, once the release waits for the answer."""
+        release = execution.rsplit(":", 1)[-1]
+        text, posted = self.inbox.about(release, "WaitingForApproval")
+        assert text and posted, "nobody was asked"
+        eventually(lambda: self.known(f"env#{environment}", f"waiting#{release}"), f"{release} waits")
+        return text
 
     def of_our_retag(self, scene: Scene, digest: str) -> watch.Run:
         """The execution that our own write of the environment's tag has started."""
@@ -69,10 +110,14 @@ class Pipeline:
         return calls
 
     def row(self, run: watch.Run, sort: str) -> dict:
-        """A row of the release in the ledger, plain texts alone."""
-        key = {"pk": {"S": f"release#{run.name}"}, "sk": {"S": sort}}
-        row = self.cloud.client("dynamodb").get_item(TableName=self._ledger, Key=key)["Item"]
-        return {name: value["S"] for name, value in row.items() if "S" in value}
+        """A row of the release in the ledger."""
+        return self.known(f"release#{run.name}", sort)
+
+    def known(self, partition: str, sort: str) -> dict:
+        """A row of the ledger, by its two keys; empty if it is not there."""
+        key = {"pk": {"S": partition}, "sk": {"S": sort}}
+        row = self.cloud.client("dynamodb").get_item(TableName=self.ledger, Key=key).get("Item", {})
+        return {name: TypeDeserializer().deserialize(value) for name, value in row.items()}
 
     @contextmanager
     def calls(self) -> Iterator[list[dict]]:

@@ -1,7 +1,6 @@
 """What failed tasks left behind is noted with the verdict: how they ended, and what they logged last."""
 
 import pytest
-from boto3.dynamodb.types import TypeDeserializer
 
 import permissions
 import stack
@@ -15,7 +14,7 @@ def scene(pipeline, name):
 
 def test_a_crash_leaves_its_exit_code_and_its_last_line(pipeline, scene):
     run = undone(pipeline, scene, "crashes")
-    bundle = noted(pipeline, run)
+    bundle = pipeline.row(run, "move#0#0")["bundle"]
     crashed = "(EssentialContainerExited); app exit code 1"
     assert any(line.endswith(crashed) for line in bundle["stopped"]), bundle
     assert any(line.endswith("fatal: crashes as baked in") for line in bundle["logs"]), bundle
@@ -24,7 +23,7 @@ def test_a_crash_leaves_its_exit_code_and_its_last_line(pipeline, scene):
 
 def test_a_wrong_answer_leaves_what_was_logged(pipeline, scene):
     run = undone(pipeline, scene, "answers-500")
-    logs = noted(pipeline, run)["logs"]
+    logs = pipeline.row(run, "move#0#0")["bundle"]["logs"]
     assert logs and not logs[0].startswith("logs: "), logs
     assert len(logs) <= 10 and max(map(len, logs)) <= 200
 
@@ -35,12 +34,3 @@ def undone(pipeline, scene, behaviour: str):
     assert run.outcome == "RolledBack", run.cause
     assert list(scene.answers().values()) == ["hello from v1"] * 2
     return run
-
-
-def noted(pipeline, run) -> dict:
-    """The bundle in the row of the release's one move."""
-    described = pipeline.cloud.client("cloudformation").describe_stacks(StackName=stack.STACK)["Stacks"][0]
-    [table] = [out["OutputValue"] for out in described["Outputs"] if out["OutputKey"] == "LedgerTable"]
-    key = {"pk": {"S": f"release#{run.name}"}, "sk": {"S": "move#0#0"}}
-    row = pipeline.cloud.client("dynamodb").get_item(TableName=table, Key=key)["Item"]
-    return TypeDeserializer().deserialize(row["bundle"])

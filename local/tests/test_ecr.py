@@ -2,6 +2,7 @@
 
 import json
 import urllib.error
+import urllib.request
 
 import pytest
 from botocore.exceptions import ClientError
@@ -147,6 +148,8 @@ def test_batch_get_image(cloud, ecr, name):
     assert ids == [{"imageDigest": first, "imageTag": "one"}, {"imageDigest": second}]
     codes = [failure["failureCode"] for failure in answer["failures"]]
     assert codes == ["ImageNotFound", "ImageTagDoesNotMatchDigest", "InvalidImageDigest"]
+    too_many = [{"imageTag": str(number)} for number in range(101)]
+    assert refusal(ecr.batch_get_image, repositoryName=name, imageIds=too_many) == "InvalidParameterException"
     tags = [found.get("imageTag") for found in ecr.list_images(repositoryName=name)["imageIds"]]
     assert sorted(tags) == ["dev", "one", "two"]
 
@@ -178,3 +181,24 @@ def test_index_is_kept(cloud, ecr, name):
     ecr.put_image(repositoryName=name, imageManifest=manifest, imageTag="dev", imageDigest=index)
     for reference in (index, "main-1", "dev"):
         assert image.digest_of(image.request(cloud, "GET", f"{name}/manifests/{reference}")) == index
+
+
+def test_a_layer_is_where_its_address_says(cloud, ecr, name):
+    digest = image.push(cloud, name, "v1")
+    config = json.loads(manifest_of(ecr, name, digest))["config"]["digest"]
+    url = ecr.get_download_url_for_layer(repositoryName=name, layerDigest=config)["downloadUrl"]
+    # By anybody who has the address: it bears no signature that the asker would have to add.
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        content = answer.read()
+    assert image.digest_of(content) == config and json.loads(content)["os"] == "linux"
+    missing = {"repositoryName": name, "layerDigest": "sha256:" + "0" * 64}
+    assert refusal(ecr.get_download_url_for_layer, **missing) == "LayersNotFoundException"
+
+
+def test_a_lifecycle_policy_or_none(ecr, name):
+    assert refusal(ecr.get_lifecycle_policy, repositoryName=name) == "LifecyclePolicyNotFoundException"
+    selection = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 100}
+    rule = {"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}
+    text = json.dumps({"rules": [rule]})
+    ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=text)
+    assert ecr.get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"] == text

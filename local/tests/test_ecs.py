@@ -162,3 +162,28 @@ def test_definition_comes_back_as_given(cloud, shop, name):
     assert given.items() <= container.items()
     assert answer["taskDefinition"]["enableFaultInjection"] is True
     assert "executionRoleArn" not in answer["taskDefinition"] and "tags" not in answer
+
+
+def test_a_whole_cluster_is_read_in_pages(cloud, shop, name, eventually):
+    definition = shop.define(cloud.image(name, image.push(cloud, name, "v1")))
+    alarms = {"alarmNames": ["errors"], "enable": True, "rollback": False}
+    wanted = {"taskDefinition": definition, "desiredCount": 1, "deploymentConfiguration": {"alarms": alarms}}
+    services = [f"s{number:02}" for number in range(12)]
+    for service in services:
+        shop.ecs.create_service(cluster=name, serviceName=service, **wanted)
+
+    pages = [shop.ecs.list_services(cluster=name)]
+    pages.append(shop.ecs.list_services(cluster=name, nextToken=pages[0]["nextToken"]))
+    assert [len(page["serviceArns"]) for page in pages] == [10, 2] and "nextToken" not in pages[1]
+    arns = [arn for page in pages for arn in page["serviceArns"]]
+    with pytest.raises(ClientError, match="cannot have more than 10"):
+        shop.ecs.describe_services(cluster=name, services=arns)
+    described = shop.ecs.describe_services(cluster=name, services=arns[:10])["services"]
+    assert [each["deploymentConfiguration"]["alarms"] for each in described] == [alarms] * 10
+
+    def groups() -> list[str]:
+        listed = shop.ecs.list_tasks(cluster=name)["taskArns"]
+        tasks = shop.ecs.describe_tasks(cluster=name, tasks=listed)["tasks"] if listed else []
+        return sorted(task["group"] for task in tasks if task["lastStatus"] == "RUNNING")
+
+    eventually(lambda: groups() == [f"service:{service}" for service in services])

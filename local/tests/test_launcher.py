@@ -127,34 +127,6 @@ def test_calls_are_recorded(cloud):
     assert "secret" not in (cloud.state / "calls.jsonl").read_text()
 
 
-def test_alarm_changes_are_events(cloud, name):
-    sqs, alarms = cloud.client("sqs"), cloud.client("cloudwatch")
-    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
-    pattern = {"source": ["aws.cloudwatch"], "detail": {"state": {"value": ["ALARM"]}}}
-    cloud.client("events").put_rule(Name=name, EventPattern=json.dumps(pattern))
-    arn = f"arn:aws:sqs:{cloud.region}:{cloud.account}:{name}"
-    cloud.client("events").put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
-    alarms.put_metric_alarm(
-        AlarmName="tidegate-users",
-        Namespace="AWS/ApplicationELB",
-        MetricName="HTTPCode_Target_5XX_Count",
-        Dimensions=[{"Name": "TargetGroup", "Value": "users"}],
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-    )
-    alarms.set_alarm_state(AlarmName="tidegate-users", StateValue="ALARM", StateReason="by hand")
-    [message] = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1)["Messages"]
-    event = json.loads(message["Body"])
-    assert event["resources"] == [f"arn:aws:cloudwatch:{cloud.region}:{cloud.account}:alarm:tidegate-users"]
-    assert event["detail"]["alarmName"] == "tidegate-users"
-    assert event["detail"]["previousState"]["value"] == "INSUFFICIENT_DATA"
-    [metric] = event["detail"]["configuration"]["metrics"]
-    assert metric["metricStat"]["metric"]["dimensions"] == {"TargetGroup": "users"}
-
-
 def test_a_changed_ministack_fails_loudly():
     module = types.ModuleType("ministack.services.some")
     module.known = lambda data: data

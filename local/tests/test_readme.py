@@ -2,14 +2,17 @@
 
 import json
 import re
+import shlex
 import subprocess
 from functools import cache
 
+import jmespath
 import pytest
 import yaml
 
 import build
-from scene import Scene, put
+from fleet import Fleet
+from scene import put
 
 TAG_GRAMMAR = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 SHA = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b"
@@ -120,12 +123,12 @@ def test_every_key_of_a_request_is_one_that_the_function_knows():
 def test_every_target_of_make_exists():
     targets = re.findall(r"^([a-z-]+):", (build.ROOT / "Makefile").read_text(), re.MULTILINE)
     named = set(re.findall(r"(?:`|^ *)make ([a-z-]+)", text(), re.MULTILINE))
-    assert {"demo", "test", "where", "package"} <= named <= set(targets)
+    assert {"demo", "test", "where", "plan", "package"} <= named <= set(targets)
 
 
 def test_the_map_and_the_links_lead_somewhere():
     [listed] = [body for _, body in blocks() if body.startswith("functions/release ")]
-    folders = [line.split()[0] for line in listed.splitlines()]
+    folders = re.findall(r"^(\S+)", listed, re.MULTILINE)
     [definition] = re.findall(r"^statemachine/ +(\S+):", listed, re.MULTILINE)
     files = re.findall(r"-e (events/\S+)", text()) + re.findall(r"\]\(([^)#:]+)\)", text())
     for path in [*folders, f"statemachine/{definition}", "template.yaml", *files]:
@@ -134,34 +137,91 @@ def test_the_map_and_the_links_lead_somewhere():
     assert {path.removeprefix("functions/") for path in folders if path.startswith("functions/")} == real
 
 
+def query() -> dict[str, str]:
+    """The options of the page's question to the ledger, as a shell splits them."""
+    [command] = re.findall(r"^aws dynamodb query (.*?[^\\])$", asked(), re.DOTALL | re.MULTILINE)
+    words = shlex.split(command.replace("\\\n", " "))
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def asked() -> str:
+    [block] = [body for _, body in blocks() if "aws dynamodb query" in body]
+    return block
+
+
+def test_the_query_tells_what_runs_where(pipeline):
+    """What the AWS CLI would send, and what it would show of the answer."""
+    options, scene = query(), pipeline.scene("asked")
+    proof = pipeline.push(scene, "asked-1", "v2", commit="1a2b3c4d5e6f")
+    assert proof.faults() == []
+    assert options["--table-name"] == "$TABLE" and "OutputKey=='LedgerTable'" in asked()
+    values = options["--expression-attribute-values"].replace("env#staging", "env#asked")
+    answer = pipeline.cloud.client("dynamodb").query(
+        TableName=pipeline.ledger,
+        KeyConditionExpression=options["--key-condition-expression"],
+        ExpressionAttributeValues=json.loads(values),
+    )
+    [shown] = jmespath.search(options["--query"], answer)
+    since = pipeline.known("env#asked", "service#asked")["verified"]["since"]
+    assert shown == ["service#asked", proof.digest, "1a2b3c4d5e6f", since, proof.run.name]
+
+
 @pytest.fixture
 def adopted(pipeline):
-    """The page's cluster, environments and live tests; gone again before they meet other tests'."""
-    [wanted] = [each for each in requests() if "image" in each]
-    scene = Scene(pipeline.cloud, wanted["environment"], wanted["repository"], "users")
-    scene.run(scene.push("baseline", "v1")["digest"])
-    scene.push(wanted["image"], "v2")
-    written = {f"environments/{each['cluster']}": each for each in environments()}
+    """The page's environments, live tests and services; gone again before they meet other tests'."""
+    written = {f"environments/{each['tag']}": each for each in environments()}
     commands = re.findall(r"--name /tidegate/(\S+)[\s\\]+--value '(\{.*?\})'", text(), re.DOTALL)
     written |= {path: json.loads(value) for path, value in commands if path not in written}
     assert len(written) == 3
+    fleets = {}
+    for each in ("staging", "prod"):
+        cluster = written[f"environments/{each}"]["cluster"]
+        fleets[each] = Fleet(pipeline.cloud, cluster, ["users", "orders"], "shop")
+        fleets[each].run(fleets[each].push(f"{each}-1"))
     for path, document in written.items():
-        quick = {"bakeSeconds": 0} if "cluster" in document else {}
+        quick = {"bakeSeconds": 0, "soakMinutes": 0, "alarms": {}} if "cluster" in document else {}
         put(pipeline.cloud, path, {**document, **quick})
-    yield scene
-    for path in written:
+    yield fleets
+    for path in {*written, "environments/shop-prod"}:
         pipeline.cloud.client("ssm").delete_parameter(Name=f"/tidegate/{path}")
+    for fleet in fleets.values():
+        fleet.end()
 
 
 def test_every_request_does_what_the_page_says(pipeline, adopted):
-    """The real machine, in the page's order: from the first plan to the end of a freeze."""
+    """The real machine, in the page's order: from the first plan to the end of a freeze, and then to prod."""
+    users, orders = adopted["staging"].services.values()
     runs = []
-    for request in requests():
+    for request in [each for each in requests() if each["environment"] == "staging"]:
+        if "image" in request:
+            users.push(request["image"], "v2")
         if request.get("release") == "<id>":
             request["release"] = runs[1].name
         runs.append(pipeline.run(request))
     outcomes = [run.outcome for run in runs]
     assert outcomes == ["Planned", "Deployed", "Deployed", "Refused", "Answered", "Answered"]
-    assert [(one["service"], one["blocked"]) for one in runs[0].output["services"]] == [("users", None)]
+    assert [each["blocked"] for each in runs[0].output["services"]] == [None, None]
     assert "already" in runs[3].cause  # it is back since the request before
-    assert set(adopted.answers().values()) == {"hello from v1"}
+    assert set(users.answers().values()) == {"hello from staging-1"}
+
+    tagged = {"environment": "staging", "repository": "shop/orders", "image": "main-7"}
+    orders.push(tagged["image"], "v7")
+    assert pipeline.run(tagged).outcome == "Deployed"
+    to_prod(pipeline, adopted["prod"], users.digests()[0])
+    assert adopted["prod"].answers() == {"users": "hello from staging-1", "orders": "hello from v7"}
+
+
+def to_prod(pipeline, prod: Fleet, digest: str) -> None:
+    """Asks for each release to prod that the page shows; all are turned down but the last."""
+    asked = [each for each in requests() if each["environment"] == "prod"]
+    [agree] = [each for each in asked if each.get("mode") == "approve"]
+    releases = [each for each in asked if "mode" not in each]
+    assert len(releases) > 2 and "`reject` turns it down" in text()
+    for number, request in enumerate(releases, 1):
+        request = json.loads(json.dumps(request, ensure_ascii=False).replace("sha256:…", digest))
+        execution = pipeline.start(request)
+        pipeline.asked("prod", execution)
+        last = number == len(releases)
+        answer = {**agree, "release": execution.rsplit(":", 1)[-1], "mode": "approve" if last else "reject"}
+        assert pipeline.run(answer).outcome == "Answered"
+        assert pipeline.ended(execution).outcome == ("Deployed" if last else "Rejected")

@@ -128,7 +128,11 @@ def test_start_is_idempotent_while_running(cloud, name):
     arn = machine.create(cloud, name, {"Rest": {"Type": "Wait", "Seconds": 100, "End": True}})
     first = machine.start(cloud, arn, name="one", input='{"a":1}')
     assert machine.start(cloud, arn, name="one", input='{"a":1}') == first
-    for wrong, code in (({"name": "one"}, "ExecutionAlreadyExists"), ({"name": "sha256:1"}, "InvalidName")):
+    for wrong, code in (
+        ({"name": "one"}, "ExecutionAlreadyExists"),
+        ({"name": "sha256:1"}, "InvalidName"),
+        ({"input": f'"{"x" * 256 * 1024}"'}, "ValidationException"),
+    ):
         with pytest.raises(ClientError) as refused:
             machine.start(cloud, arn, **wrong)
         assert refused.value.response["Error"]["Code"] == code

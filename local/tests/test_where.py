@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+import asking
 import build
 import where
 
@@ -16,7 +17,7 @@ import where
 def released(pipeline):
     """An environment with a verified release, and that release."""
     scene = pipeline.scene("where")
-    proof = pipeline.push(scene, "where-1a2b3c", "v2")
+    proof = pipeline.push(scene, "where-1a2b3c", "v2", commit="1a2b3c4d5e6f7a8b9c0d")
     assert proof.faults() == []
     return scene, proof
 
@@ -50,6 +51,7 @@ def test_what_was_released_is_shown_with_its_evidence(pipeline, released):
     assert shown == {
         "SERVICE": "where",
         "IMAGE": f"release/where@{proof.digest.removeprefix('sha256:')[:12]}",
+        "COMMIT": "1a2b3c4d5e6f",
         "TAGS": "where-1a2b3c",
         "RUNS": "as verified",
         "BEFORE IT": baseline,
@@ -132,9 +134,9 @@ def test_what_is_wrong_is_a_sentence(pipeline, released):
 
 
 def test_a_demo_that_was_left_running(pipeline, released, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(where, "DEMO", pipeline.cloud.state / "aws.json")
+    monkeypatch.setattr(asking, "DEMO", pipeline.cloud.state / "aws.json")
     assert where.main(["--local", "--environment", "where"]) == 0
     assert released[1].run.name in capsys.readouterr().out
-    monkeypatch.setattr(where, "DEMO", tmp_path / "aws.json")
+    monkeypatch.setattr(asking, "DEMO", tmp_path / "aws.json")
     assert where.main(["--local"]) == 1
     assert "make demo KEEP=1" in capsys.readouterr().err

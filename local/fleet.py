@@ -1,0 +1,106 @@
+"""What tests of whole clusters share: an environment with many small services, each with its own repository.
+
+shop = Fleet(cloud, "shop", ["canary", "users", "orders"], "release/shop", waves=[["canary"], ["*"]])
+shop.run(shop.push("v1"))
+"""
+
+import json
+import urllib.request
+from contextlib import suppress
+
+import build
+from scene import Service, open_environment
+
+# Outside of every prefix that a stack is told: a push here starts nothing.
+_WORKSHOP = "workshop"
+
+
+class Fleet:
+    """An environment, and its services of one task each."""
+
+    def __init__(self, cloud, environment: str, services: list[str], prefix: str, **policy) -> None:
+        self.cloud, self.environment, self._policy = cloud, environment, {}
+        self.change(**policy)
+        ecr, repositories = cloud.client("ecr"), {service: f"{prefix}/{service}" for service in services}
+        for repository in [_WORKSHOP, *repositories.values()]:
+            # Another environment of the same services has it already.
+            with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+                ecr.create_repository(repositoryName=repository)
+        self.services = {
+            name: Service(cloud, environment, repository, name) for name, repository in repositories.items()
+        }
+
+    def change(self, **policy) -> None:
+        """Changes the environment's policy."""
+        self._policy |= policy
+        open_environment(self.cloud, self.environment, **self._policy)
+
+    def push(self, version: str, commit: str = "", **behaviours: str) -> dict[str, str]:
+        """Puts an image without a tag into every repository, which starts nothing; returns their digests.
+
+        All are good, but those of the services that are named with another behaviour.
+        """
+        made, images = {}, {}
+        for name, service in self.services.items():
+            behaviour = behaviours.get(name, "good")
+            if behaviour not in made:
+                tag = f"{version}-{behaviour}"
+                pushed = build.push(self.cloud, _WORKSHOP, tag, version, behaviour, commit=commit or tag)
+                made[behaviour] = pushed["digest"]
+            images[service.repository] = made[behaviour]
+            _copy(self.cloud.registry, made[behaviour], service.repository)
+        return images
+
+    def run(self, images: dict[str, str]) -> None:
+        """Creates all services, and returns when their first deployments are COMPLETED."""
+        for service in self.services.values():
+            service.create(images[service.repository], tasks=1)
+        for service in self.services.values():
+            service.wait()
+
+    def answers(self) -> dict[str, str]:
+        """What each service answers over HTTP right now."""
+        return {name: _one_of(service.answers().values()) for name, service in self.services.items()}
+
+    def digests(self) -> dict[str, str]:
+        """What the tasks of each service run, by repository."""
+        return {service.repository: _one_of(service.digests()) for service in self.services.values()}
+
+    def tagged(self, tag: str) -> dict[str, str | None]:
+        """What a tag names in each repository."""
+        return {service.repository: service.tagged(tag) for service in self.services.values()}
+
+    def deployments(self) -> dict[str, str]:
+        """The deployment in place, of each service."""
+        return {name: each.described()["deployments"][0]["id"] for name, each in self.services.items()}
+
+    def end(self) -> None:
+        """Takes the services away: there are not addresses for many fleets at once."""
+        for name in self.services:
+            self.cloud.client("ecs").delete_service(cluster=self.environment, service=name, force=True)
+
+
+def _one_of(values) -> str:
+    """What all of them say; all that is said if they differ."""
+    return " and ".join(sorted(set(values)))
+
+
+def _copy(registry: str, digest: str, repository: str) -> None:
+    """Copies an image, with its blobs, into a repository."""
+    there = f"http://{registry}/v2/{repository}"
+    manifest, media_type = _get(f"http://{registry}/v2/{_WORKSHOP}/manifests/{digest}")
+    document = json.loads(manifest)
+    for blob in [document["config"], *document["layers"]]:
+        content, _ = _get(f"http://{registry}/v2/{_WORKSHOP}/blobs/{blob['digest']}")
+        _send("POST", f"{there}/blobs/uploads/?digest={blob['digest']}", content, "application/octet-stream")
+    _send("PUT", f"{there}/manifests/{digest}", manifest, media_type)
+
+
+def _get(url: str) -> tuple[bytes, str]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read(), answer.headers["Content-Type"]
+
+
+def _send(method: str, url: str, content: bytes, media_type: str) -> None:
+    request = urllib.request.Request(url, content, {"Content-Type": media_type}, method=method)
+    urllib.request.urlopen(request, timeout=10).close()
