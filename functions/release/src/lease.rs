@@ -115,6 +115,9 @@ impl<W: World, B: Book> Release<W, B> {
         };
         let (name, order, release) = (&head.environment, &head.order, &run.release);
         let target = Target { name, environment, order, release, now };
+        if let Some(why) = self.frozen(target).await? {
+            return Ok(Leased::nothing(Leasing::Refused, why, 0));
+        }
         let seen = self.look(target, Some(&head.services)).await?;
         let survey = self.survey(seen, target, &wanted).await?;
         match survey.way(target, &wanted) {

@@ -55,6 +55,10 @@ impl<W: World, B: Book> Release<W, B> {
             return Err(Fault::NotFound(name.to_string()));
         };
         let target = Target { name: &name, environment, order: &order, release: &run.release, now };
+        let frozen = self.frozen(target).await?;
+        if let Some(why) = frozen.clone().filter(|_| mode != Mode::Plan) {
+            return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
+        }
         let seen = self.look(target, None).await?;
         if let Some((seconds, why)) = seen.early {
             return Ok(waiting(target, seconds, why));
@@ -63,15 +67,15 @@ impl<W: World, B: Book> Release<W, B> {
             Ok(wanted) => wanted,
             Err(why) => return Ok(Opened::refused(mode, &name, why)),
         };
-        if wanted.to == To::Present && seen.refused.is_empty() {
+        if wanted.to == To::Present {
             return self.manageable(seen, target, &wanted).await;
         }
         let mut survey = self.survey(seen, target, &wanted).await?;
         if let Some((seconds, why)) = survey.early.clone().filter(|_| survey.refused.is_empty()) {
             return Ok(waiting(target, seconds, why));
         }
-        let immovable = self.immovable(&wanted, &survey.moves).await?;
-        survey.refused.extend(immovable);
+        survey.refused.extend(frozen);
+        survey.refused.extend(self.immovable(&wanted, &survey.moves).await?);
         if survey.moves.len() > MOST_MOVES {
             let count = survey.moves.len();
             survey.refused.push(format!("{count} services would move: expected {MOST_MOVES} at most"));

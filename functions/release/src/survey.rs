@@ -104,18 +104,12 @@ impl Survey {
 impl<W: World, B: Book> Release<W, B> {
     /// Looks at all services of an environment, or at those named, whatever is wanted of them.
     pub async fn look(&self, target: Target<'_>, named: Option<&[ServiceName]>) -> Result<Survey, Fault> {
-        let mut survey = Survey::default();
-        if let Some(why) = self.frozen(target).await? {
-            survey.refused.push(why);
-            return Ok(survey);
-        }
         let seen = self.world.services(&target.environment.cluster, named).await?;
         if seen.unread > 0 {
             let why = format!("{} task definitions of {} are still to be read", seen.unread, target.name);
-            survey.early = Some((BREATH_SECONDS, why));
-            return Ok(survey);
+            return Ok(Survey { early: Some((BREATH_SECONDS, why)), ..Survey::default() });
         }
-        Ok(Survey { services: seen.services, ..survey })
+        Ok(Survey { services: seen.services, ..Survey::default() })
     }
 
     /// Plans what `wanted` means for services as they were seen.
@@ -126,7 +120,7 @@ impl<W: World, B: Book> Release<W, B> {
         wanted: &Wanted,
     ) -> Result<Survey, Fault> {
         let Target { name, environment, order, .. } = target;
-        if !survey.refused.is_empty() || survey.early.is_some() {
+        if survey.early.is_some() {
             return Ok(survey);
         }
         if let Some(why) = unknown_service(&survey.services, wanted, &environment.cluster) {
@@ -157,7 +151,7 @@ impl<W: World, B: Book> Release<W, B> {
     }
 
     /// Tells why an environment lets nothing in, if it does not.
-    async fn frozen(&self, target: Target<'_>) -> Result<Option<String>, Fault> {
+    pub(crate) async fn frozen(&self, target: Target<'_>) -> Result<Option<String>, Fault> {
         let name = target.name;
         if target.environment.frozen {
             return Ok(Some(format!("{name} is frozen: expected \"frozen\": false in its document")));

@@ -51,7 +51,7 @@ pub async fn play(asked: Asked, scenario: &Scenario) -> Ended {
         }
         Asked::Previous => {
             input["mode"] = "rollback".into();
-            verify(&Ledger::new(&config).unwrap(), &fake, &placed, &digests).await;
+            verify(&Ledger::of(&config, "ledger"), &fake, &placed, &digests).await;
         }
     }
     let mut machine = Machine::new(fake.clone(), Crew::new(&config).unwrap());
