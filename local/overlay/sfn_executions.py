@@ -66,11 +66,11 @@ def record_succeed(original, state_def: dict, data, ctx=None):
 
 
 def stop_if_aborted(execution: dict) -> None:
-    """Ends the items of an execution that somebody stopped, as AWS aborts its child executions."""
+    """Ends an item that somebody stopped, and all of an execution that was: AWS aborts them with it."""
     run = sfn._map_runs.get(execution.get("mapRunArn"))
     parent = sfn._executions.get(run["executionArn"]) if run else execution
-    if parent and parent["status"] == "ABORTED":
-        raise sfn._ExecutionError("States.Aborted", "the parent execution was stopped")
+    if any(each and each["status"] == "ABORTED" for each in (execution, parent)):
+        raise sfn._ExecutionError("States.Aborted", "the execution was stopped")
 
 
 def _record(execution: dict, event: str, name: str, value) -> None:

@@ -82,6 +82,22 @@ class Pipeline:
 
         eventually(lambda: state in names(), f"{execution} reached {state}")
 
+    def item(self, execution: str, state: str, service: str) -> str:
+        """The execution of the item that moves a service, once it has entered a state."""
+        release, sfn = execution.rsplit(":", 1)[-1], self.cloud.client("stepfunctions")
+
+        def found() -> str:
+            for run in sfn.list_map_runs(executionArn=execution)["mapRuns"]:
+                for item in sfn.list_executions(mapRunArn=run["mapRunArn"])["executions"]:
+                    asked = json.loads(sfn.describe_execution(executionArn=item["executionArn"])["input"])
+                    row = self.known(f"release#{release}", f"move#{asked['wave']}#{asked['move']}")
+                    if row and row["service"] == service:
+                        self.reached(item["executionArn"], state)
+                        return item["executionArn"]
+            return ""
+
+        return eventually(found, f"{service} moves")
+
     def asked(self, environment: str, execution: str) -> str:
         """The alert that asks for consent, once the release waits for the answer."""
         release = execution.rsplit(":", 1)[-1]

@@ -120,6 +120,25 @@ def test_what_may_only_go_forward_is_not_put_back(pipeline, fleet):
     assert shop.tagged("forward") == {**good, stays: images[stays]}
 
 
+@pytest.mark.parametrize(
+    ("orders", "outcome", "sum_of_fates"),
+    [("good", "NeedsHuman", {"deployed": 1, "needs-human": 1}), ("wrong-content", "RolledBack", {"undone": 2})],
+)
+def test_an_item_that_dies_after_its_service_was_changed_is_counted(
+    pipeline, fleet, orders, outcome, sum_of_fates
+):
+    """As of a fault that no state catches: `States.Runtime`, or `States.DataLimitExceeded`."""
+    shop = fleet(f"died-{orders}", ["orders", "users"])
+    execution = pipeline.start(wanted(shop, shop.push("v2", orders=orders, users="never-ready")))
+    item = pipeline.item(execution, "Pause", "users")
+    pipeline.cloud.client("stepfunctions").stop_execution(executionArn=item)
+    run = pipeline.ended(execution)
+    assert run.outcome == outcome, run.cause
+    assert fates(pipeline, run, 2) == sum_of_fates
+    if outcome == "RolledBack":
+        says(shop, "v1")
+
+
 def test_an_alarm_that_goes_red_while_a_wave_bakes_undoes_the_release(pipeline, fleet):
     policy = {"waves": [["orders"], ["*"]], "bakeSeconds": 5, "alarms": {"ord*": ["too-many-errors"]}}
     shop = fleet("alarmed", ["orders", "users"], **policy)

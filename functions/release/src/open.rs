@@ -71,9 +71,6 @@ impl<W: World, B: Book> Release<W, B> {
             return self.manageable(seen, target, &wanted).await;
         }
         let mut survey = self.survey(seen, target, &wanted).await?;
-        if let Some((seconds, why)) = survey.early.clone().filter(|_| survey.refused.is_empty()) {
-            return Ok(waiting(target, seconds, why));
-        }
         survey.refused.extend(frozen);
         survey.refused.extend(self.immovable(&wanted, &survey.moves).await?);
         if survey.moves.len() > MOST_MOVES {
@@ -83,20 +80,8 @@ impl<W: World, B: Book> Release<W, B> {
         if mode == Mode::Plan {
             return self.preview(survey, target, &wanted).await;
         }
-        match survey.way(target, &wanted) {
-            Way::Go => {}
-            Way::Refused(why) => return Ok(Opened::without_plan(Opening::Refused, Some(&name), why)),
-            Way::Early(seconds, why) => return Ok(waiting(target, seconds, why)),
-            Way::There(why) if asked => {
-                let why = format!("{why}; \"force\" goes on");
-                return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
-            }
-            Way::Nothing(why) if asked => {
-                return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
-            }
-            Way::Nothing(why) | Way::There(why) | Way::Superseded(why) => {
-                return Ok(Opened::without_plan(Opening::Ignored, Some(&name), why));
-            }
+        if let Some(ended) = ended(survey.way(target, &wanted), target, asked) {
+            return Ok(ended);
         }
         let opened = opened(&survey, target, &wanted);
         self.write_down(target, &wanted, &survey.moves).await?;
@@ -165,6 +150,19 @@ impl<W: World, B: Book> Release<W, B> {
         });
         Ok(looked.await?.into_iter().flatten().collect())
     }
+}
+
+/// Answers what does not go on.  Whoever asked is refused where a push is ignored.
+fn ended(way: Way, target: Target<'_>, asked: bool) -> Option<Opened> {
+    let (next, why) = match way {
+        Way::Go => return None,
+        Way::Early(seconds, why) => return Some(waiting(target, seconds, why)),
+        Way::Refused(why) => (Opening::Refused, why),
+        Way::There(why) if asked => (Opening::Refused, format!("{why}; \"force\" goes on")),
+        Way::Nothing(why) if asked => (Opening::Refused, why),
+        Way::Nothing(why) | Way::There(why) | Way::Superseded(why) => (Opening::Ignored, why),
+    };
+    Some(Opened::without_plan(next, Some(target.name), why))
 }
 
 /// Answers that it is too early.
