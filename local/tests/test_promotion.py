@@ -112,6 +112,29 @@ def test_what_failed_in_the_environment_before_is_kept_out(street):
     assert refused.outcome == "Refused" and "in quarantine in street-dev" in refused.cause
 
 
+def test_what_is_half_there_is_promoted_to_the_end(street):
+    staging = street.fleets["staging"]
+    images, run = street.to_dev("v9")
+    assert run.outcome == "Deployed", run.cause
+    half = street.pipeline.run(street.ask("staging", services=["users"]))
+    assert half.outcome == "Deployed", half.cause
+    rest = street.pipeline.run(street.ask("staging"))
+    assert rest.outcome == "Deployed", rest.cause
+    assert [move["service"] for move in rest.output["moves"]] == ["orders"]
+    assert staging.digests() == images
+    again = street.pipeline.run(street.ask("staging"))
+    assert again.outcome == "Refused" and "runs 2 images already" in again.cause
+
+
+def test_what_the_environment_before_has_rolled_back_from_proves_nothing(street):
+    images, run = street.to_dev("v10")
+    assert run.outcome == "Deployed", run.cause
+    back = street.pipeline.run(street.ask("dev", mode="rollback"))
+    assert back.outcome == "Deployed", back.cause
+    refused = street.pipeline.run(street.ask("staging", scope="cluster", images=images))
+    assert refused.outcome == "Refused" and "street-dev has not verified" in refused.cause
+
+
 @pytest.fixture
 def short_street(pipeline):
     """Makes three environments of one service each, and ends them."""

@@ -10,6 +10,9 @@ pub const MEDIA_TYPES: [&str; 4] = [
     "application/vnd.oci.image.index.v1+json",
 ];
 
+/// How many images ECR returns in one call.
+pub const PER_CALL: usize = 100;
+
 /// An image in ECR: `<account>.dkr.ecr.<region>.<domain>/<repository>[:tag][@digest]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageReference {

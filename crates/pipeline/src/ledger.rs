@@ -1,6 +1,6 @@
 //! The ledger: one DynamoDB table, read consistently and written under conditions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -124,12 +124,15 @@ impl Ledger {
         item.map(|item| row_of(key, item)).transpose()
     }
 
-    /// Reads some rows by their keys; what is not there is left out.
+    /// Reads some rows by their keys, which may come twice; what is not there is left out.
     pub async fn get_all<Row: DeserializeOwned>(&self, keys: &[Key]) -> Result<HashMap<Key, Row>, Fault> {
+        // DynamoDB refuses a key that comes twice.
+        let once: HashSet<&Key> = keys.iter().collect();
+        let once: Vec<&Key> = once.into_iter().collect();
         let failed = |error| Fault::Defect(format!("the keys of rows cannot be written: {error}"));
         let mut rows = HashMap::new();
-        for some in keys.chunks(ROWS_PER_CALL) {
-            let mut wanted: Vec<_> = some.iter().map(Key::attributes).collect();
+        for some in once.chunks(ROWS_PER_CALL) {
+            let mut wanted: Vec<_> = some.iter().map(|key| key.attributes()).collect();
             while !wanted.is_empty() {
                 let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true);
                 let read =
@@ -194,11 +197,19 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes a row away, if there is one.
-    pub async fn delete(&self, key: &Key) -> Result<(), Fault> {
-        let delete = self.client.delete_item().table_name(&self.table).set_key(Some(key.attributes()));
-        delete.send().await.map_err(|error| fault_of(&format!("delete {} {}", key.pk, key.sk), &error))?;
-        Ok(())
+    /// Takes a row away, if there is one; one with another text in a field stays.
+    pub async fn delete(&self, key: &Key, field: Option<(&str, &str)>) -> Result<(), Fault> {
+        let mut delete = self.client.delete_item().table_name(&self.table).set_key(Some(key.attributes()));
+        if let Some((name, text)) = field {
+            delete = delete.condition_expression("#field = :text").expression_attribute_names("#field", name);
+            delete = delete.expression_attribute_values(":text", AttributeValue::S(text.to_owned()));
+        }
+        match delete.send().await {
+            Err(error) if !is_refused(&error) => {
+                Err(fault_of(&format!("delete {} {}", key.pk, key.sk), &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sets some fields of a row, under a condition on what is there; tells whether the condition held.

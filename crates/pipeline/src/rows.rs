@@ -181,6 +181,9 @@ pub struct HeadRow {
     pub waits: Option<Timestamp>,
     /// The hash of the moves that it was accepted with.
     pub plan: String,
+    /// The hash of the moves that a person was asked about last.
+    #[serde(default)]
+    pub asked: Option<String>,
     /// Their services.
     pub services: Vec<ServiceName>,
     /// What is being undone; none while it goes forward.
@@ -209,11 +212,15 @@ pub struct PlanRow {
 
 /// `env#<environment>` / `waiting#<release>`: a release that waits for a person.  The token is here alone.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct WaitingRow {
     /// What answers the waiting state.
     pub token: String,
     /// Since when.
     pub since: Timestamp,
+    /// The run that is about to answer it, or has.
+    #[serde(default)]
+    pub answered_by: Option<ReleaseId>,
 }
 
 /// All that is needed to put a service back.
@@ -338,6 +345,9 @@ pub struct MoveRow {
     /// When.
     #[serde(default)]
     pub decided: Option<Timestamp>,
+    /// The alarm that decided it, after it was healthy: others may share it, so it says little of the image.
+    #[serde(default)]
+    pub alarm: Option<String>,
     /// What its tasks left behind, if they failed.
     #[serde(default)]
     pub bundle: Option<Bundle>,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{ReleaseId, ServiceName};
+use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::rows::{HeadRow, MoveRow, PlanRow, WaitingRow};
 use serde_json::{Value, json};
 
@@ -21,7 +21,8 @@ impl<W: World, B: Book> Release<W, B> {
         let release = &ask.run.release;
         let head = self.book.head(release).await?;
         let head = head.ok_or_else(|| Fault::NotFound(format!("the head of release {release}")))?;
-        self.book.wait(&head.environment, release, &WaitingRow { token: ask.token, since: now }).await
+        let row = WaitingRow { token: ask.token, since: now, answered_by: None };
+        self.book.wait(&head.environment, release, &row, &head.plan).await
     }
 
     /// Gives a waiting release the answer of a person.
@@ -49,12 +50,29 @@ impl<W: World, B: Book> Release<W, B> {
         };
         let reason = request.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let because = format!("{} by {}{reason}", next.to_lowercase(), run.release);
-        let taken = self.world.answer(&row.token, &reply(next, &because)).await?;
-        self.book.answered(name, release).await?;
-        match taken {
+        let taken = self.give(name, release, &row, &run.release, &reply(next, &because)).await?;
+        // A call of this run before may have answered, and its own answer was lost.
+        match taken || row.answered_by.as_ref() == Some(&run.release) {
             true => ended(Opening::Answered, format!("{release} {done}")),
             false => ended(Opening::Refused, not_waiting(release, &head)),
         }
+    }
+
+    /// Gives an answer to the question that was seen, and to none that came after it; tells whether it was taken.
+    async fn give(
+        &self,
+        environment: &EnvironmentName,
+        release: &ReleaseId,
+        row: &WaitingRow,
+        by: &ReleaseId,
+        reply: &Value,
+    ) -> Result<bool, Fault> {
+        if !self.book.answer(environment, release, row, by).await? {
+            return Ok(false);
+        }
+        let taken = self.world.answer(&row.token, reply).await?;
+        self.book.answered(environment, release, Some(row)).await?;
+        Ok(taken)
     }
 
     /// Takes the services of a newer release out of the plans that wait for a person.
@@ -76,8 +94,7 @@ impl<W: World, B: Book> Release<W, B> {
                 let kept: Vec<&PlanRow> = proposed.iter().filter(|one| left.contains(&one.service)).collect();
                 self.book.replan(&older, &plan::hash(kept), &left).await?;
             }
-            self.world.answer(&row.token, &reply(next, &because)).await?;
-            self.book.answered(target.name, &older).await?;
+            self.give(target.name, &older, &row, target.release, &reply(next, &because)).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pipeline::Fault;
 use pipeline::environment::Environment;
-use pipeline::ids::{Digest, Registry, Repository};
+use pipeline::ids::{Digest, Registry, Repository, ServiceName};
 
 use crate::book::Book;
 use crate::case::Home;
@@ -33,6 +33,11 @@ enum Images {
 }
 
 impl Asks {
+    /// Returns the services that are named.
+    pub(crate) fn services(&self) -> Option<&[ServiceName]> {
+        self.wanted.services.as_deref()
+    }
+
     /// Takes what a push asks: its own image.
     pub(crate) fn of_push(wanted: Wanted) -> Self {
         Asks { wanted, images: Images::Wanted }
@@ -69,11 +74,24 @@ impl<W: World, B: Book> Release<W, B> {
         target: Target<'_>,
     ) -> Result<Result<Wanted, String>, Fault> {
         let found = match images {
-            Images::Wanted => return Ok(Ok(wanted)),
+            Images::Wanted => {
+                return Ok(self.foreign(&wanted.to, target).await?.map_or(Ok(wanted), Err));
+            }
             Images::Named(images) => self.named(&wanted.registry, images).await?,
             Images::Offered => self.offered(wanted.repository.as_ref(), target).await?,
         };
         Ok(found.map(|images| Wanted { to: To::Images(images), ..wanted }))
+    }
+
+    /// Tells that a release, whose restore points are asked for, is none of this environment.
+    async fn foreign(&self, to: &To, target: Target<'_>) -> Result<Option<String>, Fault> {
+        let To::RestorePointsOf(release) = to else { return Ok(None) };
+        let name = target.name;
+        Ok(match self.book.head(release).await? {
+            Some(head) if head.environment == *name => None,
+            Some(head) => Some(format!("{release} is a release of {}: expected that", head.environment)),
+            None => Some(format!("there is no release {release} in {name}")),
+        })
     }
 
     /// Looks up what tags name at the moment.

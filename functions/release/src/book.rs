@@ -8,11 +8,12 @@ use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName}
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
     EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, PlanRow, Quarantine,
-    ServiceRow, Undo, Verdict, WaitingRow, WriteRow,
+    ServiceRow, Undo, WaitingRow, WriteRow,
 };
 
 use crate::Run;
 use crate::answer::Closed;
+use crate::judge::Heard;
 
 mod ledger;
 
@@ -68,17 +69,31 @@ pub trait Book {
     async fn proposed(&self, release: &ReleaseId) -> Result<Vec<PlanRow>, Fault>;
     /// Writes down that the plan became another one.
     async fn replan(&self, release: &ReleaseId, plan: &str, services: &[ServiceName]) -> Result<(), Fault>;
-    /// Writes down that a release waits for a person.
+    /// Writes down that a release waits for a person, and which plan it is about.
     async fn wait(
         &self,
         environment: &EnvironmentName,
         release: &ReleaseId,
         row: &WaitingRow,
+        plan: &str,
     ) -> Result<(), Fault>;
     /// Reads the releases of an environment that wait for a person.
     async fn waiting(&self, environment: &EnvironmentName) -> Result<Vec<(ReleaseId, WaitingRow)>, Fault>;
-    /// Writes down that a release waits no more.
-    async fn answered(&self, environment: &EnvironmentName, release: &ReleaseId) -> Result<(), Fault>;
+    /// Writes down who is about to answer what waits, as long as it is what was seen; tells whether it is.
+    async fn answer(
+        &self,
+        environment: &EnvironmentName,
+        release: &ReleaseId,
+        row: &WaitingRow,
+        by: &ReleaseId,
+    ) -> Result<bool, Fault>;
+    /// Writes down that a release waits no more for this answer; for any, if none is named.
+    async fn answered(
+        &self,
+        environment: &EnvironmentName,
+        release: &ReleaseId,
+        row: Option<&WaitingRow>,
+    ) -> Result<(), Fault>;
     /// Writes down since when a release waits for a lease.
     async fn waits(&self, release: &ReleaseId, since: Timestamp) -> Result<(), Fault>;
     /// Takes a lease that is still as it was seen, and returns its number; none if somebody else was quicker.
@@ -100,16 +115,12 @@ pub trait Book {
     ) -> Result<(), Fault>;
     /// Writes a move.
     async fn write(&self, release: &ReleaseId, wave: u32, ordinal: u32, row: &MoveRow) -> Result<(), Fault>;
+    /// Takes a move away that is none of the plan any more.
+    async fn forget(&self, key: &MoveKey) -> Result<(), Fault>;
     /// Reads the moves of a release.
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault>;
-    /// Writes down a verdict that came after that of the health test.
-    async fn decide(
-        &self,
-        key: &MoveKey,
-        verdict: Verdict,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<(), Fault>;
+    /// Writes down what an alarm says of a move after the health test.
+    async fn decide(&self, key: &MoveKey, heard: &Heard, now: Timestamp) -> Result<(), Fault>;
     /// Writes down what is undone.
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault>;
     /// Writes down that a release holds a service, and what it ran if nobody knew.

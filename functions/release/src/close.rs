@@ -1,11 +1,12 @@
 //! Closes a release: the outcome, what was verified, and the leases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Approval;
 use pipeline::fate::Fate;
+use pipeline::ids::ServiceName;
 use pipeline::payload::MoveKey;
 use pipeline::rows::{HeadRow, Hold, Known, MoveRow, Outcome, Quarantine, Undo, Verdict};
 use serde_json::Value;
@@ -27,25 +28,23 @@ impl<W: World, B: Book> Release<W, B> {
         let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
         let deployed: Vec<&MoveRow> =
             rows.iter().copied().filter(|row| Fate::of(row, head.undo) == Fate::Deployed).collect();
-        at_once(&deployed, async |row| self.trust(row, &head, &close, now).await).await?;
-        // After it: what was good for one service and bad for another is bad.
-        let bad = |row: &&MoveRow| row.touched.is_some() && row.verdict == Some(Verdict::Unhealthy);
-        let bad: Vec<&MoveRow> = rows.into_iter().filter(bad).collect();
-        at_once(&bad, async |row| self.distrust(row, &close, now).await).await?;
-        if head.policy.approval == Approval::Required {
-            self.book.answered(&head.environment, release).await?;
+        // Once: when it is closed its leases are free, and what it knows may be outdated.
+        if head.outcome.is_none() {
+            at_once(&deployed, async |row| self.trust(row, &head, &close, now).await).await?;
+            // After it: what was good for one service and bad for another is bad.
+            let bad: Vec<&MoveRow> = rows.iter().copied().filter(|row| is_bad(row)).collect();
+            at_once(&bad, async |row| self.distrust(row, &close, now).await).await?;
+            self.book.close(release, &closed).await?;
         }
-        self.book.close(release, &closed).await?;
-        self.free_all(&head, &close, now).await?;
-        if closed.outcome == Outcome::Deployed {
-            match self.promote(&head, release, &close.run.machine, &deployed).await {
-                Err(fault) if Fault::RETRIED.contains(&fault.name()) => return Err(fault),
-                // It is deployed all the same, and those who hear so hear this, too.
-                Err(fault) => {
-                    closed.because = format!("{}; what follows did not start: {fault}", closed.because)
-                }
-                Ok(()) => {}
-            }
+        if head.policy.approval == Approval::Required {
+            self.book.answered(&head.environment, release, None).await?;
+        }
+        self.free_all(&head, &rows, &close, now).await?;
+        if closed.outcome == Outcome::Deployed
+            && let Err(fault) = self.promote(&head, release, &close.run.machine, &deployed).await
+        {
+            // It is deployed all the same, and those who hear so hear this, too.
+            closed.because = format!("{}; what follows did not start: {fault}", closed.because);
         }
         Ok(closed)
     }
@@ -65,11 +64,26 @@ impl<W: World, B: Book> Release<W, B> {
         self.book.distrust(row, &Quarantine { release, since, reason }).await
     }
 
-    async fn free_all(&self, head: &HeadRow, close: &Close, now: Timestamp) -> Result<(), Fault> {
-        let free = async |service| self.book.free(&head.environment, service, &close.run, now).await;
-        at_once(&head.services, free).await?;
+    /// Frees the leases of all services that were ever meant: a plan may have become smaller.
+    async fn free_all(
+        &self,
+        head: &HeadRow,
+        rows: &[&MoveRow],
+        close: &Close,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let services: BTreeSet<&ServiceName> =
+            head.services.iter().chain(rows.iter().map(|row| &row.service)).collect();
+        let services: Vec<&ServiceName> = services.into_iter().collect();
+        at_once(&services, async |service| self.book.free(&head.environment, service, &close.run, now).await)
+            .await?;
         Ok(())
     }
+}
+
+/// Tells whether a move has shown that its image is bad; an alarm that others share has not.
+fn is_bad(row: &MoveRow) -> bool {
+    row.touched.is_some() && row.verdict == Some(Verdict::Unhealthy) && row.alarm.is_none()
 }
 
 /// Describes what a deployed move runs now.

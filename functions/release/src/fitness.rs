@@ -29,10 +29,11 @@ impl<W: World, B: Book> Release<W, B> {
             survey.moves.iter().map(|row| (row.repository.clone(), row.digest.clone())).collect();
         survey.refused.extend(self.missing(wanted, &survey.moves).await?);
         let images: Vec<ImageKey> = forward.into_iter().collect();
-        if !wanted.force {
+        // The way back needs no evidence: somebody asks for what ran here.
+        if !wanted.force && matches!(wanted.to, To::Images(_)) {
             let here = self.book.evidence(target.name, &images).await?;
             survey.refused.extend(images.iter().filter_map(|image| in_quarantine(image, &here)));
-            if let (Some(from), To::Images(_)) = (&target.environment.from, &wanted.to) {
+            if let Some(from) = &target.environment.from {
                 let there = self.book.evidence(from, &images).await?;
                 judge(&images, &there, from, target, wanted, survey);
             }

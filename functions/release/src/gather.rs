@@ -112,8 +112,7 @@ impl<W: World, B: Book> Release<W, B> {
         survey: &mut Survey,
     ) -> Result<Vec<Candidate>, Fault> {
         let Some(from) = &target.environment.from else { return Ok(candidates) };
-        let present =
-            |one: &Candidate| Some((one.repository.clone(), one.row.verified.as_ref()?.digest.clone()));
+        let present = |one: &Candidate| Some((one.repository.clone(), plan::verified(one)?.digest.clone()));
         let offered = |one: &Candidate| (one.repository.clone(), one.digest.clone());
         let images: Vec<ImageKey> =
             candidates.iter().flat_map(|one| present(one).into_iter().chain([offered(one)])).collect();
@@ -132,7 +131,7 @@ impl<W: World, B: Book> Release<W, B> {
 
     /// Adds what ECS and other releases say.
     async fn complete(&self, target: Target<'_>, candidates: &mut [Candidate]) -> Result<(), Fault> {
-        let unverified = candidates.iter().filter(|one| one.row.verified.is_none());
+        let unverified = candidates.iter().filter(|one| plan::verified(one).is_none());
         let unverified: Containers =
             unverified.map(|one| (one.service.name.clone(), one.containers.clone())).collect();
         if !unverified.is_empty() {

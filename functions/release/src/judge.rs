@@ -17,6 +17,17 @@ use crate::{Judge, Release};
 const LOOKS: i64 = 20;
 const PAUSE_SECONDS: i64 = 15;
 
+/// What an alarm makes of a move that was healthy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// What it counts as now.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
+    /// The alarm.
+    pub alarm: String,
+}
+
 impl<W: World, B: Book> Release<W, B> {
     /// Decides how the release goes on after a wave.
     pub(crate) async fn judge(&self, judge: Judge, now: Timestamp) -> Result<Judged, Fault> {
@@ -59,9 +70,9 @@ impl<W: World, B: Book> Release<W, B> {
         let states = self.world.alarms(&names).await?;
         let baked = left_to_bake(moves, wave, policy, now) <= 0;
         for (key, row) in moves.iter_mut().filter(|(_, row)| healthy(row)) {
-            if let Some((verdict, reason)) = heard(row, &states, baked) {
-                self.book.decide(key, verdict, &reason, now).await?;
-                (row.verdict, row.reason) = (Some(verdict), Some(reason));
+            if let Some(heard) = heard(row, &states, baked) {
+                self.book.decide(key, &heard, now).await?;
+                (row.verdict, row.reason) = (Some(heard.verdict), Some(heard.reason));
             }
         }
         Ok(())
@@ -71,13 +82,15 @@ impl<W: World, B: Book> Release<W, B> {
 /// Says what the alarms of a healthy move make of it, if they are not quiet.
 ///
 /// One that cannot tell is waited for as long as the wave bakes.
-fn heard(row: &MoveRow, states: &BTreeMap<String, Alarm>, baked: bool) -> Option<(Verdict, String)> {
+fn heard(row: &MoveRow, states: &BTreeMap<String, Alarm>, baked: bool) -> Option<Heard> {
     let is = |wanted: Option<Alarm>| row.alarms.iter().find(move |name| states.get(*name).copied() == wanted);
     if let Some(name) = is(Some(Alarm::Red)) {
-        return Some((Verdict::Unhealthy, format!("the alarm {name} went red after it was healthy")));
+        let reason = format!("the alarm {name} went red after it was healthy");
+        return Some(Heard { verdict: Verdict::Unhealthy, reason, alarm: name.clone() });
     }
     let silent = is(Some(Alarm::Unknown)).or_else(|| is(None)).filter(|_| baked)?;
-    Some((Verdict::Inconclusive, format!("the alarm {silent} cannot tell any more how it does")))
+    let reason = format!("the alarm {silent} cannot tell any more how it does");
+    Some(Heard { verdict: Verdict::Inconclusive, reason, alarm: silent.clone() })
 }
 
 /// Decides by the worst that happened: in the wave, or since to a move of a wave before it.
@@ -208,7 +221,7 @@ mod tests {
         let row = MoveRow { alarms: vec!["a".to_owned(), "b".to_owned()], ..seen(Verdict::Healthy) };
         let heard = |a: Option<Alarm>, b: Option<Alarm>, baked: bool| {
             let states = [("a", a), ("b", b)].into_iter().filter_map(|(name, s)| Some((name.to_owned(), s?)));
-            heard(&row, &states.collect(), baked).map(|(verdict, _)| verdict)
+            heard(&row, &states.collect(), baked).map(|heard| heard.verdict)
         };
         use Alarm::{Ok, Red, Unknown};
         for baked in [false, true] {

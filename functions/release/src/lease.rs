@@ -6,6 +6,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Approval;
 use pipeline::ids::{ReleaseId, Repository, ServiceName};
+use pipeline::payload::MoveKey;
 use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow};
 
 use crate::answer::{Leased, Leasing};
@@ -119,7 +120,8 @@ impl<W: World, B: Book> Release<W, B> {
             return Ok(Leased::nothing(Leasing::Refused, why, 0));
         }
         let seen = self.look(target, Some(&head.services)).await?;
-        let survey = self.survey(seen, target, &wanted).await?;
+        let mut survey = self.survey(seen, target, &wanted).await?;
+        self.check_alarms(&mut survey).await?;
         match survey.way(target, &wanted) {
             Way::Go => {}
             Way::Refused(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),
@@ -154,7 +156,7 @@ impl<W: World, B: Book> Release<W, B> {
     ) -> Result<Option<Leased>, Fault> {
         let proposals: Vec<PlanRow> = moves.iter().map(plan::proposal).collect();
         let hash = plan::hash(&proposals);
-        if hash == head.plan {
+        if head.asked.as_ref() == Some(&hash) {
             return Ok(None);
         }
         self.propose(target, &proposals).await?;
@@ -162,6 +164,18 @@ impl<W: World, B: Book> Release<W, B> {
         self.book.replan(target.release, &hash, &kept).await?;
         let why = "the plan changed while it waited".to_owned();
         Ok(Some(Leased::nothing(Leasing::AskApproval, why, 0)))
+    }
+
+    /// Takes away what an earlier call wrote, of a plan that was larger: it would count as moves that never began.
+    async fn forget_all_but(&self, release: &ReleaseId, counts: &[u32]) -> Result<(), Fault> {
+        let written = self.book.moves(release).await?;
+        let is_of_the_plan = |key: &MoveKey| {
+            let (wave, n) = key.order();
+            counts.get(wave as usize).is_some_and(|count| n < *count)
+        };
+        let stale: Vec<_> = written.into_iter().filter(|(key, _)| !is_of_the_plan(key)).collect();
+        at_once(&stale, async |(key, _)| self.book.forget(key).await).await?;
+        Ok(())
     }
 
     /// Writes the moves, numbered without gaps; returns how many each wave has, and how many repositories there are.
@@ -187,6 +201,7 @@ impl<W: World, B: Book> Release<W, B> {
             }
             counts.push(count);
         }
+        self.forget_all_but(&run.release, &counts).await?;
         at_once(&numbered, async |(wave, n, one)| {
             self.book.write(&run.release, *wave, *n, one).await?;
             // What a release has verified was kept when it was registered.

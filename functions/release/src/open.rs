@@ -12,7 +12,7 @@ use crate::book::Book;
 use crate::case::Case;
 use crate::plan::{self, To, Wanted};
 use crate::request::Mode;
-use crate::survey::{Survey, Target, Way};
+use crate::survey::{Survey, Target, Way, unknown_service};
 use crate::trigger::{self, Trigger};
 use crate::world::{Source, World};
 use crate::{Open, Release, Run, at_once, preview};
@@ -59,9 +59,17 @@ impl<W: World, B: Book> Release<W, B> {
         if let Some(why) = frozen.clone().filter(|_| mode != Mode::Plan) {
             return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
         }
-        let seen = self.look(target, None).await?;
+        // A plan tells of the others, too, and so does a name that the cluster does not have.
+        let named = asks.services().filter(|_| mode != Mode::Plan);
+        let mut seen = self.look(target, named).await?;
+        if named.is_some_and(|named| seen.early.is_none() && seen.services.len() < named.len()) {
+            seen = self.look(target, None).await?;
+        }
         if let Some((seconds, why)) = seen.early {
             return Ok(waiting(target, seconds, why));
+        }
+        if let Some(why) = unknown_service(&seen.services, asks.services(), &environment.cluster) {
+            return Ok(Opened::refused(mode, &name, why));
         }
         let wanted = match self.resolve(asks, target).await? {
             Ok(wanted) => wanted,
@@ -118,6 +126,7 @@ impl<W: World, B: Book> Release<W, B> {
             opened: target.now,
             waits: None,
             plan: plan::hash(&proposals),
+            asked: None,
             services: moves.iter().map(|one| one.service.clone()).collect(),
             undo: None,
             outcome: None,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::environment::{Environment, OnFailure};
 use pipeline::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName};
-use pipeline::rows::{MoveRow, OrderKey, PlanRow, RestorePoint, ServiceRow};
+use pipeline::rows::{Known, MoveRow, OrderKey, PlanRow, RestorePoint, ServiceRow};
 use pipeline::service::{Deployment, Rollout};
 use sha2::{Digest as _, Sha256};
 
@@ -121,6 +121,14 @@ pub fn decide(
 ) -> Decision {
     let service = &candidate.service;
     let refused = |why: String| Decision::Refused(format!("{}: {why}", service.name));
+    // What has nowhere to go need not be fit to go.
+    let there = verified(candidate).is_some_and(|known| {
+        let runs = service.primary().is_some_and(|one| one.task_definition == known.task_definition);
+        runs && at_rest(service) && known.digest == candidate.digest
+    });
+    if there && !wanted.force {
+        return Decision::There;
+    }
     if let Some(why) = unfit(candidate) {
         return refused(why);
     }
@@ -148,6 +156,11 @@ pub fn decide(
         return Decision::There;
     }
     Decision::Move(Box::new(row(candidate, wanted, name, environment, primary, restore)))
+}
+
+/// Returns what was verified of the image that is to change: a service may run images of several repositories.
+pub fn verified(candidate: &Candidate) -> Option<&Known> {
+    candidate.row.verified.as_ref().filter(|known| known.repository == candidate.repository)
 }
 
 /// Tells why a service could not be moved now, whatever the image.
@@ -210,6 +223,7 @@ fn row(
         verdict: None,
         reason: None,
         decided: None,
+        alarm: None,
         bundle: None,
         failure: None,
         undo_revision: None,
@@ -249,14 +263,16 @@ fn settled(service: &Service) -> Result<&Deployment, String> {
 
 /// Returns the last verified digest; for a service that nobody verified yet, what it runs: its baseline.
 fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestorePoint, String> {
-    if let Some(verified) = &candidate.row.verified {
+    if let Some(verified) = verified(candidate) {
+        let previous = candidate.row.previous.as_ref();
+        let previous = previous.filter(|known| known.repository == candidate.repository);
         return Ok(RestorePoint {
             digest: verified.digest.clone(),
             task_definition: verified.task_definition.clone(),
             task_definition_json: None,
             commit: verified.commit.clone(),
             release: verified.release.clone(),
-            before: candidate.row.previous.as_ref().map(|known| known.digest.clone()),
+            before: previous.map(|known| known.digest.clone()),
         });
     }
     let mut seen = candidate.running.seen.iter();

@@ -16,10 +16,11 @@ impl<W: World, B: Book> Release<W, B> {
     /// Answers what would happen.  A plan is never refused: what would refuse the release is the first to be told.
     pub(crate) async fn preview(
         &self,
-        survey: Survey,
+        mut survey: Survey,
         target: Target<'_>,
         wanted: &Wanted,
     ) -> Result<Opened, Fault> {
+        self.check_alarms(&mut survey).await?;
         let mut found = survey.refused.clone();
         found.extend(findings::of(&survey, target.environment, self.world.roles()));
         found.extend(self.endangered(wanted, &survey.moves).await?);

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Release;
 use crate::book::{Book, ImageKey};
-use crate::plan::{Candidate, To, Wanted};
+use crate::plan::{self, Candidate, To, Wanted};
 use crate::world::World;
 
 /// The longest name of an execution.
@@ -116,7 +116,7 @@ pub(crate) fn older(
     offered: Option<&Evidence>,
     present: Option<&Evidence>,
 ) -> Option<String> {
-    let known = candidate.row.verified.as_ref().filter(|known| known.release.is_some())?;
+    let known = plan::verified(candidate).filter(|known| known.release.is_some())?;
     if known.digest == candidate.digest {
         return None;
     }

@@ -18,6 +18,9 @@ use crate::world::{Service, World};
 /// How long ECS needs until it answers as many questions as one look asks.
 const BREATH_SECONDS: i64 = 2;
 
+/// How many reasons a refusal gives.
+const REASONS: usize = 20;
+
 /// The environment that a release moves, and its place among the releases.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
@@ -78,7 +81,7 @@ impl Survey {
     pub fn way(&self, target: Target<'_>, wanted: &Wanted) -> Way {
         let (cluster, words) = (&target.environment.cluster, wanted.to.words());
         if !self.refused.is_empty() {
-            return Way::Refused(self.refused.join("; "));
+            return Way::Refused(some_of(&self.refused));
         }
         if let Some((seconds, why)) = &self.early {
             return Way::Early(*seconds, why.clone());
@@ -123,10 +126,6 @@ impl<W: World, B: Book> Release<W, B> {
         if survey.early.is_some() {
             return Ok(survey);
         }
-        if let Some(why) = unknown_service(&survey.services, wanted, &environment.cluster) {
-            survey.refused.push(why);
-            return Ok(survey);
-        }
         for candidate in self.candidates(target, wanted, &mut survey).await? {
             let service = &candidate.service.name;
             survey.seconds.extend(candidate.row.seconds.map(|seconds| (service.clone(), seconds)));
@@ -145,7 +144,6 @@ impl<W: World, B: Book> Release<W, B> {
         }
         if !survey.moves.is_empty() {
             self.check_images(target, wanted, &mut survey).await?;
-            self.check_alarms(&mut survey).await?;
         }
         Ok(survey)
     }
@@ -160,6 +158,15 @@ impl<W: World, B: Book> Release<W, B> {
         Ok(frozen.map(|FrozenRow { by, because, since, .. }| {
             format!("{name} is frozen since {since} by {by} ({because}): expected a resume")
         }))
+    }
+}
+
+/// Says the first few reasons, and counts the others: a cause has a size.
+fn some_of(reasons: &[String]) -> String {
+    let said = reasons.get(..REASONS).unwrap_or(reasons).join("; ");
+    match reasons.len().saturating_sub(REASONS) {
+        0 => said,
+        more => format!("{said}; and {more} more"),
     }
 }
 
@@ -181,9 +188,13 @@ fn nothing(wanted: &Wanted, cluster: &str) -> String {
 }
 
 /// Names a service that was asked for and that the cluster does not have.
-fn unknown_service(services: &[Service], wanted: &Wanted, cluster: &str) -> Option<String> {
+pub(crate) fn unknown_service(
+    services: &[Service],
+    named: Option<&[ServiceName]>,
+    cluster: &str,
+) -> Option<String> {
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
-    let unknown = wanted.services.iter().flatten().find(|named| !names.contains(&named.as_str()))?;
+    let unknown = named.into_iter().flatten().find(|named| !names.contains(&named.as_str()))?;
     let meant =
         nearest(unknown.as_str(), names.iter().copied()).map(|name| format!("; did you mean {name:?}?"));
     Some(format!("{cluster} has no service {:?}{}", unknown.as_str(), meant.unwrap_or_default()))

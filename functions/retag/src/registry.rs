@@ -8,7 +8,7 @@ use aws_sdk_ecr::types::{Image, ImageIdentifier};
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, Registry, ReleaseId, Repository};
-use pipeline::image::MEDIA_TYPES;
+use pipeline::image::{MEDIA_TYPES, PER_CALL};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{HeadRow, MoveRow, RepositoryRow, Undo, WriteRow};
@@ -18,9 +18,6 @@ use serde_json::json;
 use crate::RestoreKey;
 use crate::manifest::Manifest;
 use crate::tags::Tagging;
-
-/// How many images ECR returns in one call.
-const IMAGES_PER_CALL: usize = 100;
 
 /// How long a written tag is remembered; events are delivered within a day or not at all.
 const REMEMBERED_SECONDS: i64 = 7 * 24 * 3600;
@@ -143,7 +140,7 @@ impl Port for Aws {
         let by_tag = |tagging: &Tagging| ImageIdentifier::builder().image_tag(&tagging.tag).build();
         let ids: Vec<_> = digests.into_iter().map(by_digest).chain(wanted.iter().map(by_tag)).collect();
         let mut seen = Seen::default();
-        for ids in ids.chunks(IMAGES_PER_CALL) {
+        for ids in ids.chunks(PER_CALL) {
             let call = self.ecr.batch_get_image().registry_id(place.registry.as_str());
             let call = call.repository_name(place.repository.as_str()).set_image_ids(Some(ids.to_vec()));
             // With fewer types ECR would convert a manifest read by tag, and its digest would be another.

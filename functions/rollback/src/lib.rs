@@ -73,7 +73,11 @@ impl<P: Port> Rollback<P> {
             return Ok(Response::Nothing { nothing });
         }
         match request {
-            Request::Slot(_) => Ok(Response::Drawn { start_at: self.port.slot(now).await? }),
+            Request::Slot(_) => {
+                // What a release has verified is pinned and active; what was only adopted may name a tag.
+                let registers = row.restore.as_ref().is_some_and(|restore| restore.release.is_none());
+                Ok(Response::Drawn { start_at: self.port.slot(registers, now).await? })
+            }
             Request::Back(key) => self.back(&key, row, now).await,
         }
     }

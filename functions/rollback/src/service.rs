@@ -31,8 +31,8 @@ pub trait Port {
         row: &MoveRow,
         restore: &RestorePoint,
     ) -> Result<TaskDefinitionArn, Fault>;
-    /// Draws a slot in the pace of the account.
-    async fn slot(&self, now: Timestamp) -> Result<Timestamp, Fault>;
+    /// Draws a slot in the pace of the account: for an update, and perhaps for a registration before it.
+    async fn slot(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault>;
     /// Reads the deployments of the service.
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault>;
     /// Points the service at a revision.
@@ -100,8 +100,12 @@ impl Port for Aws {
         Ok(recorded.register(copy).await?.0)
     }
 
-    async fn slot(&self, now: Timestamp) -> Result<Timestamp, Fault> {
-        pace::UPDATE.draw(&self.ledger, 1, now).await
+    async fn slot(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault> {
+        let update = pace::UPDATE.draw(&self.ledger, 1, now).await?;
+        match registers {
+            true => Ok(update.max(pace::REGISTER.draw(&self.ledger, 1, now).await?)),
+            false => Ok(update),
+        }
     }
 
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault> {

@@ -41,8 +41,8 @@ impl Port for Bad {
     async fn register(&self, _: &MoveKey, _: &MoveRow, _: &RestorePoint) -> Result<TaskDefinitionArn, Fault> {
         Ok(revision(10))
     }
-    async fn slot(&self, now: Timestamp) -> Result<Timestamp, Fault> {
-        Ok(now)
+    async fn slot(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault> {
+        Ok(now.plus_seconds(registers.into()))
     }
     async fn deployments(&self, _: &MoveRow) -> Result<Vec<Deployment>, Fault> {
         let id = DeploymentId::parse("ecs-svc/2")?;

@@ -6,10 +6,10 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::{Key, Ledger};
-use pipeline::payload::MoveKey;
+use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
     EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, PlanRow,
-    Quarantine, ServiceRow, Undo, Verdict, WaitingRow, WriteRow,
+    Quarantine, ServiceRow, Undo, WaitingRow, WriteRow,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::{Book, ImageKey};
 use crate::Run;
 use crate::answer::Closed;
+use crate::judge::Heard;
 
 /// Up to how many services are read by their keys; of more, all of the environment are read.
 const FEW_SERVICES: usize = 100;
@@ -49,8 +50,11 @@ impl Book for Ledger {
         let key = |(repository, digest): &ImageKey| Key::evidence(repository, digest, environment);
         let keys: Vec<Key> = images.iter().map(key).collect();
         let mut rows = self.get_all(&keys).await?;
-        let found = images.iter().filter_map(|image| Some((image.clone(), rows.remove(&key(image))?)));
-        Ok(found.collect())
+        let mut found = BTreeMap::new();
+        for image in images {
+            found.extend(rows.remove(&key(image)).map(|row| (image.clone(), row)));
+        }
+        Ok(found)
     }
 
     async fn frozen(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
@@ -112,7 +116,8 @@ impl Book for Ledger {
     }
 
     async fn replan(&self, release: &ReleaseId, plan: &str, services: &[ServiceName]) -> Result<(), Fault> {
-        self.set_head(release, json!({"plan": plan, "services": services})).await
+        // What it waited for before says nothing of how long it will wait for its leases then.
+        self.set_head(release, json!({"plan": plan, "services": services, "waits": null})).await
     }
 
     async fn wait(
@@ -120,7 +125,9 @@ impl Book for Ledger {
         environment: &EnvironmentName,
         release: &ReleaseId,
         row: &WaitingRow,
+        plan: &str,
     ) -> Result<(), Fault> {
+        self.set_head(release, json!({"asked": plan})).await?;
         self.put(&Key::waiting(environment, release), row).await
     }
 
@@ -130,8 +137,26 @@ impl Book for Ledger {
         named.collect()
     }
 
-    async fn answered(&self, environment: &EnvironmentName, release: &ReleaseId) -> Result<(), Fault> {
-        self.delete(&Key::waiting(environment, release)).await
+    async fn answer(
+        &self,
+        environment: &EnvironmentName,
+        release: &ReleaseId,
+        row: &WaitingRow,
+        by: &ReleaseId,
+    ) -> Result<bool, Fault> {
+        let same = ("#token = :token", json!({"token": row.token}));
+        let key = Key::waiting(environment, release);
+        self.set(&key, json!({"answeredBy": by, "token": row.token}), Some(same)).await
+    }
+
+    async fn answered(
+        &self,
+        environment: &EnvironmentName,
+        release: &ReleaseId,
+        row: Option<&WaitingRow>,
+    ) -> Result<(), Fault> {
+        let token = row.map(|row| ("token", row.token.as_str()));
+        self.delete(&Key::waiting(environment, release), token).await
     }
 
     async fn waits(&self, release: &ReleaseId, since: Timestamp) -> Result<(), Fault> {
@@ -172,18 +197,20 @@ impl Book for Ledger {
         self.put(&Key::a_move(release, wave, ordinal), row).await
     }
 
+    async fn forget(&self, key: &MoveKey) -> Result<(), Fault> {
+        match key.which {
+            MoveRef::Ordinal(n) => self.delete(&Key::a_move(&key.release, key.wave, n), None).await,
+            MoveRef::Inline(_) => Ok(()),
+        }
+    }
+
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
         Ledger::moves(self, release).await
     }
 
-    async fn decide(
-        &self,
-        key: &MoveKey,
-        verdict: Verdict,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        self.note(key, json!({"verdict": verdict, "reason": reason, "decided": now})).await
+    async fn decide(&self, key: &MoveKey, heard: &Heard, now: Timestamp) -> Result<(), Fault> {
+        let Heard { verdict, reason, alarm } = heard;
+        self.note(key, json!({"verdict": verdict, "reason": reason, "alarm": alarm, "decided": now})).await
     }
 
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault> {
@@ -226,6 +253,11 @@ impl Book for Ledger {
         let evidence = Evidence { release: release.clone(), since: known.since, commit };
         let key = Key::evidence(&row.repository, &row.digest, &row.environment);
         self.set(&key, json!({"verified": evidence, "quarantine": null}), None).await?;
+        if let Some(hold) = hold {
+            // What somebody has rolled back from proves nothing any more to the environments that follow.
+            let key = Key::evidence(&row.repository, &hold.digest, &row.environment);
+            self.set(&key, json!({"verified": null}), None).await?;
+        }
         Ok(())
     }
 

@@ -16,8 +16,17 @@ async fn the_samples_are_answered_as_their_golden_files_say() {
                 let row = ServiceRow { previous: Some(known('c')), ..ServiceRow::default() };
                 release.book.know("dev", "users", row);
             }
-            "request-rollback-of-a-dead-release" => release.book.moves.borrow_mut().push(dead_move()),
-            "request-approve" | "request-reject" => waiting(&release.book, "token"),
+            "request-rollback-of-a-dead-release" => {
+                waiting(&release.book, "token");
+                release.book.waiting.take();
+                if let Some(head) = release.book.head.borrow_mut().as_mut() {
+                    head.environment = pipeline::ids::EnvironmentName::parse("dev")?;
+                }
+                release.book.moves.borrow_mut().push(dead_move());
+            }
+            "request-approve" | "request-reject" | "refused-rollback-of-another-environment" => {
+                waiting(&release.book, "token")
+            }
             "refused-approve-too-late" => waiting(&release.book, "stale"),
             _ if case.contains("promotion") => with_dev(&release.book),
             _ => {}

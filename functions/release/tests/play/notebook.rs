@@ -9,11 +9,12 @@ use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
     Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, PlanRow, Quarantine,
-    RestorePoint, ServiceRow, Undo, Verdict, WaitingRow, WriteRow,
+    RestorePoint, ServiceRow, Undo, WaitingRow, WriteRow,
 };
 use release::Run;
 use release::answer::Closed;
 use release::book::{Book, ImageKey};
+use release::judge::Heard;
 
 use crate::shop::{arn, digest};
 
@@ -143,14 +144,39 @@ impl Book for Notebook {
         let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
         Notebook::write(self, format!("replan {}", names.join(" ")))
     }
-    async fn wait(&self, _: &EnvironmentName, by: &ReleaseId, row: &WaitingRow) -> Result<(), Fault> {
+    async fn wait(
+        &self,
+        _: &EnvironmentName,
+        by: &ReleaseId,
+        row: &WaitingRow,
+        plan: &str,
+    ) -> Result<(), Fault> {
+        if let Some(head) = self.head.borrow_mut().as_mut() {
+            head.asked = Some(plan.to_owned());
+        }
         self.waiting.borrow_mut().push((by.clone(), row.clone()));
         self.write("wait")
     }
     async fn waiting(&self, _: &EnvironmentName) -> Result<Vec<(ReleaseId, WaitingRow)>, Fault> {
         Ok(self.waiting.borrow().clone())
     }
-    async fn answered(&self, _: &EnvironmentName, by: &ReleaseId) -> Result<(), Fault> {
+    async fn answer(
+        &self,
+        _: &EnvironmentName,
+        of: &ReleaseId,
+        row: &WaitingRow,
+        by: &ReleaseId,
+    ) -> Result<bool, Fault> {
+        let mut waiting = self.waiting.borrow_mut();
+        let seen = waiting.iter_mut().find(|(waiting, now)| waiting == of && now.token == row.token);
+        Ok(seen.map(|(_, row)| row.answered_by = Some(by.clone())).is_some())
+    }
+    async fn answered(
+        &self,
+        _: &EnvironmentName,
+        by: &ReleaseId,
+        _: Option<&WaitingRow>,
+    ) -> Result<(), Fault> {
         self.waiting.borrow_mut().retain(|(waiting, _)| waiting != by);
         self.write("answered")
     }
@@ -178,14 +204,20 @@ impl Book for Notebook {
         self.write("free")
     }
     async fn write(&self, release: &ReleaseId, wave: u32, n: u32, row: &MoveRow) -> Result<(), Fault> {
-        self.moves.borrow_mut().push((MoveKey::new(release.clone(), wave, n), row.clone()));
+        let key = MoveKey::new(release.clone(), wave, n);
+        self.moves.borrow_mut().retain(|(known, _)| *known != key);
+        self.moves.borrow_mut().push((key, row.clone()));
         Notebook::write(self, "move")
     }
     async fn moves(&self, _: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
         Ok(self.moves.borrow().clone())
     }
-    async fn decide(&self, _: &MoveKey, verdict: Verdict, why: &str, _: Timestamp) -> Result<(), Fault> {
-        Notebook::write(self, format!("{verdict:?}: {why}"))
+    async fn decide(&self, _: &MoveKey, heard: &Heard, _: Timestamp) -> Result<(), Fault> {
+        Notebook::write(self, format!("{:?}: {}", heard.verdict, heard.reason))
+    }
+    async fn forget(&self, key: &MoveKey) -> Result<(), Fault> {
+        self.moves.borrow_mut().retain(|(known, _)| known != key);
+        self.write("forget")
     }
     async fn undo(&self, _: &ReleaseId, undo: Undo) -> Result<(), Fault> {
         if let Some(head) = self.head.borrow_mut().as_mut() {
@@ -198,6 +230,9 @@ impl Book for Notebook {
         Notebook::write(self, format!("verified {} {}{hold}", row.service, known.digest.short()))
     }
     async fn close(&self, _: &ReleaseId, closed: &Closed) -> Result<(), Fault> {
+        if let Some(head) = self.head.borrow_mut().as_mut() {
+            head.outcome = Some(closed.outcome);
+        }
         Notebook::write(self, format!("close {:?}", closed.outcome))
     }
 }

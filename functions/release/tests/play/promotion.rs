@@ -1,15 +1,16 @@
 //! The way from one environment to the next, and the answer of a person, against a shop in memory.
 
 use pipeline::clock::Timestamp;
-use pipeline::ids::ReleaseId;
+use pipeline::ids::{EnvironmentName, ReleaseId, Repository};
 use pipeline::rows::{Known, ServiceRow, Verdict, WaitingRow};
 use release::Release;
+use release::book::Book;
 use release::world::Alarm;
 use serde_json::{Value, json};
 
 use crate::notebook::{Notebook, known};
 use crate::run::ask;
-use crate::shop::{Shop, digest};
+use crate::shop::{Shop, arn, digest};
 
 /// Lets dev have verified an image of users.
 pub fn with_dev(book: &Notebook) {
@@ -19,7 +20,7 @@ pub fn with_dev(book: &Notebook) {
 
 /// Lets the release `r1` of careful wait for a person.
 pub fn waiting(book: &Notebook, token: &str) {
-    let row = WaitingRow { token: token.to_owned(), since: Timestamp::from_millis(0) };
+    let row = WaitingRow { token: token.to_owned(), since: Timestamp::from_millis(0), answered_by: None };
     book.waiting.borrow_mut().push((ReleaseId::parse("r1").unwrap(), row));
     let head = json!({
         "environment": "careful", "policy": {"cluster": "mall", "tag": "careful"}, "request": {},
@@ -27,6 +28,10 @@ pub fn waiting(book: &Notebook, token: &str) {
         "undo": null, "outcome": null
     });
     *book.head.borrow_mut() = Some(serde_json::from_value(head).unwrap());
+}
+
+fn cart() -> Repository {
+    Repository::parse("shop/cart").unwrap()
 }
 
 fn release() -> Release<Shop, Notebook> {
@@ -86,16 +91,56 @@ async fn a_newer_release_takes_its_services_out_of_a_plan_that_waits() {
 }
 
 #[tokio::test]
-async fn a_plan_that_changed_since_a_person_agreed_is_asked_again() {
+async fn a_plan_that_changed_since_a_person_was_asked_is_asked_again() {
     let release = release();
     open(&release, json!({"environment": "careful"})).await;
-    release.book.head.borrow_mut().as_mut().unwrap().plan = "another".to_owned();
+    ask(&release, "ask", json!({"token": "t1"}), "2026-11-23T10:00:11Z").await;
+    release.book.head.borrow_mut().as_mut().unwrap().asked = Some("another".to_owned());
     release.book.written.take();
-    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
-    assert_eq!(leased["next"], "AskApproval");
-    assert_eq!(release.book.written.take(), ["take", "propose users", "replan users", "free"]);
-    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:12Z").await;
+    // However often it is tried: only a question makes a plan one that was asked about.
+    for _ in 0..2 {
+        let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:12Z").await;
+        assert_eq!(leased["next"], "AskApproval");
+        assert_eq!(release.book.written.take(), ["take", "propose users", "replan users", "free"]);
+    }
+    ask(&release, "ask", json!({"token": "t2"}), "2026-11-23T10:00:13Z").await;
+    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:14Z").await;
     assert_eq!(leased["next"], "Wave");
+}
+
+#[tokio::test]
+async fn an_answer_to_an_older_question_answers_no_newer_one() {
+    let release = release();
+    waiting(&release.book, "token");
+    let approve = json!({"input": {"environment": "careful", "mode": "approve", "release": "r1"}});
+    let (_, seen) = release.book.waiting.borrow()[0].clone();
+    release.book.waiting.borrow_mut()[0].1.token = "newer".to_owned();
+    let by = ReleaseId::parse("r2").unwrap();
+    let careful = EnvironmentName::parse("careful").unwrap();
+    assert_eq!(release.book.answer(&careful, &by, &seen, &by).await, Ok(false));
+    // A call whose answer was lost comes again: its own answer was taken.
+    release.book.waiting.borrow_mut()[0].1.token = "stale".to_owned();
+    release.book.waiting.borrow_mut()[0].1.answered_by = Some(ReleaseId::parse("r1").unwrap());
+    assert_eq!(ask(&release, "open", approve, "2026-11-23T10:00:10Z").await["next"], "Answered");
+}
+
+#[tokio::test]
+async fn a_service_that_is_there_already_does_not_hold_up_the_others_that_are_named() {
+    let release = release();
+    let there = Known { repository: cart(), task_definition: arn("cart"), ..known('b') };
+    release.book.know("mall", "cart", ServiceRow { verified: Some(there), ..ServiceRow::default() });
+    let images = json!({"shop/users": digest('b'), "shop/cart": digest('b')});
+    let input = json!({"environment": "mall", "services": ["users", "cart"], "images": images});
+    let opened = open(&release, input).await;
+    assert_eq!((&opened["next"], &opened["plan"][0]["service"]), (&json!("TakeLeases"), &json!("users")));
+    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
+    assert_eq!(leased["next"], "Wave");
+    // What an earlier call wrote of a larger plan would count as moves that never began.
+    let stale = release.book.moves.borrow()[0].clone();
+    let key = pipeline::payload::MoveKey::new(ReleaseId::parse("r1").unwrap(), 0, 1);
+    release.book.moves.borrow_mut().push((key, stale.1));
+    ask(&release, "lease", json!({}), "2026-11-23T10:00:12Z").await;
+    assert_eq!(release.book.moves.borrow().len(), 1);
 }
 
 #[tokio::test]
@@ -109,6 +154,9 @@ async fn a_deployed_release_starts_what_follows_and_nothing_else_does() {
             let row = &mut release.book.moves.borrow_mut()[0].1;
             row.touched = Some(Timestamp::from_millis(0));
             row.verdict = Some(verdict);
+        }
+        if let Some(head) = release.book.head.borrow_mut().as_mut() {
+            head.outcome = None;
         }
         ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
         let done = release.world.done.take();
@@ -141,5 +189,8 @@ async fn an_alarm_that_goes_red_while_a_wave_bakes_undoes_it() {
     release.world.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm::Red);
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:50Z").await;
     assert_eq!(judged["next"], "Undo");
+    // Others may share the alarm: it says little of this image.
+    ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
+    assert!(!release.book.written.take().iter().any(|word| word.starts_with("distrust")));
     assert_eq!(judged["because"], "users: the alarm mall-5xx went red after it was healthy");
 }

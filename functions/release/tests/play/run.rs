@@ -51,6 +51,9 @@ async fn a_good_release_is_written_down_baked_and_closed() {
     let closed = ask(&release, "close", json!({"outcome": "", "because": ""}), "2026-11-23T10:01:31Z").await;
     assert_eq!((&closed["outcome"], &closed["fates"]), (&json!("Deployed"), &json!({"deployed": 1})));
     assert_eq!(release.book.written.take(), ["verified users bbbbbbbbbbbb", "close Deployed", "free"]);
+    // Once more, as if its answer were lost: what it knows may be outdated by now.
+    ask(&release, "close", json!({"outcome": "", "because": ""}), "2026-11-23T10:05:00Z").await;
+    assert_eq!(release.book.written.take(), ["free"]);
 }
 
 #[tokio::test]

@@ -54,6 +54,26 @@ pub struct Shop {
     pub unread: RefCell<usize>,
 }
 
+impl Shop {
+    fn all(&self, cluster: &str) -> Seen {
+        let unread = self.unread.replace_with(|left| left.saturating_sub(1));
+        if unread > 0 {
+            return Seen { services: Vec::new(), unread };
+        }
+        if cluster == "mall" {
+            let services = ["cart", "checkout", "users"].map(|name| service(name, "ROLLING")).to_vec();
+            return Seen { services, unread };
+        }
+        let mut services =
+            ["users", "legacy", "idle", "busy", "split", "newer"].map(|name| service(name, "ROLLING"));
+        let [_, legacy, idle, busy, ..] = &mut services;
+        legacy.controller = "CODE_DEPLOY".to_owned();
+        idle.desired = 0;
+        busy.deployments.iter_mut().for_each(|one| one.rollout = Rollout::InProgress);
+        Seen { services: services.into_iter().chain([service("orders", "BLUE_GREEN")]).collect(), unread }
+    }
+}
+
 impl World for Shop {
     async fn environments(&self) -> Result<Environments, Fault> {
         let documents = json!({
@@ -69,22 +89,10 @@ impl World for Shop {
         });
         Ok(serde_json::from_value(documents).unwrap())
     }
-    async fn services(&self, cluster: &str, _: Option<&[ServiceName]>) -> Result<Seen, Fault> {
-        let unread = self.unread.replace_with(|left| left.saturating_sub(1));
-        if unread > 0 {
-            return Ok(Seen { services: Vec::new(), unread });
-        }
-        if cluster == "mall" {
-            let services = ["cart", "checkout", "users"].map(|name| service(name, "ROLLING")).to_vec();
-            return Ok(Seen { services, unread });
-        }
-        let mut services =
-            ["users", "legacy", "idle", "busy", "split", "newer"].map(|name| service(name, "ROLLING"));
-        let [_, legacy, idle, busy, ..] = &mut services;
-        legacy.controller = "CODE_DEPLOY".to_owned();
-        idle.desired = 0;
-        busy.deployments.iter_mut().for_each(|one| one.rollout = Rollout::InProgress);
-        Ok(Seen { services: services.into_iter().chain([service("orders", "BLUE_GREEN")]).collect(), unread })
+    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<Seen, Fault> {
+        let all = self.all(cluster);
+        let asked = |service: &Service| named.is_none_or(|named| named.contains(&service.name));
+        Ok(Seen { services: all.services.into_iter().filter(asked).collect(), ..all })
     }
     async fn running(&self, _: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault> {
         let other = |name: &ServiceName| if name.as_str() == "split" { 'c' } else { 'a' };

@@ -59,10 +59,13 @@ impl Images {
         if let Some(known) = known {
             return known;
         }
-        let commit = self.read_commit(from, digest).await.unwrap_or_else(|fault| {
-            tracing::warn!(fault = fault.name(), "the commit of {digest} is not known: {fault}");
-            None
-        });
+        let commit = match self.read_commit(from, digest).await {
+            Ok(commit) => commit,
+            Err(fault) => {
+                tracing::warn!(fault = fault.name(), "the commit of {digest} is not known: {fault}");
+                return None;
+            }
+        };
         // It goes into messages and tables: nothing but a word.
         let commit = commit.filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()));
         let commit: Option<String> = commit.map(|text| text.chars().take(LONGEST_COMMIT).collect());
@@ -104,14 +107,18 @@ impl Images {
             Image::Digest(digest) => ImageIdentifier::builder().image_digest(digest.as_str()).build(),
             Image::Tag(tag) => ImageIdentifier::builder().image_tag(tag.as_str()).build(),
         });
-        let call = self.ecr.batch_get_image().registry_id(from.registry.as_str());
-        let call = call.repository_name(from.repository.as_str()).set_image_ids(Some(ids.collect()));
-        let call =
-            call.set_accepted_media_types(Some(pipeline::image::MEDIA_TYPES.map(str::to_owned).to_vec()));
-        match call.send().await {
-            Ok(answer) => Ok(answer.images.unwrap_or_default()),
-            Err(error) => Err(fault_of(&format!("look for images in {}", from.repository), &error)),
+        let (ids, mut found) = (ids.collect::<Vec<_>>(), Vec::new());
+        for ids in ids.chunks(pipeline::image::PER_CALL) {
+            let call = self.ecr.batch_get_image().registry_id(from.registry.as_str());
+            let call = call.repository_name(from.repository.as_str()).set_image_ids(Some(ids.to_vec()));
+            let call =
+                call.set_accepted_media_types(Some(pipeline::image::MEDIA_TYPES.map(str::to_owned).to_vec()));
+            let answer = call.send().await;
+            let answer = answer
+                .map_err(|error| fault_of(&format!("look for images in {}", from.repository), &error))?;
+            found.extend(answer.images.unwrap_or_default());
         }
+        Ok(found)
     }
 
     pub(super) async fn mutability(&self, of: &Source) -> Result<Mutability, Fault> {
