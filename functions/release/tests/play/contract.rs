@@ -12,7 +12,7 @@ async fn the_samples_are_answered_as_their_golden_files_say() {
     testbed::contract::check("release", async |case, request, now| {
         let release = Release { world: Shop::default(), book: Notebook::default() };
         match case {
-            "request-rollback" => {
+            "request-rollback" | "request-rollback-of-an-image" | "request-rollback-of-a-cluster" => {
                 let row = ServiceRow { previous: Some(known('c')), ..ServiceRow::default() };
                 release.book.know("dev", "users", row);
             }
@@ -43,7 +43,12 @@ async fn the_samples_are_answered_as_their_golden_files_say() {
             | "request-rollback"
             | "request-rollback-of-a-dead-release" => &["order", "open"],
             "request-cluster" => &["order", "order", "open"],
-            "request-promotion" | "request-promotion-of-a-release" => &["order", "open"],
+            "request-promotion"
+            | "request-promotion-of-a-release"
+            | "request-promotion-of-services"
+            | "request-promotion-by-force"
+            | "request-rollback-of-an-image"
+            | "request-rollback-of-a-cluster" => &["order", "open"],
             "request-promotion-that-asks" => &["order", "propose users", "open"],
             "request-approve" | "request-reject" | "refused-approve-too-late" => &["answered"],
             "request-freeze" => &["freeze dev"],
