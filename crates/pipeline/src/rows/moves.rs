@@ -1,0 +1,159 @@
+//! The row of a move: its plan, what happened to it, and its way back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{
+    DeploymentId, Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn,
+};
+
+/// All that is needed to put a service back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestorePoint {
+    /// The image.
+    pub digest: Digest,
+    /// The revision that ran it.
+    pub task_definition: TaskDefinitionArn,
+    /// That revision as JSON, where the move is given whole, as sample events do; the ledger has a row of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_definition_json: Option<String>,
+    /// The commit that the image was built from, if its label says so.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// The release that verified it; none for a baseline.
+    pub release: Option<ReleaseId>,
+    /// What was verified before it: it keeps its keep-tag if the service goes back.
+    #[serde(default)]
+    pub before: Option<Digest>,
+}
+
+/// What one look at a rollout, or the whole of it, says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Not decided yet.
+    Pending,
+    /// Our deployment is complete, runs our digest and passed its live tests.
+    Healthy,
+    /// It was seen to fail.
+    Unhealthy,
+    /// It could not be measured.
+    Inconclusive,
+    /// Somebody else deployed since.
+    Superseded,
+}
+
+/// What failed tasks left behind: a few lines for whoever is on call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// How tasks of our deployment stopped: reason and exit codes, a line for each kind of end.
+    pub stopped: Vec<String>,
+    /// The last lines that they logged.
+    pub logs: Vec<String>,
+}
+
+/// Why an item of a Map ended early; the state machine writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The name that Step Functions gave.
+    pub error: String,
+    /// The sentence that came with it.
+    pub cause: String,
+}
+
+/// `release#<id>` / `move#<wave>#<n>`: one service of a release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MoveRow {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The environment's tag.
+    pub tag: String,
+    /// The ECS cluster.
+    pub cluster: String,
+    /// The ECS service.
+    pub service: ServiceName,
+    /// The account that holds the repository.
+    pub registry: Registry,
+    /// The repository.
+    pub repository: Repository,
+    /// The ordinal of the repository's own row in the release.
+    #[serde(default)]
+    pub repository_row: u32,
+    /// The digest that the service is to run.
+    pub digest: Digest,
+    /// The digests that the image's index names, if it is one: tasks may report either.
+    #[serde(default)]
+    pub children: Vec<Digest>,
+    /// The containers whose image changes.
+    pub containers: Vec<String>,
+    /// The revision that the service ran when the lease was taken: the one that is copied.
+    pub running: TaskDefinitionArn,
+    /// The deployment in place when the lease was taken.
+    pub replaces: DeploymentId,
+    /// The way back; none if it was forced without one.
+    pub restore: Option<RestorePoint>,
+    /// The lease's number.
+    #[serde(default)]
+    pub fence: u64,
+    /// How long the rollout may take.
+    pub health_timeout_seconds: u32,
+    /// The commit that the image was built from, if its label says so.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// Whether nothing may put it back by itself.
+    #[serde(default)]
+    pub forward_only: bool,
+    /// The alarms that were quiet when the lease was taken, and have to stay so.
+    #[serde(default)]
+    pub alarms: Vec<String>,
+
+    /// When its first step began.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
+    /// The revision registered for it.
+    #[serde(default)]
+    pub registered: Option<TaskDefinitionArn>,
+    /// When UpdateService was about to be called.
+    #[serde(default)]
+    pub touched: Option<Timestamp>,
+    /// Our deployment.
+    #[serde(default)]
+    pub deployment: Option<DeploymentId>,
+    /// What was decided about it.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When.
+    #[serde(default)]
+    pub decided: Option<Timestamp>,
+    /// The alarm that decided it, after it was healthy: others may share it, so it says little of the image.
+    #[serde(default)]
+    pub alarm: Option<String>,
+    /// What its tasks left behind, if they failed.
+    #[serde(default)]
+    pub bundle: Option<Bundle>,
+    /// Why its item ended early.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+    /// The revision registered to put it back, where the restore point's own would not do.
+    #[serde(default)]
+    pub undo_revision: Option<TaskDefinitionArn>,
+    /// The deployment that put it back.
+    #[serde(default)]
+    pub undo: Option<DeploymentId>,
+    /// When that was asked for.
+    #[serde(default)]
+    pub undo_started: Option<Timestamp>,
+    /// What was decided about that.
+    #[serde(default)]
+    pub undo_verdict: Option<Verdict>,
+    /// Why.
+    #[serde(default)]
+    pub undo_reason: Option<String>,
+    /// Why its undo ended early.
+    #[serde(default)]
+    pub undo_failure: Option<Failure>,
+}
