@@ -170,6 +170,25 @@ fn a_service_that_runs_the_image_already_stays() {
 }
 
 #[test]
+fn what_has_nowhere_to_go_need_not_be_fit_to_go() {
+    let mut candidate = candidate(":main-1");
+    candidate.service.desired = 0;
+    candidate.row.verified = Some(known('b'));
+    assert_eq!(decided(&candidate, &wanted()), Decision::There);
+    candidate.row.verified = Some(known('a'));
+    assert!(matches!(decided(&candidate, &wanted()), Decision::Refused(_)));
+}
+
+#[test]
+fn what_was_verified_of_another_image_of_a_service_is_no_way_back_for_this_one() {
+    let mut candidate = candidate(":main-1");
+    candidate.row.verified =
+        Some(Known { repository: Repository::parse("shop/proxy").unwrap(), ..known('e') });
+    let Decision::Move(row) = decided(&candidate, &wanted()) else { panic!("it does not move") };
+    assert_eq!(row.restore.unwrap().digest, digest('a'), "what its tasks report is");
+}
+
+#[test]
 fn what_was_rolled_back_from_stays_away_until_somebody_insists() {
     let mut candidate = candidate(":main-1");
     let release = ReleaseId::parse("r1").unwrap();

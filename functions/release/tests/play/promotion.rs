@@ -2,7 +2,7 @@
 
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository};
-use pipeline::rows::{Known, ServiceRow, Verdict, WaitingRow};
+use pipeline::rows::{Known, OrderKey, ServiceRow, Verdict, WaitingRow};
 use release::Release;
 use release::book::Book;
 use release::world::Alarm;
@@ -170,6 +170,46 @@ async fn a_deployed_release_starts_what_follows_and_nothing_else_does() {
             assert!(done[1].starts_with("start staging-r1 ") && done.len() == 2);
         }
     }
+}
+
+#[tokio::test]
+async fn what_does_not_promote_by_itself_starts_nothing() {
+    let release = release();
+    open(&release, json!({"environment": "mall", "images": {"shop/users": digest('b')}})).await;
+    ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
+    {
+        let row = &mut release.book.moves.borrow_mut()[0].1;
+        (row.touched, row.verdict) = (Some(Timestamp::from_millis(0)), Some(Verdict::Healthy));
+    }
+    release.world.done.take();
+    let closed = ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
+    assert_eq!(closed["outcome"], "Deployed");
+    assert!(release.world.done.take().is_empty(), "nobody asked for after-mall");
+}
+
+#[tokio::test]
+async fn a_service_that_runs_something_newer_stays_and_the_answer_says_why() {
+    let release = release();
+    // Verified here after dev had verified what is on offer, and never there.
+    let hotfix = Known { since: Timestamp::parse("2026-11-23T09:30:00Z").unwrap(), ..known('c') };
+    release.book.know("careful", "users", ServiceRow { verified: Some(hotfix), ..ServiceRow::default() });
+    let refused = open(&release, json!({"environment": "careful"})).await;
+    assert_eq!(refused["because"], "no service of mall has a newer verified image");
+    let planned = open(&release, json!({"environment": "careful", "mode": "plan"})).await;
+    let why = "it runs cccccccccccc, which is newer than bbbbbbbbbbbb";
+    assert!(planned["untouched"].as_array().unwrap().iter().any(|one| one["why"] == why));
+    let forced = json!({"environment": "careful", "force": true, "reason": "the hotfix was wrong"});
+    assert_eq!(open(&release, forced).await["next"], "AskApproval");
+}
+
+#[tokio::test]
+async fn a_request_has_its_place_by_when_its_execution_began() {
+    let release = release();
+    let began = "2026-11-23T09:59:00Z";
+    let input = json!({"input": {"environment": "staging"}, "started": began});
+    ask(&release, "open", input, "2026-11-23T10:00:10Z").await;
+    let order = release.book.head.borrow().as_ref().unwrap().order.clone();
+    assert_eq!(order, OrderKey::new(Timestamp::parse(began).unwrap(), None));
 }
 
 #[tokio::test]

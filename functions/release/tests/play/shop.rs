@@ -85,6 +85,7 @@ impl World for Shop {
             "mall": {"cluster": "mall", "tag": "mall", "waves": [["cart"], ["chekout"]],
                      "forwardOnly": ["cart"], "alarms": {"*": ["mall-5xx"]}},
             "staging": {"cluster": "mall", "tag": "staging", "from": "dev", "soakMinutes": 60},
+            "after-mall": {"cluster": "mall", "tag": "after-mall", "from": "mall"},
             "careful": {"cluster": "mall", "tag": "careful", "from": "dev", "approval": "required"}
         });
         Ok(serde_json::from_value(documents).unwrap())
