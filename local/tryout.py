@@ -30,7 +30,7 @@ export {settings}
 {_push(cloud, scene, "main-6", "v6", "wrong-content")}
 
 # Ask what a release would do, and what runs now.
-make plan DEMO=1 ENV={scene.environment} REPOSITORY={scene.repository} IMAGE=main-2
+make plan DEMO=1 ENV={scene.environment} REPOSITORY={scene.repository} IMAGE=baseline
 make where DEMO=1
 
 # Ask without them (without "mode" it is done): with the AWS CLI, curl, or Python.
