@@ -87,13 +87,13 @@ impl Opened {
 
 impl Opened {
     /// Refuses a request; one for a plan is answered with what would refuse it.
-    pub fn refused(mode: Mode, environment: &EnvironmentName, why: String) -> Self {
+    pub fn refused(mode: Mode, environment: Option<&EnvironmentName>, why: String) -> Self {
         if mode != Mode::Plan {
-            return Opened::without_plan(Opening::Refused, Some(environment), why);
+            return Opened::without_plan(Opening::Refused, environment, why);
         }
         let because = format!("it would be refused: {why}");
         let plan = Plan { findings: vec![why], ..Plan::default() };
-        Opened { plan, ..Opened::without_plan(Opening::Planned, Some(environment), because) }
+        Opened { plan, ..Opened::without_plan(Opening::Planned, environment, because) }
     }
 }
 

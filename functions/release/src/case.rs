@@ -98,7 +98,7 @@ impl<W: World, B: Book> Release<W, B> {
     ) -> Result<Result<Case, Opened>, Fault> {
         let name = request.environment.clone();
         let mode = request.mode;
-        let refused = |why: String| Ok(Err(Opened::refused(mode, &name, why)));
+        let refused = |why: String| Ok(Err(Opened::refused(mode, Some(&name), why)));
         let Some(environment) = environments.get(&name) else {
             return refused(unknown_environment(&name, environments));
         };

@@ -24,8 +24,9 @@ impl<W: World, B: Book> Release<W, B> {
     /// Decides what an execution's input means.
     pub(crate) async fn open(&self, open: Open, now: Timestamp) -> Result<Opened, Fault> {
         let environments = self.world.environments().await?;
+        let mode = if open.input.get("mode") == Some(&"plan".into()) { Mode::Plan } else { Mode::Deploy };
         let trigger = match trigger::read(open.input) {
-            Err(Fault::InvalidInput(why)) => return Ok(Opened::without_plan(Opening::Refused, None, why)),
+            Err(Fault::InvalidInput(why)) => return Ok(Opened::refused(mode, None, why)),
             read => read?,
         };
         let case = match trigger {
@@ -69,11 +70,11 @@ impl<W: World, B: Book> Release<W, B> {
             return Ok(waiting(target, seconds, why));
         }
         if let Some(why) = unknown_service(&seen.services, asks.services(), &environment.cluster) {
-            return Ok(Opened::refused(mode, &name, why));
+            return Ok(Opened::refused(mode, Some(&name), why));
         }
         let wanted = match self.resolve(asks, target).await? {
             Ok(wanted) => wanted,
-            Err(why) => return Ok(Opened::refused(mode, &name, why)),
+            Err(why) => return Ok(Opened::refused(mode, Some(&name), why)),
         };
         if wanted.to == To::Present {
             return self.manageable(seen, target, &wanted).await;
