@@ -131,6 +131,8 @@ pub trait Book {
     ///
     /// With a hold it was a rollback: what it rolled back from is no version to return to.
     async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault>;
+    /// Writes down that an image proves nothing any more to the environments that follow.
+    async fn withdraw(&self, environment: &EnvironmentName, image: &ImageKey) -> Result<(), Fault>;
     /// Writes down how a release ended.
     async fn close(&self, release: &ReleaseId, closed: &Closed) -> Result<(), Fault>;
 }

@@ -12,7 +12,7 @@ use pipeline::rows::{HeadRow, Hold, Known, MoveRow, Outcome, Quarantine, Undo, V
 use serde_json::Value;
 
 use crate::answer::{Closed, SHOWN, Story};
-use crate::book::Book;
+use crate::book::{Book, ImageKey};
 use crate::plan::{To, Wanted};
 use crate::world::World;
 use crate::{Close, Release, at_once};
@@ -34,17 +34,25 @@ impl<W: World, B: Book> Release<W, B> {
             // After it: what was good for one service and bad for another is bad.
             let bad: Vec<&MoveRow> = rows.iter().copied().filter(|row| is_bad(row)).collect();
             at_once(&bad, async |row| self.distrust(row, &close, now).await).await?;
+            self.withdraw(&head, &deployed).await?;
             self.book.close(release, &closed).await?;
         }
         if head.policy.approval == Approval::Required {
             self.book.answered(&head.environment, release, None).await?;
         }
         self.free_all(&head, &rows, &close, now).await?;
-        if closed.outcome == Outcome::Deployed
-            && let Err(fault) = self.promote(&head, release, &close.run.machine, &deployed).await
-        {
-            // It is deployed all the same, and those who hear so hear this, too.
-            closed.because = format!("{}; what follows did not start: {fault}", closed.because);
+        if closed.outcome == Outcome::Deployed {
+            match self.promote(&head, release, &close.run.machine, &deployed).await {
+                // The call that comes again finds it closed, and only starts what follows.
+                Err(fault) if head.outcome.is_none() && Fault::RETRIED.contains(&fault.name()) => {
+                    return Err(fault);
+                }
+                // It is deployed all the same, and those who hear so hear this, too.
+                Err(fault) => {
+                    closed.because = format!("{}; what follows did not start: {fault}", closed.because);
+                }
+                Ok(()) => {}
+            }
         }
         Ok(closed)
     }
@@ -55,6 +63,23 @@ impl<W: World, B: Book> Release<W, B> {
         let rolled_back_from = row.restore.as_ref().filter(|_| is_rollback(head));
         let hold = rolled_back_from.map(|from| Hold { digest: from.digest.clone(), release, since });
         self.book.verified(row, &known(row, close, now), hold.as_ref()).await
+    }
+
+    /// Takes away the proof of images that somebody has rolled back from, unless a service here still runs them.
+    async fn withdraw(&self, head: &HeadRow, deployed: &[&MoveRow]) -> Result<(), Fault> {
+        let left = deployed
+            .iter()
+            .filter_map(|row| Some((row.repository.clone(), row.restore.as_ref()?.digest.clone())));
+        let left: BTreeSet<ImageKey> = left.filter(|_| is_rollback(head)).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let services = self.book.services(&head.environment, None).await?;
+        let run = services.into_values().filter_map(|row| row.verified);
+        let run: BTreeSet<ImageKey> = run.map(|known| (known.repository, known.digest)).collect();
+        let gone: Vec<&ImageKey> = left.difference(&run).collect();
+        at_once(&gone, async |image| self.book.withdraw(&head.environment, image).await).await?;
+        Ok(())
     }
 
     /// Writes down that the image of a move is bad.

@@ -49,6 +49,7 @@ impl<W: World, B: Book> Release<W, B> {
         }
         let leased = self.plan_again(&head, &run, &fences, now).await?;
         if leased.next != Leasing::Wave {
+            self.forget_all_but(&run.release, &[]).await?;
             self.free(&head, &run, &fences, now).await?;
         }
         Ok(leased)

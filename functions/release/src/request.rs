@@ -1,6 +1,6 @@
 //! The request that an engineer types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName, Tag};
 use pipeline::{Fault, document};
@@ -94,7 +94,12 @@ pub enum Mode {
 impl Request {
     /// Reads a request, and checks what the keys mean together.
     pub fn read(input: Value) -> Result<Self, Fault> {
-        let request: Request = document::read("the request", input)?;
+        let mut request: Request = document::read("the request", input)?;
+        if let Some(services) = &mut request.services {
+            // A service that is named twice is meant once.
+            let mut seen = BTreeSet::new();
+            services.retain(|service| seen.insert(service.clone()));
+        }
         let wrong = |what: &str| Err(Fault::InvalidInput(format!("the request {what}")));
         if request.force && request.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
             return wrong("has \"force\" without a \"reason\": expected why the rule does not apply");
@@ -165,6 +170,13 @@ mod tests {
     fn the_environment_alone_suffices() {
         let request = Request::read(json!({"environment": "staging"})).unwrap();
         assert_eq!((request.mode, request.force), (Mode::Deploy, false));
+    }
+
+    #[test]
+    fn a_service_that_is_named_twice_is_meant_once() {
+        let request = Request::read(json!({"environment": "dev", "services": ["b", "a", "b"]})).unwrap();
+        let names: Vec<String> = request.services.unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["b", "a"]);
     }
 
     #[test]

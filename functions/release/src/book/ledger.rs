@@ -253,11 +253,15 @@ impl Book for Ledger {
         let evidence = Evidence { release: release.clone(), since: known.since, commit };
         let key = Key::evidence(&row.repository, &row.digest, &row.environment);
         self.set(&key, json!({"verified": evidence, "quarantine": null}), None).await?;
-        if let Some(hold) = hold {
-            // What somebody has rolled back from proves nothing any more to the environments that follow.
-            let key = Key::evidence(&row.repository, &hold.digest, &row.environment);
-            self.set(&key, json!({"verified": null}), None).await?;
-        }
+        Ok(())
+    }
+
+    async fn withdraw(
+        &self,
+        environment: &EnvironmentName,
+        (repository, digest): &ImageKey,
+    ) -> Result<(), Fault> {
+        self.set(&Key::evidence(repository, digest, environment), json!({"verified": null}), None).await?;
         Ok(())
     }
 

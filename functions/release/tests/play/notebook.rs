@@ -234,6 +234,9 @@ impl Book for Notebook {
         let hold = if hold.is_some() { ", hold" } else { "" };
         Notebook::write(self, format!("verified {} {}{hold}", row.service, known.digest.short()))
     }
+    async fn withdraw(&self, _: &EnvironmentName, (_, digest): &ImageKey) -> Result<(), Fault> {
+        Notebook::write(self, format!("withdraw {}", digest.short()))
+    }
     async fn close(&self, _: &ReleaseId, closed: &Closed) -> Result<(), Fault> {
         if let Some(head) = self.head.borrow_mut().as_mut() {
             head.outcome = Some(closed.outcome);

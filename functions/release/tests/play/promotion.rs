@@ -173,6 +173,60 @@ async fn a_deployed_release_starts_what_follows_and_nothing_else_does() {
 }
 
 #[tokio::test]
+async fn what_follows_is_started_once_more_and_its_failure_is_told() {
+    let release = release();
+    let input = json!({"environment": "dev", "repository": "shop/users", "image": digest('b'), "force": true, "reason": "x"});
+    open(&release, input).await;
+    ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
+    {
+        let row = &mut release.book.moves.borrow_mut()[0].1;
+        (row.touched, row.verdict) = (Some(Timestamp::from_millis(0)), Some(Verdict::Healthy));
+    }
+    *release.world.faults.borrow_mut() = 2;
+    let close = json!({"do": "close", "release": "r1", "execution": "e"});
+    let now = Timestamp::parse("2026-11-23T10:01:00Z").unwrap();
+    let first = release.handle(serde_json::from_value(close.clone()).unwrap(), now).await;
+    assert_eq!(first.unwrap_err().name(), "Throttled");
+    let second = release.handle(serde_json::from_value(close).unwrap(), now).await.unwrap();
+    assert_eq!(second["outcome"], "Deployed");
+    assert!(
+        second["because"]
+            .as_str()
+            .unwrap()
+            .ends_with("what follows did not start: AWS asked to slow down: too many starts")
+    );
+}
+
+#[tokio::test]
+async fn an_image_that_a_service_still_runs_keeps_its_proof_when_another_rolls_back_from_it() {
+    for (worker, withdrawn) in [('b', false), ('a', true)] {
+        let release = release();
+        let mall = |digest| Known { since: Timestamp::from_millis(0), ..known(digest) };
+        let row =
+            ServiceRow { verified: Some(mall('b')), previous: Some(mall('c')), ..ServiceRow::default() };
+        release.book.know("mall", "users", row);
+        release.book.know(
+            "mall",
+            "worker",
+            ServiceRow { verified: Some(mall(worker)), ..ServiceRow::default() },
+        );
+        open(&release, json!({"environment": "mall", "mode": "rollback"})).await;
+        ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
+        {
+            let row = &mut release.book.moves.borrow_mut()[0].1;
+            (row.touched, row.verdict) = (Some(Timestamp::from_millis(0)), Some(Verdict::Healthy));
+        }
+        // What `verified` would have written.
+        let row = ServiceRow { verified: Some(mall('c')), ..ServiceRow::default() };
+        release.book.know("mall", "users", row);
+        release.book.written.take();
+        ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
+        let written = release.book.written.take();
+        assert_eq!(written.contains(&"withdraw bbbbbbbbbbbb".to_owned()), withdrawn, "{written:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_promote_by_itself_starts_nothing() {
     let release = release();
     open(&release, json!({"environment": "mall", "images": {"shop/users": digest('b')}})).await;

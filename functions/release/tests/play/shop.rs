@@ -50,6 +50,8 @@ fn service(name: &str, strategy: &str) -> Service {
 pub struct Shop {
     pub done: RefCell<Vec<String>>,
     pub alarms: RefCell<BTreeMap<String, Alarm>>,
+    /// How often a start of an execution fails.
+    pub faults: RefCell<usize>,
     /// How many looks find task definitions unread.
     pub unread: RefCell<usize>,
 }
@@ -141,6 +143,9 @@ impl World for Shop {
         None
     }
     async fn start(&self, _: &str, name: &str, input: &Value) -> Result<(), Fault> {
+        if self.faults.replace_with(|left| left.saturating_sub(1)) > 0 {
+            return Err(Fault::Throttled("too many starts".to_owned()));
+        }
         self.done.borrow_mut().push(format!("start {name} {input}"));
         Ok(())
     }

@@ -6,7 +6,7 @@ use proptest::test_runner::TestCaseError;
 use serde_json::Value;
 
 use crate::play::{Ended, RELEASE};
-use crate::scenario::{Move, Scenario};
+use crate::scenario::{Move, Scenario, Trouble};
 
 /// A move, and all that is known of it at the end.
 struct End<'a> {
@@ -65,6 +65,7 @@ pub fn everything(scenario: &Scenario, ended: &Ended) -> Result<(), TestCaseErro
         undo_all_means_all(&head, end)?;
     }
     outcomes_are_true(&ended.run.end, &ends)?;
+    what_goes_well_ends_well(scenario, &ended.run.end, &ends)?;
     later_waves_are_untouched(&ends)?;
     for (lease, row) in leases {
         prop_assert!(row["release"].is_null(), "{lease} is still held: {row}");
@@ -129,6 +130,27 @@ fn outcomes_are_true(outcome: &str, ends: &[End<'_>]) -> Result<(), TestCaseErro
             let verified = end.fate == "deployed" && (end.runs(end.to) || end.was_overtaken());
             prop_assert!(verified || end.runs(end.from), "{outcome}: {name} ({}) is not at rest", end.fate);
         }
+    }
+    Ok(())
+}
+
+/// A pipeline that did nothing would keep all that it promises, but for this.
+fn what_goes_well_ends_well(
+    scenario: &Scenario,
+    outcome: &str,
+    ends: &[End<'_>],
+) -> Result<(), TestCaseError> {
+    use Trouble::{GivenUp, None, SentBack};
+    if scenario.moves.iter().all(|one| one.forward == None) {
+        prop_assert_eq!(outcome, "Deployed");
+    }
+    let plain = |one: &Move| matches!(one.forward, None | GivenUp | SentBack) && one.back == None;
+    let comes_back = scenario.on_failure == "undo-all"
+        && scenario.moves.iter().all(|one| plain(one) && !one.forward_only)
+        && scenario.moves.iter().any(|one| one.forward != None);
+    if comes_back {
+        prop_assert_eq!(outcome, "RolledBack");
+        prop_assert!(ends.iter().all(|end| ["undone", "untouched"].contains(&end.fate.as_str())));
     }
     Ok(())
 }

@@ -11,10 +11,13 @@ const SERVICES: usize = 100;
 /// Releases again and again with the same processes, in an account that forgets, and checks what they keep.
 pub async fn check() -> Result<Vec<String>, Fault> {
     let mut machine = super::machine(SERVICES)?;
-    let mut resident = Vec::new();
+    let (mut resident, mut broken) = (Vec::new(), Vec::new());
     for n in 0..RELEASES {
         let release = format!("release-{n}");
-        super::release_of(&mut machine, &release).await;
+        let run = super::release_of(&mut machine, &release).await;
+        if run.end != "Deployed" {
+            broken.push(format!("{release} ended {}: {}", run.end, run.because));
+        }
         let mut account = machine.fake.open();
         account.table.forget(|pk, sk| !pk.starts_with("env#") || sk.starts_with("write#"));
         account.ecs.forget_revisions();
@@ -26,11 +29,13 @@ pub async fn check() -> Result<Vec<String>, Fault> {
         - resident.get(FIRST_RELEASES - 1).copied().unwrap_or_default();
     println!("resident kB after releases of {SERVICES} services by the same processes: {resident:?}");
     println!("kept of the last {}: {kept} kB\n", RELEASES - FIRST_RELEASES);
-    let broken = kept > MOST_KEPT_KB;
-    Ok(broken
-        .then(|| format!("the functions keep {kept} kB of {} releases", RELEASES - FIRST_RELEASES))
-        .into_iter()
-        .collect())
+    if resident.contains(&0) {
+        broken.push("how much memory it has cannot be read".to_owned());
+    }
+    if kept > MOST_KEPT_KB {
+        broken.push(format!("the functions keep {kept} kB of {} releases", RELEASES - FIRST_RELEASES));
+    }
+    Ok(broken)
 }
 
 /// Reads how much memory the process has.
