@@ -140,7 +140,7 @@ def test_an_item_that_dies_after_its_service_was_changed_is_counted(
 
 
 def test_an_alarm_that_goes_red_while_a_wave_bakes_undoes_the_release(pipeline, fleet):
-    policy = {"waves": [["orders"], ["*"]], "bakeSeconds": 5, "alarms": {"ord*": ["too-many-errors"]}}
+    policy = {"waves": [["orders"], ["*"]], "bakeSeconds": 10, "alarms": {"ord*": ["too-many-errors"]}}
     shop = fleet("alarmed", ["orders", "users"], **policy)
     good, images = shop.digests(), shop.push("v2")
     alarms = pipeline.cloud.client("cloudwatch")

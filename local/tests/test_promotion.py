@@ -63,7 +63,7 @@ def test_nobody_answers_in_time(street):
     prod = street.fleets["prod"]
     before = prod.deployments()
     street.to_staging("v4")
-    prod.change(approvalMinutes=1)
+    prod.change(approvalMinutes=2)
     execution, _ = street.waiting()
     prod.change(approvalMinutes=30)
     run = street.pipeline.ended(execution)
