@@ -41,6 +41,20 @@ fn no_function_waits() {
     }
 }
 
+#[test]
+fn a_plan_is_pure() {
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/release/src/plan");
+    let files: Vec<PathBuf> = walk(&plan).into_iter().chain([plan.with_extension("rs")]).collect();
+    assert!(files.len() > 10);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let (code, _) = text.split_once("#[cfg(test)]\nmod tests").unwrap_or((&text, ""));
+        for word in ["async ", ".await", "impl Images", "observe", "adapters"] {
+            assert!(!code.contains(word), "{}: {word}", file.display());
+        }
+    }
+}
+
 fn walk(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()

@@ -11,8 +11,6 @@ use pipeline::ids::{Digest, EnvironmentName, Repository, ServiceName};
 use pipeline::rows::Outcome;
 use serde::Serialize;
 
-use crate::request::Mode;
-
 /// Where an opened release goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Opening {
@@ -83,12 +81,10 @@ impl Opened {
             services: Vec::new(),
         }
     }
-}
 
-impl Opened {
-    /// Refuses a request; one for a plan is answered with what would refuse it.
-    pub fn refused(mode: Mode, environment: Option<&EnvironmentName>, why: String) -> Self {
-        if mode != Mode::Plan {
+    /// Refuses a request; one that only asks for a plan is answered with what would refuse it.
+    pub fn refused(plans: bool, environment: Option<&EnvironmentName>, why: String) -> Self {
+        if !plans {
             return Opened::without_plan(Opening::Refused, environment, why);
         }
         let because = format!("it would be refused: {why}");

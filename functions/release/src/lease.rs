@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::environment::Approval;
-use pipeline::ids::{ReleaseId, Repository, ServiceName};
+use pipeline::environment::{Approval, Environment};
+use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow};
 
 use crate::answer::{Leased, Leasing};
-use crate::book::Book;
-use crate::plan::{self, Wanted};
-use crate::survey::{Target, Way};
-use crate::world::World;
-use crate::{Release, Run, at_once};
+use crate::payload::Run;
+use crate::plan::waves::{hash, numbered, proposal, waves};
+use crate::plan::words::plural;
+use crate::plan::{Admission, PlanContext, ReleaseSpec, gates};
+use crate::ports::{
+    Alarms, Approvals, Clusters, Documents, Executions, Freezes, History, Images, Leases, Releases,
+};
+use crate::{approve, at_once, observe, planning};
 
 /// How long an ended execution's last function may still write: the longest time-out in the template, and a margin.
 const LAST_WRITE_SECONDS: i64 = 70;
@@ -25,195 +28,222 @@ type Fences = BTreeMap<ServiceName, u64>;
 /// A service that somebody else holds, and who.
 type Holder = (ServiceName, String);
 
-impl<W: World, B: Book> Release<W, B> {
-    /// Takes the leases, or says who holds one.
-    pub(crate) async fn lease(&self, run: Run, now: Timestamp) -> Result<Leased, Fault> {
-        let head = self.book.head(&run.release).await?;
-        let head = head.ok_or_else(|| Fault::NotFound(format!("the head of release {}", run.release)))?;
-        let mut services = head.services.clone();
-        services.sort();
-        let seen = self.book.leases(&head.environment, &services).await?;
-        if let Some(holder) = self.holder(&services, &seen, &run, now).await? {
-            return self.wait(&head, holder, &run, now).await;
-        }
-        let mut fences = Fences::new();
-        for service in &services {
-            match self.book.take(&head.environment, service, &run, seen.get(service), now).await? {
-                Some(fence) => drop(fences.insert(service.clone(), fence)),
-                None => {
-                    self.free(&head, &run, &fences, now).await?;
-                    let other = "a release that was quicker".to_owned();
-                    return self.wait(&head, (service.clone(), other), &run, now).await;
-                }
+/// Takes the leases, or says who holds one.
+pub async fn lease(
+    aws: &(impl Documents + Clusters + Images + Alarms + Executions),
+    ledger: &(impl History + Freezes + Leases + Releases + Approvals),
+    run: Run,
+    now: Timestamp,
+) -> Result<Leased, Fault> {
+    let head = observe::head(ledger, &run.release).await?;
+    let fences = match take(aws, ledger, &head, &run, now).await? {
+        Ok(fences) => fences,
+        Err(holder) => return wait(ledger, &head, holder, &run, now).await,
+    };
+    let leased = plan_again(aws, ledger, &head, &run, &fences, now).await?;
+    if leased.next != Leasing::Wave {
+        forget_all_but(ledger, &run.release, &[]).await?;
+        free(ledger, &head, &run, &fences, now).await?;
+    }
+    Ok(leased)
+}
+
+/// Takes the leases of all services of a release, or of none.
+async fn take(
+    aws: &impl Executions,
+    ledger: &impl Leases,
+    head: &HeadRow,
+    run: &Run,
+    now: Timestamp,
+) -> Result<Result<Fences, Holder>, Fault> {
+    let mut services = head.services.clone();
+    services.sort();
+    let seen = ledger.leases(&head.environment, &services).await?;
+    if let Some(holder) = holder(aws, &services, &seen, run, now).await? {
+        return Ok(Err(holder));
+    }
+    let mut fences = Fences::new();
+    for service in services {
+        match ledger.take(&head.environment, &service, run, seen.get(&service), now).await? {
+            Some(fence) => drop(fences.insert(service, fence)),
+            None => {
+                free(ledger, head, run, &fences, now).await?;
+                return Ok(Err((service, "a release that was quicker".to_owned())));
             }
         }
-        let leased = self.plan_again(&head, &run, &fences, now).await?;
-        if leased.next != Leasing::Wave {
-            self.forget_all_but(&run.release, &[]).await?;
-            self.free(&head, &run, &fences, now).await?;
-        }
-        Ok(leased)
     }
+    Ok(Ok(fences))
+}
 
-    /// Returns the first service that is held by a release which may still write.
-    async fn holder(
-        &self,
-        services: &[ServiceName],
-        seen: &BTreeMap<ServiceName, LeaseRow>,
-        run: &Run,
-        now: Timestamp,
-    ) -> Result<Option<Holder>, Fault> {
-        let mut ended: BTreeMap<&ReleaseId, bool> = BTreeMap::new();
-        for service in services {
-            let Some(LeaseRow { holder: Some(holder), release: Some(release), .. }) = seen.get(service)
-            else {
-                continue;
-            };
-            if *release != run.release && !ended.contains_key(release) {
-                ended.insert(release, may_take_over(self.world.ended(holder).await?, now));
-            }
-            if ended.get(release) == Some(&false) {
-                return Ok(Some((service.clone(), format!("release {release}"))));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Waits, holding nothing; and not for ever.
-    async fn wait(
-        &self,
-        head: &HeadRow,
-        (service, release): Holder,
-        run: &Run,
-        now: Timestamp,
-    ) -> Result<Leased, Fault> {
-        if head.waits.is_none() {
-            self.book.waits(&run.release, now).await?;
-        }
-        Ok(waiting(head, &release, &service, now))
-    }
-
-    async fn free(&self, head: &HeadRow, run: &Run, taken: &Fences, now: Timestamp) -> Result<(), Fault> {
-        let services: Vec<&ServiceName> = taken.keys().collect();
-        at_once(&services, async |service| self.book.free(&head.environment, service, run, now).await)
-            .await?;
-        Ok(())
-    }
-
-    /// Plans what is wanted as things are now, and writes the moves.
-    async fn plan_again(
-        &self,
-        head: &HeadRow,
-        run: &Run,
-        fences: &Fences,
-        now: Timestamp,
-    ) -> Result<Leased, Fault> {
-        let wanted: Wanted = serde_json::from_value(head.request.clone())
-            .map_err(|error| Fault::Defect(format!("the head of {} is unreadable: {error}", run.release)))?;
-        let environments = self.world.environments().await?;
-        let Some(environment) = environments.get(&head.environment) else {
-            let why = format!("the environment {} is gone", head.environment);
-            return Ok(Leased::nothing(Leasing::Refused, why, 0));
+/// Returns the first service that is held by a release which may still write.
+async fn holder(
+    aws: &impl Executions,
+    services: &[ServiceName],
+    seen: &BTreeMap<ServiceName, LeaseRow>,
+    run: &Run,
+    now: Timestamp,
+) -> Result<Option<Holder>, Fault> {
+    let mut ended: BTreeMap<&ReleaseId, bool> = BTreeMap::new();
+    for service in services {
+        let Some(LeaseRow { holder: Some(holder), release: Some(release), .. }) = seen.get(service) else {
+            continue;
         };
-        let (name, order, release) = (&head.environment, &head.order, &run.release);
-        let target = Target { name, environment, order, release, now };
-        if let Some(why) = self.frozen(target).await? {
-            return Ok(Leased::nothing(Leasing::Refused, why, 0));
+        if *release != run.release && !ended.contains_key(release) {
+            ended.insert(release, may_take_over(aws.ended(holder).await?, now));
         }
-        let seen = self.look(target, Some(&head.services)).await?;
-        let mut survey = self.survey(seen, target, &wanted).await?;
-        self.check_alarms(&mut survey).await?;
-        match survey.way(target, &wanted) {
-            Way::Go => {}
-            Way::Refused(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),
-            Way::Early(seconds, why) => return Ok(Leased::nothing(Leasing::Waiting, why, seconds)),
-            Way::Nothing(why) | Way::There(why) | Way::Superseded(why) => {
-                return Ok(Leased::nothing(Leasing::Superseded, why, 0));
-            }
+        if ended.get(release) == Some(&false) {
+            return Ok(Some((service.clone(), format!("release {release}"))));
         }
-        // A service that was not in the plan has no lease: it waits for the next release.
-        let held = survey
-            .moves
-            .into_iter()
-            .filter_map(|one| Some(MoveRow { fence: *fences.get(&one.service)?, ..one }));
-        let moves: Vec<MoveRow> = held.collect();
-        if environment.approval == Approval::Required
-            && let Some(leased) = self.ask_again(head, target, &moves).await?
-        {
-            return Ok(leased);
-        }
-        let (waves, repositories) = self.write(run, plan::waves(moves, environment), now).await?;
-        let because = format!("holds {}", crate::open::plural(fences.len(), "lease"));
-        let concurrency = environment.concurrency.max(1);
-        Ok(Leased { next: Leasing::Wave, because, waves, repositories, concurrency, pause_seconds: 0 })
     }
+    Ok(None)
+}
 
-    /// Asks a person again if the plan is not the one that was agreed to.
-    async fn ask_again(
-        &self,
-        head: &HeadRow,
-        target: Target<'_>,
-        moves: &[MoveRow],
-    ) -> Result<Option<Leased>, Fault> {
-        let proposals: Vec<PlanRow> = moves.iter().map(plan::proposal).collect();
-        let hash = plan::hash(&proposals);
-        if head.asked.as_ref() == Some(&hash) {
-            return Ok(None);
-        }
-        self.propose(target, &proposals).await?;
-        let kept: Vec<ServiceName> = proposals.into_iter().map(|one| one.service).collect();
-        self.book.replan(target.release, &hash, &kept).await?;
-        let why = "the plan changed while it waited".to_owned();
-        Ok(Some(Leased::nothing(Leasing::AskApproval, why, 0)))
+/// Waits, holding nothing; and not for ever.
+async fn wait(
+    ledger: &impl Releases,
+    head: &HeadRow,
+    (service, release): Holder,
+    run: &Run,
+    now: Timestamp,
+) -> Result<Leased, Fault> {
+    if head.waits.is_none() {
+        ledger.waits(&run.release, now).await?;
     }
+    Ok(waiting(head, &release, &service, now))
+}
 
-    /// Takes away what an earlier call wrote, of a plan that was larger: it would count as moves that never began.
-    async fn forget_all_but(&self, release: &ReleaseId, counts: &[u32]) -> Result<(), Fault> {
-        let written = self.book.moves(release).await?;
-        let is_of_the_plan = |key: &MoveKey| {
-            let (wave, n) = key.order();
-            counts.get(wave as usize).is_some_and(|count| n < *count)
-        };
-        let stale: Vec<_> = written.into_iter().filter(|(key, _)| !is_of_the_plan(key)).collect();
-        at_once(&stale, async |(key, _)| self.book.forget(key).await).await?;
-        Ok(())
-    }
+async fn free(
+    ledger: &impl Leases,
+    head: &HeadRow,
+    run: &Run,
+    taken: &Fences,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let services: Vec<&ServiceName> = taken.keys().collect();
+    at_once(&services, async |service| ledger.free(&head.environment, service, run, now).await).await?;
+    Ok(())
+}
 
-    /// Writes the moves, numbered without gaps; returns how many each wave has, and how many repositories there are.
-    async fn write(
-        &self,
-        run: &Run,
-        waves: Vec<Vec<MoveRow>>,
-        now: Timestamp,
-    ) -> Result<(Vec<u32>, u32), Fault> {
-        let (mut counts, mut repositories): (_, Vec<Repository>) = (Vec::new(), Vec::new());
-        let mut numbered = Vec::new();
-        for (wave, moves) in (0..).zip(waves) {
-            let mut count = 0;
-            for mut one in moves {
-                let known = repositories.iter().position(|repository| *repository == one.repository);
-                let ordinal = known.unwrap_or_else(|| {
-                    repositories.push(one.repository.clone());
-                    repositories.len() - 1
-                });
-                one.repository_row = u32::try_from(ordinal).unwrap_or(u32::MAX);
-                numbered.push((wave, count, one));
-                count += 1;
-            }
-            counts.push(count);
-        }
-        self.forget_all_but(&run.release, &counts).await?;
-        at_once(&numbered, async |(wave, n, one)| {
-            self.book.write(&run.release, *wave, *n, one).await?;
-            // What a release has verified was kept when it was registered.
-            if let Some(baseline) = one.restore.as_ref().filter(|restore| restore.release.is_none()) {
-                self.world.record(&baseline.task_definition).await?;
-            }
-            self.book.adopt(&run.release, one, now).await
-        })
-        .await?;
-        Ok((counts, u32::try_from(repositories.len()).unwrap_or(u32::MAX)))
+/// Plans what is wanted as things are now, and writes the moves.
+async fn plan_again(
+    aws: &(impl Documents + Clusters + Images + Alarms),
+    ledger: &(impl History + Freezes + Leases + Releases + Approvals),
+    head: &HeadRow,
+    run: &Run,
+    fences: &Fences,
+    now: Timestamp,
+) -> Result<Leased, Fault> {
+    let spec = ReleaseSpec::of(head, &run.release)?;
+    let environments = aws.environments().await?;
+    let Some(environment) = environments.get(&head.environment) else {
+        let why = format!("the environment {} is gone", head.environment);
+        return Ok(Leased::nothing(Leasing::Refused, why, 0));
+    };
+    let (name, order, release) = (&head.environment, &head.order, &run.release);
+    let context = PlanContext { name, environment, order, release, now };
+    let moves = match moves(aws, ledger, head, context, &spec).await? {
+        Ok(moves) => moves,
+        Err(leased) => return Ok(leased),
+    };
+    // A service that was not in the plan has no lease: it waits for the next release.
+    let held = moves.into_iter().filter_map(|one| {
+        let fence = *fences.get(&one.service)?;
+        Some(MoveRow { fence, ..one })
+    });
+    let moves: Vec<MoveRow> = held.collect();
+    if environment.approval == Approval::Required
+        && let Some(leased) = ask_again(ledger, head, context, &moves).await?
+    {
+        return Ok(leased);
     }
+    record(aws, ledger, run, moves, environment, now).await
+}
+
+/// Returns the moves that a release has now; or where it goes if it has none.
+async fn moves(
+    aws: &(impl Clusters + Images + Alarms),
+    ledger: &(impl History + Freezes + Leases + Releases),
+    head: &HeadRow,
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+) -> Result<Result<Vec<MoveRow>, Leased>, Fault> {
+    let nothing = |next, why, seconds| Ok(Err(Leased::nothing(next, why, seconds)));
+    if let Some(why) = observe::frozen(ledger, context).await? {
+        return nothing(Leasing::Refused, why, 0);
+    }
+    let seen = match observe::cluster(aws, context, Some(&head.services)).await? {
+        Ok(seen) => seen,
+        Err((seconds, why)) => return nothing(Leasing::Waiting, why, seconds),
+    };
+    let draft = planning::draft(aws, ledger, context, spec, seen.services).await?;
+    match draft.admission(spec, context) {
+        Admission::Go => {}
+        Admission::Refused(why) => return nothing(Leasing::Refused, why, 0),
+        Admission::Early(seconds, why) => return nothing(Leasing::Waiting, why, seconds),
+        Admission::Nothing(why) | Admission::There(why) | Admission::Superseded(why) => {
+            return nothing(Leasing::Superseded, why, 0);
+        }
+    }
+    let mut moves = draft.moves;
+    let states = observe::alarms(aws, &moves).await?;
+    gates::watch_what_is_quiet(&mut moves, &states);
+    Ok(Ok(moves))
+}
+
+/// Asks a person again if the plan is not the one that was agreed to.
+async fn ask_again(
+    ledger: &impl Approvals,
+    head: &HeadRow,
+    context: PlanContext<'_>,
+    moves: &[MoveRow],
+) -> Result<Option<Leased>, Fault> {
+    let proposals: Vec<PlanRow> = moves.iter().map(proposal).collect();
+    let hash = hash(&proposals);
+    if head.asked.as_ref() == Some(&hash) {
+        return Ok(None);
+    }
+    approve::propose(ledger, context.release, &proposals).await?;
+    let kept: Vec<ServiceName> = proposals.into_iter().map(|one| one.service).collect();
+    ledger.replan(context.release, &hash, &kept).await?;
+    let why = "the plan changed while it waited".to_owned();
+    Ok(Some(Leased::nothing(Leasing::AskApproval, why, 0)))
+}
+
+/// Writes the moves, numbered without gaps, and what they go back to.
+async fn record(
+    aws: &impl Clusters,
+    ledger: &(impl History + Releases),
+    run: &Run,
+    moves: Vec<MoveRow>,
+    environment: &Environment,
+    now: Timestamp,
+) -> Result<Leased, Fault> {
+    let because = format!("holds {}", plural(moves.len(), "lease"));
+    let (numbered, counts, repositories) = numbered(waves(moves, environment));
+    forget_all_but(ledger, &run.release, &counts).await?;
+    at_once(&numbered, async |(wave, n, one)| {
+        ledger.write(&run.release, *wave, *n, one).await?;
+        // What a release has verified was kept when it was registered.
+        if let Some(baseline) = one.restore.as_ref().filter(|restore| restore.release.is_none()) {
+            aws.record(&baseline.task_definition).await?;
+        }
+        ledger.adopt(&run.release, one, now).await
+    })
+    .await?;
+    let concurrency = environment.concurrency.max(1);
+    Ok(Leased { next: Leasing::Wave, because, waves: counts, repositories, concurrency, pause_seconds: 0 })
+}
+
+/// Takes away what an earlier call wrote, of a plan that was larger: it would count as moves that never began.
+async fn forget_all_but(ledger: &impl Releases, release: &ReleaseId, counts: &[u32]) -> Result<(), Fault> {
+    let written = ledger.moves(release).await?;
+    let is_of_the_plan = |key: &MoveKey| {
+        let (wave, n) = key.order();
+        counts.get(wave as usize).is_some_and(|count| n < *count)
+    };
+    let stale: Vec<_> = written.into_iter().filter(|(key, _)| !is_of_the_plan(key)).collect();
+    at_once(&stale, async |(key, _)| ledger.forget(key).await).await?;
+    Ok(())
 }
 
 /// Tells whether the lease of an execution that ended then may be taken over.

@@ -1,199 +1,261 @@
 //! Opens a release: from the raw input of an execution to an accepted plan, or to the reason why there is none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environments};
 use pipeline::rows::{HeadRow, MoveRow, PlanRow};
 
-use crate::answer::{Opened, Opening, SHOWN};
-use crate::book::Book;
-use crate::case::Case;
-use crate::plan::{self, To, Wanted};
-use crate::request::Mode;
-use crate::survey::{Survey, Target, Way, unknown_service};
-use crate::trigger::{self, Trigger};
-use crate::world::{Source, World};
-use crate::{Open, Release, Run, at_once, preview};
+use crate::answer::{Managed, Opened, Opening, SHOWN};
+use crate::intake::images::ImageRequest;
+use crate::intake::push::Event;
+use crate::intake::request::{Mode, Request};
+use crate::intake::route::ReleaseIntent;
+use crate::intake::{self, Trigger};
+use crate::payload::{Open, Run};
+use crate::plan::decision::blocker;
+use crate::plan::draft::unknown_service;
+use crate::plan::waves::{hash, proposal};
+use crate::plan::words::plural;
+use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, findings, gates, preview};
+use crate::ports::{
+    Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, History, Images, Leases, Releases,
+    Service,
+};
+use crate::{approve, at_once, freeze, observe, planning};
 
-/// How many services one release may move: its head, and what the machine says of it, have a size.
-const MOST_MOVES: usize = 2_000;
-
-impl<W: World, B: Book> Release<W, B> {
-    /// Decides what an execution's input means.
-    pub(crate) async fn open(&self, open: Open, now: Timestamp) -> Result<Opened, Fault> {
-        let environments = self.world.environments().await?;
-        let mode = if open.input.get("mode") == Some(&"plan".into()) { Mode::Plan } else { Mode::Deploy };
-        let trigger = match trigger::read(open.input) {
-            Err(Fault::InvalidInput(why)) => return Ok(Opened::refused(mode, None, why)),
-            read => read?,
-        };
-        let case = match trigger {
-            Trigger::Nothing(why) => return Ok(Opened::without_plan(Opening::Ignored, None, why)),
-            Trigger::Push(push) => self.case_of_push(push, &open.run, &environments, now).await?,
-            Trigger::Request(request) => {
-                let started = open.started.unwrap_or(now);
-                self.case_of_request(*request, &open.run, &environments, started, now).await?
-            }
-        };
-        match case {
-            Ok(case) => self.accept(case, &open.run, &environments, now).await,
-            Err(answer) => Ok(answer),
+/// Decides what an execution's input means.
+pub async fn open(
+    aws: &(impl Documents + Clusters + Images + Alarms + Executions),
+    ledger: &(impl Events + History + Freezes + Leases + Releases + Approvals),
+    open: Open,
+    now: Timestamp,
+) -> Result<Opened, Fault> {
+    let environments = aws.environments().await?;
+    let plans = open.input.get("mode") == Some(&"plan".into());
+    let trigger = match intake::read(open.input) {
+        Err(Fault::InvalidInput(why)) => return Ok(Opened::refused(plans, None, why)),
+        read => read?,
+    };
+    let run = &open.run;
+    let intent = match trigger {
+        Trigger::Event(Event::Nothing(why)) => Err(Opened::without_plan(Opening::Ignored, None, why)),
+        Trigger::Event(Event::Push(push)) => intake::of_push(ledger, *push, run, &environments, now).await?,
+        Trigger::Request(request) => {
+            let started = open.started.unwrap_or(now);
+            of_request(aws, ledger, *request, run, &environments, started, now).await?
         }
+    };
+    match intent {
+        Ok(intent) => accept(aws, ledger, intent, run, &environments, now).await,
+        Err(answer) => Ok(answer),
     }
+}
 
-    /// Plans, and writes an accepted plan down.
-    async fn accept(
-        &self,
-        case: Case,
-        run: &Run,
-        environments: &Environments,
-        now: Timestamp,
-    ) -> Result<Opened, Fault> {
-        let Case { name, asks, order, mode, asked } = case;
-        let Some(environment) = environments.get(&name) else {
-            return Err(Fault::NotFound(name.to_string()));
-        };
-        let target = Target { name: &name, environment, order: &order, release: &run.release, now };
-        let frozen = self.frozen(target).await?;
-        if let Some(why) = frozen.clone().filter(|_| mode != Mode::Plan) {
-            return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
-        }
-        // A plan tells of the others, too, and so does a name that the cluster does not have.
-        let named = asks.services().filter(|_| mode != Mode::Plan);
-        let mut seen = self.look(target, named).await?;
-        if named.is_some_and(|named| seen.early.is_none() && seen.services.len() < named.len()) {
-            seen = self.look(target, None).await?;
-        }
-        if let Some((seconds, why)) = seen.early {
-            return Ok(waiting(target, seconds, why));
-        }
-        if let Some(why) = unknown_service(&seen.services, asks.services(), &environment.cluster) {
-            return Ok(Opened::refused(mode, Some(&name), why));
-        }
-        let wanted = match self.resolve(asks, target).await? {
-            Ok(wanted) => wanted,
-            Err(why) => return Ok(Opened::refused(mode, Some(&name), why)),
-        };
-        if wanted.to == To::Present {
-            return self.manageable(seen, target, &wanted).await;
-        }
-        let mut survey = self.survey(seen, target, &wanted).await?;
-        survey.refused.extend(frozen);
-        survey.refused.extend(self.immovable(&wanted, &survey.moves).await?);
-        if survey.moves.len() > MOST_MOVES {
-            let count = survey.moves.len();
-            survey.refused.push(format!("{count} services would move: expected {MOST_MOVES} at most"));
-        }
-        if mode == Mode::Plan {
-            return self.preview(survey, target, &wanted).await;
-        }
-        if let Some(ended) = ended(survey.way(target, &wanted), target, asked) {
-            return Ok(ended);
-        }
-        let opened = opened(&survey, target, &wanted);
-        self.write_down(target, &wanted, &survey.moves).await?;
-        Ok(opened)
+/// Finds what a request asks for; what needs no release is done at once.
+async fn of_request(
+    aws: &impl Executions,
+    ledger: &(impl Freezes + Releases + Approvals),
+    request: Request,
+    run: &Run,
+    environments: &Environments,
+    started: Timestamp,
+    now: Timestamp,
+) -> Result<Result<ReleaseIntent, Opened>, Fault> {
+    let (name, plans) = (request.environment.clone(), request.plans());
+    let refused = |why| Opened::refused(plans, Some(&name), why);
+    if !environments.contains_key(&name) {
+        return Ok(Err(refused(intake::route::unknown_environment(&name, environments))));
     }
+    match request.mode {
+        Mode::Deploy | Mode::Plan | Mode::Rollback => {
+            Ok(intake::of_request(request, run, environments, started)?.map_err(refused))
+        }
+        Mode::Freeze | Mode::Resume => Ok(Err(freeze::freeze(ledger, request, run, now).await?)),
+        Mode::Approve | Mode::Reject => Ok(Err(approve::answer(aws, ledger, &request, run).await?)),
+        Mode::Reconcile => Err(Fault::NotSupported(format!("the mode {:?} of a request", request.mode))),
+    }
+}
 
-    /// Says which services of an environment could be moved at all.
-    async fn manageable(
-        &self,
-        mut seen: Survey,
-        target: Target<'_>,
-        wanted: &Wanted,
-    ) -> Result<Opened, Fault> {
-        let services = self.inspect(target, wanted, &mut seen).await?;
-        let free = services.iter().filter(|one| one.blocked.is_none()).count();
-        let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
-        let planned = Opened::without_plan(Opening::Planned, Some(target.name), because);
-        Ok(Opened { services: services.into_iter().take(SHOWN).collect(), ..planned })
+/// Plans what is asked of an environment, and writes an accepted plan down.
+async fn accept(
+    aws: &(impl Clusters + Images + Alarms + Executions),
+    ledger: &(impl History + Freezes + Leases + Releases + Approvals),
+    intent: ReleaseIntent,
+    run: &Run,
+    environments: &Environments,
+    now: Timestamp,
+) -> Result<Opened, Fault> {
+    let ReleaseIntent { name, images, order, plans, asked } = intent;
+    let Some(environment) = environments.get(&name) else {
+        return Err(Fault::NotFound(name.to_string()));
+    };
+    let context = PlanContext { name: &name, environment, order: &order, release: &run.release, now };
+    let frozen = observe::frozen(ledger, context).await?;
+    if let Some(why) = frozen.clone().filter(|_| !plans) {
+        return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
     }
+    let services = match services(aws, context, &images, plans).await? {
+        Ok(services) => services,
+        Err(answer) => return Ok(answer),
+    };
+    let spec = match images.resolve(aws, ledger, context).await? {
+        Ok(spec) => spec,
+        Err(why) => return Ok(Opened::refused(plans, Some(&name), why)),
+    };
+    if spec.to == ImageSelection::Present {
+        return manageable(aws, ledger, context, &spec, services).await;
+    }
+    let mut draft = planning::draft(aws, ledger, context, &spec, services).await?;
+    draft.refused.extend(frozen);
+    draft.refused.extend(observe::immovable(aws, &spec, &draft.moves).await?);
+    if plans {
+        return previewed(aws, context, &spec, draft).await;
+    }
+    if let Some(ended) = ended(draft.admission(&spec, context), context, asked) {
+        return Ok(ended);
+    }
+    record(aws, ledger, context, &spec, &draft.moves).await?;
+    Ok(opened(&draft, context, &spec))
+}
 
-    /// Writes an accepted plan down: its place among the pushes, what is asked of a person, and the head.
-    async fn write_down(&self, target: Target<'_>, wanted: &Wanted, moves: &[MoveRow]) -> Result<(), Fault> {
-        at_once(moves, async |one| self.book.order(target.name, &one.service, target.order).await).await?;
-        self.overtake(target, moves).await?;
-        let proposals: Vec<PlanRow> = moves.iter().map(plan::proposal).collect();
-        if target.environment.approval == Approval::Required {
-            self.propose(target, &proposals).await?;
+/// Looks at the services that a release may be about; or answers that it is too early, or that one is unknown.
+async fn services(
+    aws: &impl Clusters,
+    context: PlanContext<'_>,
+    images: &ImageRequest,
+    plans: bool,
+) -> Result<Result<Vec<Service>, Opened>, Fault> {
+    // A plan tells of the others, too, and so does a name that the cluster does not have.
+    let named = images.services().filter(|_| !plans);
+    let mut seen = observe::cluster(aws, context, named).await?;
+    let lacks = |services: &[Service]| named.is_some_and(|named| services.len() < named.len());
+    if seen.as_ref().is_ok_and(|seen| lacks(&seen.services)) {
+        seen = observe::cluster(aws, context, None).await?;
+    }
+    let services = match seen {
+        Ok(seen) => seen.services,
+        Err((seconds, why)) => return Ok(Err(waiting(context, seconds, why))),
+    };
+    Ok(match unknown_service(&services, images.services(), &context.environment.cluster) {
+        Some(why) => Err(Opened::refused(plans, Some(context.name), why)),
+        None => Ok(services),
+    })
+}
+
+/// Says which services of an environment could be moved at all.
+async fn manageable(
+    aws: &impl Clusters,
+    ledger: &(impl History + Leases + Releases),
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    services: Vec<Service>,
+) -> Result<Opened, Fault> {
+    let (candidates, _) = observe::candidates(aws, ledger, context, spec, &services).await?;
+    let foreign = "none of its images is in an ECR repository of this account and region";
+    let managed = services.into_iter().map(|service| {
+        let candidate = candidates.iter().find(|one| one.service.name == service.name);
+        Managed {
+            service: service.name,
+            repository: candidate.map(|one| one.repository.clone()),
+            blocked: candidate.map_or_else(|| Some(foreign.to_owned()), blocker),
         }
-        let head = HeadRow {
-            environment: target.name.clone(),
-            policy: target.environment.clone(),
-            request: serde_json::to_value(wanted).map_err(|error| Fault::Defect(error.to_string()))?,
-            order: target.order.clone(),
-            opened: target.now,
-            waits: None,
-            plan: plan::hash(&proposals),
-            asked: None,
-            services: moves.iter().map(|one| one.service.clone()).collect(),
-            undo: None,
-            outcome: None,
-            fates: BTreeMap::new(),
-        };
-        self.book.open(target.release, &head).await
-    }
+    });
+    let services: Vec<Managed> = managed.collect();
+    let free = services.iter().filter(|one| one.blocked.is_none()).count();
+    let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
+    let planned = Opened::without_plan(Opening::Planned, Some(context.name), because);
+    Ok(Opened { services: services.into_iter().take(SHOWN).collect(), ..planned })
+}
 
-    /// Writes down what a person is asked to agree to.
-    pub(crate) async fn propose(&self, target: Target<'_>, proposals: &[PlanRow]) -> Result<(), Fault> {
-        at_once(proposals, async |one| self.book.propose(target.release, one).await).await?;
-        Ok(())
-    }
+/// Answers what would happen.  A plan is never refused: what would refuse the release is the first to be told.
+async fn previewed(
+    aws: &(impl Clusters + Images + Alarms),
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    mut draft: PlanDraft,
+) -> Result<Opened, Fault> {
+    let states = observe::alarms(aws, &draft.moves).await?;
+    draft.findings = gates::watch_what_is_quiet(&mut draft.moves, &states);
+    let mut found = draft.refused.clone();
+    found.extend(findings::of(&draft, context.environment, aws.roles()));
+    found.extend(observe::endangered(aws, spec, &draft.moves).await?);
+    let because = match draft.admission(spec, context) {
+        Admission::Go => preview::summary(&draft.moves, context, spec),
+        Admission::Refused(_) => {
+            format!("it would be refused, for {}", plural(draft.refused.len(), "reason"))
+        }
+        Admission::Nothing(why)
+        | Admission::There(why)
+        | Admission::Superseded(why)
+        | Admission::Early(_, why) => why,
+    };
+    let mut plan = preview::shown(&draft, context.environment);
+    plan.findings = found.into_iter().take(SHOWN).collect();
+    Ok(Opened { plan, ..Opened::without_plan(Opening::Planned, Some(context.name), because) })
+}
 
-    /// Tells which tags could not be moved: before anything is written, and not when half of it is.
-    async fn immovable(&self, wanted: &Wanted, moves: &[MoveRow]) -> Result<Vec<String>, Fault> {
-        let repositories: BTreeSet<_> = moves.iter().map(|row| (&row.repository, row.tag.as_str())).collect();
-        let repositories: Vec<_> = repositories.into_iter().collect();
-        let looked = at_once(&repositories, async |(repository, tag)| {
-            let source = Source { registry: wanted.registry.clone(), repository: (*repository).clone() };
-            let mutability = self.world.mutability(&source).await?;
-            // What is behind the prefix of a keep-tag does not matter to a filter for all of them.
-            let fixed = [*tag, "tidegate.any"].into_iter().find(|tag| !mutability.moves(tag));
-            Ok(fixed.map(|fixed| {
-                let filter = if fixed == *tag { tag } else { "tidegate.*" };
-                format!(
-                    "the tags {filter} of {repository} are immutable: expected the exclusion filters {tag} and tidegate.*"
-                )
-            }))
-        });
-        Ok(looked.await?.into_iter().flatten().collect())
+/// Writes an accepted plan down: its place among the pushes, what is asked of a person, and the head.
+async fn record(
+    aws: &impl Executions,
+    ledger: &(impl History + Releases + Approvals),
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    moves: &[MoveRow],
+) -> Result<(), Fault> {
+    at_once(moves, async |one| ledger.order(context.name, &one.service, context.order).await).await?;
+    approve::overtake(aws, ledger, context, moves).await?;
+    let proposals: Vec<PlanRow> = moves.iter().map(proposal).collect();
+    if context.environment.approval == Approval::Required {
+        approve::propose(ledger, context.release, &proposals).await?;
     }
+    let head = HeadRow {
+        environment: context.name.clone(),
+        policy: context.environment.clone(),
+        request: serde_json::to_value(spec).map_err(|error| Fault::Defect(error.to_string()))?,
+        order: context.order.clone(),
+        opened: context.now,
+        waits: None,
+        plan: hash(&proposals),
+        asked: None,
+        services: moves.iter().map(|one| one.service.clone()).collect(),
+        undo: None,
+        outcome: None,
+        fates: BTreeMap::new(),
+    };
+    ledger.open(context.release, &head).await
 }
 
 /// Answers what does not go on.  Whoever asked is refused where a push is ignored.
-fn ended(way: Way, target: Target<'_>, asked: bool) -> Option<Opened> {
-    let (next, why) = match way {
-        Way::Go => return None,
-        Way::Early(seconds, why) => return Some(waiting(target, seconds, why)),
-        Way::Refused(why) => (Opening::Refused, why),
-        Way::There(why) if asked => (Opening::Refused, format!("{why}; \"force\" goes on")),
-        Way::Nothing(why) if asked => (Opening::Refused, why),
-        Way::Nothing(why) | Way::There(why) | Way::Superseded(why) => (Opening::Ignored, why),
+fn ended(admission: Admission, context: PlanContext<'_>, asked: bool) -> Option<Opened> {
+    let (next, why) = match admission {
+        Admission::Go => return None,
+        Admission::Early(seconds, why) => return Some(waiting(context, seconds, why)),
+        Admission::Refused(why) => (Opening::Refused, why),
+        Admission::There(why) if asked => (Opening::Refused, format!("{why}; \"force\" goes on")),
+        Admission::Nothing(why) if asked => (Opening::Refused, why),
+        Admission::Nothing(why) | Admission::There(why) | Admission::Superseded(why) => {
+            (Opening::Ignored, why)
+        }
     };
-    Some(Opened::without_plan(next, Some(target.name), why))
+    Some(Opened::without_plan(next, Some(context.name), why))
 }
 
 /// Answers that it is too early.
-fn waiting(target: Target<'_>, pause_seconds: i64, why: String) -> Opened {
-    Opened { pause_seconds, ..Opened::without_plan(Opening::Waiting, Some(target.name), why) }
+fn waiting(context: PlanContext<'_>, pause_seconds: i64, why: String) -> Opened {
+    Opened { pause_seconds, ..Opened::without_plan(Opening::Waiting, Some(context.name), why) }
 }
 
 /// Says what would happen, and where an accepted release goes.
-fn opened(survey: &Survey, target: Target<'_>, wanted: &Wanted) -> Opened {
-    let environment = target.environment;
-    let because = preview::summary(&survey.moves, target, wanted);
+fn opened(draft: &PlanDraft, context: PlanContext<'_>, spec: &ReleaseSpec) -> Opened {
+    let environment = context.environment;
+    let because = preview::summary(&draft.moves, context, spec);
     let next = match environment.approval {
         Approval::Required => Opening::AskApproval,
         Approval::None => Opening::TakeLeases,
     };
-    let plan = preview::shown(survey, environment);
+    let plan = preview::shown(draft, environment);
     let approval_minutes = environment.approval_minutes;
-    Opened { approval_minutes, plan, ..Opened::without_plan(next, Some(target.name), because) }
-}
-
-/// Counts in words.
-pub(crate) fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    Opened { approval_minutes, plan, ..Opened::without_plan(next, Some(context.name), because) }
 }

@@ -29,7 +29,7 @@ pub enum Function {
 /// All functions but `alert`: one warm process of each.
 #[derive(Debug)]
 pub struct Crew {
-    release: Release<release::world::Aws, Ledger>,
+    release: Release<release::adapters::Aws, Ledger>,
     retag: Retag<retag::registry::Aws>,
     deploy: Deploy<deploy::service::Aws>,
     health_test: HealthTest<health_test::rollout::Aws, Probe>,
@@ -46,7 +46,7 @@ impl Crew {
             deploy: Deploy { port: deploy::service::Aws::new(config, book.clone()) },
             health_test: HealthTest { port: looks, web: Probe::new()? },
             rollback: Rollback { port: rollback::service::Aws::new(config, book.clone()) },
-            release: Release { world: release::world::Aws::new(config, book.clone()), book },
+            release: Release { aws: release::adapters::Aws::new(config, book.clone()), ledger: book },
         })
     }
 

@@ -1,13 +1,20 @@
 //! Tables for the decisions about one service, and the candidates that they are made about.
 
-use super::*;
-use crate::world::Revision;
 use pipeline::clock::Timestamp;
 use pipeline::document;
-use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+use pipeline::environment::Environment;
+use pipeline::ids::{
+    DeploymentId, Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn,
+};
 use pipeline::image::ImageReference;
-use pipeline::rows::{Hold, Known};
+use pipeline::rows::{Hold, Known, MoveRow, OrderKey, ServiceRow};
+use pipeline::service::{Deployment, Rollout};
 use serde_json::json;
+
+use super::candidates::{Candidate, containers};
+use super::decision::{Decision, decide};
+use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
+use crate::ports::{Digests, Revision, Service};
 
 pub fn digest(letter: char) -> Digest {
     Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
@@ -22,12 +29,12 @@ pub fn environment() -> Environment {
     document::read("dev", json!({"cluster": "dev", "tag": "dev", "waves": [["pay*"], ["users"]]})).unwrap()
 }
 
-fn wanted() -> Wanted {
-    Wanted {
+fn spec() -> ReleaseSpec {
+    ReleaseSpec {
         registry: Registry::parse("123456789012").unwrap(),
         region: "eu-west-1".to_owned(),
         repository: Some(Repository::parse("shop/users").unwrap()),
-        to: To::Images([(repository(), digest('b'))].into()),
+        to: ImageSelection::Images([(repository(), digest('b'))].into()),
         services: None,
         only_newer: false,
         promoted_by: None,
@@ -60,7 +67,7 @@ pub fn candidate(image: &str) -> Candidate {
         revision: Revision { images: vec![("app".to_owned(), image.unwrap())], ..Revision::default() },
     };
     Candidate {
-        containers: containers(&service, &wanted(), &repository()),
+        containers: containers(&service, &spec(), &repository()),
         repository: repository(),
         digest: digest('b'),
         service,
@@ -87,15 +94,18 @@ pub fn release(name: &str) -> ReleaseId {
     ReleaseId::parse(name).unwrap()
 }
 
-fn decided(candidate: &Candidate, wanted: &Wanted) -> Decision {
+fn decided(candidate: &Candidate, spec: &ReleaseSpec) -> Decision {
     let order = OrderKey::new(Timestamp::from_millis(5000), Some(&candidate.digest));
-    decide(candidate, wanted, &EnvironmentName::parse("dev").unwrap(), &environment(), &order)
+    let (name, environment, release) = (EnvironmentName::parse("dev").unwrap(), environment(), release("r9"));
+    let (order, now) = (&order, Timestamp::from_millis(9000));
+    let context = PlanContext { name: &name, environment: &environment, order, release: &release, now };
+    decide(candidate, spec, context)
 }
 
 fn refusal(change: impl FnOnce(&mut Candidate)) -> String {
     let mut candidate = candidate(":main-1");
     change(&mut candidate);
-    match decided(&candidate, &wanted()) {
+    match decided(&candidate, &spec()) {
         Decision::Refused(why) => why,
         other => panic!("{other:?}"),
     }
@@ -103,7 +113,7 @@ fn refusal(change: impl FnOnce(&mut Candidate)) -> String {
 
 /// Returns a move of a service that runs `a` and is to run `b`.
 pub fn row(service: &str) -> MoveRow {
-    let Decision::Move(row) = decided(&candidate(":main-1"), &wanted()) else { panic!("it does not move") };
+    let Decision::Move(row) = decided(&candidate(":main-1"), &spec()) else { panic!("it does not move") };
     MoveRow { service: ServiceName::parse(service).unwrap(), ..*row }
 }
 
@@ -116,7 +126,7 @@ fn a_stable_service_that_nobody_verified_is_adopted_as_it_runs() {
 #[test]
 fn a_pinned_index_is_the_baseline_and_not_the_platform_that_tasks_report() {
     let pinned = candidate(&format!("@{}", digest('c')));
-    let Decision::Move(row) = decided(&pinned, &wanted()) else { panic!("it does not move") };
+    let Decision::Move(row) = decided(&pinned, &spec()) else { panic!("it does not move") };
     assert_eq!(row.restore.unwrap().digest, digest('c'));
 }
 
@@ -125,7 +135,7 @@ fn the_way_back_is_what_was_verified_whatever_runs() {
     let mut candidate = candidate(":main-1");
     candidate.row.verified = Some(Known { task_definition: arn(7), release: None, ..known('d') });
     candidate.running = Digests::default();
-    let Decision::Move(row) = decided(&candidate, &wanted()) else { panic!("it does not move") };
+    let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
     assert_eq!((row.restore.unwrap().task_definition, row.running), (arn(7), arn(1)));
 }
 
@@ -148,7 +158,7 @@ fn what_may_not_move_is_refused_with_what_was_expected() {
 fn force_goes_on_without_a_way_back() {
     let mut candidate = candidate(":main-1");
     candidate.running.seen.clear();
-    let Decision::Move(row) = decided(&candidate, &Wanted { force: true, ..wanted() }) else {
+    let Decision::Move(row) = decided(&candidate, &ReleaseSpec { force: true, ..spec() }) else {
         panic!("no move")
     };
     assert_eq!(row.restore, None);
@@ -159,14 +169,14 @@ fn a_rollout_of_a_release_that_holds_the_lease_is_waited_for() {
     let mut candidate = candidate(":main-1");
     candidate.service.deployments[0].rollout = Rollout::InProgress;
     candidate.ours = true;
-    assert!(matches!(decided(&candidate, &wanted()), Decision::Move(_)));
+    assert!(matches!(decided(&candidate, &spec()), Decision::Move(_)));
 }
 
 #[test]
 fn a_service_that_runs_the_image_already_stays() {
     let mut candidate = candidate(":main-1");
     candidate.running.seen = [digest('b')].into();
-    assert_eq!(decided(&candidate, &wanted()), Decision::There);
+    assert_eq!(decided(&candidate, &spec()), Decision::There);
 }
 
 #[test]
@@ -174,9 +184,9 @@ fn what_has_nowhere_to_go_need_not_be_fit_to_go() {
     let mut candidate = candidate(":main-1");
     candidate.service.desired = 0;
     candidate.row.verified = Some(known('b'));
-    assert_eq!(decided(&candidate, &wanted()), Decision::There);
+    assert_eq!(decided(&candidate, &spec()), Decision::There);
     candidate.row.verified = Some(known('a'));
-    assert!(matches!(decided(&candidate, &wanted()), Decision::Refused(_)));
+    assert!(matches!(decided(&candidate, &spec()), Decision::Refused(_)));
 }
 
 #[test]
@@ -184,7 +194,7 @@ fn what_was_verified_of_another_image_of_a_service_is_no_way_back_for_this_one()
     let mut candidate = candidate(":main-1");
     candidate.row.verified =
         Some(Known { repository: Repository::parse("shop/proxy").unwrap(), ..known('e') });
-    let Decision::Move(row) = decided(&candidate, &wanted()) else { panic!("it does not move") };
+    let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
     assert_eq!(row.restore.unwrap().digest, digest('a'), "what its tasks report is");
 }
 
@@ -194,40 +204,23 @@ fn what_was_rolled_back_from_stays_away_until_somebody_insists() {
     let release = ReleaseId::parse("r1").unwrap();
     candidate.row.hold = Some(Hold { digest: digest('b'), release, since: Timestamp::from_millis(0) });
     assert_eq!(
-        decided(&candidate, &wanted()),
+        decided(&candidate, &spec()),
         Decision::Refused(
             "users: bbbbbbbbbbbb is on hold since 1970-01-01T00:00:00Z, when r1 rolled back from it"
                 .to_owned()
         )
     );
-    assert!(matches!(decided(&candidate, &Wanted { force: true, ..wanted() }), Decision::Move(_)));
+    assert!(matches!(decided(&candidate, &ReleaseSpec { force: true, ..spec() }), Decision::Move(_)));
     candidate.digest = digest('c');
-    assert!(matches!(decided(&candidate, &wanted()), Decision::Move(_)));
+    assert!(matches!(decided(&candidate, &spec()), Decision::Move(_)));
 }
 
 #[test]
 fn a_newer_push_wins() {
     let mut candidate = candidate(":main-1");
     candidate.row.order = Some(OrderKey::new(Timestamp::from_millis(5001), None));
-    assert_eq!(decided(&candidate, &wanted()), Decision::Superseded);
+    assert_eq!(decided(&candidate, &spec()), Decision::Superseded);
     // Its own key is there when a release plans again under its leases.
     candidate.row.order = Some(OrderKey::new(Timestamp::from_millis(5000), Some(&digest('b'))));
-    assert!(matches!(decided(&candidate, &wanted()), Decision::Move(_)));
-}
-
-#[test]
-fn the_first_wave_that_matches_takes_a_service_and_the_rest_goes_last() {
-    let moves = ["users", "orders", "payments"].map(row).to_vec();
-    let waves = waves(moves, &environment());
-    let names: Vec<Vec<&str>> =
-        waves.iter().map(|wave| wave.iter().map(|one| one.service.as_str()).collect()).collect();
-    assert_eq!(names, [["payments"], ["users"], ["orders"]]);
-}
-
-#[test]
-fn what_a_person_agrees_to_is_which_service_moves_from_what_to_what() {
-    let (one, other) = (row("users"), row("orders"));
-    let (one, other) = (proposal(&one), proposal(&other));
-    assert_eq!(hash([&one, &other]), hash([&other, &one]));
-    assert_ne!(hash([&one]), hash([&PlanRow { to: digest('f'), ..one.clone() }]));
+    assert!(matches!(decided(&candidate, &spec()), Decision::Move(_)));
 }

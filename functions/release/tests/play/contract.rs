@@ -10,29 +10,29 @@ use crate::shop::Shop;
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
     testbed::contract::check("release", async |case, request, now| {
-        let release = Release { world: Shop::default(), book: Notebook::default() };
+        let release = Release { aws: Shop::default(), ledger: Notebook::default() };
         match case {
             "request-rollback" | "request-rollback-of-an-image" | "request-rollback-of-a-cluster" => {
                 let row = ServiceRow { previous: Some(known('c')), ..ServiceRow::default() };
-                release.book.know("dev", "users", row);
+                release.ledger.know("dev", "users", row);
             }
             "request-rollback-of-a-dead-release" => {
-                waiting(&release.book, "token");
-                release.book.waiting.take();
-                if let Some(head) = release.book.head.borrow_mut().as_mut() {
+                waiting(&release.ledger, "token");
+                release.ledger.waiting.take();
+                if let Some(head) = release.ledger.head.borrow_mut().as_mut() {
                     head.environment = pipeline::ids::EnvironmentName::parse("dev")?;
                 }
-                release.book.moves.borrow_mut().push(dead_move());
+                release.ledger.moves.borrow_mut().push(dead_move());
             }
             "request-approve" | "request-reject" | "refused-rollback-of-another-environment" => {
-                waiting(&release.book, "token")
+                waiting(&release.ledger, "token")
             }
-            "refused-approve-too-late" => waiting(&release.book, "stale"),
-            _ if case.contains("promotion") => with_dev(&release.book),
+            "refused-approve-too-late" => waiting(&release.ledger, "stale"),
+            _ if case.contains("promotion") => with_dev(&release.ledger),
             _ => {}
         }
         let answer = release.handle(request, now).await;
-        let written = release.book.written.take();
+        let written = release.ledger.written.take();
         let expected: &[&str] = match case {
             "push-build-tag" | "push-environment-tag" | "push-multi-arch-index" => {
                 &["claim", "order", "open"]

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
+use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, PlanRow, Quarantine,
-    RestorePoint, ServiceRow, Undo, WaitingRow, WriteRow,
+    Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
+    Quarantine, RestorePoint, ServiceRow, Undo, WaitingRow, WriteRow,
 };
 use release::Run;
-use release::answer::Closed;
-use release::book::{Book, ImageKey};
-use release::judge::Heard;
+use release::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Releases};
 
 use crate::shop::{arn, digest};
 
@@ -65,7 +64,20 @@ impl Notebook {
     }
 }
 
-impl Book for Notebook {
+impl Events for Notebook {
+    async fn writes(&self, _: &EnvironmentName, _: &Repository) -> Result<Vec<WriteRow>, Fault> {
+        let time = Timestamp::parse("2026-11-23T09:30:00Z")?;
+        Ok(vec![WriteRow { digest: digest('b'), time, expires: 0 }])
+    }
+    async fn claim(&self, event: &str, _: &str, _: Timestamp) -> Result<Option<String>, Fault> {
+        if event == "delivered-before" {
+            return Ok(Some("arn:aws:states:eu-west-1:123456789012:execution:tidegate:first".to_owned()));
+        }
+        self.write("claim").map(|()| None)
+    }
+}
+
+impl History for Notebook {
     async fn services(
         &self,
         environment: &EnvironmentName,
@@ -75,13 +87,6 @@ impl Book for Notebook {
         let ours = known.iter().filter(|((place, _), _)| place == environment.as_str());
         let rows = ours.map(|((_, name), row)| (ServiceName::parse(name).unwrap(), row.clone()));
         Ok(rows.filter(|(name, _)| named.is_none_or(|named| named.contains(name))).collect())
-    }
-    async fn leases(
-        &self,
-        _: &EnvironmentName,
-        _: &[ServiceName],
-    ) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
-        Ok(self.leases.borrow().clone())
     }
     async fn evidence(
         &self,
@@ -98,31 +103,61 @@ impl Book for Notebook {
         };
         Ok(images.iter().map(|image| (image.clone(), of(image))).collect())
     }
+    async fn order(&self, _: &EnvironmentName, _: &ServiceName, _: &OrderKey) -> Result<(), Fault> {
+        self.write("order")
+    }
+    async fn adopt(&self, _: &ReleaseId, row: &MoveRow, _: Timestamp) -> Result<(), Fault> {
+        Notebook::write(self, format!("adopt {}", row.service))
+    }
+    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault> {
+        let hold = if hold.is_some() { ", hold" } else { "" };
+        Notebook::write(self, format!("verified {} {}{hold}", row.service, known.digest.short()))
+    }
+    async fn quarantine(&self, row: &MoveRow, _: &Quarantine) -> Result<(), Fault> {
+        Notebook::write(self, format!("quarantine {}", row.digest.short()))
+    }
+    async fn revoke(&self, _: &EnvironmentName, (_, digest): &ImageKey) -> Result<(), Fault> {
+        Notebook::write(self, format!("revoke {}", digest.short()))
+    }
+}
+
+impl Freezes for Notebook {
     async fn frozen(&self, _: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
         Ok(None)
     }
     async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault> {
         Notebook::write(self, format!("{} {environment}", if row.frozen { "freeze" } else { "resume" }))
     }
-    async fn adopt(&self, _: &ReleaseId, row: &MoveRow, _: Timestamp) -> Result<(), Fault> {
-        Notebook::write(self, format!("adopt {}", row.service))
+}
+
+impl Leases for Notebook {
+    async fn leases(
+        &self,
+        _: &EnvironmentName,
+        _: &[ServiceName],
+    ) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
+        Ok(self.leases.borrow().clone())
     }
-    async fn distrust(&self, row: &MoveRow, _: &Quarantine) -> Result<(), Fault> {
-        Notebook::write(self, format!("distrust {}", row.digest.short()))
-    }
-    async fn writes(&self, _: &EnvironmentName, _: &Repository) -> Result<Vec<WriteRow>, Fault> {
-        let time = Timestamp::parse("2026-11-23T09:30:00Z")?;
-        Ok(vec![WriteRow { digest: digest('b'), time, expires: 0 }])
-    }
-    async fn claim(&self, event: &str, _: &str, _: Timestamp) -> Result<Option<String>, Fault> {
-        if event == "delivered-before" {
-            return Ok(Some("arn:aws:states:eu-west-1:123456789012:execution:tidegate:first".to_owned()));
+    async fn take(
+        &self,
+        _: &EnvironmentName,
+        service: &ServiceName,
+        _: &Run,
+        seen: Option<&LeaseRow>,
+        _: Timestamp,
+    ) -> Result<Option<u64>, Fault> {
+        // Somebody may have been quicker than what was seen.
+        if seen.is_none() && service.as_str() == "zebra" {
+            return Ok(None);
         }
-        self.write("claim").map(|()| None)
+        Notebook::write(self, "take").map(|()| Some(1))
     }
-    async fn order(&self, _: &EnvironmentName, _: &ServiceName, _: &OrderKey) -> Result<(), Fault> {
-        self.write("order")
+    async fn free(&self, _: &EnvironmentName, _: &ServiceName, _: &Run, _: Timestamp) -> Result<(), Fault> {
+        self.write("free")
     }
+}
+
+impl Releases for Notebook {
     async fn open(&self, _: &ReleaseId, head: &HeadRow) -> Result<(), Fault> {
         *self.head.borrow_mut() = Some(head.clone());
         self.write("open")
@@ -130,6 +165,48 @@ impl Book for Notebook {
     async fn head(&self, _: &ReleaseId) -> Result<Option<HeadRow>, Fault> {
         Ok(self.head.borrow().clone())
     }
+    async fn waits(&self, _: &ReleaseId, since: Timestamp) -> Result<(), Fault> {
+        if let Some(head) = self.head.borrow_mut().as_mut() {
+            head.waits = Some(since);
+        }
+        self.write("waits")
+    }
+    async fn write(&self, release: &ReleaseId, wave: u32, n: u32, row: &MoveRow) -> Result<(), Fault> {
+        let key = MoveKey::new(release.clone(), wave, n);
+        self.moves.borrow_mut().retain(|(known, _)| *known != key);
+        self.moves.borrow_mut().push((key, row.clone()));
+        Notebook::write(self, "move")
+    }
+    async fn forget(&self, key: &MoveKey) -> Result<(), Fault> {
+        self.moves.borrow_mut().retain(|(known, _)| known != key);
+        self.write("forget")
+    }
+    async fn moves(&self, _: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
+        Ok(self.moves.borrow().clone())
+    }
+    async fn decide(&self, key: &MoveKey, said: &AlarmVerdict, _: Timestamp) -> Result<(), Fault> {
+        let mut moves = self.moves.borrow_mut();
+        for (_, row) in moves.iter_mut().filter(|(known, _)| known == key) {
+            (row.verdict, row.alarm) = (Some(said.verdict), Some(said.alarm.clone()));
+        }
+        drop(moves);
+        Notebook::write(self, format!("{:?}: {}", said.verdict, said.reason))
+    }
+    async fn undo(&self, _: &ReleaseId, undo: Undo) -> Result<(), Fault> {
+        if let Some(head) = self.head.borrow_mut().as_mut() {
+            head.undo = Some(undo);
+        }
+        Notebook::write(self, "undo")
+    }
+    async fn close(&self, _: &ReleaseId, outcome: Outcome, _: &BTreeMap<Fate, u32>) -> Result<(), Fault> {
+        if let Some(head) = self.head.borrow_mut().as_mut() {
+            head.outcome = Some(outcome);
+        }
+        Notebook::write(self, format!("close {outcome:?}"))
+    }
+}
+
+impl Approvals for Notebook {
     async fn propose(&self, _: &ReleaseId, row: &PlanRow) -> Result<(), Fault> {
         self.proposed.borrow_mut().push(row.clone());
         Notebook::write(self, format!("propose {}", row.service))
@@ -179,68 +256,5 @@ impl Book for Notebook {
     ) -> Result<(), Fault> {
         self.waiting.borrow_mut().retain(|(waiting, _)| waiting != by);
         self.write("answered")
-    }
-    async fn waits(&self, _: &ReleaseId, since: Timestamp) -> Result<(), Fault> {
-        if let Some(head) = self.head.borrow_mut().as_mut() {
-            head.waits = Some(since);
-        }
-        self.write("waits")
-    }
-    async fn take(
-        &self,
-        _: &EnvironmentName,
-        service: &ServiceName,
-        _: &Run,
-        seen: Option<&LeaseRow>,
-        _: Timestamp,
-    ) -> Result<Option<u64>, Fault> {
-        // Somebody may have been quicker than what was seen.
-        if seen.is_none() && service.as_str() == "zebra" {
-            return Ok(None);
-        }
-        Notebook::write(self, "take").map(|()| Some(1))
-    }
-    async fn free(&self, _: &EnvironmentName, _: &ServiceName, _: &Run, _: Timestamp) -> Result<(), Fault> {
-        self.write("free")
-    }
-    async fn write(&self, release: &ReleaseId, wave: u32, n: u32, row: &MoveRow) -> Result<(), Fault> {
-        let key = MoveKey::new(release.clone(), wave, n);
-        self.moves.borrow_mut().retain(|(known, _)| *known != key);
-        self.moves.borrow_mut().push((key, row.clone()));
-        Notebook::write(self, "move")
-    }
-    async fn moves(&self, _: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
-        Ok(self.moves.borrow().clone())
-    }
-    async fn decide(&self, key: &MoveKey, heard: &Heard, _: Timestamp) -> Result<(), Fault> {
-        let mut moves = self.moves.borrow_mut();
-        for (_, row) in moves.iter_mut().filter(|(known, _)| known == key) {
-            (row.verdict, row.alarm) = (Some(heard.verdict), Some(heard.alarm.clone()));
-        }
-        drop(moves);
-        Notebook::write(self, format!("{:?}: {}", heard.verdict, heard.reason))
-    }
-    async fn forget(&self, key: &MoveKey) -> Result<(), Fault> {
-        self.moves.borrow_mut().retain(|(known, _)| known != key);
-        self.write("forget")
-    }
-    async fn undo(&self, _: &ReleaseId, undo: Undo) -> Result<(), Fault> {
-        if let Some(head) = self.head.borrow_mut().as_mut() {
-            head.undo = Some(undo);
-        }
-        Notebook::write(self, "undo")
-    }
-    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault> {
-        let hold = if hold.is_some() { ", hold" } else { "" };
-        Notebook::write(self, format!("verified {} {}{hold}", row.service, known.digest.short()))
-    }
-    async fn withdraw(&self, _: &EnvironmentName, (_, digest): &ImageKey) -> Result<(), Fault> {
-        Notebook::write(self, format!("withdraw {}", digest.short()))
-    }
-    async fn close(&self, _: &ReleaseId, closed: &Closed) -> Result<(), Fault> {
-        if let Some(head) = self.head.borrow_mut().as_mut() {
-            head.outcome = Some(closed.outcome);
-        }
-        Notebook::write(self, format!("close {:?}", closed.outcome))
     }
 }

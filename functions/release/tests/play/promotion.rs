@@ -4,8 +4,7 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository};
 use pipeline::rows::{Known, OrderKey, ServiceRow, Verdict, WaitingRow};
 use release::Release;
-use release::book::Book;
-use release::world::Alarm;
+use release::ports::{Alarm, Approvals};
 use serde_json::{Value, json};
 
 use crate::notebook::{Notebook, known};
@@ -35,8 +34,8 @@ fn cart() -> Repository {
 }
 
 fn release() -> Release<Shop, Notebook> {
-    let release = Release { world: Shop::default(), book: Notebook::default() };
-    with_dev(&release.book);
+    let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+    with_dev(&release.ledger);
     release
 }
 
@@ -52,7 +51,7 @@ async fn what_follows_by_itself_waits_for_its_soak_and_a_person_is_refused() {
     let input = json!({"environment": "staging", "images": images, "promotedBy": "r0"});
     let answer = ask(&release, "open", json!({"input": input}), early).await;
     assert_eq!((&answer["next"], &answer["pauseSeconds"]), (&json!("Waiting"), &json!(60)));
-    assert!(release.book.written.take().is_empty());
+    assert!(release.ledger.written.take().is_empty());
 
     let input = json!({"environment": "staging", "images": images});
     let answer = ask(&release, "open", json!({"input": input}), early).await;
@@ -65,10 +64,10 @@ async fn what_follows_by_itself_waits_for_its_soak_and_a_person_is_refused() {
 #[tokio::test]
 async fn a_cluster_that_ecs_has_not_told_all_of_is_asked_again() {
     let release = release();
-    *release.world.unread.borrow_mut() = 40;
+    *release.aws.unread.borrow_mut() = 40;
     let answer = open(&release, json!({"environment": "staging"})).await;
     assert_eq!((&answer["next"], &answer["pauseSeconds"]), (&json!("Waiting"), &json!(2)));
-    *release.world.unread.borrow_mut() = 0;
+    *release.aws.unread.borrow_mut() = 0;
     assert_eq!(open(&release, json!({"environment": "staging"})).await["next"], "TakeLeases");
 }
 
@@ -79,12 +78,12 @@ async fn a_newer_release_takes_its_services_out_of_a_plan_that_waits() {
         [(vec!["users", "cart"], "Changed", Some("replan cart")), (vec!["users"], "Superseded", None)]
     {
         let release = release();
-        waiting(&release.book, "token");
-        release.book.head.borrow_mut().as_mut().unwrap().services =
+        waiting(&release.ledger, "token");
+        release.ledger.head.borrow_mut().as_mut().unwrap().services =
             services.into_iter().map(|name| pipeline::ids::ServiceName::parse(name).unwrap()).collect();
         assert_eq!(open(&release, newer.clone()).await["next"], "AskApproval");
-        assert_eq!(release.world.done.take(), [format!("answer {next}")]);
-        let written = release.book.written.take();
+        assert_eq!(release.aws.done.take(), [format!("answer {next}")]);
+        let written = release.ledger.written.take();
         assert_eq!(written.iter().find(|word| word.starts_with("replan")).map(String::as_str), replanned);
         assert!(written.contains(&"answered".to_owned()));
     }
@@ -95,13 +94,13 @@ async fn a_plan_that_changed_since_a_person_was_asked_is_asked_again() {
     let release = release();
     open(&release, json!({"environment": "careful"})).await;
     ask(&release, "ask", json!({"token": "t1"}), "2026-11-23T10:00:11Z").await;
-    release.book.head.borrow_mut().as_mut().unwrap().asked = Some("another".to_owned());
-    release.book.written.take();
+    release.ledger.head.borrow_mut().as_mut().unwrap().asked = Some("another".to_owned());
+    release.ledger.written.take();
     // However often it is tried: only a question makes a plan one that was asked about.
     for _ in 0..2 {
         let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:12Z").await;
         assert_eq!(leased["next"], "AskApproval");
-        assert_eq!(release.book.written.take(), ["take", "propose users", "replan users", "free"]);
+        assert_eq!(release.ledger.written.take(), ["take", "propose users", "replan users", "free"]);
     }
     ask(&release, "ask", json!({"token": "t2"}), "2026-11-23T10:00:13Z").await;
     let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:14Z").await;
@@ -111,16 +110,16 @@ async fn a_plan_that_changed_since_a_person_was_asked_is_asked_again() {
 #[tokio::test]
 async fn an_answer_to_an_older_question_answers_no_newer_one() {
     let release = release();
-    waiting(&release.book, "token");
+    waiting(&release.ledger, "token");
     let approve = json!({"input": {"environment": "careful", "mode": "approve", "release": "r1"}});
-    let (_, seen) = release.book.waiting.borrow()[0].clone();
-    release.book.waiting.borrow_mut()[0].1.token = "newer".to_owned();
+    let (_, seen) = release.ledger.waiting.borrow()[0].clone();
+    release.ledger.waiting.borrow_mut()[0].1.token = "newer".to_owned();
     let by = ReleaseId::parse("r2").unwrap();
     let careful = EnvironmentName::parse("careful").unwrap();
-    assert_eq!(release.book.answer(&careful, &by, &seen, &by).await, Ok(false));
+    assert_eq!(release.ledger.answer(&careful, &by, &seen, &by).await, Ok(false));
     // A call whose answer was lost comes again: its own answer was taken.
-    release.book.waiting.borrow_mut()[0].1.token = "stale".to_owned();
-    release.book.waiting.borrow_mut()[0].1.answered_by = Some(ReleaseId::parse("r1").unwrap());
+    release.ledger.waiting.borrow_mut()[0].1.token = "stale".to_owned();
+    release.ledger.waiting.borrow_mut()[0].1.answered_by = Some(ReleaseId::parse("r1").unwrap());
     assert_eq!(ask(&release, "open", approve, "2026-11-23T10:00:10Z").await["next"], "Answered");
 }
 
@@ -128,7 +127,7 @@ async fn an_answer_to_an_older_question_answers_no_newer_one() {
 async fn a_service_that_is_there_already_does_not_hold_up_the_others_that_are_named() {
     let release = release();
     let there = Known { repository: cart(), task_definition: arn("cart"), ..known('b') };
-    release.book.know("mall", "cart", ServiceRow { verified: Some(there), ..ServiceRow::default() });
+    release.ledger.know("mall", "cart", ServiceRow { verified: Some(there), ..ServiceRow::default() });
     let images = json!({"shop/users": digest('b'), "shop/cart": digest('b')});
     let input = json!({"environment": "mall", "services": ["users", "cart"], "images": images});
     let opened = open(&release, input).await;
@@ -136,11 +135,11 @@ async fn a_service_that_is_there_already_does_not_hold_up_the_others_that_are_na
     let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
     assert_eq!(leased["next"], "Wave");
     // What an earlier call wrote of a larger plan would count as moves that never began.
-    let stale = release.book.moves.borrow()[0].clone();
+    let stale = release.ledger.moves.borrow()[0].clone();
     let key = pipeline::payload::MoveKey::new(ReleaseId::parse("r1").unwrap(), 0, 1);
-    release.book.moves.borrow_mut().push((key, stale.1));
+    release.ledger.moves.borrow_mut().push((key, stale.1));
     ask(&release, "lease", json!({}), "2026-11-23T10:00:12Z").await;
-    assert_eq!(release.book.moves.borrow().len(), 1);
+    assert_eq!(release.ledger.moves.borrow().len(), 1);
 }
 
 #[tokio::test]
@@ -151,15 +150,15 @@ async fn a_deployed_release_starts_what_follows_and_nothing_else_does() {
     ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
     for (verdict, started) in [(Verdict::Unhealthy, false), (Verdict::Healthy, true)] {
         {
-            let row = &mut release.book.moves.borrow_mut()[0].1;
+            let row = &mut release.ledger.moves.borrow_mut()[0].1;
             row.touched = Some(Timestamp::from_millis(0));
             row.verdict = Some(verdict);
         }
-        if let Some(head) = release.book.head.borrow_mut().as_mut() {
+        if let Some(head) = release.ledger.head.borrow_mut().as_mut() {
             head.outcome = None;
         }
         ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
-        let done = release.world.done.take();
+        let done = release.aws.done.take();
         assert_eq!(done.is_empty(), !started, "{verdict:?}");
         if started {
             let expected = format!(
@@ -179,10 +178,10 @@ async fn what_follows_is_started_once_more_and_its_failure_is_told() {
     open(&release, input).await;
     ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
     {
-        let row = &mut release.book.moves.borrow_mut()[0].1;
+        let row = &mut release.ledger.moves.borrow_mut()[0].1;
         (row.touched, row.verdict) = (Some(Timestamp::from_millis(0)), Some(Verdict::Healthy));
     }
-    *release.world.faults.borrow_mut() = 2;
+    *release.aws.faults.borrow_mut() = 2;
     let close = json!({"do": "close", "release": "r1", "execution": "e"});
     let now = Timestamp::parse("2026-11-23T10:01:00Z").unwrap();
     let first = release.handle(serde_json::from_value(close.clone()).unwrap(), now).await;
@@ -204,8 +203,8 @@ async fn an_image_that_a_service_still_runs_keeps_its_proof_when_another_rolls_b
         let mall = |digest| Known { since: Timestamp::from_millis(0), ..known(digest) };
         let row =
             ServiceRow { verified: Some(mall('b')), previous: Some(mall('c')), ..ServiceRow::default() };
-        release.book.know("mall", "users", row);
-        release.book.know(
+        release.ledger.know("mall", "users", row);
+        release.ledger.know(
             "mall",
             "worker",
             ServiceRow { verified: Some(mall(worker)), ..ServiceRow::default() },
@@ -213,16 +212,16 @@ async fn an_image_that_a_service_still_runs_keeps_its_proof_when_another_rolls_b
         open(&release, json!({"environment": "mall", "mode": "rollback"})).await;
         ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
         {
-            let row = &mut release.book.moves.borrow_mut()[0].1;
+            let row = &mut release.ledger.moves.borrow_mut()[0].1;
             (row.touched, row.verdict) = (Some(Timestamp::from_millis(0)), Some(Verdict::Healthy));
         }
         // What `verified` would have written.
         let row = ServiceRow { verified: Some(mall('c')), ..ServiceRow::default() };
-        release.book.know("mall", "users", row);
-        release.book.written.take();
+        release.ledger.know("mall", "users", row);
+        release.ledger.written.take();
         ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
-        let written = release.book.written.take();
-        assert_eq!(written.contains(&"withdraw bbbbbbbbbbbb".to_owned()), withdrawn, "{written:?}");
+        let written = release.ledger.written.take();
+        assert_eq!(written.contains(&"revoke bbbbbbbbbbbb".to_owned()), withdrawn, "{written:?}");
     }
 }
 
@@ -232,13 +231,13 @@ async fn what_does_not_promote_by_itself_starts_nothing() {
     open(&release, json!({"environment": "mall", "images": {"shop/users": digest('b')}})).await;
     ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
     {
-        let row = &mut release.book.moves.borrow_mut()[0].1;
+        let row = &mut release.ledger.moves.borrow_mut()[0].1;
         (row.touched, row.verdict) = (Some(Timestamp::from_millis(0)), Some(Verdict::Healthy));
     }
-    release.world.done.take();
+    release.aws.done.take();
     let closed = ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
     assert_eq!(closed["outcome"], "Deployed");
-    assert!(release.world.done.take().is_empty(), "nobody asked for after-mall");
+    assert!(release.aws.done.take().is_empty(), "nobody asked for after-mall");
 }
 
 #[tokio::test]
@@ -246,7 +245,7 @@ async fn a_service_that_runs_something_newer_stays_and_the_answer_says_why() {
     let release = release();
     // Verified here after dev had verified what is on offer, and never there.
     let hotfix = Known { since: Timestamp::parse("2026-11-23T09:30:00Z").unwrap(), ..known('c') };
-    release.book.know("careful", "users", ServiceRow { verified: Some(hotfix), ..ServiceRow::default() });
+    release.ledger.know("careful", "users", ServiceRow { verified: Some(hotfix), ..ServiceRow::default() });
     let refused = open(&release, json!({"environment": "careful"})).await;
     assert_eq!(refused["because"], "no service of mall has a newer verified image");
     let planned = open(&release, json!({"environment": "careful", "mode": "plan"})).await;
@@ -262,29 +261,29 @@ async fn a_request_has_its_place_by_when_its_execution_began() {
     let began = "2026-11-23T09:59:00Z";
     let input = json!({"input": {"environment": "staging"}, "started": began});
     ask(&release, "open", input, "2026-11-23T10:00:10Z").await;
-    let order = release.book.head.borrow().as_ref().unwrap().order.clone();
+    let order = release.ledger.head.borrow().as_ref().unwrap().order.clone();
     assert_eq!(order, OrderKey::new(Timestamp::parse(began).unwrap(), None));
 }
 
 #[tokio::test]
 async fn an_alarm_that_goes_red_while_a_wave_bakes_undoes_it() {
     let release = release();
-    release.world.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm::Ok);
+    release.aws.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm::Ok);
     open(&release, json!({"environment": "mall", "images": {"shop/users": digest('b')}})).await;
     ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
     {
-        let row = &mut release.book.moves.borrow_mut()[0].1;
+        let row = &mut release.ledger.moves.borrow_mut()[0].1;
         assert_eq!(row.alarms, ["mall-5xx"]);
         (row.touched, row.decided) = (Some(Timestamp::from_millis(0)), Some(Timestamp::from_millis(0)));
         row.verdict = Some(Verdict::Healthy);
     }
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:40Z").await;
     assert_eq!(judged["next"], "Done");
-    release.world.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm::Red);
+    release.aws.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm::InAlarm);
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:50Z").await;
     assert_eq!(judged["next"], "Undo");
     // Others may share the alarm: it says little of this image.
     ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
-    assert!(!release.book.written.take().iter().any(|word| word.starts_with("distrust")));
+    assert!(!release.ledger.written.take().iter().any(|word| word.starts_with("quarantine")));
     assert_eq!(judged["because"], "users: the alarm mall-5xx went red after it was healthy");
 }

@@ -17,11 +17,11 @@ pub async fn ask(release: &Release<Shop, Notebook>, what: &str, more: Value, now
 }
 
 async fn opened() -> Release<Shop, Notebook> {
-    let release = Release { world: Shop::default(), book: Notebook::default() };
+    let release = Release { aws: Shop::default(), ledger: Notebook::default() };
     let input = json!({"environment": "dev", "repository": "shop/users", "image": digest('b')});
     let answer = ask(&release, "open", json!({"input": input}), "2026-11-23T10:00:00Z").await;
     assert_eq!(answer["next"], "TakeLeases");
-    release.book.written.take();
+    release.ledger.written.take();
     release
 }
 
@@ -33,10 +33,10 @@ async fn a_good_release_is_written_down_baked_and_closed() {
         (&leased["next"], &leased["waves"], &leased["repositories"]),
         (&json!("Wave"), &json!([1]), &json!(1))
     );
-    assert_eq!(release.book.written.take(), ["take", "move", "adopt users"]);
+    assert_eq!(release.ledger.written.take(), ["take", "move", "adopt users"]);
 
     {
-        let mut moves = release.book.moves.borrow_mut();
+        let mut moves = release.ledger.moves.borrow_mut();
         let row = &mut moves[0].1;
         assert_eq!(row.restore.as_ref().unwrap().digest, digest('a'));
         row.touched = Some(Timestamp::parse("2026-11-23T10:00:05Z").unwrap());
@@ -50,10 +50,10 @@ async fn a_good_release_is_written_down_baked_and_closed() {
 
     let closed = ask(&release, "close", json!({"outcome": "", "because": ""}), "2026-11-23T10:01:31Z").await;
     assert_eq!((&closed["outcome"], &closed["fates"]), (&json!("Deployed"), &json!({"deployed": 1})));
-    assert_eq!(release.book.written.take(), ["verified users bbbbbbbbbbbb", "close Deployed", "free"]);
+    assert_eq!(release.ledger.written.take(), ["verified users bbbbbbbbbbbb", "close Deployed", "free"]);
     // Once more, as if its answer were lost: what it knows may be outdated by now.
     ask(&release, "close", json!({"outcome": "", "because": ""}), "2026-11-23T10:05:00Z").await;
-    assert_eq!(release.book.written.take(), ["free"]);
+    assert_eq!(release.ledger.written.take(), ["free"]);
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn nothing_is_held_while_another_release_holds_the_lease() {
     hold(&release, "users");
     let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:00:06Z").await;
     assert_eq!((&waiting["next"], &waiting["pauseSeconds"]), (&json!("Waiting"), &json!(10)));
-    assert_eq!(release.book.written.take(), ["waits"]);
+    assert_eq!(release.ledger.written.take(), ["waits"]);
     let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:30:06Z").await;
     assert_eq!(waiting["pauseSeconds"], 60);
     let expired = ask(&release, "lease", json!({}), "2026-11-23T11:00:06Z").await;
@@ -73,18 +73,18 @@ async fn nothing_is_held_while_another_release_holds_the_lease() {
 fn hold(release: &Release<Shop, Notebook>, service: &str) {
     let held = json!({"holder": "other", "release": "r0", "fence": 1, "since": "2026-11-23T09:59:00Z"});
     let held: LeaseRow = serde_json::from_value(held).unwrap();
-    release.book.leases.borrow_mut().insert(ServiceName::parse(service).unwrap(), held);
+    release.ledger.leases.borrow_mut().insert(ServiceName::parse(service).unwrap(), held);
 }
 
 #[tokio::test]
 async fn what_was_taken_is_freed_when_somebody_was_quicker() {
     let release = opened().await;
-    if let Some(head) = release.book.head.borrow_mut().as_mut() {
+    if let Some(head) = release.ledger.head.borrow_mut().as_mut() {
         head.services.push(ServiceName::parse("zebra").unwrap());
     }
     let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:00:06Z").await;
     assert_eq!(waiting["because"], "zebra is held by a release that was quicker");
-    assert_eq!(release.book.written.take(), ["take", "free", "waits"]);
+    assert_eq!(release.ledger.written.take(), ["take", "free", "waits"]);
 }
 
 #[tokio::test]
@@ -92,21 +92,24 @@ async fn an_unhealthy_wave_is_undone_and_frees_what_it_held() {
     let release = opened().await;
     ask(&release, "lease", json!({}), "2026-11-23T10:00:01Z").await;
     {
-        let mut moves = release.book.moves.borrow_mut();
+        let mut moves = release.ledger.moves.borrow_mut();
         moves[0].1.touched = Some(Timestamp::from_millis(0));
         moves[0].1.verdict = Some(Verdict::Unhealthy);
         moves[0].1.reason = Some("GET /version answered 500, expected 200".to_owned());
     }
-    release.book.written.take();
+    release.ledger.written.take();
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:40Z").await;
     assert_eq!(judged["next"], "Undo");
     assert_eq!(judged["because"], "users: GET /version answered 500, expected 200");
     {
-        let mut moves = release.book.moves.borrow_mut();
+        let mut moves = release.ledger.moves.borrow_mut();
         moves[0].1.undo_started = Some(Timestamp::from_millis(0));
         moves[0].1.undo_verdict = Some(Verdict::Healthy);
     }
     let closed = ask(&release, "close", json!({"because": judged["because"]}), "2026-11-23T10:01:00Z").await;
     assert_eq!((&closed["outcome"], &closed["fates"]), (&json!("RolledBack"), &json!({"undone": 1})));
-    assert_eq!(release.book.written.take(), ["undo", "distrust bbbbbbbbbbbb", "close RolledBack", "free"]);
+    assert_eq!(
+        release.ledger.written.take(),
+        ["undo", "quarantine bbbbbbbbbbbb", "close RolledBack", "free"]
+    );
 }

@@ -9,8 +9,10 @@ use pipeline::environment::Environments;
 use pipeline::ids::{DeploymentId, Digest, ServiceName, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::{Deployment, Rollout};
-use release::request::Image;
-use release::world::{Alarm, Containers, Digests, Mutability, Revision, Seen, Service, Source, World};
+use release::ports::{
+    Alarm, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Executions, ImageId, Images,
+    Mutability, Revision, Service, Source,
+};
 use serde_json::{Value, json};
 
 pub fn digest(letter: char) -> Digest {
@@ -57,14 +59,14 @@ pub struct Shop {
 }
 
 impl Shop {
-    fn all(&self, cluster: &str) -> Seen {
+    fn all(&self, cluster: &str) -> ClusterSnapshot {
         let unread = self.unread.replace_with(|left| left.saturating_sub(1));
         if unread > 0 {
-            return Seen { services: Vec::new(), unread };
+            return ClusterSnapshot { services: Vec::new(), unread };
         }
         if cluster == "mall" {
             let services = ["cart", "checkout", "users"].map(|name| service(name, "ROLLING")).to_vec();
-            return Seen { services, unread };
+            return ClusterSnapshot { services, unread };
         }
         let mut services =
             ["users", "legacy", "idle", "busy", "split", "newer"].map(|name| service(name, "ROLLING"));
@@ -72,11 +74,14 @@ impl Shop {
         legacy.controller = "CODE_DEPLOY".to_owned();
         idle.desired = 0;
         busy.deployments.iter_mut().for_each(|one| one.rollout = Rollout::InProgress);
-        Seen { services: services.into_iter().chain([service("orders", "BLUE_GREEN")]).collect(), unread }
+        ClusterSnapshot {
+            services: services.into_iter().chain([service("orders", "BLUE_GREEN")]).collect(),
+            unread,
+        }
     }
 }
 
-impl World for Shop {
+impl Documents for Shop {
     async fn environments(&self) -> Result<Environments, Fault> {
         let documents = json!({
             "dev": {"cluster": "dev", "tag": "dev", "deployOn": ["main-*", "both-*"], "promote": "auto"},
@@ -92,10 +97,13 @@ impl World for Shop {
         });
         Ok(serde_json::from_value(documents).unwrap())
     }
-    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<Seen, Fault> {
+}
+
+impl Clusters for Shop {
+    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<ClusterSnapshot, Fault> {
         let all = self.all(cluster);
         let asked = |service: &Service| named.is_none_or(|named| named.contains(&service.name));
-        Ok(Seen { services: all.services.into_iter().filter(asked).collect(), ..all })
+        Ok(ClusterSnapshot { services: all.services.into_iter().filter(asked).collect(), ..all })
     }
     async fn running(&self, _: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault> {
         let other = |name: &ServiceName| if name.as_str() == "split" { 'c' } else { 'a' };
@@ -110,10 +118,16 @@ impl World for Shop {
         self.done.borrow_mut().push(format!("record {arn}"));
         Ok(())
     }
-    async fn images(&self, _: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault> {
-        let there = |image: &Image| match image {
-            Image::Digest(one) => ('a'..='d').map(digest).find(|known| known == one),
-            Image::Tag(tag) => (tag.as_str() == "main-1a2b3c").then(|| digest('b')),
+    fn roles(&self) -> Option<&[String]> {
+        None
+    }
+}
+
+impl Images for Shop {
+    async fn images(&self, _: &Source, images: &[ImageId]) -> Result<BTreeMap<String, Digest>, Fault> {
+        let there = |image: &ImageId| match image {
+            ImageId::Digest(one) => ('a'..='d').map(digest).find(|known| known == one),
+            ImageId::Tag(tag) => (tag.as_str() == "main-1a2b3c").then(|| digest('b')),
         };
         Ok(images.iter().filter_map(|image| Some((String::from(image.clone()), there(image)?))).collect())
     }
@@ -128,19 +142,22 @@ impl World for Shop {
         let rule = json!({"rulePriority": 5, "selection": selection, "action": {"type": "expire"}});
         Ok((of.repository.as_str() == "shop/checkout").then(|| json!({"rules": [rule]}).to_string()))
     }
+}
+
+impl Alarms for Shop {
     async fn alarms(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Alarm>, Fault> {
         let known = self.alarms.borrow();
         Ok(names.iter().filter_map(|name| Some((name.clone(), *known.get(name)?))).collect())
     }
+}
+
+impl Executions for Shop {
     async fn ended(&self, _: &str) -> Result<Option<Timestamp>, Fault> {
         Ok(None)
     }
     async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault> {
         self.done.borrow_mut().push(format!("answer {}", answer["next"].as_str().unwrap()));
         Ok(token != "stale")
-    }
-    fn roles(&self) -> Option<&[String]> {
-        None
     }
     async fn start(&self, _: &str, name: &str, input: &Value) -> Result<(), Fault> {
         if self.faults.replace_with(|left| left.saturating_sub(1)) > 0 {

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName, Tag};
+use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::{Fault, document};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
+
+use crate::ports::ImageId;
 
 /// A typed request; only the environment is required.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -18,10 +20,10 @@ pub struct Request {
     pub repository: Option<Repository>,
     /// Which image: a digest, or a tag that is looked up now.
     #[serde(default)]
-    pub image: Option<Image>,
+    pub image: Option<ImageId>,
     /// Which images, by repository, where there are several.
     #[serde(default)]
-    pub images: Option<BTreeMap<Repository, Image>>,
+    pub images: Option<BTreeMap<Repository, ImageId>>,
     /// Which services; all that run the repository if absent.
     #[serde(default)]
     pub services: Option<Vec<ServiceName>>,
@@ -44,16 +46,6 @@ pub struct Request {
     /// for, and nothing to do is no mistake.
     #[serde(default)]
     pub promoted_by: Option<ReleaseId>,
-}
-
-/// An image of a repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Image {
-    /// Itself.
-    Digest(Digest),
-    /// Whatever this names at the moment.
-    Tag(Tag),
 }
 
 /// How wide a request reaches.
@@ -92,6 +84,11 @@ pub enum Mode {
 }
 
 impl Request {
+    /// Tells whether a plan is all that is asked for.
+    pub fn plans(&self) -> bool {
+        self.mode == Mode::Plan
+    }
+
     /// Reads a request, and checks what the keys mean together.
     pub fn read(input: Value) -> Result<Self, Fault> {
         let mut request: Request = document::read("the request", input)?;
@@ -138,25 +135,6 @@ impl Request {
     }
 }
 
-impl TryFrom<String> for Image {
-    type Error = Fault;
-    fn try_from(text: String) -> Result<Self, Fault> {
-        if text.starts_with("sha256:") {
-            return Digest::parse(text).map(Image::Digest);
-        }
-        Tag::parse(text).map(Image::Tag)
-    }
-}
-
-impl From<Image> for String {
-    fn from(image: Image) -> String {
-        match image {
-            Image::Digest(digest) => digest.into(),
-            Image::Tag(tag) => tag.into(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,14 +155,6 @@ mod tests {
         let request = Request::read(json!({"environment": "dev", "services": ["b", "a", "b"]})).unwrap();
         let names: Vec<String> = request.services.unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(names, ["b", "a"]);
-    }
-
-    #[test]
-    fn an_image_is_a_digest_or_a_tag() {
-        let image = |text: &str| Image::try_from(text.to_owned());
-        assert!(matches!(image(&format!("sha256:{}", "a".repeat(64))), Ok(Image::Digest(_))));
-        assert!(matches!(image("main-1"), Ok(Image::Tag(_))));
-        assert!(image("sha256:short").is_err() && image("a b").is_err());
     }
 
     #[test]

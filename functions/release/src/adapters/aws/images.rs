@@ -11,8 +11,7 @@ use pipeline::aws::fault_of;
 use pipeline::ids::Digest;
 use serde_json::Value;
 
-use crate::request::Image;
-use crate::world::{Mutability, Source};
+use crate::ports::{ImageId, Mutability, Source};
 
 /// The label that names the commit, among the annotations of a manifest and among the labels of a configuration.
 const COMMIT: &str = "org.opencontainers.image.revision";
@@ -42,7 +41,7 @@ impl Images {
     pub(super) async fn find(
         &self,
         from: &Source,
-        images: &[Image],
+        images: &[ImageId],
     ) -> Result<BTreeMap<String, Digest>, Fault> {
         let mut found = BTreeMap::new();
         for id in self.get(from, images).await?.iter().filter_map(|image| image.image_id()) {
@@ -97,15 +96,15 @@ impl Images {
     }
 
     async fn manifest(&self, from: &Source, digest: &Digest) -> Result<Value, Fault> {
-        let found = self.get(from, &[Image::Digest(digest.clone())]).await?;
+        let found = self.get(from, &[ImageId::Digest(digest.clone())]).await?;
         let manifest = found.first().and_then(|image| image.image_manifest());
         Ok(manifest.and_then(|manifest| serde_json::from_str(manifest).ok()).unwrap_or_default())
     }
 
-    async fn get(&self, from: &Source, images: &[Image]) -> Result<Vec<Described>, Fault> {
+    async fn get(&self, from: &Source, images: &[ImageId]) -> Result<Vec<Described>, Fault> {
         let ids = images.iter().map(|image| match image {
-            Image::Digest(digest) => ImageIdentifier::builder().image_digest(digest.as_str()).build(),
-            Image::Tag(tag) => ImageIdentifier::builder().image_tag(tag.as_str()).build(),
+            ImageId::Digest(digest) => ImageIdentifier::builder().image_digest(digest.as_str()).build(),
+            ImageId::Tag(tag) => ImageIdentifier::builder().image_tag(tag.as_str()).build(),
         });
         let (ids, mut found) = (ids.collect::<Vec<_>>(), Vec::new());
         for ids in ids.chunks(pipeline::image::PER_CALL) {

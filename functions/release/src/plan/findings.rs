@@ -1,24 +1,24 @@
 //! What a person should know before a release: what would go wrong, or be not as it was meant.  Pure.
 
-use pipeline::document::nearest;
 use pipeline::environment::{self, Environment};
 use pipeline::rows::MoveRow;
 use wildmatch::WildMatch;
 
-use crate::survey::Survey;
-use crate::world::Service;
+use super::PlanDraft;
+use super::words::did_you_mean;
+use crate::ports::Service;
 
 /// Looks at a plan; `roles` are those that the stack may hand on, if that is known.
-pub fn of(survey: &Survey, environment: &Environment, roles: Option<&[String]>) -> Vec<String> {
-    let mut found = strangers(&survey.services, environment);
-    for row in &survey.moves {
-        let service = survey.services.iter().find(|service| service.name == row.service);
+pub fn of(draft: &PlanDraft, environment: &Environment, roles: Option<&[String]>) -> Vec<String> {
+    let mut found = strangers(&draft.services, environment);
+    for row in &draft.moves {
+        let service = draft.services.iter().find(|service| service.name == row.service);
         let Some(service) = service else { continue };
         found.extend(roles.and_then(|roles| unknown_role(service, roles)));
         found.extend(closed_port(service));
         found.extend(no_way_back(row));
     }
-    found.extend(survey.findings.iter().cloned());
+    found.extend(draft.findings.iter().cloned());
     found
 }
 
@@ -33,12 +33,8 @@ fn strangers(services: &[Service], environment: &Environment) -> Vec<String> {
     let names = || services.iter().map(|service| service.name.as_str());
     strange
         .map(|(key, pattern)| {
-            let meant = nearest(pattern, names()).map(|name| format!("; did you mean {name:?}?"));
-            let cluster = &environment.cluster;
-            format!(
-                "{key:?} names {pattern:?}, and {cluster} has no such service{}",
-                meant.unwrap_or_default()
-            )
+            let (cluster, meant) = (&environment.cluster, did_you_mean(pattern, names()));
+            format!("{key:?} names {pattern:?}, and {cluster} has no such service{meant}")
         })
         .collect()
 }
@@ -73,10 +69,10 @@ mod tests {
     use pipeline::document;
     use serde_json::json;
 
-    fn survey(change: impl FnOnce(&mut Service)) -> Survey {
+    fn draft(change: impl FnOnce(&mut Service)) -> PlanDraft {
         let mut service = candidate(":main-1").service;
         change(&mut service);
-        Survey { moves: vec![row("users")], services: vec![service], ..Survey::default() }
+        PlanDraft { moves: vec![row("users")], services: vec![service], ..PlanDraft::default() }
     }
 
     #[test]
@@ -87,7 +83,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            of(&survey(|_| ()), &environment, None),
+            of(&draft(|_| ()), &environment, None),
             [
                 "\"waves\" names \"usres\", and dev has no such service; did you mean \"users\"?",
                 "\"forwardOnly\" names \"db\", and dev has no such service",
@@ -99,7 +95,7 @@ mod tests {
     fn what_would_fail_is_told_before() {
         let quiet = Environment { waves: Vec::new(), ..environment() };
         let role = "arn:aws:iam::123456789012:role/shop/users".to_owned();
-        let with_role = survey(|service| service.revision.roles = vec![role.clone()]);
+        let with_role = draft(|service| service.revision.roles = vec![role.clone()]);
         assert!(of(&with_role, &quiet, None).is_empty());
         assert!(
             of(&with_role, &quiet, Some(&["arn:aws:iam::123456789012:role/shop/*".to_owned()])).is_empty()
@@ -107,7 +103,7 @@ mod tests {
         assert!(of(&with_role, &quiet, Some(&[]))[0].contains("users: its role arn:aws"));
 
         let balanced = |open: i32| {
-            survey(|service| {
+            draft(|service| {
                 service.balanced = vec![("app".to_owned(), 8080)];
                 service.revision.ports = vec![("app".to_owned(), open)];
             })
@@ -115,7 +111,7 @@ mod tests {
         assert!(of(&balanced(8080), &quiet, None).is_empty());
         assert!(of(&balanced(80), &quiet, None)[0].contains("reaches port 8080 of the container app"));
 
-        let mut forced = survey(|_| ());
+        let mut forced = draft(|_| ());
         forced.moves[0].restore = None;
         forced.findings = vec!["users: the alarm a is red already".to_owned()];
         assert_eq!(of(&forced, &quiet, None).len(), 2);

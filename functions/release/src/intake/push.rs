@@ -1,24 +1,26 @@
-//! What started the execution: a push, a request, or nothing for us.  Pure.
+//! An image that was pushed: what an event of ECR says.  Pure.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, Registry, Repository, Tag};
+use pipeline::rows::WriteRow;
 use pipeline::{Fault, document};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::request::Request;
-
 /// Every keep-tag starts so.
 const KEEP: &str = "tidegate.";
 
-/// What started the execution.
+/// An event of our own tag write bears a time from this many seconds before the write was written down...
+const OWN_BEFORE_SECONDS: i64 = 2;
+/// ... to this many after it.
+const OWN_AFTER_SECONDS: i64 = 15;
+
+/// What an event is about.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Trigger {
+pub enum Event {
     /// An image was pushed under a tag.
-    Push(Push),
-    /// An engineer asks for something.
-    Request(Box<Request>),
+    Push(Box<Push>),
     /// Nothing for us, and why.
     Nothing(String),
 }
@@ -52,35 +54,41 @@ struct ImageAction {
     image_tag: Option<String>,
 }
 
-/// Reads the raw input of an execution.
-pub fn read(input: Value) -> Result<Trigger, Fault> {
-    if input.get("detail-type").is_none() {
-        return Request::read(input).map(|request| Trigger::Request(Box::new(request)));
-    }
+/// Reads an event.
+pub fn read(input: Value) -> Result<Event, Fault> {
     let event: EventBridgeEvent<Value> = document::read("the event", input)?;
     if (event.source.as_str(), event.detail_type.as_str()) != ("aws.ecr", "ECR Image Action") {
         return Err(Fault::NotSupported(format!("the event {:?} of {}", event.detail_type, event.source)));
     }
     let action: ImageAction = document::read("the event's detail", event.detail)?;
     if (action.action_type.as_str(), action.result.as_str()) != ("PUSH", "SUCCESS") {
-        return Ok(Trigger::Nothing(format!("{} of an image, {}", action.action_type, action.result)));
+        return Ok(Event::Nothing(format!("{} of an image, {}", action.action_type, action.result)));
     }
     // It is not documented whether a push without a tag has no such key or an empty one.
     let Some(tag) = action.image_tag.filter(|tag| !tag.is_empty()) else {
-        return Ok(Trigger::Nothing(format!("{} was pushed without a tag", action.image_digest)));
+        return Ok(Event::Nothing(format!("{} was pushed without a tag", action.image_digest)));
     };
     if tag.starts_with(KEEP) {
-        return Ok(Trigger::Nothing(format!("{tag} is one of our own keep-tags")));
+        return Ok(Event::Nothing(format!("{tag} is one of our own keep-tags")));
     }
     let required = |what: &str| Fault::InvalidInput(format!("the event has no {what:?}"));
-    Ok(Trigger::Push(Push {
+    Ok(Event::Push(Box::new(Push {
         event: event.id.ok_or_else(|| required("id"))?,
         time: Timestamp::from_millis(event.time.ok_or_else(|| required("time"))?.timestamp_millis()),
         registry: Registry::parse(event.account.ok_or_else(|| required("account"))?)?,
         repository: action.repository_name,
         digest: action.image_digest,
         tag: Tag::parse(tag)?,
-    }))
+    })))
+}
+
+impl Push {
+    /// Tells whether it is the event of a tag that we wrote.
+    pub fn is_own(&self, write: &WriteRow) -> bool {
+        let after = self.time.millis() - write.time.millis();
+        write.digest == self.digest
+            && (-OWN_BEFORE_SECONDS * 1000..=OWN_AFTER_SECONDS * 1000).contains(&after)
+    }
 }
 
 #[cfg(test)]
@@ -101,14 +109,14 @@ mod tests {
 
     fn nothing(detail: Value) -> String {
         match read(push(detail)).unwrap() {
-            Trigger::Nothing(why) => why,
+            Event::Nothing(why) => why,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn a_tagged_push_is_read_with_the_moment_of_the_push() {
-        let Trigger::Push(push) = read(push(json!({}))).unwrap() else { panic!("not a push") };
+        let Event::Push(push) = read(push(json!({}))).unwrap() else { panic!("not a push") };
         assert_eq!(push.time.to_string(), "2026-11-23T10:00:00Z");
         assert_eq!((push.repository.as_str(), push.tag.as_str()), ("shop/users", "main-1"));
     }

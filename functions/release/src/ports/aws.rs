@@ -1,28 +1,27 @@
-//! The port to what there is: environments, services, images, alarms and executions.
+//! What the function asks of AWS beside the ledger, cut to what its steps need, and what comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Environments;
-use pipeline::ids::{Digest, Registry, Repository, ServiceName, TaskDefinitionArn};
+use pipeline::ids::{Digest, Registry, Repository, ServiceName, Tag, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::Deployment;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wildmatch::WildMatch;
 
-use crate::request::Image;
-
-mod aws;
-
-pub use aws::Aws;
-
-/// All that the function asks of AWS, beside the ledger.
-pub trait World {
+/// The documents of the environments.
+pub trait Documents {
     /// Reads the environments.
     async fn environments(&self) -> Result<Environments, Fault>;
+}
+
+/// The clusters, their services and the revisions that these run.
+pub trait Clusters {
     /// Reads the services of a cluster: those named, or all of them.
-    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<Seen, Fault>;
+    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<ClusterSnapshot, Fault>;
     /// Reads the digests that the running tasks of some services report, each for some of its containers.
     async fn running(&self, cluster: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault>;
     /// Tells why a revision cannot be copied with another image, if it cannot.
@@ -34,32 +33,47 @@ pub trait World {
     ) -> Result<Option<String>, Fault>;
     /// Keeps a revision that was seen: ECS may have lost it when it is needed.
     async fn record(&self, arn: &TaskDefinitionArn) -> Result<(), Fault>;
+    /// Returns the task roles that the stack may hand on, as far as that is known.
+    fn roles(&self) -> Option<&[String]>;
+}
+
+/// The images in ECR, and the rules of their repositories.
+pub trait Images {
     /// Finds images; what is missing is left out.
-    async fn images(&self, from: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault>;
+    async fn images(&self, from: &Source, images: &[ImageId]) -> Result<BTreeMap<String, Digest>, Fault>;
     /// Reads from which commit an image was built; none if its labels do not say.
     async fn commit(&self, from: &Source, digest: &Digest) -> Option<String>;
     /// Reads which tags of a repository may move.
     async fn mutability(&self, of: &Source) -> Result<Mutability, Fault>;
     /// Reads the lifecycle policy of a repository, if it has one.
     async fn lifecycle(&self, of: &Source) -> Result<Option<String>, Fault>;
+}
+
+/// The alarms of CloudWatch.
+pub trait Alarms {
     /// Reads the states of alarms; what does not exist is left out.
-    async fn alarms(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Alarm>, Fault>;
+    async fn alarms(&self, names: &BTreeSet<String>) -> Result<AlarmStates, Fault>;
+}
+
+/// The executions of the state machine.
+pub trait Executions {
     /// Tells when an execution ended; the start of time if there is no such execution, none while it may still write.
     async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault>;
     /// Answers a waiting state; tells whether it still waited.
     async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault>;
-    /// Returns the task roles that the stack may hand on, as far as that is known.
-    fn roles(&self) -> Option<&[String]>;
     /// Starts an execution of the machine, once for each name.
     async fn start(&self, machine: &str, name: &str, input: &Value) -> Result<(), Fault>;
 }
+
+/// The states of alarms, by name.
+pub type AlarmStates = BTreeMap<String, Alarm>;
 
 /// The containers of services.
 pub type Containers = BTreeMap<ServiceName, Vec<String>>;
 
 /// What could be read of a cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Seen {
+pub struct ClusterSnapshot {
     /// Its services.
     pub services: Vec<Service>,
     /// How many task definitions are left to be read another time: ECS answers so many at once.
@@ -73,6 +87,16 @@ pub struct Source {
     pub registry: Registry,
     /// The name.
     pub repository: Repository,
+}
+
+/// What names an image of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ImageId {
+    /// Itself.
+    Digest(Digest),
+    /// Whatever this names at the moment.
+    Tag(Tag),
 }
 
 /// Which tags of a repository may move.
@@ -98,7 +122,7 @@ pub enum Alarm {
     /// All is well.
     Ok,
     /// It is not.
-    Red,
+    InAlarm,
     /// It cannot tell.
     Unknown,
 }
@@ -151,9 +175,36 @@ impl Service {
     }
 }
 
+impl TryFrom<String> for ImageId {
+    type Error = Fault;
+    fn try_from(text: String) -> Result<Self, Fault> {
+        if text.starts_with("sha256:") {
+            return Digest::parse(text).map(ImageId::Digest);
+        }
+        Tag::parse(text).map(ImageId::Tag)
+    }
+}
+
+impl From<ImageId> for String {
+    fn from(image: ImageId) -> String {
+        match image {
+            ImageId::Digest(digest) => digest.into(),
+            ImageId::Tag(tag) => tag.into(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_is_a_digest_or_a_tag() {
+        let image = |text: &str| ImageId::try_from(text.to_owned());
+        assert!(matches!(image(&format!("sha256:{}", "a".repeat(64))), Ok(ImageId::Digest(_))));
+        assert!(matches!(image("main-1"), Ok(ImageId::Tag(_))));
+        assert!(image("sha256:short").is_err() && image("a b").is_err());
+    }
 
     #[test]
     fn a_filter_turns_the_rule_around() {

@@ -14,9 +14,11 @@ use pipeline::ledger::Ledger;
 use pipeline::{Fault, service, settings};
 use serde_json::Value;
 
-use super::{Alarm, Containers, Digests, Mutability, Seen, Service, Source, World};
 use crate::at_once;
-use crate::request::Image;
+use crate::ports::{
+    self, Alarm, AlarmStates, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Executions,
+    ImageId, Mutability, Revision, Service, Source,
+};
 use images::Images;
 use revisions::{Budget, Revisions};
 
@@ -89,7 +91,7 @@ impl Aws {
         let deployments = service::deployments_of(described)?;
         let revision = match deployments.iter().find(|one| one.primary) {
             Some(primary) => self.revisions.revision(&primary.task_definition)?,
-            None => Some(super::Revision::default()),
+            None => Some(Revision::default()),
         };
         let Some(revision) = revision else { return Ok(None) };
         let controller =
@@ -116,12 +118,14 @@ impl Aws {
     }
 }
 
-impl World for Aws {
+impl Documents for Aws {
     async fn environments(&self) -> Result<Environments, Fault> {
         environment::read_all(&self.ssm).await
     }
+}
 
-    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<Seen, Fault> {
+impl Clusters for Aws {
+    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<ClusterSnapshot, Fault> {
         let names = match named {
             Some(named) => named.iter().map(ToString::to_string).collect(),
             None => self.list(cluster).await?,
@@ -141,7 +145,7 @@ impl World for Aws {
         for one in &described {
             services.extend(self.service(one)?);
         }
-        Ok(Seen { services, unread })
+        Ok(ClusterSnapshot { services, unread })
     }
 
     async fn running(&self, cluster: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault> {
@@ -183,7 +187,13 @@ impl World for Aws {
         self.revisions.record(arn).await
     }
 
-    async fn images(&self, from: &Source, images: &[Image]) -> Result<BTreeMap<String, Digest>, Fault> {
+    fn roles(&self) -> Option<&[String]> {
+        self.roles.as_deref()
+    }
+}
+
+impl ports::Images for Aws {
+    async fn images(&self, from: &Source, images: &[ImageId]) -> Result<BTreeMap<String, Digest>, Fault> {
         self.images.find(from, images).await
     }
 
@@ -198,8 +208,10 @@ impl World for Aws {
     async fn lifecycle(&self, of: &Source) -> Result<Option<String>, Fault> {
         self.images.lifecycle(of).await
     }
+}
 
-    async fn alarms(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Alarm>, Fault> {
+impl Alarms for Aws {
+    async fn alarms(&self, names: &BTreeSet<String>) -> Result<AlarmStates, Fault> {
         let names: Vec<String> = names.iter().cloned().collect();
         let mut states = BTreeMap::new();
         for some in names.chunks(ALARMS_PER_CALL) {
@@ -212,7 +224,7 @@ impl World for Aws {
             for (name, state) in metric.chain(composite) {
                 let state = match state {
                     Some(StateValue::Ok) => Alarm::Ok,
-                    Some(StateValue::Alarm) => Alarm::Red,
+                    Some(StateValue::Alarm) => Alarm::InAlarm,
                     _ => Alarm::Unknown,
                 };
                 states.extend(name.map(|name| (name.to_owned(), state)));
@@ -220,7 +232,9 @@ impl World for Aws {
         }
         Ok(states)
     }
+}
 
+impl Executions for Aws {
     async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault> {
         let answer = match self.sfn.describe_execution().execution_arn(execution).send().await {
             Ok(answer) => answer,
@@ -249,10 +263,6 @@ impl World for Aws {
             }
             Err(error) => Err(fault_of("answer the waiting release", &error)),
         }
-    }
-
-    fn roles(&self) -> Option<&[String]> {
-        self.roles.as_deref()
     }
 
     async fn start(&self, machine: &str, name: &str, input: &Value) -> Result<(), Fault> {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::at_once;
-use crate::world::Revision;
+use crate::ports::Revision;
 
 /// How many revisions are read from ECS at once, and a second after that; it allows 50 and 20.
 const AT_ONCE: f64 = 40.0;

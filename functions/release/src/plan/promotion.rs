@@ -1,26 +1,23 @@
-//! The way from one environment to the next: what was verified there, and whether that is enough.
+//! The way from one environment to the next: what was verified there, and whether that is enough.  Pure.
 
 use std::collections::BTreeMap;
 
-use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::environment::{Environment, Environments, Promote};
+use pipeline::environment::{Environment, Environments};
 use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository};
-use pipeline::rows::{Evidence, EvidenceRow, HeadRow, Known, MoveRow};
+use pipeline::rows::{Evidence, EvidenceRow, Known};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::Release;
-use crate::book::{Book, ImageKey};
-use crate::plan::{self, Candidate, To, Wanted};
-use crate::world::World;
+use super::Candidate;
+use crate::ports::ImageKey;
 
 /// The longest name of an execution.
 const LONGEST_NAME: usize = 80;
 
 /// What one image has to show.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Shown {
+pub enum Shown {
     /// Enough.
     Enough,
     /// Not yet: for so many seconds.
@@ -29,42 +26,8 @@ pub(crate) enum Shown {
     Lacking(String),
 }
 
-impl<W: World, B: Book> Release<W, B> {
-    /// Returns what an environment has verified last of each repository.
-    pub(crate) async fn verified_in(
-        &self,
-        environment: &EnvironmentName,
-    ) -> Result<BTreeMap<Repository, Digest>, Fault> {
-        let rows = self.book.services(environment, None).await?;
-        Ok(newest(rows.into_values().filter_map(|row| row.verified)))
-    }
-
-    /// Starts the releases that follow a deployed one by themselves.
-    pub(crate) async fn promote(
-        &self,
-        head: &HeadRow,
-        release: &ReleaseId,
-        machine: &str,
-        deployed: &[&MoveRow],
-    ) -> Result<(), Fault> {
-        let wanted: Wanted = serde_json::from_value(head.request.clone())
-            .map_err(|error| Fault::Defect(format!("the head of {release} is unreadable: {error}")))?;
-        // What goes back goes back here alone.
-        if head.policy.promote != Promote::Auto || !matches!(wanted.to, To::Images(_)) {
-            return Ok(());
-        }
-        let images: BTreeMap<&Repository, &Digest> =
-            deployed.iter().map(|row| (&row.repository, &row.digest)).collect();
-        for next in followers(&self.world.environments().await?, &head.environment) {
-            let input = following(next, release, &images);
-            self.world.start(machine, &name(next, release), &input).await?;
-        }
-        Ok(())
-    }
-}
-
 /// Returns the newest verified image of each repository; what was only adopted proves nothing.
-fn newest(known: impl Iterator<Item = Known>) -> BTreeMap<Repository, Digest> {
+pub fn newest(known: impl Iterator<Item = Known>) -> BTreeMap<Repository, Digest> {
     let mut newest: BTreeMap<Repository, Known> = BTreeMap::new();
     for one in known.filter(|known| known.release.is_some()) {
         let older = newest.get(&one.repository).is_none_or(|other| other.since < one.since);
@@ -76,7 +39,7 @@ fn newest(known: impl Iterator<Item = Known>) -> BTreeMap<Repository, Digest> {
 }
 
 /// Tells whether an image may come here, by what it has shown in the environment before.
-pub(crate) fn shown(
+pub fn shown(
     image: &ImageKey,
     row: Option<&EvidenceRow>,
     from: &EnvironmentName,
@@ -111,12 +74,12 @@ pub(crate) fn shown(
 }
 
 /// Tells why a service stays with what it runs, if that is not older than what is on offer.
-pub(crate) fn older(
+pub fn older(
     candidate: &Candidate,
     offered: Option<&Evidence>,
     present: Option<&Evidence>,
 ) -> Option<String> {
-    let known = plan::verified(candidate).filter(|known| known.release.is_some())?;
+    let known = candidate.verified().filter(|known| known.release.is_some())?;
     if known.digest == candidate.digest {
         return None;
     }
@@ -128,7 +91,7 @@ pub(crate) fn older(
 }
 
 /// Returns the environments that take from another one.
-fn followers<'a>(
+pub fn followers<'a>(
     environments: &'a Environments,
     from: &'a EnvironmentName,
 ) -> impl Iterator<Item = &'a EnvironmentName> {
@@ -137,12 +100,16 @@ fn followers<'a>(
 }
 
 /// Returns the request for the release that follows.
-fn following(next: &EnvironmentName, release: &ReleaseId, images: &BTreeMap<&Repository, &Digest>) -> Value {
+pub fn following(
+    next: &EnvironmentName,
+    release: &ReleaseId,
+    images: &BTreeMap<&Repository, &Digest>,
+) -> Value {
     json!({"environment": next, "scope": "cluster", "images": images, "promotedBy": release})
 }
 
 /// Returns its name: the same for the same release, so that it starts once.
-fn name(next: &EnvironmentName, release: &ReleaseId) -> String {
+pub fn name(next: &EnvironmentName, release: &ReleaseId) -> String {
     let name = format!("{next}-{release}");
     if name.len() <= LONGEST_NAME {
         return name;

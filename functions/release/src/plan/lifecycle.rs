@@ -2,6 +2,7 @@
 
 use pipeline::Fault;
 use pipeline::document;
+use pipeline::rows::MoveRow;
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
@@ -34,10 +35,25 @@ struct Selection {
     count_number: u64,
 }
 
+/// Says that a policy would take what a move leaves running, or its way back, if it would.
+pub fn finding(policy: &str, row: &MoveRow) -> Result<Option<String>, Fault> {
+    let keep = |kind: &str| format!("tidegate.{}.{}.{kind}", row.environment, row.service);
+    let (live, previous) = (keep("live"), keep("previous"));
+    let live = endangers(policy, &[&live, &row.tag])?;
+    let taken = live.or(endangers(policy, &[&previous])?);
+    Ok(taken.map(|rule| {
+        let repository = &row.repository;
+        format!(
+            "the lifecycle rule {rule} of {repository} would take what runs, or the way back: expected a rule before it \
+             that spares tidegate.*"
+        )
+    }))
+}
+
 /// Returns the priority of the rule that could take an image with these tags, if one could.
 ///
 /// The rule with the lowest number that matches an image has it; no later one takes what that one keeps.
-pub fn endangers(policy: &str, tags: &[&str]) -> Result<Option<u64>, Fault> {
+fn endangers(policy: &str, tags: &[&str]) -> Result<Option<u64>, Fault> {
     let mut policy: Policy = document::read_text("the lifecycle policy", policy)?;
     policy.rules.sort_by_key(|rule| rule.rule_priority);
     let first = policy.rules.into_iter().find(|rule| rule.selection.matches(tags));

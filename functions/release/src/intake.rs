@@ -1,0 +1,83 @@
+//! What started an execution, and what it asks of which environment.
+
+pub mod images;
+pub mod push;
+pub mod request;
+pub mod route;
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::environment::Environments;
+use serde_json::Value;
+
+use crate::answer::{Opened, Opening};
+use crate::payload::Run;
+use crate::ports::Events;
+use images::ImageRequest;
+use push::{Event, Push};
+use request::Request;
+use route::ReleaseIntent;
+
+/// What started an execution.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trigger {
+    /// An event.
+    Event(Event),
+    /// An engineer, or another release, asks for something.
+    Request(Box<Request>),
+}
+
+/// Reads the raw input of an execution.
+pub fn read(input: Value) -> Result<Trigger, Fault> {
+    if input.get("detail-type").is_none() {
+        return Request::read(input).map(|request| Trigger::Request(Box::new(request)));
+    }
+    push::read(input).map(Trigger::Event)
+}
+
+/// Finds the environment that a push is for, unless the push is our own or was delivered before.
+pub async fn of_push(
+    ledger: &impl Events,
+    push: Push,
+    run: &Run,
+    environments: &Environments,
+    now: Timestamp,
+) -> Result<Result<ReleaseIntent, Opened>, Fault> {
+    let (name, environment) = match route::taken_by(&push, environments) {
+        Ok(taken) => taken,
+        Err((next, why)) => return Ok(Err(Opened::without_plan(next, None, why))),
+    };
+    let ignored = |why: String| Ok(Err(Opened::without_plan(Opening::Ignored, Some(name), why)));
+    if environment.tag == push.tag {
+        let writes = ledger.writes(name, &push.repository).await?;
+        if let Some(own) = writes.iter().find(|write| push.is_own(write)) {
+            let image = push.digest.short();
+            return ignored(format!("{} was moved to {image} by us, at {}", push.tag, own.time));
+        }
+    }
+    if let Some(first) = ledger.claim(&push.event, &run.execution, now).await? {
+        return ignored(format!("the event {} was delivered before, to {first}", push.event));
+    }
+    Ok(Ok(ReleaseIntent::of_push(name, push, route::home(run)?.region)))
+}
+
+/// Finds what a request for a release, or for its plan, asks for.
+pub fn of_request(
+    request: Request,
+    run: &Run,
+    environments: &Environments,
+    started: Timestamp,
+) -> Result<Result<ReleaseIntent, String>, Fault> {
+    let name = request.environment.clone();
+    let Some(environment) = environments.get(&name) else {
+        return Ok(Err(route::unknown_environment(&name, environments)));
+    };
+    if let Some(from) = environment.from.as_ref().filter(|from| !environments.contains_key(*from)) {
+        let unknown = route::unknown_environment(from, environments);
+        return Ok(Err(format!("\"from\" of {name}: {unknown}")));
+    }
+    let (plans, asked) = (request.plans(), request.promoted_by.is_none());
+    let images = ImageRequest::of_request(request, environment, route::home(run)?);
+    let order = pipeline::rows::OrderKey::new(started, None);
+    Ok(Ok(ReleaseIntent { name, images, order, plans, asked }))
+}

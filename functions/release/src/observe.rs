@@ -1,0 +1,65 @@
+//! What a decision about a release needs to know, read and never written.
+
+mod candidates;
+mod images;
+
+use std::collections::BTreeSet;
+
+use pipeline::Fault;
+use pipeline::ids::{ReleaseId, ServiceName};
+use pipeline::rows::{FrozenRow, HeadRow, MoveRow};
+
+use crate::plan::PlanContext;
+use crate::ports::{AlarmStates, Alarms, ClusterSnapshot, Clusters, Freezes, Releases};
+
+pub use candidates::candidates;
+pub use images::{commits, endangered, immovable, missing};
+
+/// How long ECS needs until it answers as many questions as one look asks.
+const BREATH_SECONDS: i64 = 2;
+
+/// Looks at all services of an environment, or at those named; or says how long to wait before looking again, and why.
+pub async fn cluster(
+    aws: &impl Clusters,
+    context: PlanContext<'_>,
+    named: Option<&[ServiceName]>,
+) -> Result<Result<ClusterSnapshot, (i64, String)>, Fault> {
+    let seen = aws.services(&context.environment.cluster, named).await?;
+    if seen.unread > 0 {
+        let why = format!("{} task definitions of {} are still to be read", seen.unread, context.name);
+        return Ok(Err((BREATH_SECONDS, why)));
+    }
+    Ok(Ok(seen))
+}
+
+/// Tells why an environment lets nothing in, if it does not.
+pub async fn frozen(ledger: &impl Freezes, context: PlanContext<'_>) -> Result<Option<String>, Fault> {
+    let name = context.name;
+    if context.environment.frozen {
+        return Ok(Some(format!("{name} is frozen: expected \"frozen\": false in its document")));
+    }
+    let frozen = ledger.frozen(name).await?;
+    Ok(frozen.map(|FrozenRow { by, because, since, .. }| {
+        format!("{name} is frozen since {since} by {by} ({because}): expected a resume")
+    }))
+}
+
+/// Reads the head of a release that was opened.
+pub async fn head(ledger: &impl Releases, release: &ReleaseId) -> Result<HeadRow, Fault> {
+    let head = ledger.head(release).await?;
+    head.ok_or_else(|| Fault::NotFound(format!("the head of release {release}")))
+}
+
+/// Reads the states of the alarms that speak of moves.
+pub async fn alarms(aws: &impl Alarms, moves: &[MoveRow]) -> Result<AlarmStates, Fault> {
+    let names = moves.iter().flat_map(|row| row.alarms.clone()).collect();
+    states(aws, names).await
+}
+
+/// Reads the states of alarms; of none without asking.
+pub async fn states(aws: &impl Alarms, names: BTreeSet<String>) -> Result<AlarmStates, Fault> {
+    if names.is_empty() {
+        return Ok(AlarmStates::new());
+    }
+    aws.alarms(&names).await
+}

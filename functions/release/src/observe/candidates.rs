@@ -1,0 +1,124 @@
+//! Reads what a decision about each service needs, for all services at once.
+
+use std::collections::BTreeMap;
+
+use pipeline::Fault;
+use pipeline::ids::{ReleaseId, ServiceName};
+
+use crate::answer::Untouched;
+use crate::plan::candidates::{Candidate, Meant, Moves, could_be_meant, is_named, is_ours, meant};
+use crate::plan::draft::stays;
+use crate::plan::restore::at_rest;
+use crate::plan::{ImageSelection, PlanContext, ReleaseSpec, promotion};
+use crate::ports::{Clusters, Containers, History, ImageKey, Leases, Releases, Service};
+
+/// Finds the services that a release is about, with all that is known of them; and those that stay, and why.
+pub async fn candidates(
+    aws: &impl Clusters,
+    ledger: &(impl History + Leases + Releases),
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    services: &[Service],
+) -> Result<(Vec<Candidate>, Vec<Untouched>), Fault> {
+    let services: Vec<&Service> = services.iter().filter(|service| is_named(&service.name, spec)).collect();
+    let possible = services.iter().filter(|service| could_be_meant(service, spec));
+    let names: Vec<ServiceName> = possible.map(|service| service.name.clone()).collect();
+    let mut rows = ledger.services(context.name, Some(&names)).await?;
+    let back = match &spec.to {
+        ImageSelection::RestorePointsOf(release) => moves_of(ledger, release).await?,
+        _ => Moves::new(),
+    };
+    let (mut candidates, mut untouched) = (Vec::new(), Vec::new());
+    for service in services {
+        match meant(service, rows.remove(&service.name).unwrap_or_default(), spec, &back) {
+            Meant::Candidate(candidate) => candidates.push(with_loss(aws, *candidate).await?),
+            Meant::Not(service, why) => untouched.extend(stays(spec, &service, why)),
+            Meant::Foreign => {}
+        }
+    }
+    if spec.only_newer {
+        candidates = newer(ledger, context, spec, candidates, &mut untouched).await?;
+    }
+    with_tasks(aws, context, &mut candidates).await?;
+    with_rollouts(ledger, context, &mut candidates).await?;
+    Ok((candidates, untouched))
+}
+
+async fn with_loss(aws: &impl Clusters, candidate: Candidate) -> Result<Candidate, Fault> {
+    let Some(primary) = candidate.service.primary() else { return Ok(candidate) };
+    let loss = aws.loss(&primary.task_definition, &candidate.containers, &candidate.digest).await?;
+    Ok(Candidate { loss, ..candidate })
+}
+
+/// Leaves out what runs something newer.
+async fn newer(
+    ledger: &impl History,
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    candidates: Vec<Candidate>,
+    untouched: &mut Vec<Untouched>,
+) -> Result<Vec<Candidate>, Fault> {
+    let Some(from) = &context.environment.from else { return Ok(candidates) };
+    let present = |one: &Candidate| Some((one.repository.clone(), one.verified()?.digest.clone()));
+    let offered = |one: &Candidate| (one.repository.clone(), one.digest.clone());
+    let images: Vec<ImageKey> =
+        candidates.iter().flat_map(|one| present(one).into_iter().chain([offered(one)])).collect();
+    let evidence = ledger.evidence(from, &images).await?;
+    let shown = |image: &ImageKey| evidence.get(image).and_then(|row| row.verified.as_ref());
+    let mut newer = Vec::new();
+    for one in candidates {
+        let before = present(&one).and_then(|image| shown(&image));
+        match promotion::older(&one, shown(&offered(&one)), before) {
+            Some(why) => untouched.extend(stays(spec, &one.service.name, why)),
+            None => newer.push(one),
+        }
+    }
+    Ok(newer)
+}
+
+/// Adds what the tasks report of the services that nobody has verified.
+async fn with_tasks(
+    aws: &impl Clusters,
+    context: PlanContext<'_>,
+    candidates: &mut [Candidate],
+) -> Result<(), Fault> {
+    let unverified = candidates.iter().filter(|one| one.verified().is_none());
+    let unverified: Containers =
+        unverified.map(|one| (one.service.name.clone(), one.containers.clone())).collect();
+    if unverified.is_empty() {
+        return Ok(());
+    }
+    let mut running = aws.running(&context.environment.cluster, &unverified).await?;
+    for one in candidates {
+        one.running = running.remove(&one.service.name).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Adds whose the rollouts are that are in progress.
+async fn with_rollouts(
+    ledger: &(impl Leases + Releases),
+    context: PlanContext<'_>,
+    candidates: &mut [Candidate],
+) -> Result<(), Fault> {
+    let rolling = candidates.iter().filter(|one| !at_rest(&one.service));
+    let rolling: Vec<ServiceName> = rolling.map(|one| one.service.name.clone()).collect();
+    if rolling.is_empty() {
+        return Ok(());
+    }
+    let leases = ledger.leases(context.name, &rolling).await?;
+    let mut known: BTreeMap<ReleaseId, Moves> = BTreeMap::new();
+    for one in candidates.iter_mut().filter(|one| rolling.contains(&one.service.name)) {
+        if let Some(last) = one.row.last.as_ref().filter(|last| !known.contains_key(last)) {
+            known.insert(last.clone(), moves_of(ledger, last).await?);
+        }
+        let last = one.row.last.as_ref().and_then(|last| known.get(last)?.get(&one.service.name));
+        one.ours = is_ours(&one.service, context, leases.get(&one.service.name), last);
+    }
+    Ok(())
+}
+
+async fn moves_of(ledger: &impl Releases, release: &ReleaseId) -> Result<Moves, Fault> {
+    let moves = ledger.moves(release).await?;
+    Ok(moves.into_iter().map(|(_, row)| (row.service.clone(), row)).collect())
+}

@@ -1,0 +1,75 @@
+//! Reads what ECR says of the images of a release, and of their repositories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pipeline::Fault;
+use pipeline::ids::{Digest, Repository};
+use pipeline::rows::MoveRow;
+
+use crate::at_once;
+use crate::plan::ReleaseSpec;
+use crate::plan::gates::{self, Needed};
+use crate::plan::lifecycle;
+use crate::ports::{ImageId, ImageKey, Images, Source};
+
+/// Names the images of a release, and those that it may go back to, that are gone from ECR.
+pub async fn missing(aws: &impl Images, spec: &ReleaseSpec, moves: &[MoveRow]) -> Result<Vec<String>, Fault> {
+    let needed: Vec<_> = Needed::by(moves).into_iter().collect();
+    let missing = at_once(&needed, async |(repository, needed)| {
+        let images: Vec<ImageId> =
+            needed.all().into_iter().map(|digest| ImageId::Digest(digest.clone())).collect();
+        let found = aws.images(&source(spec, repository), &images).await?;
+        Ok(needed.missing(repository, &found))
+    });
+    Ok(missing.await?.concat())
+}
+
+/// Reads from which commits images were built.
+pub async fn commits<'a>(
+    aws: &impl Images,
+    spec: &ReleaseSpec,
+    images: &'a [ImageKey],
+) -> Result<BTreeMap<&'a Digest, Option<String>>, Fault> {
+    let read = at_once(images, async |(repository, digest)| {
+        Ok((digest, aws.commit(&source(spec, repository), digest).await))
+    });
+    Ok(read.await?.into_iter().collect())
+}
+
+/// Names the tags that could not be moved: before anything is written, and not when half of it is.
+pub async fn immovable(
+    aws: &impl Images,
+    spec: &ReleaseSpec,
+    moves: &[MoveRow],
+) -> Result<Vec<String>, Fault> {
+    let repositories: BTreeSet<_> = moves.iter().map(|row| (&row.repository, row.tag.as_str())).collect();
+    let repositories: Vec<_> = repositories.into_iter().collect();
+    let looked = at_once(&repositories, async |(repository, tag)| {
+        let mutability = aws.mutability(&source(spec, repository)).await?;
+        Ok(gates::immovable(repository, tag, &mutability))
+    });
+    Ok(looked.await?.into_iter().flatten().collect())
+}
+
+/// Names the repositories whose lifecycle policy would take what runs, or the way back.
+pub async fn endangered(
+    aws: &impl Images,
+    spec: &ReleaseSpec,
+    moves: &[MoveRow],
+) -> Result<Vec<String>, Fault> {
+    let mut repositories: Vec<&MoveRow> = Vec::new();
+    for row in moves {
+        if !repositories.iter().any(|known| known.repository == row.repository) {
+            repositories.push(row);
+        }
+    }
+    let looked = at_once(&repositories, async |row| {
+        let Some(policy) = aws.lifecycle(&source(spec, &row.repository)).await? else { return Ok(None) };
+        lifecycle::finding(&policy, row)
+    });
+    Ok(looked.await?.into_iter().flatten().collect())
+}
+
+fn source(spec: &ReleaseSpec, repository: &Repository) -> Source {
+    Source { registry: spec.registry.clone(), repository: repository.clone() }
+}

@@ -1,0 +1,143 @@
+//! What happens to one service: it moves, it stays, or it may not move.
+
+use std::collections::BTreeSet;
+
+use pipeline::environment::Environment;
+use pipeline::rows::{MoveRow, RestorePoint};
+use pipeline::service::Deployment;
+
+use super::restore::{at_rest, restore_point, settled};
+use super::{Candidate, PlanContext, ReleaseSpec};
+
+/// What is decided about one candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// It moves.
+    Move(Box<MoveRow>),
+    /// It runs the image already.
+    There,
+    /// A newer push wants something else of it.
+    Superseded,
+    /// It may not move.
+    Refused(String),
+}
+
+/// Decides about one candidate.
+pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_>) -> Decision {
+    let service = &candidate.service;
+    let refused = |why: String| Decision::Refused(format!("{}: {why}", service.name));
+    // What has nowhere to go need not be fit to go.
+    let there = candidate.verified().is_some_and(|known| {
+        let runs = service.primary().is_some_and(|one| one.task_definition == known.task_definition);
+        runs && at_rest(service) && known.digest == candidate.digest
+    });
+    if there && !spec.force {
+        return Decision::There;
+    }
+    if let Some(why) = unfit(candidate) {
+        return refused(why);
+    }
+    if candidate.row.order.as_ref().is_some_and(|newer| newer > context.order) && !spec.force {
+        return Decision::Superseded;
+    }
+    if let Some(hold) =
+        candidate.row.hold.as_ref().filter(|hold| hold.digest == candidate.digest && !spec.force)
+    {
+        let (image, by) = (hold.digest.short(), &hold.release);
+        return refused(format!("{image} is on hold since {}, when {by} rolled back from it", hold.since));
+    }
+    let primary = match settled(service) {
+        Ok(primary) => primary,
+        Err(_) if let (true, Some(primary)) = (candidate.ours, service.primary()) => primary,
+        Err(why) => return refused(why),
+    };
+    let restore = match restore_point(candidate, primary) {
+        Ok(restore) => Some(restore),
+        Err(_) if spec.force || candidate.ours => None,
+        Err(why) => return refused(format!("no known good version to return to: {why}")),
+    };
+    let runs = restore.as_ref().filter(|restore| restore.task_definition == primary.task_definition);
+    if !spec.force && runs.is_some_and(|runs| runs.digest == candidate.digest) {
+        return Decision::There;
+    }
+    Decision::Move(Box::new(row(candidate, spec, context, primary, restore)))
+}
+
+/// Tells why a service could not be moved now, whatever the image.
+pub fn blocker(candidate: &Candidate) -> Option<String> {
+    let way_back = |primary| restore_point(candidate, primary).err();
+    let no_way_back = |why| format!("no known good version to return to: {why}");
+    unfit(candidate).or_else(|| match settled(&candidate.service) {
+        Ok(primary) => way_back(primary).map(no_way_back),
+        Err(why) => Some(why),
+    })
+}
+
+/// Tells why a service can never be moved as it is.
+fn unfit(candidate: &Candidate) -> Option<String> {
+    let service = &candidate.service;
+    if service.controller != "ECS" {
+        return Some(format!("its deployment controller is {}: expected ECS", service.controller));
+    }
+    if service.strategy != "ROLLING" {
+        return Some(format!("its deployment strategy is {}: expected ROLLING", service.strategy));
+    }
+    if service.desired == 0 {
+        return Some("its desired count is 0: nothing would prove the image".to_owned());
+    }
+    candidate.loss.clone()
+}
+
+/// Writes a move down, as nothing of it has happened yet.
+fn row(
+    candidate: &Candidate,
+    spec: &ReleaseSpec,
+    context: PlanContext<'_>,
+    primary: &Deployment,
+    restore: Option<RestorePoint>,
+) -> MoveRow {
+    let environment = context.environment;
+    MoveRow {
+        environment: context.name.clone(),
+        tag: environment.tag.to_string(),
+        cluster: environment.cluster.clone(),
+        service: candidate.service.name.clone(),
+        registry: spec.registry.clone(),
+        repository: candidate.repository.clone(),
+        digest: candidate.digest.clone(),
+        containers: candidate.containers.clone(),
+        running: primary.task_definition.clone(),
+        replaces: primary.id.clone(),
+        restore,
+        health_timeout_seconds: environment.health_timeout_seconds,
+        commit: None,
+        forward_only: environment.is_forward_only(&candidate.service.name),
+        alarms: watched(candidate, environment),
+        repository_row: 0,
+        fence: 0,
+        children: Vec::new(),
+        started: None,
+        registered: None,
+        touched: None,
+        deployment: None,
+        verdict: None,
+        reason: None,
+        decided: None,
+        alarm: None,
+        bundle: None,
+        failure: None,
+        undo_revision: None,
+        undo: None,
+        undo_started: None,
+        undo_verdict: None,
+        undo_reason: None,
+        undo_failure: None,
+    }
+}
+
+/// Returns the alarms that speak of a service: its own, and those that the environment names.
+fn watched(candidate: &Candidate, environment: &Environment) -> Vec<String> {
+    let service = &candidate.service;
+    let all = environment.alarms_of(&service.name).chain(&service.alarms);
+    all.cloned().collect::<BTreeSet<String>>().into_iter().collect()
+}

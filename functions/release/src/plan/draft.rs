@@ -1,0 +1,159 @@
+//! What a release would do, as far as it is known: its moves, what stays, and where it goes.
+
+use std::collections::BTreeMap;
+
+use pipeline::ids::ServiceName;
+use pipeline::rows::MoveRow;
+
+use super::candidates::Candidate;
+use super::decision::{Decision, decide};
+use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
+use super::words::did_you_mean;
+use crate::answer::Untouched;
+use crate::ports::Service;
+
+/// How many reasons a refusal gives.
+const REASONS: usize = 20;
+
+/// How many services one release may move: its head, and what the machine says of it, have a size.
+const MOST_MOVES: usize = 2_000;
+
+/// What a release would do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlanDraft {
+    /// The services that move.
+    pub moves: Vec<MoveRow>,
+    /// The services that do not, and why.
+    pub untouched: Vec<Untouched>,
+    /// Why the release may not be; nothing if it may.
+    pub refused: Vec<String>,
+    /// What a person should know, and what stops nothing.
+    pub findings: Vec<String>,
+    /// How long to wait before looking again, and why.
+    pub early: Option<(i64, String)>,
+    /// All services that were looked at.
+    pub services: Vec<Service>,
+    /// How long their last moves took.
+    pub seconds: BTreeMap<ServiceName, u32>,
+    /// How many services run the image already.
+    pub there: usize,
+    /// Of how many services a newer push wants something else.
+    pub newer: usize,
+}
+
+/// Where a release goes that was planned.
+#[derive(Debug, PartialEq)]
+pub enum Admission {
+    /// On.
+    Go,
+    /// No service is meant.
+    Nothing(String),
+    /// All run the image already.
+    There(String),
+    /// A newer push wants something else of all of them.
+    Superseded(String),
+    /// At least one may not move.
+    Refused(String),
+    /// It is too early to say.
+    Early(i64, String),
+}
+
+impl PlanDraft {
+    /// Decides about the services that a release is about; `untouched` are those that it is not.
+    pub fn new(
+        services: Vec<Service>,
+        candidates: &[Candidate],
+        untouched: Vec<Untouched>,
+        spec: &ReleaseSpec,
+        context: PlanContext<'_>,
+    ) -> Self {
+        let mut draft = PlanDraft { services, untouched, ..PlanDraft::default() };
+        for candidate in candidates {
+            draft.add(candidate, spec, context);
+        }
+        if draft.moves.len() > MOST_MOVES {
+            let count = draft.moves.len();
+            draft.refused.push(format!("{count} services would move: expected {MOST_MOVES} at most"));
+        }
+        draft
+    }
+
+    fn add(&mut self, candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_>) {
+        let service = &candidate.service.name;
+        self.seconds.extend(candidate.row.seconds.map(|seconds| (service.clone(), seconds)));
+        match decide(candidate, spec, context) {
+            Decision::Move(row) => self.moves.push(*row),
+            Decision::There => {
+                self.there += 1;
+                let why = format!("it runs {} already", candidate.digest.short());
+                self.untouched.extend(stays(spec, service, why));
+            }
+            Decision::Superseded => {
+                self.newer += 1;
+                let why = "a newer push wants something else of it".to_owned();
+                self.untouched.extend(stays(spec, service, why));
+            }
+            Decision::Refused(why) => self.refused.push(why),
+        }
+    }
+
+    /// Says where the release goes.
+    pub fn admission(&self, spec: &ReleaseSpec, context: PlanContext<'_>) -> Admission {
+        let (cluster, words) = (&context.environment.cluster, spec.to.words());
+        if !self.refused.is_empty() {
+            return Admission::Refused(some_of(&self.refused));
+        }
+        if let Some((seconds, why)) = &self.early {
+            return Admission::Early(*seconds, why.clone());
+        }
+        match (self.moves.is_empty(), self.newer, self.there) {
+            (false, ..) => Admission::Go,
+            (true, 0, 0) => Admission::Nothing(nothing(spec, cluster)),
+            (true, 0, _) => Admission::There(format!("every service of {cluster} runs {words} already")),
+            (true, ..) => {
+                Admission::Superseded(format!("a newer push than {words} was accepted for {}", context.name))
+            }
+        }
+    }
+}
+
+/// Says of a service that it stays, where all services of the environment are meant.
+pub fn stays(spec: &ReleaseSpec, service: &ServiceName, why: String) -> Option<Untouched> {
+    spec.repository.is_none().then(|| Untouched { service: service.clone(), why })
+}
+
+/// Says the first few reasons, and counts the others: a cause has a size.
+fn some_of(reasons: &[String]) -> String {
+    let said = reasons.get(..REASONS).unwrap_or(reasons).join("; ");
+    match reasons.len().saturating_sub(REASONS) {
+        0 => said,
+        more => format!("{said}; and {more} more"),
+    }
+}
+
+/// Says why no service is meant.
+fn nothing(spec: &ReleaseSpec, cluster: &str) -> String {
+    match &spec.to {
+        ImageSelection::Images(_) if spec.only_newer => {
+            format!("no service of {cluster} has a newer verified image")
+        }
+        ImageSelection::Images(images) => {
+            let names: Vec<&str> = images.keys().map(|repository| repository.as_str()).collect();
+            format!("no service of {cluster} runs an image of {}", names.join(", "))
+        }
+        ImageSelection::RestorePointsOf(release) => {
+            format!("{release} wrote no restore point for a service of {cluster}")
+        }
+        ImageSelection::Previous | ImageSelection::Present => {
+            format!("nothing was verified before what the services of {cluster} run")
+        }
+    }
+}
+
+/// Names a service that was asked for and that the cluster does not have.
+pub fn unknown_service(services: &[Service], named: Option<&[ServiceName]>, cluster: &str) -> Option<String> {
+    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+    let unknown = named.into_iter().flatten().find(|named| !names.contains(&named.as_str()))?;
+    let meant = did_you_mean(unknown.as_str(), names.iter().copied());
+    Some(format!("{cluster} has no service {:?}{meant}", unknown.as_str()))
+}

@@ -1,0 +1,76 @@
+//! Shows what a release would do: its moves, its waves, and how long they take.  Pure.
+
+use pipeline::environment::{Environment, OnFailure};
+use pipeline::rows::MoveRow;
+
+use super::spec::{PlanContext, ReleaseSpec};
+use super::words::plural;
+use super::{PlanDraft, eta, waves};
+use crate::answer::{Change, Plan, Planned, SHOWN, Wave};
+
+/// Says in a sentence what would happen.
+pub fn summary(moves: &[MoveRow], context: PlanContext<'_>, spec: &ReleaseSpec) -> String {
+    let environment = context.environment;
+    let from = moves.first().and_then(|one| one.restore.as_ref());
+    format!(
+        "{} in {}: {} to {}; on failure: {}",
+        plural(moves.len(), "service"),
+        environment.cluster,
+        match moves.len() {
+            1 => from.map_or("nothing", |restore| restore.digest.short()),
+            _ => "what runs",
+        },
+        spec.to.words(),
+        on_failure(environment)
+    )
+}
+
+/// Shows the moves of a draft, wave by wave.
+pub fn shown(draft: &PlanDraft, environment: &Environment) -> Plan {
+    let waves = waves::waves(draft.moves.clone(), environment);
+    let seconds = |one: &MoveRow| draft.seconds.get(&one.service).copied().unwrap_or(eta::ASSUMED_SECONDS);
+    let rollouts: Vec<Vec<u32>> = waves.iter().map(|wave| wave.iter().map(seconds).collect()).collect();
+    let lengths = eta::waves(&rollouts, environment.concurrency, environment.bake_seconds);
+    let counted = waves.iter().zip(&lengths);
+    let counted = counted.map(|(wave, seconds)| Wave { services: wave.len(), seconds: *seconds }).collect();
+    let numbered = waves.iter().enumerate();
+    let moves = numbered.flat_map(|(wave, moves)| moves.iter().map(move |one| (wave, one)));
+    Plan {
+        plan: moves.take(SHOWN).map(|(wave, one)| planned(wave, one, draft)).collect(),
+        more: draft.moves.len().saturating_sub(SHOWN),
+        waves: counted,
+        eta_seconds: (!lengths.is_empty()).then(|| lengths.iter().sum()),
+        untouched: draft.untouched.iter().take(SHOWN).cloned().collect(),
+        findings: Vec::new(),
+    }
+}
+
+fn planned(wave: usize, one: &MoveRow, draft: &PlanDraft) -> Planned {
+    let service = draft.services.iter().find(|service| service.name == one.service);
+    let images = service.into_iter().flat_map(|service| &service.revision.images);
+    let changes = images.filter(|(container, _)| one.containers.contains(container));
+    Planned {
+        wave,
+        service: one.service.clone(),
+        repository: one.repository.clone(),
+        from: one.restore.as_ref().map(|restore| restore.digest.clone()),
+        to: one.digest.clone(),
+        commit: one.commit.clone(),
+        changes: changes
+            .map(|(container, image)| Change {
+                container: container.clone(),
+                from: image.written(),
+                to: image.pinned(&one.digest),
+            })
+            .collect(),
+    }
+}
+
+/// Says in words what happens if a move is unhealthy.
+fn on_failure(environment: &Environment) -> &'static str {
+    match environment.on_failure {
+        OnFailure::UndoAll => "undo every touched service",
+        OnFailure::UndoFailed => "undo the unhealthy services",
+        OnFailure::Freeze => "undo nothing and freeze the environment",
+    }
+}

@@ -1,0 +1,90 @@
+//! What is asked for, and the environment that it is asked of.
+
+use std::collections::BTreeMap;
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::environment::Environment;
+use pipeline::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName};
+use pipeline::rows::{HeadRow, OrderKey};
+use serde::{Deserialize, Serialize};
+
+use super::words::plural;
+
+/// What a release wants: a push or a request, once its images are known.  The head of the release keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseSpec {
+    /// The account that holds the repository.
+    pub registry: Registry,
+    /// The region of the registry.
+    pub region: String,
+    /// The repository; all that services run if absent.
+    pub repository: Option<Repository>,
+    /// What its services are to run.
+    pub to: ImageSelection,
+    /// The services; all that run the repository if absent.
+    pub services: Option<Vec<ServiceName>>,
+    /// Whether a service stays that runs something newer, by what the environment before this one has verified.
+    #[serde(default)]
+    pub only_newer: bool,
+    /// The release of another environment that has led to this one by itself.
+    #[serde(default)]
+    pub promoted_by: Option<ReleaseId>,
+    /// Whether rules that may be overridden are.
+    pub force: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What services are to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ImageSelection {
+    /// These images.
+    Images(BTreeMap<Repository, Digest>),
+    /// What was verified before the present image.
+    Previous,
+    /// What a release that died wrote down as its way back.
+    RestorePointsOf(ReleaseId),
+    /// What they run: nothing moves, and it only shows what could.
+    Present,
+}
+
+/// The environment that a release moves, and the release's place among the others.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanContext<'a> {
+    /// The environment's name.
+    pub name: &'a EnvironmentName,
+    /// Its policy.
+    pub environment: &'a Environment,
+    /// The release's order key.
+    pub order: &'a OrderKey,
+    /// The release.
+    pub release: &'a ReleaseId,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+impl ReleaseSpec {
+    /// Reads what the head of a release says that it wants.
+    pub fn of(head: &HeadRow, release: &ReleaseId) -> Result<Self, Fault> {
+        serde_json::from_value(head.request.clone())
+            .map_err(|error| Fault::Defect(format!("the head of {release} is unreadable: {error}")))
+    }
+}
+
+impl ImageSelection {
+    /// Says it in a word or two.
+    pub fn words(&self) -> String {
+        match self {
+            ImageSelection::Images(images) => match images.values().next() {
+                Some(digest) if images.len() == 1 => digest.short().to_owned(),
+                _ => plural(images.len(), "image"),
+            },
+            ImageSelection::Previous => "what was verified before".to_owned(),
+            ImageSelection::RestorePointsOf(release) => format!("the restore points of {release}"),
+            ImageSelection::Present => "what runs".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Plans a release: reads what its decisions need, decides, and reads what the moves decided on need in turn.
+//!
+//! `open` plans with it first, and `lease` once more under the leases.  Writes nothing.
+
+use pipeline::Fault;
+use pipeline::rows::MoveRow;
+
+use crate::observe;
+use crate::plan::{PlanContext, PlanDraft, ReleaseSpec, gates};
+use crate::ports::{Clusters, History, ImageKey, Images, Leases, Releases, Service};
+
+/// Plans what a spec means for services as they were seen.
+pub async fn draft(
+    aws: &(impl Clusters + Images),
+    ledger: &(impl History + Leases + Releases),
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    services: Vec<Service>,
+) -> Result<PlanDraft, Fault> {
+    let (candidates, untouched) = observe::candidates(aws, ledger, context, spec, &services).await?;
+    let draft = PlanDraft::new(services, &candidates, untouched, spec, context);
+    match draft.moves.is_empty() {
+        true => Ok(draft),
+        false => with_images(aws, ledger, context, spec, draft).await,
+    }
+}
+
+/// Judges the images that the moves of a draft go to and may go back to.
+async fn with_images(
+    aws: &impl Images,
+    ledger: &impl History,
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    mut draft: PlanDraft,
+) -> Result<PlanDraft, Fault> {
+    draft.refused.extend(observe::missing(aws, spec, &draft.moves).await?);
+    let images = forward(&draft.moves);
+    if gates::asks_for_evidence(spec) {
+        let here = ledger.evidence(context.name, &images).await?;
+        draft.refused.extend(gates::in_quarantine(&images, &here));
+        if let Some(from) = &context.environment.from {
+            let there = ledger.evidence(from, &images).await?;
+            let said = gates::promotion(&images, &there, context, spec);
+            draft.refused.extend(said.refused);
+            draft.early = said.early;
+        }
+    }
+    if draft.refused.is_empty() {
+        let commits = observe::commits(aws, spec, &images).await?;
+        for row in &mut draft.moves {
+            row.commit = commits.get(&row.digest).cloned().flatten();
+        }
+    }
+    Ok(draft)
+}
+
+/// Returns the images that moves go to, each once.
+fn forward(moves: &[MoveRow]) -> Vec<ImageKey> {
+    let mut images: Vec<ImageKey> =
+        moves.iter().map(|row| (row.repository.clone(), row.digest.clone())).collect();
+    images.sort();
+    images.dedup();
+    images
+}
