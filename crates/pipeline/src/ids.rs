@@ -118,6 +118,13 @@ identifier!(
     |text| text.starts_with("arn:") && text.contains(":task-definition/")
 );
 
+impl TaskDefinitionArn {
+    /// Returns family and number: enough for people.
+    pub fn revision(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+}
+
 impl Digest {
     /// Returns a digest that no image has, for where any will do.
     pub fn any() -> Option<Self> {

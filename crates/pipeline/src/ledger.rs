@@ -226,9 +226,10 @@ impl Ledger {
         let mut update = self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
         let mut assignments = Vec::new();
         for (name, value) in fields {
-            assignments.push(format!("#{name} = :{name}"));
-            update = update.expression_attribute_names(format!("#{name}"), &name);
-            update = update.expression_attribute_values(format!(":{name}"), value);
+            let place = placeholder(&name);
+            assignments.push(format!("#{place} = :{place}"));
+            update = update.expression_attribute_names(format!("#{place}"), &name);
+            update = update.expression_attribute_values(format!(":{place}"), value);
         }
         assignments.sort();
         update = update.update_expression(format!("SET {}", assignments.join(", ")));
@@ -337,6 +338,11 @@ impl Ledger {
             }
         }
     }
+}
+
+/// Returns what stands for the name of a field in an expression, behind `#` and `:`.
+pub fn placeholder(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 /// Tells whether a write was refused by its own condition.

@@ -1,8 +1,10 @@
 //! The rows of the ledger, and the words that they are written in.  One row per fact.
 
 mod moves;
+mod service;
 
 pub use moves::{Bundle, Failure, MoveRow, RestorePoint, Verdict};
+pub use service::{Hold, How, ServiceRow, VerifiedImage, hold_key, order_key};
 
 use std::collections::BTreeMap;
 
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::environment::Environment;
 use crate::fate::Fate;
-use crate::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
+use crate::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName};
 
 /// The order of two pushes: by the moment of the push, then by digest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,61 +31,12 @@ impl OrderKey {
     }
 }
 
-/// An image that a service ran, stable, and the task definition that ran it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Known {
-    /// Where the image is.
-    pub repository: Repository,
-    /// What it is.
-    pub digest: Digest,
-    /// The commit that it was built from, if its label says so.
-    #[serde(default)]
-    pub commit: Option<String>,
-    /// The revision that ran it.
-    pub task_definition: TaskDefinitionArn,
-    /// Since when it is known.
-    pub since: Timestamp,
-    /// The release that verified it; none for a baseline.
-    pub release: Option<ReleaseId>,
-}
-
-/// `env#<environment>` / `service#<service>`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceRow {
-    /// What completed its rollout and passed its live tests last.
-    pub verified: Option<Known>,
-    /// What was verified before it.
-    pub previous: Option<Known>,
-    /// The newest push that an accepted plan wanted here.
-    pub order: Option<OrderKey>,
-    /// What was rolled back from on request: no push brings it back.
-    pub hold: Option<Hold>,
-    /// The release that held it last.
-    pub last: Option<ReleaseId>,
-    /// How many seconds its last move took from its update to its verdict.
-    #[serde(default)]
-    pub seconds: Option<u32>,
-}
-
 /// `revision#<arn>` / `json`: a revision of a task definition.  It never changes, and ECS may have lost it when it is
 /// needed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RevisionRow {
     /// What ECS said of it.
     pub json: String,
-}
-
-/// An image that a service is kept from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Hold {
-    /// The image.
-    pub digest: Digest,
-    /// The release that rolled back from it.
-    pub release: ReleaseId,
-    /// Since when.
-    pub since: Timestamp,
 }
 
 /// `env#<environment>` / `frozen`: whether an environment lets releases in.

@@ -7,12 +7,13 @@ use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Promote};
 use pipeline::fate::Fate;
 use pipeline::ids::{Digest, ReleaseId, Repository, ServiceName};
-use pipeline::rows::{HeadRow, Hold, MoveRow, Outcome, Quarantine};
+use pipeline::rows::{HeadRow, MoveRow, Outcome, Quarantine, ServiceRow};
 
 use crate::answer::Closed;
 use crate::at_once;
 use crate::payload::{Close, Run};
-use crate::plan::conclusion::{conclude, is_bad, is_rollback, known};
+use crate::plan::conclusion::{conclude, is_bad};
+use crate::plan::history::{left, proven};
 use crate::plan::{ImageSelection, ReleaseSpec, promotion};
 use crate::ports::{Approvals, Documents, Executions, History, ImageKey, Leases, Releases};
 
@@ -65,7 +66,18 @@ async fn record(
     deployed: &[&MoveRow],
     now: Timestamp,
 ) -> Result<(), Fault> {
-    at_once(deployed, async |row| verified(ledger, release, head, row, now).await).await?;
+    let spec = ReleaseSpec::of(head, release)?;
+    let names: Vec<ServiceName> = deployed.iter().map(|row| row.service.clone()).collect();
+    let known = match names.is_empty() {
+        true => BTreeMap::new(),
+        false => ledger.services(&head.environment, Some(&names)).await?,
+    };
+    let nothing = ServiceRow::default();
+    at_once(deployed, async |row| {
+        let known = known.get(&row.service).unwrap_or(&nothing);
+        ledger.verified(row, known, &proven(row, &spec, release, now)).await
+    })
+    .await?;
     // After it: what was good for one service and bad for another is bad.
     let bad: Vec<&MoveRow> = rows.iter().copied().filter(|row| is_bad(row)).collect();
     at_once(&bad, async |row| {
@@ -74,36 +86,21 @@ async fn record(
         ledger.quarantine(row, &Quarantine { release, since, reason }).await
     })
     .await?;
-    revoke(ledger, head, deployed).await
-}
-
-/// Writes down that the image of a move is good.
-async fn verified(
-    ledger: &impl History,
-    release: &ReleaseId,
-    head: &HeadRow,
-    row: &MoveRow,
-    now: Timestamp,
-) -> Result<(), Fault> {
-    let since = row.decided.unwrap_or(now);
-    let rolled_back_from = row.restore.as_ref().filter(|_| is_rollback(head));
-    let hold =
-        rolled_back_from.map(|from| Hold { digest: from.digest.clone(), release: release.clone(), since });
-    ledger.verified(row, &known(row, release, now), hold.as_ref()).await
+    let left: BTreeSet<ImageKey> = deployed.iter().filter_map(|row| left(row, &spec)).collect();
+    revoke(ledger, head, left).await
 }
 
 /// Takes away the proof of images that somebody has rolled back from, unless a service here still runs them.
-async fn revoke(ledger: &impl History, head: &HeadRow, deployed: &[&MoveRow]) -> Result<(), Fault> {
-    let left = deployed
-        .iter()
-        .filter_map(|row| Some((row.repository.clone(), row.restore.as_ref()?.digest.clone())));
-    let left: BTreeSet<ImageKey> = left.filter(|_| is_rollback(head)).collect();
+async fn revoke(ledger: &impl History, head: &HeadRow, left: BTreeSet<ImageKey>) -> Result<(), Fault> {
     if left.is_empty() {
         return Ok(());
     }
     let services = ledger.services(&head.environment, None).await?;
-    let run = services.into_values().filter_map(|row| row.verified);
-    let run: BTreeSet<ImageKey> = run.map(|known| (known.repository, known.digest)).collect();
+    let run = services.values().flat_map(|row| {
+        let verified = row.repositories().into_iter().filter_map(|repository| row.verified(repository));
+        verified.map(|fact| (fact.repository.clone(), fact.digest.clone()))
+    });
+    let run: BTreeSet<ImageKey> = run.collect();
     let gone: Vec<&ImageKey> = left.difference(&run).collect();
     at_once(&gone, async |image| ledger.revoke(&head.environment, image).await).await?;
     Ok(())

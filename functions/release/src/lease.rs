@@ -7,13 +7,13 @@ use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environment};
 use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow};
+use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow, ServiceRow};
 
 use crate::answer::{Leased, Leasing};
 use crate::payload::Run;
 use crate::plan::waves::{hash, numbered, proposal, waves};
 use crate::plan::words::plural;
-use crate::plan::{Admission, PlanContext, ReleaseSpec, gates};
+use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, gates};
 use crate::ports::{
     Alarms, Approvals, Clusters, Documents, Executions, Freezes, History, Images, Leases, Releases,
 };
@@ -141,8 +141,8 @@ async fn plan_again(
     };
     let (name, order, release) = (&head.environment, &head.order, &run.release);
     let context = PlanContext { name, environment, order, release, now };
-    let moves = match moves(aws, ledger, head, context, &spec).await? {
-        Ok(moves) => moves,
+    let PlanDraft { moves, known, .. } = match draft(aws, ledger, head, context, &spec).await? {
+        Ok(draft) => draft,
         Err(leased) => return Ok(leased),
     };
     // A service that was not in the plan has no lease: it waits for the next release.
@@ -156,17 +156,17 @@ async fn plan_again(
     {
         return Ok(leased);
     }
-    record(aws, ledger, run, moves, environment, now).await
+    record(aws, ledger, run, (moves, &known), environment, now).await
 }
 
-/// Returns the moves that a release has now; or where it goes if it has none.
-async fn moves(
+/// Returns the plan that a release has now; or where it goes if it has none.
+async fn draft(
     aws: &(impl Clusters + Images + Alarms),
     ledger: &(impl History + Freezes + Leases + Releases),
     head: &HeadRow,
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
-) -> Result<Result<Vec<MoveRow>, Leased>, Fault> {
+) -> Result<Result<PlanDraft, Leased>, Fault> {
     let nothing = |next, why, seconds| Ok(Err(Leased::nothing(next, why, seconds)));
     if let Some(why) = observe::frozen(ledger, context).await? {
         return nothing(Leasing::Refused, why, 0);
@@ -175,7 +175,7 @@ async fn moves(
         Ok(seen) => seen,
         Err((seconds, why)) => return nothing(Leasing::Waiting, why, seconds),
     };
-    let draft = planning::draft(aws, ledger, context, spec, seen.services).await?;
+    let mut draft = planning::draft(aws, ledger, context, spec, seen.services).await?;
     match draft.admission(spec, context) {
         Admission::Go => {}
         Admission::Refused(why) => return nothing(Leasing::Refused, why, 0),
@@ -184,10 +184,9 @@ async fn moves(
             return nothing(Leasing::Superseded, why, 0);
         }
     }
-    let mut moves = draft.moves;
-    let states = observe::alarms(aws, &moves).await?;
-    gates::watch_what_is_quiet(&mut moves, &states);
-    Ok(Ok(moves))
+    let states = observe::alarms(aws, &draft.moves).await?;
+    gates::watch_what_is_quiet(&mut draft.moves, &states);
+    Ok(Ok(draft))
 }
 
 /// Asks a person again if the plan is not the one that was agreed to.
@@ -214,20 +213,22 @@ async fn record(
     aws: &impl Clusters,
     ledger: &(impl History + Releases),
     run: &Run,
-    moves: Vec<MoveRow>,
+    (moves, known): (Vec<MoveRow>, &BTreeMap<ServiceName, ServiceRow>),
     environment: &Environment,
     now: Timestamp,
 ) -> Result<Leased, Fault> {
     let because = format!("holds {}", plural(moves.len(), "lease"));
     let (numbered, counts, repositories) = numbered(waves(moves, environment));
     forget_all_but(ledger, &run.release, &counts).await?;
+    let nothing = ServiceRow::default();
     at_once(&numbered, async |(wave, n, one)| {
         ledger.write(&run.release, *wave, *n, one).await?;
         // What a release has verified was kept when it was registered.
         if let Some(baseline) = one.restore.as_ref().filter(|restore| restore.release.is_none()) {
             aws.record(&baseline.task_definition).await?;
         }
-        ledger.adopt(&run.release, one, now).await
+        let known = known.get(&one.service).unwrap_or(&nothing);
+        ledger.adopt(&run.release, one, known, now).await
     })
     .await?;
     let concurrency = environment.concurrency.max(1);

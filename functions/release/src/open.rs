@@ -177,7 +177,7 @@ async fn previewed(
     mut draft: PlanDraft,
 ) -> Result<Opened, Fault> {
     let states = observe::alarms(aws, &draft.moves).await?;
-    draft.findings = gates::watch_what_is_quiet(&mut draft.moves, &states);
+    draft.findings.extend(gates::watch_what_is_quiet(&mut draft.moves, &states));
     let mut found = draft.refused.clone();
     found.extend(findings::of(&draft, context.environment, aws.roles()));
     found.extend(observe::endangered(aws, spec, &draft.moves).await?);
@@ -204,7 +204,10 @@ async fn record(
     spec: &ReleaseSpec,
     moves: &[MoveRow],
 ) -> Result<(), Fault> {
-    at_once(moves, async |one| ledger.order(context.name, &one.service, context.order).await).await?;
+    at_once(moves, async |one| {
+        ledger.order(context.name, &one.service, &one.repository, context.order).await
+    })
+    .await?;
     approve::overtake(aws, ledger, context, moves).await?;
     let proposals: Vec<PlanRow> = moves.iter().map(proposal).collect();
     if context.environment.approval == Approval::Required {

@@ -33,7 +33,10 @@ async fn with_images(
     spec: &ReleaseSpec,
     mut draft: PlanDraft,
 ) -> Result<PlanDraft, Fault> {
-    draft.refused.extend(observe::missing(aws, spec, &draft.moves).await?);
+    let gone = observe::missing(aws, spec, &draft.moves).await?;
+    let gone = gates::without_images(&mut draft.moves, &gone, spec.force);
+    draft.refused.extend(gone.refused);
+    draft.findings.extend(gone.findings);
     let images = forward(&draft.moves);
     if gates::asks_for_evidence(spec) {
         let here = ledger.evidence(context.name, &images).await?;

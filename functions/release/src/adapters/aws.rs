@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use crate::at_once;
 use crate::ports::{
-    self, Alarm, AlarmStates, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Executions,
-    ImageId, Mutability, Revision, Service, Source,
+    self, Alarm, AlarmStates, Alarms, ClusterSnapshot, Clusters, Documents, Executions, ImageId, Mutability,
+    Revision, Service, Source, TaskImages,
 };
 use images::Images;
 use revisions::{Budget, Revisions};
@@ -148,23 +148,26 @@ impl Clusters for Aws {
         Ok(ClusterSnapshot { services, unread })
     }
 
-    async fn running(&self, cluster: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault> {
-        let tasks = if of.len() < MANY_SERVICES {
-            let names: Vec<&ServiceName> = of.keys().collect();
-            at_once(&names, async |name| service::tasks(&self.ecs, cluster, Some(name)).await).await?.concat()
+    async fn running(
+        &self,
+        cluster: &str,
+        services: &[ServiceName],
+    ) -> Result<BTreeMap<ServiceName, TaskImages>, Fault> {
+        let tasks = if services.len() < MANY_SERVICES {
+            at_once(services, async |name| service::tasks(&self.ecs, cluster, Some(name)).await)
+                .await?
+                .concat()
         } else {
             service::tasks(&self.ecs, cluster, None).await?
         };
-        let mut running: BTreeMap<ServiceName, Digests> = BTreeMap::new();
+        let mut running: BTreeMap<ServiceName, TaskImages> = BTreeMap::new();
         for task in tasks {
             let service = task.group().and_then(|group| group.strip_prefix("service:"));
             let name = service.and_then(|name| ServiceName::parse(name).ok());
-            let Some((name, containers)) = name.as_ref().and_then(|name| of.get_key_value(name)) else {
-                continue;
-            };
-            let digests = running.entry(name.clone()).or_default();
-            let ours = |name: Option<&str>| name.is_some_and(|name| containers.iter().any(|one| one == name));
-            for container in task.containers().iter().filter(|one| ours(one.name())) {
+            let Some(name) = name.filter(|name| services.contains(name)) else { continue };
+            let images = running.entry(name).or_default();
+            for container in task.containers() {
+                let digests = images.entry(container.name().unwrap_or_default().to_owned()).or_default();
                 match container.image_digest().map(Digest::parse) {
                     Some(Ok(digest)) => digests.seen.extend([digest]),
                     _ => digests.unknown = true,

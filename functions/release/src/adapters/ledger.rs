@@ -6,17 +6,18 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
-use pipeline::ledger::{Key, Ledger};
+use pipeline::ledger::{Key, Ledger, placeholder};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
-    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome,
-    PlanRow, Quarantine, ServiceRow, Undo, WaitingRow, WriteRow,
+    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
+    Quarantine, ServiceRow, Undo, VerifiedImage, WaitingRow, WriteRow, hold_key, order_key,
 };
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::payload::Run;
-use crate::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Releases};
+use crate::plan::history;
+use crate::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
 
 /// Up to how many services are read by their keys; of more, all of the environment are read.
 const FEW_SERVICES: usize = 100;
@@ -73,44 +74,61 @@ impl History for Ledger {
         &self,
         environment: &EnvironmentName,
         service: &ServiceName,
+        repository: &Repository,
         key: &OrderKey,
     ) -> Result<(), Fault> {
-        let newer = "attribute_not_exists(#order) OR #order <= :order";
-        self.set(&Key::service(environment, service), json!({"order": key}), Some((newer, json!({}))))
-            .await?;
+        let name = order_key(repository);
+        let placeholder = placeholder(&name);
+        let newer = format!("attribute_not_exists(#{placeholder}) OR #{placeholder} <= :{placeholder}");
+        let place = Key::service(environment, service);
+        self.set(&place, json!({name: key}), Some((&newer, json!({})))).await?;
         Ok(())
     }
 
-    async fn adopt(&self, release: &ReleaseId, row: &MoveRow, now: Timestamp) -> Result<(), Fault> {
-        let key = Key::service(&row.environment, &row.service);
-        self.set(&key, json!({"last": release}), None).await?;
-        let Some(baseline) = restored(row, now).filter(|known| known.release.is_none()) else {
-            return Ok(());
-        };
-        self.set(&key, json!({"verified": baseline}), Some(("attribute_not_exists(#verified)", json!({}))))
-            .await?;
-        Ok(())
-    }
-
-    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault> {
-        let Some(release) = &known.release else { return Ok(()) };
-        let took = row.touched.map(|touched| known.since.seconds_since(touched).max(1));
-        let mut fields = json!({"verified": known, "seconds": took});
-        let previous = match (hold, restored(row, known.since)) {
-            (Some(_), _) => Some(Value::Null),
-            // The same image once more: what was before it is before it still.
-            (None, Some(before)) if before.digest == known.digest => None,
-            (None, before) => Some(json!(before)),
-        };
-        if let Some(fields) = fields.as_object_mut() {
-            fields.extend(previous.map(|previous| ("previous".to_owned(), previous)));
-            fields.extend(hold.map(|hold| ("hold".to_owned(), json!(hold))));
+    async fn adopt(
+        &self,
+        release: &ReleaseId,
+        row: &MoveRow,
+        known: &ServiceRow,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let mut fields =
+            Map::from_iter([("last".to_owned(), json!(release)), ("fence".to_owned(), json!(row.fence))]);
+        if let Some(met) = history::met(row, known, now) {
+            fields.extend(facts(known, &met, row.fence));
         }
-        self.set(&Key::service(&row.environment, &row.service), fields, None).await?;
-        let commit = known.commit.clone();
-        let evidence = Evidence { release: release.clone(), since: known.since, commit };
-        let key = Key::evidence(&row.repository, &row.digest, &row.environment);
-        self.set(&key, json!({"verified": evidence, "quarantine": null}), None).await?;
+        let key = Key::service(&row.environment, &row.service);
+        self.set(&key, Value::Object(fields), Some((NO_LATER_LEASE, json!({})))).await?;
+        Ok(())
+    }
+
+    async fn verified(&self, row: &MoveRow, known: &ServiceRow, proven: &Proven) -> Result<(), Fault> {
+        let Proven { fact, hold, evidence, ends_quarantine } = proven;
+        let Some(release) = &fact.release else { return Ok(()) };
+        let took = row.touched.map(|touched| fact.since.seconds_since(touched).max(1));
+        let mut fields = facts(known, fact, row.fence);
+        fields.insert("seconds".to_owned(), json!(took));
+        // A hold ends when its image is verified again.
+        let ended = known.hold(&fact.repository).is_some_and(|hold| hold.digest == fact.digest);
+        if hold.is_some() || ended {
+            fields.insert(hold_key(&fact.repository), json!(hold));
+            fields.insert("hold".to_owned(), json!(hold));
+        }
+        let key = Key::service(&row.environment, &row.service);
+        self.set(&key, Value::Object(fields), Some((NO_LATER_LEASE, json!({})))).await?;
+        let mut shown = Map::new();
+        if *evidence {
+            let (release, commit) = (release.clone(), fact.commit.clone());
+            let evidence = Evidence { release, since: fact.since, commit };
+            shown.insert("verified".to_owned(), json!(evidence));
+        }
+        if *ends_quarantine {
+            shown.insert("quarantine".to_owned(), Value::Null);
+        }
+        if !shown.is_empty() {
+            let key = Key::evidence(&row.repository, &row.digest, &row.environment);
+            self.set(&key, Value::Object(shown), None).await?;
+        }
         Ok(())
     }
 
@@ -284,17 +302,20 @@ impl Approvals for Ledger {
     }
 }
 
-/// Returns what a move's restore point knows.
-fn restored(row: &MoveRow, since: Timestamp) -> Option<Known> {
-    let restore = row.restore.as_ref()?;
-    Some(Known {
-        repository: row.repository.clone(),
-        digest: restore.digest.clone(),
-        task_definition: restore.task_definition.clone(),
-        commit: restore.commit.clone(),
-        since,
-        release: restore.release.clone(),
-    })
+/// Holds as long as no later holder of the lease has written the history of a service.
+const NO_LATER_LEASE: &str = "attribute_not_exists(#fence) OR #fence <= :fence";
+
+/// Returns the fields of a history with one more fact, those of older versions among them.
+fn facts(known: &ServiceRow, fact: &VerifiedImage, fence: u64) -> Map<String, Value> {
+    let history = known.with(fact);
+    let next = ServiceRow { history, ..ServiceRow::default() };
+    let (verified, previous) = (next.verified(&fact.repository), next.before(&fact.repository));
+    Map::from_iter([
+        ("verified".to_owned(), json!(verified)),
+        ("previous".to_owned(), json!(previous)),
+        ("history".to_owned(), json!(next.history)),
+        ("fence".to_owned(), json!(fence)),
+    ])
 }
 
 /// What only this function does with the table.

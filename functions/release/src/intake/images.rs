@@ -140,7 +140,7 @@ async fn offered(
         )));
     };
     let services = ledger.services(from, None).await?;
-    let mut offered = promotion::newest(services.into_values().filter_map(|row| row.verified));
+    let mut offered = promotion::newest(services.values());
     offered.retain(|offer, _| repository.is_none_or(|named| named == offer));
     if offered.is_empty() {
         let what = repository.map_or("nothing", |_| "no image of that repository");

@@ -2,38 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
-use pipeline::ids::ReleaseId;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, Known, MoveRow, Outcome, Undo, Verdict};
+use pipeline::rows::{MoveRow, Outcome, Undo, Verdict};
 use serde_json::Value;
 
-use super::spec::{ImageSelection, ReleaseSpec};
 use super::words::sentence;
 use crate::answer::{Closed, SHOWN, Story};
 
 /// Tells whether a move has shown that its image is bad; an alarm that others share has not.
 pub fn is_bad(row: &MoveRow) -> bool {
     row.touched.is_some() && row.verdict == Some(Verdict::Unhealthy) && row.alarm.is_none()
-}
-
-/// Describes what a deployed move runs now.
-pub fn known(row: &MoveRow, release: &ReleaseId, now: Timestamp) -> Known {
-    Known {
-        repository: row.repository.clone(),
-        digest: row.digest.clone(),
-        commit: row.commit.clone(),
-        task_definition: row.registered.clone().unwrap_or_else(|| row.running.clone()),
-        since: row.decided.unwrap_or(now),
-        release: Some(release.clone()),
-    }
-}
-
-/// Tells whether a release went back on request, and not forward.
-pub fn is_rollback(head: &HeadRow) -> bool {
-    let spec: Result<ReleaseSpec, _> = serde_json::from_value(head.request.clone());
-    spec.is_ok_and(|spec| spec.to == ImageSelection::Previous)
 }
 
 /// Tells the outcome: what ended the release before its first wave, or what its moves became.
@@ -96,6 +75,8 @@ fn outcome_named(name: &str) -> Option<Outcome> {
 mod tests {
     use super::*;
     use crate::plan::tests::row;
+    use pipeline::clock::Timestamp;
+    use pipeline::ids::ReleaseId;
 
     fn conclusion(outcome: &str, rows: Vec<MoveRow>) -> Outcome {
         let release = ReleaseId::parse("r1").unwrap();

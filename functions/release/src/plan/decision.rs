@@ -6,8 +6,9 @@ use pipeline::environment::Environment;
 use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::Deployment;
 
+use super::history::goes_back;
 use super::restore::{at_rest, restore_point, settled};
-use super::{Candidate, PlanContext, ReleaseSpec};
+use super::{Candidate, ImageSelection, PlanContext, ReleaseSpec};
 
 /// What is decided about one candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,22 +28,25 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
     let service = &candidate.service;
     let refused = |why: String| Decision::Refused(format!("{}: {why}", service.name));
     // What has nowhere to go need not be fit to go.
-    let there = candidate.verified().is_some_and(|known| {
-        let runs = service.primary().is_some_and(|one| one.task_definition == known.task_definition);
-        runs && at_rest(service) && known.digest == candidate.digest
-    });
+    // What a dead release left behind has to be proven, even if ECS has put it back already.
+    let proves = matches!(spec.to, ImageSelection::RestorePointsOf(_));
+    let there = !proves
+        && candidate.verified().is_some_and(|known| {
+            let runs = service.primary().is_some_and(|one| one.task_definition == known.task_definition);
+            runs && at_rest(service) && known.digest == candidate.digest
+        });
     if there && !spec.force {
         return Decision::There;
     }
     if let Some(why) = unfit(candidate) {
         return refused(why);
     }
-    if candidate.row.order.as_ref().is_some_and(|newer| newer > context.order) && !spec.force {
+    if candidate.row.order(&candidate.repository).is_some_and(|newer| newer > *context.order) && !spec.force {
         return Decision::Superseded;
     }
-    if let Some(hold) =
-        candidate.row.hold.as_ref().filter(|hold| hold.digest == candidate.digest && !spec.force)
-    {
+    // What was verified before is no matter of holds: somebody asks for it by name.
+    let hold = candidate.row.hold(&candidate.repository).filter(|hold| hold.digest == candidate.digest);
+    if let Some(hold) = hold.filter(|_| !spec.force && !goes_back(spec)) {
         let (image, by) = (hold.digest.short(), &hold.release);
         return refused(format!("{image} is on hold since {}, when {by} rolled back from it", hold.since));
     }
@@ -57,7 +61,7 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
         Err(why) => return refused(format!("no known good version to return to: {why}")),
     };
     let runs = restore.as_ref().filter(|restore| restore.task_definition == primary.task_definition);
-    if !spec.force && runs.is_some_and(|runs| runs.digest == candidate.digest) {
+    if !spec.force && !proves && runs.is_some_and(|runs| runs.digest == candidate.digest) {
         return Decision::There;
     }
     Decision::Move(Box::new(row(candidate, spec, context, primary, restore)))

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use pipeline::ids::ServiceName;
-use pipeline::rows::MoveRow;
+use pipeline::rows::{MoveRow, ServiceRow};
 
 use super::candidates::Candidate;
 use super::decision::{Decision, decide};
+use super::restore::found_otherwise;
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
 use super::words::did_you_mean;
 use crate::answer::Untouched;
@@ -33,8 +34,8 @@ pub struct PlanDraft {
     pub early: Option<(i64, String)>,
     /// All services that were looked at.
     pub services: Vec<Service>,
-    /// How long their last moves took.
-    pub seconds: BTreeMap<ServiceName, u32>,
+    /// What the ledger knows of those that it is about.
+    pub known: BTreeMap<ServiceName, ServiceRow>,
     /// How many services run the image already.
     pub there: usize,
     /// Of how many services a newer push wants something else.
@@ -80,9 +81,13 @@ impl PlanDraft {
 
     fn add(&mut self, candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_>) {
         let service = &candidate.service.name;
-        self.seconds.extend(candidate.row.seconds.map(|seconds| (service.clone(), seconds)));
+        self.known.insert(service.clone(), candidate.row.clone());
         match decide(candidate, spec, context) {
-            Decision::Move(row) => self.moves.push(*row),
+            Decision::Move(row) => {
+                let restore = row.restore.as_ref();
+                self.findings.extend(restore.and_then(|restore| found_otherwise(candidate, restore)));
+                self.moves.push(*row);
+            }
             Decision::There => {
                 self.there += 1;
                 let why = format!("it runs {} already", candidate.digest.short());
@@ -108,7 +113,7 @@ impl PlanDraft {
         }
         match (self.moves.is_empty(), self.newer, self.there) {
             (false, ..) => Admission::Go,
-            (true, 0, 0) => Admission::Nothing(nothing(spec, cluster)),
+            (true, 0, 0) => Admission::Nothing(nothing(spec, cluster, &self.untouched)),
             (true, 0, _) => Admission::There(format!("every service of {cluster} runs {words} already")),
             (true, ..) => {
                 Admission::Superseded(format!("a newer push than {words} was accepted for {}", context.name))
@@ -117,9 +122,10 @@ impl PlanDraft {
     }
 }
 
-/// Says of a service that it stays, where all services of the environment are meant.
+/// Says of a service that it stays, where all services of the environment are meant, or those of another release.
 pub fn stays(spec: &ReleaseSpec, service: &ServiceName, why: String) -> Option<Untouched> {
-    spec.repository.is_none().then(|| Untouched { service: service.clone(), why })
+    let all = spec.repository.is_none() || matches!(spec.to, ImageSelection::RestorePointsOf(_));
+    all.then(|| Untouched { service: service.clone(), why })
 }
 
 /// Says the first few reasons, and counts the others: a cause has a size.
@@ -132,8 +138,12 @@ fn some_of(reasons: &[String]) -> String {
 }
 
 /// Says why no service is meant.
-fn nothing(spec: &ReleaseSpec, cluster: &str) -> String {
+fn nothing(spec: &ReleaseSpec, cluster: &str, untouched: &[Untouched]) -> String {
     match &spec.to {
+        ImageSelection::RestorePointsOf(_) if !untouched.is_empty() => {
+            let said = untouched.iter().map(|one| format!("{}: {}", one.service, one.why));
+            some_of(&said.collect::<Vec<_>>())
+        }
         ImageSelection::Images(_) if spec.only_newer => {
             format!("no service of {cluster} has a newer verified image")
         }

@@ -7,7 +7,7 @@ use pipeline::ids::{
     DeploymentId, Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn,
 };
 use pipeline::image::ImageReference;
-use pipeline::rows::{Hold, Known, MoveRow, OrderKey, ServiceRow};
+use pipeline::rows::{Hold, MoveRow, OrderKey, ServiceRow, VerifiedImage};
 use pipeline::service::{Deployment, Rollout};
 use serde_json::json;
 
@@ -29,7 +29,7 @@ pub fn environment() -> Environment {
     document::read("dev", json!({"cluster": "dev", "tag": "dev", "waves": [["pay*"], ["users"]]})).unwrap()
 }
 
-fn spec() -> ReleaseSpec {
+pub fn spec() -> ReleaseSpec {
     ReleaseSpec {
         registry: Registry::parse("123456789012").unwrap(),
         region: "eu-west-1".to_owned(),
@@ -79,14 +79,15 @@ pub fn candidate(image: &str) -> Candidate {
 }
 
 /// Returns an image that a release has verified.
-pub fn known(letter: char) -> Known {
-    Known {
+pub fn known(letter: char) -> VerifiedImage {
+    VerifiedImage {
         repository: repository(),
         digest: digest(letter),
         commit: None,
         task_definition: arn(1),
         since: Timestamp::from_millis(0),
         release: Some(release("r1")),
+        how: None,
     }
 }
 
@@ -133,7 +134,7 @@ fn a_pinned_index_is_the_baseline_and_not_the_platform_that_tasks_report() {
 #[test]
 fn the_way_back_is_what_was_verified_whatever_runs() {
     let mut candidate = candidate(":main-1");
-    candidate.row.verified = Some(Known { task_definition: arn(7), release: None, ..known('d') });
+    candidate.row.verified = Some(VerifiedImage { task_definition: arn(7), release: None, ..known('d') });
     candidate.running = Digests::default();
     let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
     assert_eq!((row.restore.unwrap().task_definition, row.running), (arn(7), arn(1)));
@@ -193,7 +194,7 @@ fn what_has_nowhere_to_go_need_not_be_fit_to_go() {
 fn what_was_verified_of_another_image_of_a_service_is_no_way_back_for_this_one() {
     let mut candidate = candidate(":main-1");
     candidate.row.verified =
-        Some(Known { repository: Repository::parse("shop/proxy").unwrap(), ..known('e') });
+        Some(VerifiedImage { repository: Repository::parse("shop/proxy").unwrap(), ..known('e') });
     let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
     assert_eq!(row.restore.unwrap().digest, digest('a'), "what its tasks report is");
 }
@@ -223,4 +224,52 @@ fn a_newer_push_wins() {
     // Its own key is there when a release plans again under its leases.
     candidate.row.order = Some(OrderKey::new(Timestamp::from_millis(5000), Some(&digest('b'))));
     assert!(matches!(decided(&candidate, &spec()), Decision::Move(_)));
+}
+
+#[test]
+fn what_runs_is_the_way_back_if_it_is_what_was_verified_under_a_newer_revision() {
+    let mut changed = candidate(&format!("@{}", digest('a')));
+    changed.row.verified = Some(VerifiedImage { task_definition: arn(7), ..known('a') });
+    let Decision::Move(row) = decided(&changed, &spec()) else { panic!("it does not move") };
+    let restore = row.restore.unwrap();
+    assert_eq!((restore.task_definition, restore.release), (arn(1), None));
+    // Its tasks say so as well, where the revision names a tag.
+    let mut tagged = candidate(":prod");
+    tagged.row.verified = Some(VerifiedImage { task_definition: arn(7), ..known('a') });
+    let Decision::Move(row) = decided(&tagged, &spec()) else { panic!("it does not move") };
+    assert_eq!(row.restore.unwrap().task_definition, arn(1));
+    // A revision that a release of another repository has verified is no find.
+    changed.row.history = vec![VerifiedImage { task_definition: arn(1), ..known('e') }];
+    let Decision::Move(row) = decided(&changed, &spec()) else { panic!("it does not move") };
+    assert_eq!(row.restore.unwrap().release, Some(release("r1")));
+}
+
+#[test]
+fn a_push_of_another_repository_has_a_place_of_its_own() {
+    let mut candidate = candidate(":main-1");
+    let newer = json!(OrderKey::new(Timestamp::from_millis(9_000), None));
+    candidate.row.by_repository.insert("order:shop/proxy".to_owned(), newer.clone());
+    assert!(matches!(decided(&candidate, &spec()), Decision::Move(_)));
+    candidate.row.by_repository.insert("order:shop/users".to_owned(), newer);
+    assert_eq!(decided(&candidate, &spec()), Decision::Superseded);
+}
+
+#[test]
+fn a_rollback_asks_for_no_hold() {
+    let mut candidate = candidate(":main-1");
+    candidate.row.verified = Some(known('a'));
+    let hold = Hold { digest: digest('b'), release: release("r1"), since: Timestamp::from_millis(0) };
+    candidate.row.by_repository.insert("hold:shop/users".to_owned(), json!(hold));
+    assert!(matches!(decided(&candidate, &spec()), Decision::Refused(_)));
+    let back = ReleaseSpec { to: ImageSelection::Previous, ..spec() };
+    assert!(matches!(decided(&candidate, &back), Decision::Move(_)));
+}
+
+#[test]
+fn what_a_dead_release_left_is_proven_even_if_ecs_has_put_it_back() {
+    let mut candidate = candidate(&format!("@{}", digest('b')));
+    candidate.row.verified = Some(known('b'));
+    assert_eq!(decided(&candidate, &spec()), Decision::There);
+    let dead = ReleaseSpec { to: ImageSelection::RestorePointsOf(release("r0")), ..spec() };
+    assert!(matches!(decided(&candidate, &dead), Decision::Move(_)));
 }

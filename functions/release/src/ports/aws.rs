@@ -22,8 +22,12 @@ pub trait Documents {
 pub trait Clusters {
     /// Reads the services of a cluster: those named, or all of them.
     async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<ClusterSnapshot, Fault>;
-    /// Reads the digests that the running tasks of some services report, each for some of its containers.
-    async fn running(&self, cluster: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault>;
+    /// Reads the digests that the running tasks of some services report.
+    async fn running(
+        &self,
+        cluster: &str,
+        services: &[ServiceName],
+    ) -> Result<BTreeMap<ServiceName, TaskImages>, Fault>;
     /// Tells why a revision cannot be copied with another image, if it cannot.
     async fn loss(
         &self,
@@ -68,8 +72,8 @@ pub trait Executions {
 /// The states of alarms, by name.
 pub type AlarmStates = BTreeMap<String, Alarm>;
 
-/// The containers of services.
-pub type Containers = BTreeMap<ServiceName, Vec<String>>;
+/// What the tasks of a service report, by container.
+pub type TaskImages = BTreeMap<String, Digests>;
 
 /// What could be read of a cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -127,7 +131,7 @@ pub enum Alarm {
     Unknown,
 }
 
-/// What the tasks of a service report.
+/// What tasks report for a container.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Digests {
     /// The digests, each once.

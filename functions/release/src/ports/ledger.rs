@@ -8,14 +8,27 @@ use pipeline::fate::Fate;
 use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
-    ServiceRow, Undo, Verdict, WaitingRow, WriteRow,
+    EvidenceRow, FrozenRow, HeadRow, Hold, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
+    ServiceRow, Undo, Verdict, VerifiedImage, WaitingRow, WriteRow,
 };
 
 use crate::payload::Run;
 
 /// An image: its repository and its digest.
 pub type ImageKey = (Repository, Digest);
+
+/// What a service has shown: a fact for its history, and what follows from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proven {
+    /// What it runs now, verified.
+    pub fact: VerifiedImage,
+    /// What it is kept from now: the image that somebody rolled back from.
+    pub hold: Option<Hold>,
+    /// Whether the image has shown anything new to the environments that follow; a rollback shows nothing.
+    pub evidence: bool,
+    /// Whether a quarantine of the image ends: only a forced release says so, by naming it.
+    pub ends_quarantine: bool,
+}
 
 /// What an alarm makes of a move that was healthy.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,19 +67,26 @@ pub trait History {
         environment: &EnvironmentName,
         images: &[ImageKey],
     ) -> Result<BTreeMap<ImageKey, EvidenceRow>, Fault>;
-    /// Notes the newest push that was accepted for a service; a newer one stays.
+    /// Notes the newest push of a repository that was accepted for a service; a newer one stays.
     async fn order(
         &self,
         environment: &EnvironmentName,
         service: &ServiceName,
+        repository: &Repository,
         key: &OrderKey,
     ) -> Result<(), Fault>;
-    /// Writes down that a release holds a service, and what it ran if nobody knew.
-    async fn adopt(&self, release: &ReleaseId, row: &MoveRow, now: Timestamp) -> Result<(), Fault>;
-    /// Writes down what a service runs, verified, and the evidence for its image.
+    /// Writes down that a release holds a service, and what it runs if nobody knew; `known` is what the ledger has.
+    async fn adopt(
+        &self,
+        release: &ReleaseId,
+        row: &MoveRow,
+        known: &ServiceRow,
+        now: Timestamp,
+    ) -> Result<(), Fault>;
+    /// Writes down what a service runs, verified, and what its image has shown; `known` is what the ledger has.
     ///
-    /// With a hold it was a rollback: what it rolled back from is no version to return to.
-    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault>;
+    /// What was written under a later lease stays.
+    async fn verified(&self, row: &MoveRow, known: &ServiceRow, proven: &Proven) -> Result<(), Fault>;
     /// Writes down that the image of a move was bad, live.
     async fn quarantine(&self, row: &MoveRow, why: &Quarantine) -> Result<(), Fault>;
     /// Writes down that an image proves nothing any more to the environments that follow.

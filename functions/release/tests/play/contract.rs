@@ -13,7 +13,8 @@ async fn the_samples_are_answered_as_their_golden_files_say() {
         let release = Release { aws: Shop::default(), ledger: Notebook::default() };
         match case {
             "request-rollback" | "request-rollback-of-an-image" | "request-rollback-of-a-cluster" => {
-                let row = ServiceRow { previous: Some(known('c')), ..ServiceRow::default() };
+                let (verified, previous) = (Some(known('a')), Some(known('c')));
+                let row = ServiceRow { verified, previous, ..ServiceRow::default() };
                 release.ledger.know("dev", "users", row);
             }
             "request-rollback-of-a-dead-release" => {

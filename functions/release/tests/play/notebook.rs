@@ -9,23 +9,24 @@ use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
-    Quarantine, RestorePoint, ServiceRow, Undo, WaitingRow, WriteRow,
+    Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
+    RestorePoint, ServiceRow, Undo, VerifiedImage, WaitingRow, WriteRow,
 };
 use release::Run;
-use release::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Releases};
+use release::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
 
 use crate::shop::{arn, digest};
 
 /// Returns an image that was verified once.
-pub fn known(letter: char) -> Known {
-    Known {
+pub fn known(letter: char) -> VerifiedImage {
+    VerifiedImage {
         repository: Repository::parse("shop/users").unwrap(),
         digest: digest(letter),
         commit: None,
         task_definition: arn("users"),
         since: Timestamp::from_millis(0),
         release: Some(ReleaseId::parse("r0").unwrap()),
+        how: None,
     }
 }
 
@@ -103,15 +104,21 @@ impl History for Notebook {
         };
         Ok(images.iter().map(|image| (image.clone(), of(image))).collect())
     }
-    async fn order(&self, _: &EnvironmentName, _: &ServiceName, _: &OrderKey) -> Result<(), Fault> {
+    async fn order(
+        &self,
+        _: &EnvironmentName,
+        _: &ServiceName,
+        _: &Repository,
+        _: &OrderKey,
+    ) -> Result<(), Fault> {
         self.write("order")
     }
-    async fn adopt(&self, _: &ReleaseId, row: &MoveRow, _: Timestamp) -> Result<(), Fault> {
+    async fn adopt(&self, _: &ReleaseId, row: &MoveRow, _: &ServiceRow, _: Timestamp) -> Result<(), Fault> {
         Notebook::write(self, format!("adopt {}", row.service))
     }
-    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault> {
-        let hold = if hold.is_some() { ", hold" } else { "" };
-        Notebook::write(self, format!("verified {} {}{hold}", row.service, known.digest.short()))
+    async fn verified(&self, row: &MoveRow, _: &ServiceRow, proven: &Proven) -> Result<(), Fault> {
+        let hold = if proven.hold.is_some() { ", hold" } else { "" };
+        Notebook::write(self, format!("verified {} {}{hold}", row.service, proven.fact.digest.short()))
     }
     async fn quarantine(&self, row: &MoveRow, _: &Quarantine) -> Result<(), Fault> {
         Notebook::write(self, format!("quarantine {}", row.digest.short()))

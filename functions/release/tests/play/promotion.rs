@@ -2,7 +2,7 @@
 
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository};
-use pipeline::rows::{Known, OrderKey, ServiceRow, Verdict, WaitingRow};
+use pipeline::rows::{OrderKey, ServiceRow, Verdict, VerifiedImage, WaitingRow};
 use release::Release;
 use release::ports::{Alarm, Approvals};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::shop::{Shop, arn, digest};
 
 /// Lets dev have verified an image of users.
 pub fn with_dev(book: &Notebook) {
-    let verified = Known { since: Timestamp::parse("2026-11-23T09:00:00Z").unwrap(), ..known('b') };
+    let verified = VerifiedImage { since: Timestamp::parse("2026-11-23T09:00:00Z").unwrap(), ..known('b') };
     book.know("dev", "users", ServiceRow { verified: Some(verified), ..ServiceRow::default() });
 }
 
@@ -126,7 +126,7 @@ async fn an_answer_to_an_older_question_answers_no_newer_one() {
 #[tokio::test]
 async fn a_service_that_is_there_already_does_not_hold_up_the_others_that_are_named() {
     let release = release();
-    let there = Known { repository: cart(), task_definition: arn("cart"), ..known('b') };
+    let there = VerifiedImage { repository: cart(), task_definition: arn("cart"), ..known('b') };
     release.ledger.know("mall", "cart", ServiceRow { verified: Some(there), ..ServiceRow::default() });
     let images = json!({"shop/users": digest('b'), "shop/cart": digest('b')});
     let input = json!({"environment": "mall", "services": ["users", "cart"], "images": images});
@@ -200,7 +200,7 @@ async fn what_follows_is_started_once_more_and_its_failure_is_told() {
 async fn an_image_that_a_service_still_runs_keeps_its_proof_when_another_rolls_back_from_it() {
     for (worker, withdrawn) in [('b', false), ('a', true)] {
         let release = release();
-        let mall = |digest| Known { since: Timestamp::from_millis(0), ..known(digest) };
+        let mall = |digest| VerifiedImage { since: Timestamp::from_millis(0), ..known(digest) };
         let row =
             ServiceRow { verified: Some(mall('b')), previous: Some(mall('c')), ..ServiceRow::default() };
         release.ledger.know("mall", "users", row);
@@ -244,7 +244,7 @@ async fn what_does_not_promote_by_itself_starts_nothing() {
 async fn a_service_that_runs_something_newer_stays_and_the_answer_says_why() {
     let release = release();
     // Verified here after dev had verified what is on offer, and never there.
-    let hotfix = Known { since: Timestamp::parse("2026-11-23T09:30:00Z").unwrap(), ..known('c') };
+    let hotfix = VerifiedImage { since: Timestamp::parse("2026-11-23T09:30:00Z").unwrap(), ..known('c') };
     release.ledger.know("careful", "users", ServiceRow { verified: Some(hotfix), ..ServiceRow::default() });
     let refused = open(&release, json!({"environment": "careful"})).await;
     assert_eq!(refused["because"], "no service of mall has a newer verified image");

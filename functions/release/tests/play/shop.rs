@@ -10,8 +10,8 @@ use pipeline::ids::{DeploymentId, Digest, ServiceName, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::{Deployment, Rollout};
 use release::ports::{
-    Alarm, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Executions, ImageId, Images,
-    Mutability, Revision, Service, Source,
+    Alarm, Alarms, ClusterSnapshot, Clusters, Digests, Documents, Executions, ImageId, Images, Mutability,
+    Revision, Service, Source, TaskImages,
 };
 use serde_json::{Value, json};
 
@@ -105,10 +105,14 @@ impl Clusters for Shop {
         let asked = |service: &Service| named.is_none_or(|named| named.contains(&service.name));
         Ok(ClusterSnapshot { services: all.services.into_iter().filter(asked).collect(), ..all })
     }
-    async fn running(&self, _: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault> {
+    async fn running(
+        &self,
+        _: &str,
+        services: &[ServiceName],
+    ) -> Result<BTreeMap<ServiceName, TaskImages>, Fault> {
         let other = |name: &ServiceName| if name.as_str() == "split" { 'c' } else { 'a' };
         let seen = |name| Digests { seen: [digest('a'), digest(other(name))].into(), unknown: false };
-        Ok(of.keys().map(|name| (name.clone(), seen(name))).collect())
+        Ok(services.iter().map(|name| (name.clone(), [("app".to_owned(), seen(name))].into())).collect())
     }
     async fn loss(&self, arn: &TaskDefinitionArn, _: &[String], _: &Digest) -> Result<Option<String>, Fault> {
         let lost = format!("the task definition {arn} has brandNew.mode, which a copy would lose");

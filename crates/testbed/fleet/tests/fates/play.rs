@@ -9,7 +9,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, EnvironmentName, Repository, ServiceName, TaskDefinitionArn};
 use pipeline::ledger::{Key, Ledger};
-use pipeline::rows::{Known, ServiceRow};
+use pipeline::rows::{ServiceRow, VerifiedImage};
 use serde_json::{Value, json};
 
 use crate::scenario::{Asked, Move, Scenario, Trouble};
@@ -75,7 +75,7 @@ fn policy(scenario: &Scenario) -> Value {
 /// Writes down that all services run what was verified, and that something else was before.
 async fn verify(ledger: &Ledger, fake: &Fake, placed: &[Placed], digests: &[(String, String)]) {
     for (Placed { service, repository }, (to, from)) in placed.iter().zip(digests) {
-        let known = |digest: &str, number: u32| Known {
+        let known = |digest: &str, number: u32| VerifiedImage {
             repository: Repository::parse(repository).unwrap(),
             digest: Digest::parse(digest).unwrap(),
             commit: None,
