@@ -82,6 +82,7 @@ async fn verify(ledger: &Ledger, fake: &Fake, placed: &[Placed], digests: &[(Str
             task_definition: TaskDefinitionArn::parse(fake.open().ecs.arn(service, number)).unwrap(),
             since: Timestamp::from_millis(0),
             release: None,
+            how: None,
         };
         let row = ServiceRow {
             verified: Some(known(from, 1)),
