@@ -1,7 +1,9 @@
 //! The rows of the ledger, and the words that they are written in.  One row per fact.
 
+mod events;
 mod moves;
 
+pub use events::MoveEvent;
 pub use moves::{Bundle, Failure, MoveRow, RestorePoint, Verdict};
 
 use std::collections::BTreeMap;

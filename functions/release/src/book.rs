@@ -120,7 +120,7 @@ pub trait Book {
     /// Reads the moves of a release.
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault>;
     /// Writes down what an alarm says of a move after the health test.
-    async fn decide(&self, key: &MoveKey, heard: &Heard, now: Timestamp) -> Result<(), Fault>;
+    async fn decide(&self, key: &MoveKey, row: &MoveRow, heard: &Heard, now: Timestamp) -> Result<(), Fault>;
     /// Writes down what is undone.
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault>;
     /// Writes down that a release holds a service, and what it ran if nobody knew.

@@ -71,7 +71,7 @@ impl<W: World, B: Book> Release<W, B> {
         let baked = left_to_bake(moves, wave, policy, now) <= 0;
         for (key, row) in moves.iter_mut().filter(|(_, row)| healthy(row)) {
             if let Some(heard) = heard(row, &states, baked) {
-                self.book.decide(key, &heard, now).await?;
+                self.book.decide(key, row, &heard, now).await?;
                 (row.verdict, row.reason) = (Some(heard.verdict), Some(heard.reason));
             }
         }

@@ -12,11 +12,12 @@ pub mod tags;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, ReleaseId};
+use pipeline::ledger::MoveLedger;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveRow, RepositoryRow};
+use pipeline::rows::{MoveEvent, MoveRow};
 use serde::{Deserialize, Serialize};
 
-use registry::{Place, Port, Slot};
+use registry::{Changed, Place, Port, Slot};
 use tags::Tagging;
 
 /// How many tags one step puts back.
@@ -88,12 +89,14 @@ pub enum Response {
 
 /// The function.
 #[derive(Debug)]
-pub struct Retag<P> {
-    /// ECR and the ledger.
+pub struct Retag<P, L> {
+    /// ECR, and what the ledger keeps of its repositories.
     pub port: P,
+    /// The moves.
+    pub moves: L,
 }
 
-impl<P: Port> Retag<P> {
+impl<P: Port, L: MoveLedger> Retag<P, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         match request {
@@ -110,31 +113,26 @@ impl<P: Port> Retag<P> {
     }
 
     async fn tag(&self, key: &MoveKey, now: Timestamp) -> Result<Response, Fault> {
-        let row = self.port.load(key).await?;
+        let row = self.moves.load_leased(key).await?.row;
         let place = Place::of(&row);
         let wanted = tags::of_move(&row);
         let seen = self.port.look(&place, &wanted).await?;
         let image = seen.image(&row.digest).ok_or_else(|| not_there(&place, &row.digest))?;
         let already = seen.tagged(&row.tag) == Some(&row.digest);
 
-        self.port.begin(key, &row, manifest::children(image)?, now).await?;
-        let changes = tags::missing(&wanted, &seen)?;
-        if !changes.is_empty() {
-            // Once for all of them: a lease passes on only when no call of its holder can still be running.
-            self.port.check_lease(key, &row).await?;
-        }
-        for change in changes {
+        self.port.keep_before(key, &row).await?;
+        let started = MoveEvent::Started { started: now, children: manifest::children(image)? };
+        self.moves.note(key, &row, started).await?;
+        for change in tags::missing(&wanted, &seen)? {
             self.write(&place, &row, change, now).await?;
         }
         Ok(Response::Moved { digest: row.digest, already })
     }
 
     async fn restore(&self, key: &RestoreKey, now: Timestamp) -> Result<Response, Fault> {
-        let repository: RepositoryRow = self.port.repository(key).await?;
-        let moves = self.port.moves(key).await?;
-        let undo = self.port.undo(&key.release).await?;
-        let mut plan = restore::plan(&repository, moves.iter().map(|(_, row)| row), undo);
-        let Some((first, row)) = moves.first() else { return Ok(Response::Restored { restored: None }) };
+        let Changed { repository, moves, undo } = self.port.changed(key).await?;
+        let mut plan = restore::plan(&repository, moves.iter(), undo);
+        let Some(row) = moves.first() else { return Ok(Response::Restored { restored: None }) };
         let place = Place::of(row);
         let seen = self.port.look(&place, &plan.tags).await?;
         // An image that is gone already needs no keep-tag, and must not hold up the others.
@@ -142,9 +140,6 @@ impl<P: Port> Retag<P> {
         let missing = tags::missing(&plan.tags, &seen)?;
         let left = missing.len().saturating_sub(TAGS_PER_STEP);
         for change in missing.into_iter().take(TAGS_PER_STEP) {
-            let holder = moves.iter().find(|(_, row)| change.tagging.service.as_ref() == Some(&row.service));
-            let (key, row) = holder.map_or((first, row), |(key, row)| (key, row));
-            self.port.check_lease(key, row).await?;
             self.write(&place, row, change, now).await?;
         }
         Ok(match plan.stayed {

@@ -6,13 +6,14 @@ use std::cell::RefCell;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{Digest, ReleaseId};
+use pipeline::ids::Digest;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveRow, RepositoryRow, Undo};
+use pipeline::rows::MoveRow;
 use retag::manifest::Manifest;
-use retag::registry::{Place, Port, Seen, Slot};
+use retag::registry::{Changed, Place, Port, Seen, Slot};
 use retag::tags::Tagging;
 use retag::{RestoreKey, Retag};
+use testbed::moves::Moves;
 
 /// Two images, of which the older one has the environment's tag.
 #[derive(Default)]
@@ -30,20 +31,11 @@ fn image(letter: char) -> Manifest {
 }
 
 impl Port for Shelf {
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        match &key.which {
-            pipeline::payload::MoveRef::Inline(row) => Ok((**row).clone()),
-            other => Err(Fault::NotFound(format!("{other:?}"))),
-        }
-    }
     async fn look(&self, _: &Place, _: &[Tagging]) -> Result<Seen, Fault> {
         Ok(Seen::new([image('a'), image('b')], [("dev".to_owned(), digest('a'))]))
     }
-    async fn begin(&self, _: &MoveKey, _: &MoveRow, _: Vec<Digest>, _: Timestamp) -> Result<(), Fault> {
-        self.written.borrow_mut().push("begin".to_owned());
-        Ok(())
-    }
-    async fn check_lease(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
+    async fn keep_before(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
+        self.written.borrow_mut().push("keep before".to_owned());
         Ok(())
     }
     async fn announce(&self, _: &MoveRow, _: &Digest, _: Timestamp) -> Result<(), Fault> {
@@ -57,28 +49,22 @@ impl Port for Shelf {
     async fn slot(&self, slot: Slot, now: Timestamp) -> Result<Timestamp, Fault> {
         Ok(now.plus_seconds(slot.registrations))
     }
-    async fn undo(&self, _: &ReleaseId) -> Result<Option<Undo>, Fault> {
-        Ok(Some(Undo::All))
-    }
-    async fn repository(&self, key: &RestoreKey) -> Result<RepositoryRow, Fault> {
+    async fn changed(&self, key: &RestoreKey) -> Result<Changed, Fault> {
         Err(Fault::NotFound(key.release.to_string()))
-    }
-    async fn moves(&self, _: &RestoreKey) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
-        Ok(Vec::new())
     }
 }
 
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
     testbed::contract::check("retag", async |case, request, now| {
-        let retag = Retag { port: Shelf::default() };
+        let retag = Retag { port: Shelf::default(), moves: Moves::default() };
         let answer = retag.handle(request, now).await;
         let written = retag.port.written.take();
         match case {
             "good" => assert_eq!(
                 written,
                 [
-                    "begin",
+                    "keep before",
                     "tidegate.dev.users.previous -> aaaaaaaaaaaa",
                     "announce",
                     "dev -> bbbbbbbbbbbb",

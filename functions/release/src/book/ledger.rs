@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
-use pipeline::ledger::{Key, Ledger};
+use pipeline::ledger::{Key, Ledger, MoveLedger};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
-    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, PlanRow,
-    Quarantine, ServiceRow, Undo, WaitingRow, WriteRow,
+    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveEvent, MoveRow, OrderKey,
+    PlanRow, Quarantine, ServiceRow, Undo, WaitingRow, WriteRow,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -208,9 +208,16 @@ impl Book for Ledger {
         Ledger::moves(self, release).await
     }
 
-    async fn decide(&self, key: &MoveKey, heard: &Heard, now: Timestamp) -> Result<(), Fault> {
-        let Heard { verdict, reason, alarm } = heard;
-        self.note(key, json!({"verdict": verdict, "reason": reason, "alarm": alarm, "decided": now})).await
+    async fn decide(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        heard: &Heard,
+        decided: Timestamp,
+    ) -> Result<(), Fault> {
+        let Heard { verdict, reason, alarm } = heard.clone();
+        let event = MoveEvent::Decided { verdict, reason, decided, alarm: Some(alarm), bundle: None };
+        self.note(key, row, event).await
     }
 
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault> {

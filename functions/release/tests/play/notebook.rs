@@ -212,7 +212,7 @@ impl Book for Notebook {
     async fn moves(&self, _: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
         Ok(self.moves.borrow().clone())
     }
-    async fn decide(&self, key: &MoveKey, heard: &Heard, _: Timestamp) -> Result<(), Fault> {
+    async fn decide(&self, key: &MoveKey, _: &MoveRow, heard: &Heard, _: Timestamp) -> Result<(), Fault> {
         let mut moves = self.moves.borrow_mut();
         for (_, row) in moves.iter_mut().filter(|(known, _)| known == key) {
             (row.verdict, row.alarm) = (Some(heard.verdict), Some(heard.alarm.clone()));
