@@ -70,7 +70,7 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         let (Request::Slot(key) | Request::Back(key)) = &request;
-        let Loaded { row, undo } = self.moves.load_leased(key).await?;
+        let Loaded { row, undo, .. } = self.moves.load_leased(key).await?;
         let Some(scope) = undo else {
             return Err(Fault::InvalidInput(format!("{} was not judged to be undone", key.release)));
         };
