@@ -22,6 +22,15 @@ use crate::{Fault, settings};
 /// How many rows DynamoDB returns by their keys in one call.
 const ROWS_PER_CALL: usize = 100;
 
+/// How long the rows of a release are kept.
+const RELEASE_DAYS: i64 = 400;
+
+/// How long is kept what a release has told, and what its tests have shown.
+const MESSAGE_DAYS: i64 = 90;
+
+/// The attribute after which the table forgets a row, in seconds since 1970.
+const EXPIRES: &str = "expires";
+
 /// A row as DynamoDB keeps it, its keys included.
 type Item = HashMap<String, AttributeValue>;
 
@@ -68,6 +77,10 @@ impl Key {
     pub fn repository(release: &ReleaseId, ordinal: u32) -> Self {
         Key::new(format!("release#{release}"), format!("repo#{ordinal}"))
     }
+    /// `env#<environment>` / `tag#<repository>`
+    pub fn tag(environment: &EnvironmentName, repository: &Repository) -> Self {
+        Key::new(format!("env#{environment}"), format!("tag#{repository}"))
+    }
     /// `release#<id>` / `alert#<channel>`
     pub fn alert(release: &ReleaseId, channel: &str) -> Self {
         Key::new(format!("release#{release}"), format!("alert#{channel}"))
@@ -95,6 +108,15 @@ impl Key {
     /// `pace` / `<action>`: up to when the slots of the whole account are given out.
     pub fn pace(action: &str) -> Self {
         Key::new("pace".to_owned(), action)
+    }
+
+    /// Returns how long a row of a release is kept; all others stay, or say so themselves.
+    fn kept_days(&self) -> Option<i64> {
+        if !self.pk.starts_with("release#") {
+            return None;
+        }
+        let is = |kind| self.sk.starts_with(kind);
+        Some(if is("alert#") || is("tests#") { MESSAGE_DAYS } else { RELEASE_DAYS })
     }
 
     fn attributes(&self) -> HashMap<String, AttributeValue> {
@@ -324,6 +346,10 @@ fn is_refused<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
 fn item_of<Row: Serialize>(key: &Key, row: &Row) -> Result<Item, Fault> {
     let mut item = attributes_of(key, row)?;
     item.extend(key.attributes());
+    if let Some(days) = key.kept_days() {
+        let expires = Timestamp::now().plus_seconds(days * 24 * 3600).millis() / 1000;
+        item.insert(EXPIRES.to_owned(), AttributeValue::N(expires.to_string()));
+    }
     Ok(item)
 }
 
@@ -337,4 +363,37 @@ fn row_of<Row: DeserializeOwned>(key: &Key, mut item: Item) -> Result<Row, Fault
     item.remove("sk");
     serde_dynamo::from_item(item)
         .map_err(|error| Fault::InvalidInput(format!("the row {} {} is unreadable: {error}", key.pk, key.sk)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(key: &Key, days: Option<i64>) {
+        let item = item_of(key, &serde_json::json!({})).unwrap();
+        let expires: Option<i64> = item.get(EXPIRES).map(|value| value.as_n().unwrap().parse().unwrap());
+        let in_days = expires.map(|expires| {
+            let seconds = expires - Timestamp::now().millis() / 1000;
+            (seconds + 3600) / (24 * 3600)
+        });
+        assert_eq!(in_days, days, "{} {}", key.pk, key.sk);
+    }
+
+    #[test]
+    fn what_belongs_to_a_release_expires_and_what_is_known_of_a_service_does_not() {
+        let release = ReleaseId::parse("r1").unwrap();
+        let environment = EnvironmentName::parse("dev").unwrap();
+        let (service, repository) = (ServiceName::parse("a").unwrap(), Repository::parse("shop/a").unwrap());
+        let arn = TaskDefinitionArn::parse("arn:aws:ecs:r:1:task-definition/users:2").unwrap();
+        check(&Key::head(&release), Some(400));
+        check(&Key::a_move(&release, 0, 0), Some(400));
+        check(&Key::repository(&release, 0), Some(400));
+        check(&Key::plan(&release, &service), Some(400));
+        check(&Key::alert(&release, "sns"), Some(90));
+        check(&Key::new("release#r1".to_owned(), "tests#0#0"), Some(90));
+        check(&Key::new("pack#0".to_owned(), "text"), None);
+        check(&Key::revision(&arn), None);
+        check(&Key::service(&environment, &service), None);
+        check(&Key::tag(&environment, &repository), None);
+    }
 }

@@ -69,7 +69,7 @@ impl<P: Port, L: MoveLedger> Deploy<P, L> {
     }
 
     async fn register(&self, key: &MoveKey) -> Result<Response, Fault> {
-        let row = self.moves.load_leased(key).await?.row;
+        let row = self.moves.load_leased(key).await?.forward()?;
         if let Some(task_definition) = row.registered {
             return Ok(Response::Registered { task_definition });
         }
@@ -80,7 +80,7 @@ impl<P: Port, L: MoveLedger> Deploy<P, L> {
     }
 
     async fn update(&self, key: &MoveKey, now: Timestamp) -> Result<Response, Fault> {
-        let row = self.moves.load_leased(key).await?.row;
+        let row = self.moves.load_leased(key).await?.forward()?;
         let Some(revision) = &row.registered else {
             return Err(Fault::InvalidInput(format!("no revision is registered for {} yet", row.service)));
         };

@@ -8,10 +8,10 @@ use deploy::service::Port;
 use deploy::{Deploy, Request, Response};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+use pipeline::ids::{DeploymentId, ReleaseId, TaskDefinitionArn};
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveEvent, MoveRow};
+use pipeline::rows::{MoveEvent, MoveRow, Stop};
 use pipeline::service::{Deployment, Rollout};
 use testbed::moves::Moves;
 
@@ -21,6 +21,7 @@ struct Recorder {
     done: RefCell<Vec<String>>,
     update_fails: bool,
     lost: bool,
+    stopped: bool,
 }
 
 impl Recorder {
@@ -35,7 +36,10 @@ impl MoveLedger for Recorder {
     }
     async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
         self.did("read the move and its lease");
-        Moves { lost: self.lost, ..Moves::default() }.load_leased(key).await
+        let loaded = Moves { lost: self.lost, ..Moves::default() }.load_leased(key).await?;
+        let (by, because) = (ReleaseId::parse("r9")?, "bad numbers".to_owned());
+        let stop = Stop { by, because, since: Timestamp::from_millis(0), rollback: true };
+        Ok(Loaded { stop: self.stopped.then_some(stop), ..loaded })
     }
     async fn note(&self, _: &MoveKey, _: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
         let fields = serde_json::to_value(event).unwrap();
@@ -84,5 +88,12 @@ async fn a_service_counts_as_touched_before_anybody_can_have_changed_it() {
 async fn a_service_that_somebody_else_holds_is_not_even_looked_at() {
     let (answer, order) = update(Recorder { lost: true, ..Recorder::default() }).await;
     assert_eq!(answer.unwrap_err().name(), "LeaseLost");
+    assert_eq!(order, ["read the move and its lease"]);
+}
+
+#[tokio::test]
+async fn a_release_that_somebody_stopped_goes_no_further() {
+    let (answer, order) = update(Recorder { stopped: true, ..Recorder::default() }).await;
+    assert_eq!(answer.unwrap_err(), Fault::Stopped("stopped by r9: bad numbers".to_owned()));
     assert_eq!(order, ["read the move and its lease"]);
 }

@@ -130,6 +130,7 @@ impl<W: World, B: Book> Release<W, B> {
             asked: None,
             services: moves.iter().map(|one| one.service.clone()).collect(),
             undo: None,
+            stop: None,
             outcome: None,
             fates: BTreeMap::new(),
         };

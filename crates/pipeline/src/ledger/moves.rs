@@ -8,7 +8,7 @@ use super::{Key, Ledger, row_of};
 use crate::Fault;
 use crate::ids::ReleaseId;
 use crate::payload::{MoveKey, MoveRef};
-use crate::rows::{LeaseRow, MoveEvent, MoveRow, Undo};
+use crate::rows::{LeaseRow, MoveEvent, MoveRow, Stop, Undo};
 
 /// A move, and what its release's head says of all its moves.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,12 +17,22 @@ pub struct Loaded {
     pub row: MoveRow,
     /// What is rolled back of its release; none while that goes forward.
     pub undo: Option<Undo>,
+    /// Who ended the release early.
+    pub stop: Option<Stop>,
 }
 
 impl Loaded {
     /// Takes a move that is given whole; nothing else is known of its release.
     pub fn given(row: &MoveRow) -> Self {
-        Loaded { row: row.clone(), undo: Some(Undo::All) }
+        Loaded { row: row.clone(), undo: Some(Undo::All), stop: None }
+    }
+
+    /// Returns the row of a move that may go forward.
+    pub fn forward(self) -> Result<MoveRow, Fault> {
+        match self.stop {
+            Some(Stop { by, because, .. }) => Err(Fault::Stopped(format!("stopped by {by}: {because}"))),
+            None => Ok(self.row),
+        }
     }
 }
 
@@ -57,6 +67,8 @@ impl<L: MoveLedger> MoveLedger for &L {
 #[serde(rename_all = "camelCase")]
 struct Head {
     undo: Option<Undo>,
+    #[serde(default)]
+    stop: Option<Stop>,
 }
 
 impl MoveLedger for Ledger {
@@ -72,8 +84,8 @@ impl MoveLedger for Ledger {
         };
         let row = row_of(&own, item)?;
         let found: Option<Head> = items.remove(&head).map(|item| row_of(&head, item)).transpose()?;
-        let Head { undo } = found.unwrap_or_default();
-        Ok(Loaded { row, undo })
+        let Head { undo, stop } = found.unwrap_or_default();
+        Ok(Loaded { row, undo, stop })
     }
 
     async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
