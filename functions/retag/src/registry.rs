@@ -11,8 +11,9 @@ use pipeline::ids::{Digest, Registry, Repository};
 use pipeline::image::{MEDIA_TYPES, PER_CALL};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::{MoveRow, RepositoryRow, Undo, WriteRow};
+use pipeline::rows::{Failure, MoveRow, RepositoryRow, TagRow, Undo, WriteRow};
 use pipeline::{Fault, pace};
+use serde_json::json;
 
 use crate::RestoreKey;
 use crate::manifest::Manifest;
@@ -92,6 +93,12 @@ pub trait Port {
     async fn keep_before(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault>;
     /// Writes down that the environment's tag is about to be written.
     async fn announce(&self, row: &MoveRow, digest: &Digest, now: Timestamp) -> Result<(), Fault>;
+    /// Reads who moved the environment's tag.
+    async fn movers(&self, row: &MoveRow) -> Result<TagRow, Fault>;
+    /// Writes that down, if nobody else did since it was read; tells whether it was written.
+    async fn set_movers(&self, row: &MoveRow, movers: &TagRow) -> Result<bool, Fault>;
+    /// Notes why tags of a repository did not go back.
+    async fn note_failure(&self, key: &RestoreKey, failure: &Failure) -> Result<(), Fault>;
     /// Writes a tag.
     async fn put(&self, place: &Place, tag: &str, image: &Manifest) -> Result<(), Fault>;
     /// Draws a slot in the pace of the account.
@@ -153,7 +160,7 @@ impl Port for Aws {
         }
         let before = row.restore.as_ref().map(|restore| restore.digest.clone());
         let (registry, repository) = (row.registry.clone(), row.repository.clone());
-        let first = RepositoryRow { registry, repository, tag: row.tag.clone(), before };
+        let first = RepositoryRow { registry, repository, tag: row.tag.clone(), before, failure: None };
         self.ledger.put_new(&Key::repository(&key.release, row.repository_row), &first).await?;
         Ok(())
     }
@@ -162,6 +169,25 @@ impl Port for Aws {
         let expires = now.plus_seconds(REMEMBERED_SECONDS).millis() / 1000;
         let write = WriteRow { digest: digest.clone(), time: now, expires };
         self.ledger.put(&Key::write(&row.environment, &row.repository, now), &write).await
+    }
+
+    async fn movers(&self, row: &MoveRow) -> Result<TagRow, Fault> {
+        let movers = self.ledger.get(&Key::tag(&row.environment, &row.repository)).await?;
+        Ok(movers.unwrap_or_default())
+    }
+
+    async fn set_movers(&self, row: &MoveRow, movers: &TagRow) -> Result<bool, Fault> {
+        let TagRow { version, moves } = movers;
+        let seen = json!({"seen": version.saturating_sub(1)});
+        let unchanged = ("attribute_not_exists(pk) OR #version = :seen", seen);
+        let fields = json!({"version": version, "moves": moves});
+        self.ledger.set(&Key::tag(&row.environment, &row.repository), fields, Some(unchanged)).await
+    }
+
+    async fn note_failure(&self, key: &RestoreKey, failure: &Failure) -> Result<(), Fault> {
+        let row = Key::repository(&key.release, key.repository);
+        self.ledger.set(&row, json!({"failure": failure}), None).await?;
+        Ok(())
     }
 
     async fn put(&self, place: &Place, tag: &str, image: &Manifest) -> Result<(), Fault> {
