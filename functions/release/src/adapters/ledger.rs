@@ -6,10 +6,10 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
-use pipeline::ledger::{Key, Ledger, placeholder};
+use pipeline::ledger::{Key, Ledger, MoveLedger, placeholder};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
-    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
+    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, OrderKey, Outcome, PlanRow,
     Quarantine, ServiceRow, Undo, VerifiedImage, WaitingRow, WriteRow, hold_key, order_key,
 };
 use serde::de::DeserializeOwned;
@@ -228,9 +228,16 @@ impl Releases for Ledger {
         Ledger::moves(self, release).await
     }
 
-    async fn decide(&self, key: &MoveKey, alarm: &AlarmVerdict, now: Timestamp) -> Result<(), Fault> {
-        let AlarmVerdict { verdict, reason, alarm } = alarm;
-        self.note(key, json!({"verdict": verdict, "reason": reason, "alarm": alarm, "decided": now})).await
+    async fn decide(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        said: &AlarmVerdict,
+        decided: Timestamp,
+    ) -> Result<(), Fault> {
+        let AlarmVerdict { verdict, reason, alarm } = said.clone();
+        let event = MoveEvent::Decided { verdict, reason, decided, alarm: Some(alarm), bundle: None };
+        self.note(key, row, event).await
     }
 
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault> {
