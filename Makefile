@@ -57,6 +57,7 @@ package: $(LINT)/.done ## what is deployed, by sam build (ARCH=arm64|x86_64), in
 	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(RUST_TARGET)" \
 	  || { echo "The Rust target for $(ARCH) is not installed: rustup target add $(RUST_TARGET)"; exit 1; }
 	PATH="$$PWD/$(LINT)/bin:$$PATH" sam build --build-dir .local/package/$(ARCH) --parameter-overrides Architecture=$(ARCH)
+	$(LINT)/bin/python local/lint/architecture.py .local/package/$(ARCH)/template.yaml $(ARCH)
 
 clean: ## removes what was built and installed here
 	rm -rf target .local .aws-sam

@@ -3,3 +3,4 @@
 pub mod contract;
 pub mod image;
 pub mod moves;
+pub mod recorded;

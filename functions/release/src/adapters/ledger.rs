@@ -9,8 +9,8 @@ use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::{Key, Ledger, MoveLedger, placeholder};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
-    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, OrderKey, Outcome, PlanRow,
-    Quarantine, ServiceRow, Undo, VerifiedImage, WaitingRow, WriteRow, hold_key, order_key,
+    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, OrderKey, Outcome,
+    PlanRow, Quarantine, ServiceRow, Undo, VerifiedImage, WaitingRow, WriteRow, hold_key, order_key,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
