@@ -51,14 +51,18 @@ fn a_failed_end_bears_its_name_as_its_error() {
 fn an_outcome_leads_to_the_end_that_bears_its_name() {
     check(
         |document| {
-            let choices = list(&document["States"]["Ended"]["Choices"]);
+            let choices = list(&document["States"]["WhichOutcome"]["Choices"]);
             let other = choices.iter().filter(|choice| {
                 let end = choice["Next"].as_str().unwrap_or_default();
                 choice["Condition"] != format!("{{% $outcome = '{end}' %}}")
             });
             other.map(|choice| format!("{} leads to {}", choice["Condition"], choice["Next"])).collect()
         },
-        &[("/States/Ended/Choices/0/Next", json!("RolledBack"), r#"'Deployed' %}" leads to "RolledBack""#)],
+        &[(
+            "/States/WhichOutcome/Choices/0/Next",
+            json!("RolledBack"),
+            r#"'Deployed' %}" leads to "RolledBack""#,
+        )],
     );
 }
 
