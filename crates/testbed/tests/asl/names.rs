@@ -26,7 +26,7 @@ fn the_faults_tried_again_are_those_that_the_functions_allow() {
             ours.symmetric_difference(&expected).map(|name| format!("only one side knows {name}")).collect()
         },
         &[
-            ("/States/Judge/Retry/0/ErrorEquals/0", json!("LeaseLost"), "only one side knows LeaseLost"),
+            ("/States/Judge/Retry/1/ErrorEquals/0", json!("LeaseLost"), "only one side knows LeaseLost"),
             ("/States/Judge/Catch/0/ErrorEquals/0", json!("Denied"), "only one side knows Denied"),
         ],
     );
