@@ -86,7 +86,7 @@ fn the_parent_goes_where_the_machine_goes() {
 #[test]
 fn the_parent_chooses_as_the_machine_does() {
     let machine = machine();
-    for name in ["Opened", "Leased", "Judged"] {
+    for name in ["IsAccepted", "HasLeases", "WhatNext"] {
         for choice in machine["States"][name]["Choices"].as_array().unwrap() {
             let next = choice["Condition"].as_str().unwrap().split('\'').nth(1).unwrap().to_owned();
             let to = choice["Next"].as_str().unwrap();

@@ -8,27 +8,27 @@ use crate::document::{Scope, check, exits, scopes, states, text};
 ///
 /// A refusal at the door is told without being closed; every other end passes CloseRelease, and then Alert.
 const BEFORE: [(&str, &[&str]); 14] = [
-    ("Opened", &["OpenRelease"]),
-    ("Ignored", &["Opened"]),
-    ("Planned", &["Opened"]),
-    ("Answered", &["Opened"]),
-    ("Alert", &["CloseRelease", "Opened"]),
+    ("IsAccepted", &["OpenRelease"]),
+    ("Ignored", &["IsAccepted"]),
+    ("Planned", &["IsAccepted"]),
+    ("Answered", &["IsAccepted"]),
+    ("Alert", &["CloseRelease", "IsAccepted"]),
     ("Undelivered", &["Alert"]),
-    ("Ended", &["Alert", "Undelivered"]),
-    ("Deployed", &["Ended"]),
-    ("RolledBack", &["Ended"]),
-    ("NeedsHuman", &["Ended"]),
-    ("Refused", &["Ended"]),
-    ("Superseded", &["Ended"]),
-    ("Rejected", &["Ended"]),
-    ("Expired", &["Ended"]),
+    ("WhichOutcome", &["Alert", "Undelivered"]),
+    ("Deployed", &["WhichOutcome"]),
+    ("RolledBack", &["WhichOutcome"]),
+    ("NeedsHuman", &["WhichOutcome"]),
+    ("Refused", &["WhichOutcome"]),
+    ("Superseded", &["WhichOutcome"]),
+    ("Rejected", &["WhichOutcome"]),
+    ("Expired", &["WhichOutcome"]),
 ];
 
 /// What bounds a loop: a Wait lets time pass until a deadline, a person is waited for, and the others count.
 const BOUNDS: [&str; 3] = [
-    "Approve", // waits for an answer, as long as the environment says
-    "Undone",  // counts down to the first wave
-    "Wave",    // runs once for each wave that TakeLeases counted
+    "Approve",        // waits for an answer, as long as the environment says
+    "IsUndoComplete", // counts down to the first wave
+    "Wave",           // runs once for each wave that TakeLeases counted
 ];
 
 #[test]
@@ -50,8 +50,8 @@ fn every_way_leads_to_a_state_of_the_same_scope() {
         &[
             ("/StartAt", json!("Retag"), "Retag is not there"),
             ("/States/Bake/Next", json!("Nowhere"), "Bake leads to Nowhere"),
-            ("/States/Ended/Default", json!("MoveDone"), "Ended leads to MoveDone"),
-            ("/States/Judged/Choices/0/Next", json!("Pause"), "Judged leads to Pause"),
+            ("/States/WhichOutcome/Default", json!("MoveDone"), "WhichOutcome leads to MoveDone"),
+            ("/States/WhatNext/Choices/0/Next", json!("Pause"), "WhatNext leads to Pause"),
             ("/States/Judge/Catch/0/Next", json!("MoveFailed"), "Judge leads to MoveFailed"),
             ("/States/Wave/ItemProcessor/States/Slot/Next", json!("Judge"), "Slot leads to Judge"),
         ],
@@ -71,7 +71,7 @@ fn every_state_can_be_reached() {
             scopes(document).iter().flat_map(unreached).collect()
         },
         &[
-            ("/States/Leased/Choices/1/Next", json!("Wave"), "nothing leads to WaitForLeases"),
+            ("/States/HasLeases/Choices/1/Next", json!("Wave"), "nothing leads to WaitForLeases"),
             ("/States/Wave/ItemProcessor/StartAt", json!("Slot"), "nothing leads to DrawSlot"),
         ],
     );
@@ -101,7 +101,7 @@ fn every_state_goes_on_or_ends() {
         &[
             ("/States/Bake/Next", Value::Null, "Bake goes on by []"),
             ("/States/Bake/End", json!(true), r#"Bake goes on by ["Next", "End"]"#),
-            ("/States/Ended/Default", Value::Null, "Ended goes on by []"),
+            ("/States/WhichOutcome/Default", Value::Null, "WhichOutcome goes on by []"),
             ("/States/Deployed/Next", json!("Bake"), r#"Deployed goes on by ["Next"]"#),
             ("/States/Undo/ItemProcessor/States/UndoDone/End", json!(false), "UndoDone goes on by"),
         ],
@@ -128,27 +128,31 @@ fn what_is_no_release_ends_at_once_and_every_other_end_is_told() {
                 }
             }
             // What the door answers by name is let through; the refusal is what remains.
-            if document["States"]["Opened"]["Default"] != "Alert" {
+            if document["States"]["IsAccepted"]["Default"] != "Alert" {
                 found.push("a refusal at the door is not told".to_owned());
             }
             found
         },
         &[
             (
-                "/States/Judged/Default",
+                "/States/WhatNext/Default",
                 json!("Alert"),
-                r#"Alert comes after {"CloseRelease", "Judged", "Opened"}"#,
+                r#"Alert comes after {"CloseRelease", "IsAccepted", "WhatNext"}"#,
             ),
             ("/States/OpenRelease/Catch/0/Next", json!("Alert"), "Alert comes after"),
             (
                 "/States/RestoreTags/Next",
                 json!("RolledBack"),
-                r#"RolledBack comes after {"Ended", "RestoreTags"}"#,
+                r#"RolledBack comes after {"RestoreTags", "WhichOutcome"}"#,
             ),
-            ("/States/Leased/Default", json!("Ignored"), r#"Ignored comes after {"Leased", "Opened"}"#),
-            ("/States/Opened/Choices/5/Next", json!("Deployed"), r#"Answered comes after {}"#),
-            ("/States/Alert/Catch/0/Next", json!("Ended"), "Undelivered comes after {}"),
-            ("/States/Opened/Default", json!("TakeLeases"), "a refusal at the door is not told"),
+            (
+                "/States/HasLeases/Default",
+                json!("Ignored"),
+                r#"Ignored comes after {"HasLeases", "IsAccepted"}"#,
+            ),
+            ("/States/IsAccepted/Choices/5/Next", json!("Deployed"), r#"Answered comes after {}"#),
+            ("/States/Alert/Catch/0/Next", json!("WhichOutcome"), "Undelivered comes after {}"),
+            ("/States/IsAccepted/Default", json!("TakeLeases"), "a refusal at the door is not told"),
             ("/States/Done", json!({"Type": "Succeed"}), "Done is an end that nobody knows"),
         ],
     );
@@ -169,15 +173,15 @@ fn every_loop_is_bounded() {
             found
         },
         &[
-            ("/States/Judged/Choices/0/Next", json!("Judge"), "Judge comes again"),
+            ("/States/WhatNext/Choices/0/Next", json!("Judge"), "Judge comes again"),
             ("/States/WaitForLeases/Type", json!("Pass"), "TakeLeases comes again"),
             (
-                "/States/Wave/ItemProcessor/States/Tested/Choices/0/Next",
+                "/States/Wave/ItemProcessor/States/HasVerdict/Choices/0/Next",
                 json!("HealthTest"),
                 "HealthTest comes again",
             ),
             (
-                "/States/Undo/ItemProcessor/States/RollbackTested/Choices/0/Next",
+                "/States/Undo/ItemProcessor/States/HasRollbackVerdict/Choices/0/Next",
                 json!("RollbackTest"),
                 "RollbackTest comes again",
             ),
@@ -192,12 +196,12 @@ fn the_undo_counts_down_to_the_first_wave() {
     ]);
     check(
         |document| {
-            let choices = &document["States"]["Undone"]["Choices"];
+            let choices = &document["States"]["IsUndoComplete"]["Choices"];
             if *choices == expected { vec![] } else { vec![choices.to_string()] }
         },
         &[
-            ("/States/Undone/Choices/0/Condition", json!("{% $wave >= 0 %}"), ">= 0"),
-            ("/States/Undone/Choices/0/Assign", Value::Null, "Undo"),
+            ("/States/IsUndoComplete/Choices/0/Condition", json!("{% $wave >= 0 %}"), ">= 0"),
+            ("/States/IsUndoComplete/Choices/0/Assign", Value::Null, "Undo"),
         ],
     );
 }

@@ -26,7 +26,7 @@ fn the_faults_tried_again_are_those_that_the_functions_allow() {
             ours.symmetric_difference(&expected).map(|name| format!("only one side knows {name}")).collect()
         },
         &[
-            ("/States/Judge/Retry/0/ErrorEquals/0", json!("LeaseLost"), "only one side knows LeaseLost"),
+            ("/States/Judge/Retry/1/ErrorEquals/0", json!("LeaseLost"), "only one side knows LeaseLost"),
             ("/States/Judge/Catch/0/ErrorEquals/0", json!("Denied"), "only one side knows Denied"),
         ],
     );
@@ -51,14 +51,18 @@ fn a_failed_end_bears_its_name_as_its_error() {
 fn an_outcome_leads_to_the_end_that_bears_its_name() {
     check(
         |document| {
-            let choices = list(&document["States"]["Ended"]["Choices"]);
+            let choices = list(&document["States"]["WhichOutcome"]["Choices"]);
             let other = choices.iter().filter(|choice| {
                 let end = choice["Next"].as_str().unwrap_or_default();
                 choice["Condition"] != format!("{{% $outcome = '{end}' %}}")
             });
             other.map(|choice| format!("{} leads to {}", choice["Condition"], choice["Next"])).collect()
         },
-        &[("/States/Ended/Choices/0/Next", json!("RolledBack"), r#"'Deployed' %}" leads to "RolledBack""#)],
+        &[(
+            "/States/WhichOutcome/Choices/0/Next",
+            json!("RolledBack"),
+            r#"'Deployed' %}" leads to "RolledBack""#,
+        )],
     );
 }
 

@@ -16,11 +16,11 @@ pub const STATES: [(&str, &[&str]); 3] = [
             "Retag",
             "Register",
             "PreTest",
-            "PreTested",
+            "IsImageFit",
             "Deploy",
-            "Updated",
+            "IsSuperseded",
             "HealthTest",
-            "Tested",
+            "HasVerdict",
             "Pause",
             "MoveFailed",
             "MoveDone",
@@ -30,18 +30,18 @@ pub const STATES: [(&str, &[&str]); 3] = [
         "Undo",
         &[
             "DrawUndoSlot",
-            "UndoNeeded",
+            "IsUndoNeeded",
             "UndoSlot",
             "Rollback",
-            "RolledBackTo",
+            "IsRollbackStarted",
             "RollbackTest",
-            "RollbackTested",
+            "HasRollbackVerdict",
             "RollbackPause",
             "RollbackFailed",
             "UndoDone",
         ],
     ),
-    ("RestoreTags", &["DrawTagSlot", "TagSlot", "RestoreTag", "TagsRestored", "RestoreTagDone"]),
+    ("RestoreTags", &["DrawTagSlot", "TagSlot", "RestoreTag", "AreTagsRestored", "RestoreTagDone"]),
 ];
 
 /// The variables of an item.
@@ -107,7 +107,7 @@ impl Variables {
                 self.start_at = start_at();
                 match state {
                     "DrawSlot" => "Slot",
-                    "DrawUndoSlot" => "UndoNeeded",
+                    "DrawUndoSlot" => "IsUndoNeeded",
                     _ => "TagSlot",
                 }
             }
@@ -118,22 +118,22 @@ impl Variables {
                 (self.pause, self.looks) =
                     (answer["pauseSeconds"].as_i64().unwrap_or_default(), answer["looks"].clone());
                 match state {
-                    "PreTest" => "PreTested",
-                    "HealthTest" => "Tested",
-                    _ => "RollbackTested",
+                    "PreTest" => "IsImageFit",
+                    "HealthTest" => "HasVerdict",
+                    _ => "HasRollbackVerdict",
                 }
             }
             "Deploy" => {
                 (self.superseded, self.looks) = (has("superseded"), json!({}));
-                "Updated"
+                "IsSuperseded"
             }
             "Rollback" => {
                 (self.started, self.looks) = (has("deployment"), json!({}));
-                "RolledBackTo"
+                "IsRollbackStarted"
             }
             "RestoreTag" => {
                 self.more = has("left");
-                "TagsRestored"
+                "AreTagsRestored"
             }
             _ => unknown(state),
         }
@@ -144,19 +144,19 @@ impl Variables {
         let either = |yes, then, otherwise| Step::Go(if yes { then } else { otherwise });
         match state {
             "Slot" => Step::Until(self.start_at, "Retag"),
-            "PreTested" => either(self.verdict == "Healthy", "Deploy", "MoveDone"),
-            "Updated" => either(self.superseded, "MoveDone", "HealthTest"),
-            "Tested" => either(self.verdict == "Pending", "Pause", "MoveDone"),
+            "IsImageFit" => either(self.verdict == "Healthy", "Deploy", "MoveDone"),
+            "IsSuperseded" => either(self.superseded, "MoveDone", "HealthTest"),
+            "HasVerdict" => either(self.verdict == "Pending", "Pause", "MoveDone"),
             "Pause" => Step::For(self.pause, "HealthTest"),
             "MoveFailed" => Step::Write("failure", "MoveDone"),
-            "UndoNeeded" => either(self.start_at.is_some(), "UndoSlot", "UndoDone"),
+            "IsUndoNeeded" => either(self.start_at.is_some(), "UndoSlot", "UndoDone"),
             "UndoSlot" => Step::Until(self.start_at, "Rollback"),
-            "RolledBackTo" => either(self.started, "RollbackTest", "UndoDone"),
-            "RollbackTested" => either(self.verdict == "Pending", "RollbackPause", "UndoDone"),
+            "IsRollbackStarted" => either(self.started, "RollbackTest", "UndoDone"),
+            "HasRollbackVerdict" => either(self.verdict == "Pending", "RollbackPause", "UndoDone"),
             "RollbackPause" => Step::For(self.pause, "RollbackTest"),
             "RollbackFailed" => Step::Write("undoFailure", "UndoDone"),
             "TagSlot" => Step::Until(self.start_at, "RestoreTag"),
-            "TagsRestored" => either(self.more, "DrawTagSlot", "RestoreTagDone"),
+            "AreTagsRestored" => either(self.more, "DrawTagSlot", "RestoreTagDone"),
             "MoveDone" | "UndoDone" | "RestoreTagDone" => Step::End,
             _ => unknown(state),
         }

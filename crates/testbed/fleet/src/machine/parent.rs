@@ -8,21 +8,21 @@ use crate::crew::Function;
 /// Those that are played.
 pub const STATES: [&str; 24] = [
     "OpenRelease",
-    "Opened",
+    "IsAccepted",
     "WaitToOpen",
     "TakeLeases",
-    "Leased",
+    "HasLeases",
     "WaitForLeases",
     "Wave",
     "Judge",
-    "Judged",
+    "WhatNext",
     "Bake",
     "Undo",
-    "Undone",
+    "IsUndoComplete",
     "RestoreTags",
     "CloseRelease",
     "Alert",
-    "Ended",
+    "WhichOutcome",
     "Deployed",
     "RolledBack",
     "NeedsHuman",
@@ -35,7 +35,7 @@ pub const STATES: [&str; 24] = [
 
 /// Those that are not: nobody approves here, and nothing is delivered.
 pub const NOT_PLAYED: [&str; 7] =
-    ["AskApproval", "NotAsked", "Approve", "Approved", "Undelivered", "Planned", "Answered"];
+    ["AskApproval", "NotAsked", "Approve", "IsApproved", "Undelivered", "Planned", "Answered"];
 
 /// The variables of an execution.
 #[derive(Debug, Default)]
@@ -74,10 +74,10 @@ impl Variables {
     pub fn task(&self, state: &str, input: &Value) -> Option<(Task, &'static str)> {
         let (keys, caught, next) = match state {
             "OpenRelease" => {
-                (json!({"do": "open", "input": input, "started": self.started}), "CloseRelease", "Opened")
+                (json!({"do": "open", "input": input, "started": self.started}), "CloseRelease", "IsAccepted")
             }
-            "TakeLeases" => (json!({"do": "lease"}), "CloseRelease", "Leased"),
-            "Judge" => (json!({"do": "judge", "wave": self.wave}), "CloseRelease", "Judged"),
+            "TakeLeases" => (json!({"do": "lease"}), "CloseRelease", "HasLeases"),
+            "Judge" => (json!({"do": "judge", "wave": self.wave}), "CloseRelease", "WhatNext"),
             "CloseRelease" => {
                 (json!({"do": "close", "outcome": self.outcome, "because": self.because}), "Alert", "Alert")
             }
@@ -126,27 +126,27 @@ impl Variables {
     /// Plays a state that neither calls nor waits for anything.
     pub fn go(&mut self, state: &str) -> &'static str {
         match (state, self.next.as_str()) {
-            ("Opened", "TakeLeases") => "TakeLeases",
-            ("Opened", "Waiting") => "WaitToOpen",
-            ("Opened", "Ignored") => "Ignored",
-            ("Opened", "Refused") => "Alert",
+            ("IsAccepted", "TakeLeases") => "TakeLeases",
+            ("IsAccepted", "Waiting") => "WaitToOpen",
+            ("IsAccepted", "Ignored") => "Ignored",
+            ("IsAccepted", "Refused") => "Alert",
             ("WaitToOpen", _) => "OpenRelease",
-            ("Leased", "Wave") => "Wave",
-            ("Leased", "Waiting") => "WaitForLeases",
+            ("HasLeases", "Wave") => "Wave",
+            ("HasLeases", "Waiting") => "WaitForLeases",
             ("WaitForLeases", _) => "TakeLeases",
             ("Wave" | "Bake", _) => "Judge",
-            ("Judged", "Bake") => "Bake",
-            ("Judged", "NextWave") => "Wave",
-            ("Judged", "Undo") => "Undo",
-            ("Undo", _) => "Undone",
-            ("Undone", _) if self.wave > 0 => {
+            ("WhatNext", "Bake") => "Bake",
+            ("WhatNext", "NextWave") => "Wave",
+            ("WhatNext", "Undo") => "Undo",
+            ("Undo", _) => "IsUndoComplete",
+            ("IsUndoComplete", _) if self.wave > 0 => {
                 self.wave -= 1;
                 "Undo"
             }
-            ("Undone", _) => "RestoreTags",
-            ("Leased" | "Judged" | "RestoreTags", _) => "CloseRelease",
-            ("Alert", _) => "Ended",
-            ("Ended", _) => {
+            ("IsUndoComplete", _) => "RestoreTags",
+            ("HasLeases" | "WhatNext" | "RestoreTags", _) => "CloseRelease",
+            ("Alert", _) => "WhichOutcome",
+            ("WhichOutcome", _) => {
                 let ends = ["Deployed", "RolledBack", "Refused", "Superseded", "Rejected", "Expired"];
                 ends.into_iter().find(|end| *end == self.outcome).unwrap_or("NeedsHuman")
             }
