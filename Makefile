@@ -51,7 +51,7 @@ lint: $(LINT)/.done ## the template, as it is written and as AWS translates it
 	$(LINT)/bin/cfn-lint .local/translated.json
 
 end-to-end: build $(LOCAL)/.done ## the local AWS, and whole releases on it
-	$(LOCAL)/bin/python -m pytest -q local/tests
+	$(LOCAL)/bin/python -m pytest -q --numprocesses 2 local/tests
 
 package: $(LINT)/.done ## what is deployed, by sam build (ARCH=arm64|x86_64), in .local/package/<ARCH>
 	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(RUST_TARGET)" \
