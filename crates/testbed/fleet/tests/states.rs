@@ -41,7 +41,7 @@ fn items_call_the_same_functions_with_the_same_keys() {
         for name in states {
             let state = &machine["States"][map]["ItemProcessor"]["States"][name];
             let Some(task) = item::task(name, &Value::Null) else {
-                assert_ne!(state["Resource"], "arn:aws:states:::lambda:invoke", "{name}");
+                assert_ne!(state["Resource"], "arn:${Partition}:states:::lambda:invoke", "{name}");
                 continue;
             };
             let function = format!("${{{:?}FunctionArn}}", task.function);

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::document::{check, list, states, text};
 use crate::template::timeouts;
 
-const CALL: &str = "arn:aws:states:::lambda:invoke";
-const ASK: &str = "arn:aws:states:::lambda:invoke.waitForTaskToken";
+const CALL: &str = "arn:${Partition}:states:::lambda:invoke";
+const ASK: &str = "arn:${Partition}:states:::lambda:invoke.waitForTaskToken";
 
 /// The functions that write where a second writer does harm.
 const WRITING: [&str; 3] = ["RetagFunction", "DeployFunction", "RollbackFunction"];
@@ -57,7 +57,7 @@ fn a_call_outlasts_its_function_and_a_function_its_operations() {
             ),
             ("/States/Judge/TimeoutSeconds", json!("{% $pauseSeconds %}"), "Judge waits"),
             ("/States/Judge/Arguments/FunctionName", json!("${JudgeFunctionArn}"), "${JudgeFunctionArn}"),
-            ("/States/Judge/Resource", json!("arn:aws:states:::lambda:invoke.sync"), "Judge waits"),
+            ("/States/Judge/Resource", json!("arn:${Partition}:states:::lambda:invoke.sync"), "Judge waits"),
             ("/States/Judge/Arguments/FunctionName", Value::Null, "Judge waits 70 for null"),
         ],
     );
