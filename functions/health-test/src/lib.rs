@@ -9,21 +9,20 @@ pub mod check;
 pub mod collect;
 pub mod live;
 pub mod look;
-pub mod pack;
-pub mod policy;
 pub mod probe;
 pub mod rollout;
 pub mod verdict;
 
+use pack::Pack;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
+use pipeline::environment::tests_path;
 use pipeline::payload::MoveKey;
 use pipeline::rows::{Bundle, MoveRow, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use look::{Look, Looks};
-use pack::Pack;
 use probe::Web;
 use rollout::{Measured, Port};
 use verdict::{Finding, Judgement, Missing, Observed, Wanted};
@@ -105,7 +104,7 @@ impl<P: Port, W: Web> HealthTest<P, W> {
     /// Reads the pack while nothing is touched yet, so that a mistake in it is found in time.
     async fn before(&self, row: &MoveRow, looks: Looks) -> Result<Response, Fault> {
         if let Some(text) = self.port.pack(row).await? {
-            self.web.check(&Pack::read(row, &text)?)?;
+            self.web.check(&read(row, &text)?)?;
         }
         let reason = "no tests before the rollout are configured".to_owned();
         Ok(Response { verdict: Verdict::Healthy, reason, pause_seconds: 0, looks })
@@ -154,7 +153,7 @@ impl<P: Port, W: Web> HealthTest<P, W> {
             Ok(None) => return Ok(Measured::Is(live::Report::default())),
             Err(fault) => return Ok(Measured::Not(fault.to_string())),
         };
-        let pack = Pack::read(row, &text)?;
+        let pack = read(row, &text)?;
         Ok(Measured::Is(live::run(&pack, addresses, &self.web, &mut looks.failed).await))
     }
 
@@ -180,4 +179,9 @@ impl<P: Port, W: Web> HealthTest<P, W> {
         }
         self.port.note(key, fields).await
     }
+}
+
+/// Reads the live tests of the service of a move.
+fn read(row: &MoveRow, text: &str) -> Result<Pack, Fault> {
+    Pack::read(&format!("the parameter {}", tests_path(&row.environment, &row.service)), text)
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
+use pack::{ADDRESS, Check, Pack};
 
 use crate::check;
-use crate::pack::{ADDRESS, Check, Pack};
 use crate::probe::{Came, Question, Web, shown};
 use crate::verdict::Finding;
 
@@ -164,7 +164,6 @@ impl Report {
 mod tests {
     use super::*;
     use crate::probe::Answer;
-    use crate::rollout::samples::row;
     use pipeline::Fault;
 
     /// Answers with what the host of the URL says.
@@ -192,7 +191,7 @@ mod tests {
         let checks = urls.iter().enumerate();
         let checks: Vec<String> =
             checks.map(|(n, url)| format!(r#"{{"name":"c{n}","http":{{"url":"{url}"}}}}"#)).collect();
-        let pack = Pack::read(&row(), &format!(r#"{{"checks":[{}]}}"#, checks.join(","))).unwrap();
+        let pack = Pack::read("pack", &format!(r#"{{"checks":[{}]}}"#, checks.join(","))).unwrap();
         let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
         run(&pack, &addresses, &Hosts, &mut BTreeMap::new()).await
     }

@@ -8,12 +8,11 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use pack::policy::{Policy, Refusal};
+use pack::{Method, Pack};
 use pipeline::{Fault, settings};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Method as HttpMethod, Response, Url, redirect};
-
-use crate::pack::{Method, Pack};
-use crate::policy::{Policy, Refusal};
 
 /// The longest that one request may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -123,7 +122,7 @@ impl Web for Probe {
         }
         let start = Instant::now();
         let deadline = within.min(DEADLINE);
-        let request = self.client.request(question.method.http(), url).timeout(deadline);
+        let request = self.client.request(http(question.method), url).timeout(deadline);
         let answer = async {
             let mut response = request.send().await?;
             let (body, cut) = read(&mut response).await?;
@@ -145,24 +144,12 @@ impl Web for Probe {
     }
 }
 
-impl Method {
-    /// Returns its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Method::Get => "GET",
-            Method::Head => "HEAD",
-            Method::Options => "OPTIONS",
-            Method::Post => "POST",
-        }
-    }
-
-    fn http(self) -> HttpMethod {
-        match self {
-            Method::Get => HttpMethod::GET,
-            Method::Head => HttpMethod::HEAD,
-            Method::Options => HttpMethod::OPTIONS,
-            Method::Post => HttpMethod::POST,
-        }
+fn http(method: Method) -> HttpMethod {
+    match method {
+        Method::Get => HttpMethod::GET,
+        Method::Head => HttpMethod::HEAD,
+        Method::Options => HttpMethod::OPTIONS,
+        Method::Post => HttpMethod::POST,
     }
 }
 

@@ -6,10 +6,10 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use health_test::look::Looks;
-use health_test::pack::Pack;
 use health_test::probe::{Answer, Came, Question, Web};
 use health_test::rollout::{Container, Ended, Exit, Port, Progress, Service, Target, Task};
 use health_test::{HealthTest, Phase, Request};
+use pack::Pack;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, Digest, ReleaseId, TaskDefinitionArn};
 use pipeline::image::ImageReference;

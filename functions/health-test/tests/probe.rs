@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use health_test::pack::Method;
-use health_test::policy::Policy;
 use health_test::probe::{Answer, Came, Probe, Question, Web};
+use pack::Method;
+use pack::policy::Policy;
 
 const LONG: Duration = Duration::from_secs(60);
 

@@ -1,11 +1,11 @@
 //! Where a live test may go.  Pure.
 //!
-//! A pack is written by whoever owns a service; it must not become a way into what only this function can reach:
+//! A pack is written by whoever owns a service; it must not become a way into what only health-test can reach:
 //! its own runtime, the metadata of its host, the credentials of its neighbours.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use reqwest::Url;
+use url::Url;
 
 /// What is allowed beyond the rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
