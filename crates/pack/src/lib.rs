@@ -2,6 +2,7 @@
 //!
 //! Reads and judges packs, and asks nothing: who only reads them needs no HTTP client.
 
+pub mod asked;
 pub mod policy;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,12 +10,17 @@ use std::time::Duration;
 
 use pipeline::Fault;
 use pipeline::document;
+use pipeline::ids::PackHash;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json_path::JsonPath;
+use sha2::{Digest as _, Sha256};
 
 /// The variable that stands for each target of our tasks.
 pub const ADDRESS: &str = "${target.address}";
+
+/// The longest that an answer is waited for.
+pub const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
 /// What a pack may hold, so that what one look hands to the next stays small.
 const MOST_CHECKS: usize = 20;
@@ -94,6 +100,11 @@ pub struct Span(pub Duration);
 #[derive(Debug, Default, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Value>")]
 pub struct Values(pub Vec<(JsonPath, Value)>);
+
+/// Returns the hash of a pack as it is written: the key under which a release keeps it.
+pub fn hash(text: &str) -> PackHash {
+    PackHash::of(Sha256::digest(text).into())
+}
 
 impl Pack {
     /// Reads a pack; `what` names its text in a refusal.
@@ -242,6 +253,13 @@ mod tests {
         assert_eq!((check.http.method, check.http.status, check.http.within), (Method::Get, 200, None));
         assert_eq!(check.http.url_for("10.0.0.1:80"), "http://10.0.0.1:80/health");
         assert!(check.is_per_target());
+    }
+
+    #[test]
+    fn a_pack_is_known_by_the_hash_of_its_text() {
+        let empty = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+        assert_eq!(hash("{}").as_str(), empty);
+        assert_ne!(hash("{ }"), hash("{}"));
     }
 
     #[test]

@@ -213,6 +213,7 @@ fn row(
         commit: None,
         forward_only: environment.is_forward_only(&candidate.service.name),
         alarms: watched(candidate, environment),
+        pack: None,
         repository_row: 0,
         fence: 0,
         children: Vec::new(),
@@ -273,6 +274,7 @@ fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestoreP
             commit: verified.commit.clone(),
             release: verified.release.clone(),
             before: previous.map(|known| known.digest.clone()),
+            pack: None,
         });
     }
     let mut seen = candidate.running.seen.iter();
@@ -290,6 +292,7 @@ fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestoreP
         commit: None,
         release: None,
         before: None,
+        pack: None,
     })
 }
 
