@@ -43,6 +43,13 @@ pub struct RevisionRow {
     pub json: String,
 }
 
+/// `pack#<hash>` / `json`: the live tests of a service as they were when a release was let in.  It never changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PackRow {
+    /// Their text.
+    pub json: String,
+}
+
 /// `env#<environment>` / `frozen`: whether an environment lets releases in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrozenRow {

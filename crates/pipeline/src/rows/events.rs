@@ -36,6 +36,11 @@ pub enum MoveEvent {
         /// Our deployment.
         deployment: DeploymentId,
     },
+    /// Somebody has forced a new deployment of our revision, which is ours as the one before was.
+    DeployedAnew {
+        /// That deployment.
+        deployment: DeploymentId,
+    },
     /// It is decided how it went.
     Decided {
         /// How.
@@ -66,6 +71,11 @@ pub enum MoveEvent {
         /// When that began.
         undo_started: Timestamp,
         /// The deployment that does it.
+        undo: DeploymentId,
+    },
+    /// Somebody has forced a new deployment of the revision that it goes back to.
+    RollbackDeployedAnew {
+        /// That deployment.
         undo: DeploymentId,
     },
     /// It is decided how the rollback went.

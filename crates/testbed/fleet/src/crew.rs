@@ -40,7 +40,8 @@ impl Crew {
     /// Starts them.
     pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
         let book = Ledger::of(config, "ledger");
-        let (looks, moves) = (health_test::rollout::Aws::new(config), || book.clone());
+        let moves = || book.clone();
+        let looks = health_test::rollout::Aws::new(config, moves());
         Ok(Crew {
             retag: Retag { port: retag::registry::Aws::new(config, moves()), moves: moves() },
             deploy: Deploy { port: deploy::service::Aws::new(config, moves()), moves: moves() },

@@ -117,6 +117,7 @@ fn row(
         commit: None,
         forward_only: environment.is_forward_only(&candidate.service.name),
         alarms: watched(candidate, environment),
+        pack: None,
         repository_row: 0,
         fence: 0,
         children: Vec::new(),

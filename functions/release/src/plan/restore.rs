@@ -39,6 +39,7 @@ pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<Rest
         commit: verified.commit.clone(),
         release: verified.release.clone(),
         before: candidate.previous().map(|known| known.digest.clone()),
+        pack: None,
     };
     let settled = settled(&candidate.service).is_ok();
     if settled && primary.task_definition != verified.task_definition && candidate.runs(&verified.digest) {
@@ -80,5 +81,6 @@ fn baseline(candidate: &Candidate, primary: &Deployment) -> Result<RestorePoint,
         commit: None,
         release: None,
         before: None,
+        pack: None,
     })
 }

@@ -42,7 +42,8 @@ pub fn digest(letter: char) -> Digest {
 impl Shelf {
     /// Holds these images, and the environment's tag on the first.
     pub fn of(images: &[char]) -> Self {
-        let tags = BTreeMap::from([("dev".to_owned(), digest(images[0]))]);
+        let first = images.first().copied().unwrap();
+        let tags = BTreeMap::from([("dev".to_owned(), digest(first))]);
         Shelf { images: images.to_vec(), tags: RefCell::new(tags), ..Shelf::default() }
     }
 
