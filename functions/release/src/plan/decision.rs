@@ -113,6 +113,7 @@ fn row(
         commit: None,
         forward_only: environment.is_forward_only(&candidate.service.name),
         alarms: watched(candidate, environment),
+        leased: None,
         repository_row: 0,
         fence: 0,
         children: Vec::new(),

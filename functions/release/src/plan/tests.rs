@@ -7,7 +7,7 @@ use pipeline::ids::{
     DeploymentId, Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn,
 };
 use pipeline::image::ImageReference;
-use pipeline::rows::{Hold, Known, MoveRow, OrderKey, ServiceRow};
+use pipeline::rows::{HeadRow, Hold, Known, MoveRow, OrderKey, ServiceRow};
 use pipeline::service::{Deployment, Rollout};
 use serde_json::json;
 
@@ -29,7 +29,7 @@ pub fn environment() -> Environment {
     document::read("dev", json!({"cluster": "dev", "tag": "dev", "waves": [["pay*"], ["users"]]})).unwrap()
 }
 
-fn spec() -> ReleaseSpec {
+pub fn spec() -> ReleaseSpec {
     ReleaseSpec {
         registry: Registry::parse("123456789012").unwrap(),
         region: "eu-west-1".to_owned(),
@@ -88,6 +88,15 @@ pub fn known(letter: char) -> Known {
         since: Timestamp::from_millis(0),
         release: Some(release("r1")),
     }
+}
+
+/// Returns the head of a release of dev that goes forward.
+pub fn head() -> HeadRow {
+    let head = json!({
+        "environment": "dev", "policy": environment(), "request": {}, "order": "000000000000000#",
+        "opened": "2026-11-23T09:00:00Z", "plan": "", "services": ["users"], "undo": null, "outcome": null
+    });
+    serde_json::from_value(head).unwrap()
 }
 
 pub fn release(name: &str) -> ReleaseId {
