@@ -11,6 +11,12 @@ use crate::aws::fault_of;
 use crate::document;
 use crate::ids::{EnvironmentName, ServiceName, Tag};
 
+/// The shortest longest pause of a bake, unless the bake ends before.
+const BAKE_PAUSE_SECONDS: i64 = 60;
+
+/// How many pauses all waves of a release may make together: one costs nine of the 25,000 events of a history.
+const MOST_BAKE_PAUSES: i64 = 1_500;
+
 /// Where the documents are.
 pub const PATH: &str = "/tidegate/environments";
 
@@ -158,6 +164,14 @@ impl Environment {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// Returns how long one pause of a bake may last: short enough to stop the release, and long enough for its history.
+    pub fn bake_pause_seconds(&self) -> i64 {
+        // Services that match no wave make one more.
+        let waves = i64::try_from(self.waves.len()).unwrap_or(i64::MAX).saturating_add(1);
+        let spread = waves.saturating_mul(i64::from(self.bake_seconds));
+        (spread / MOST_BAKE_PAUSES + i64::from(spread % MOST_BAKE_PAUSES > 0)).max(BAKE_PAUSE_SECONDS)
     }
 
     /// Tells whether nothing may put a service back by itself.

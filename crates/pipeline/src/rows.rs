@@ -61,6 +61,9 @@ pub struct FrozenRow {
     pub because: String,
     /// Since when.
     pub since: Timestamp,
+    /// Whether a release did it by itself because it failed, and no person asked for it.
+    #[serde(default)]
+    pub automatic: bool,
 }
 
 /// `env#<environment>` / `lease#<service>`: who alone may write to a service.
@@ -156,6 +159,29 @@ pub struct Stop {
     pub rollback: bool,
 }
 
+/// What a person answered to a release that waited for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// It goes on.
+    Approved,
+    /// It does not.
+    Rejected,
+}
+
+/// The answer of a person, as it came through the pipeline's own request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// The answer.
+    pub next: Reply,
+    /// The run of the request.
+    pub by: ReleaseId,
+    /// When.
+    pub since: Timestamp,
+    /// The hash of the moves that it is about.
+    pub asked: String,
+}
+
 /// `release#<id>` / `head`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -179,6 +205,9 @@ pub struct HeadRow {
     /// The hash of the moves that a person was asked about last.
     #[serde(default)]
     pub asked: Option<String>,
+    /// What a person answered last.
+    #[serde(default)]
+    pub answer: Option<Answer>,
     /// Their services.
     pub services: Vec<ServiceName>,
     /// What is being undone; none while it goes forward.

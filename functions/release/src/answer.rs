@@ -22,6 +22,8 @@ pub enum Opening {
     Answered,
     /// Not let in.
     Refused,
+    /// Stopped before it had a plan.
+    Rejected,
     /// It is too early to say: ask again.
     Waiting,
     /// A person must agree first.
@@ -82,6 +84,11 @@ impl Opened {
         }
     }
 
+    /// Answers a request that is carried out, and was none for a release.
+    pub fn answered(environment: &EnvironmentName, because: String) -> Self {
+        Opened::without_plan(Opening::Answered, Some(environment), because)
+    }
+
     /// Refuses a request; one that only asks for a plan is answered with what would refuse it.
     pub fn refused(plans: bool, environment: Option<&EnvironmentName>, why: String) -> Self {
         if !plans {
@@ -104,6 +111,8 @@ pub enum Leasing {
     AskApproval,
     /// Not let in.
     Refused,
+    /// Stopped, or not agreed to.
+    Rejected,
     /// Somebody newer owns all services.
     Superseded,
     /// It waited too long.

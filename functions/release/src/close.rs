@@ -12,7 +12,7 @@ use pipeline::rows::{HeadRow, MoveRow, Outcome, Quarantine, ServiceRow};
 use crate::answer::Closed;
 use crate::at_once;
 use crate::payload::{Close, Run};
-use crate::plan::conclusion::{conclude, is_bad};
+use crate::plan::conclusion::{conclude, is_bad, stopped_too_late};
 use crate::plan::history::{left, proven};
 use crate::plan::{ImageSelection, ReleaseSpec, promotion};
 use crate::ports::{Approvals, Documents, Executions, History, ImageKey, Leases, Releases};
@@ -29,6 +29,9 @@ pub async fn close(
     let moves = ledger.moves(&run.release).await?;
     let mut closed = conclude(outcome, because, &moves, head.as_ref().and_then(|head| head.undo));
     let Some(head) = head else { return Ok(closed) };
+    if let Some((outcome, because)) = stopped_too_late(&run.release, &head, &closed) {
+        (closed.outcome, closed.because) = (outcome, because);
+    }
     let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
     let deployed: Vec<&MoveRow> =
         rows.iter().copied().filter(|row| Fate::of(row, head.undo) == Fate::Deployed).collect();

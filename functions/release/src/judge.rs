@@ -1,14 +1,17 @@
-//! Judges a wave by the rows of its moves, and by the alarms of all that are finished.
+//! Judges a wave by the rows of its moves, by the alarms of all that are finished, and by what people asked for.
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::OnFailure;
-use pipeline::rows::{FrozenRow, Undo};
+use pipeline::ids::ReleaseId;
+use pipeline::rows::{FrozenRow, HeadRow, Undo};
 
 use crate::answer::{Judged, Next};
 use crate::observe;
 use crate::payload::Judge;
-use crate::plan::verdict::{alarmed, decide, watched};
+use crate::plan::ReleaseSpec;
+use crate::plan::alarms::{alarmed, watched};
+use crate::plan::verdict::{decide, has_baked, held, stopped};
 use crate::ports::{Alarms, Freezes, Releases};
 
 /// Decides how the release goes on after a wave.
@@ -20,10 +23,16 @@ pub async fn judge(
 ) -> Result<Judged, Fault> {
     let (release, wave) = (&judge.run.release, judge.wave);
     let head = observe::head(ledger, release).await?;
+    if let Some(stop) = &head.stop {
+        if stop.rollback {
+            ledger.undo(release, Undo::All).await?;
+        }
+        return Ok(stopped(stop, wave));
+    }
     let mut moves = ledger.moves(release).await?;
     let policy = &head.policy;
     let states = observe::states(aws, watched(&moves)).await?;
-    for (place, said) in alarmed(&moves, &states, wave, policy, now) {
+    for (place, said) in alarmed(&moves, &states, has_baked(&moves, wave, policy, now)) {
         let Some((key, row)) = moves.get_mut(place) else { continue };
         ledger.decide(key, row, &said, now).await?;
         (row.verdict, row.reason) = (Some(said.verdict), Some(said.reason));
@@ -36,10 +45,28 @@ pub async fn judge(
         }
         Next::Stop if policy.on_failure == OnFailure::Freeze => {
             let (by, because) = (release.clone(), decision.because.clone());
-            let row = FrozenRow { frozen: true, by, because, since: now };
+            let row = FrozenRow { frozen: true, by, because, since: now, automatic: true };
             ledger.freeze(&head.environment, &row).await?;
+        }
+        Next::NextWave => {
+            if let Some(frozen) = freeze_of_another(ledger, release, &head).await? {
+                return Ok(held(&moves, wave, &head, &frozen, now));
+            }
         }
         _ => {}
     }
     Ok(decision)
+}
+
+/// Reads the freeze that holds a release, if one does: what goes back is never held.
+async fn freeze_of_another(
+    ledger: &impl Freezes,
+    release: &ReleaseId,
+    head: &HeadRow,
+) -> Result<Option<FrozenRow>, Fault> {
+    if ReleaseSpec::of(head, release)?.to.goes_back() {
+        return Ok(None);
+    }
+    let frozen = ledger.frozen(&head.environment).await?;
+    Ok(frozen.filter(|frozen| frozen.by != *release))
 }

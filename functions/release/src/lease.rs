@@ -13,7 +13,7 @@ use crate::answer::{Leased, Leasing};
 use crate::payload::Run;
 use crate::plan::waves::{hash, numbered, proposal, waves};
 use crate::plan::words::plural;
-use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, gates};
+use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, abort, alarms, approval};
 use crate::ports::{
     Alarms, Approvals, Clusters, Documents, Executions, Freezes, History, Images, Leases, Releases,
 };
@@ -36,6 +36,10 @@ pub async fn lease(
     now: Timestamp,
 ) -> Result<Leased, Fault> {
     let head = observe::head(ledger, &run.release).await?;
+    if let Some(stop) = &head.stop {
+        forget_all_but(ledger, &run.release, &[]).await?;
+        return Ok(Leased::nothing(Leasing::Rejected, abort::stopped(stop), 0));
+    }
     let fences = match take(aws, ledger, &head, &run, now).await? {
         Ok(fences) => fences,
         Err(holder) => return wait(ledger, &head, holder, &run, now).await,
@@ -148,13 +152,16 @@ async fn plan_again(
     // A service that was not in the plan has no lease: it waits for the next release.
     let held = moves.into_iter().filter_map(|one| {
         let fence = *fences.get(&one.service)?;
-        Some(MoveRow { fence, ..one })
+        Some(MoveRow { fence, leased: Some(now), ..one })
     });
     let moves: Vec<MoveRow> = held.collect();
     if environment.approval == Approval::Required
         && let Some(leased) = ask_again(ledger, head, context, &moves).await?
     {
         return Ok(leased);
+    }
+    if let Some(why) = approval::lacking(&run.release, head) {
+        return Ok(Leased::nothing(Leasing::Rejected, why, 0));
     }
     record(aws, ledger, run, (moves, &known), environment, now).await
 }
@@ -168,7 +175,8 @@ async fn draft(
     spec: &ReleaseSpec,
 ) -> Result<Result<PlanDraft, Leased>, Fault> {
     let nothing = |next, why, seconds| Ok(Err(Leased::nothing(next, why, seconds)));
-    if let Some(why) = observe::frozen(ledger, context).await? {
+    let freeze = observe::freeze(ledger, context.name, context.environment).await?;
+    if let Some(why) = freeze.and_then(|freeze| freeze.refuses(context.name, spec)) {
         return nothing(Leasing::Refused, why, 0);
     }
     let seen = match observe::cluster(aws, context, Some(&head.services)).await? {
@@ -185,7 +193,7 @@ async fn draft(
         }
     }
     let states = observe::alarms(aws, &draft.moves).await?;
-    gates::watch_what_is_quiet(&mut draft.moves, &states);
+    alarms::watch_what_exists(&mut draft.moves, &states);
     Ok(Ok(draft))
 }
 

@@ -18,12 +18,14 @@ use crate::plan::decision::blocker;
 use crate::plan::draft::unknown_service;
 use crate::plan::waves::{hash, proposal};
 use crate::plan::words::plural;
-use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, findings, gates, preview};
+use crate::plan::{
+    Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, alarms, findings, preview,
+};
 use crate::ports::{
     Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, History, Images, Leases, Releases,
     Service,
 };
-use crate::{approve, at_once, freeze, observe, planning};
+use crate::{abort, approve, at_once, freeze, observe, planning};
 
 /// Decides what an execution's input means.
 pub async fn open(
@@ -32,6 +34,9 @@ pub async fn open(
     open: Open,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
+    if let Some(stopped) = abort::stopped_before(ledger, &open.run).await? {
+        return Ok(stopped);
+    }
     let environments = aws.environments().await?;
     let plans = open.input.get("mode") == Some(&"plan".into());
     let trigger = match intake::read(open.input) {
@@ -56,7 +61,7 @@ pub async fn open(
 /// Finds what a request asks for; what needs no release is done at once.
 async fn of_request(
     aws: &impl Executions,
-    ledger: &(impl Freezes + Releases + Approvals),
+    ledger: &(impl Freezes + Leases + Releases + Approvals),
     request: Request,
     run: &Run,
     environments: &Environments,
@@ -65,15 +70,22 @@ async fn of_request(
 ) -> Result<Result<ReleaseIntent, Opened>, Fault> {
     let (name, plans) = (request.environment.clone(), request.plans());
     let refused = |why| Opened::refused(plans, Some(&name), why);
-    if !environments.contains_key(&name) {
+    let Some(environment) = environments.get(&name) else {
         return Ok(Err(refused(intake::route::unknown_environment(&name, environments))));
+    };
+    if request.mode == Mode::Rollback
+        && let Some(why) = abort::still_runs(aws, ledger, &request, run).await?
+    {
+        return Ok(Err(refused(why)));
     }
     match request.mode {
         Mode::Deploy | Mode::Plan | Mode::Rollback => {
             Ok(intake::of_request(request, run, environments, started)?.map_err(refused))
         }
-        Mode::Freeze | Mode::Resume => Ok(Err(freeze::freeze(ledger, request, run, now).await?)),
-        Mode::Approve | Mode::Reject => Ok(Err(approve::answer(aws, ledger, &request, run).await?)),
+        Mode::Freeze => Ok(Err(freeze::freeze(aws, ledger, request, run, now).await?)),
+        Mode::Resume => Ok(Err(freeze::resume(ledger, request, run, now).await?)),
+        Mode::Abort => Ok(Err(abort::abort(aws, ledger, &request, run, environment, now).await?)),
+        Mode::Approve | Mode::Reject => Ok(Err(approve::answer(aws, ledger, &request, run, now).await?)),
         Mode::Reconcile => Err(Fault::NotSupported(format!("the mode {:?} of a request", request.mode))),
     }
 }
@@ -92,7 +104,8 @@ async fn accept(
         return Err(Fault::NotFound(name.to_string()));
     };
     let context = PlanContext { name: &name, environment, order: &order, release: &run.release, now };
-    let frozen = observe::frozen(ledger, context).await?;
+    let freeze = observe::freeze(ledger, &name, environment).await?;
+    let frozen = freeze.as_ref().and_then(|freeze| freeze.refuses(&name, images.spec()));
     if let Some(why) = frozen.clone().filter(|_| !plans) {
         return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
     }
@@ -117,7 +130,11 @@ async fn accept(
         return Ok(ended);
     }
     record(aws, ledger, context, &spec, &draft.moves).await?;
-    Ok(opened(&draft, context, &spec))
+    let mut opened = opened(&draft, context, &spec);
+    if let Some(freeze) = freeze {
+        opened.because = format!("{}; {}", opened.because, freeze.passed(&name));
+    }
+    Ok(opened)
 }
 
 /// Looks at the services that a release may be about; or answers that it is too early, or that one is unknown.
@@ -177,7 +194,7 @@ async fn previewed(
     mut draft: PlanDraft,
 ) -> Result<Opened, Fault> {
     let states = observe::alarms(aws, &draft.moves).await?;
-    draft.findings.extend(gates::watch_what_is_quiet(&mut draft.moves, &states));
+    draft.findings.extend(alarms::watch_what_exists(&mut draft.moves, &states));
     let mut found = draft.refused.clone();
     found.extend(findings::of(&draft, context.environment, aws.roles()));
     found.extend(observe::endangered(aws, spec, &draft.moves).await?);
@@ -222,6 +239,7 @@ async fn record(
         waits: None,
         plan: hash(&proposals),
         asked: None,
+        answer: None,
         services: moves.iter().map(|one| one.service.clone()).collect(),
         undo: None,
         stop: None,

@@ -1,11 +1,15 @@
 //! What a release does, decided from what was read.  Pure: nothing here waits, reads or writes.
 
+pub mod abort;
+pub mod alarms;
+pub mod approval;
 pub mod candidates;
 pub mod conclusion;
 pub mod decision;
 pub mod draft;
 pub mod eta;
 pub mod findings;
+pub mod freeze;
 pub mod gates;
 pub mod history;
 pub mod lifecycle;

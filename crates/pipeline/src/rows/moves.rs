@@ -111,12 +111,15 @@ pub struct MoveRow {
     /// Whether nothing may put it back by itself.
     #[serde(default)]
     pub forward_only: bool,
-    /// The alarms that were quiet when the lease was taken, and have to stay so.
+    /// The alarms that existed when the lease was taken: none of them may go red after it.
     #[serde(default)]
     pub alarms: Vec<String>,
     /// The live tests that it has to pass, as they were when the release was let in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pack: Option<PackHash>,
+    /// When the lease was taken; absent from rows of older versions, whose alarms were all quiet then.
+    #[serde(default)]
+    pub leased: Option<Timestamp>,
 
     /// When its first step began.
     #[serde(default)]

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
+use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use aws_sdk_ecs::types::Service as Described;
 use aws_sdk_sfn::error::ProvideErrorMetadata;
+use pipeline::alarm::{Alarm, AlarmState};
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{self, Environments};
@@ -16,7 +18,7 @@ use serde_json::Value;
 
 use crate::at_once;
 use crate::ports::{
-    self, Alarm, AlarmStates, Alarms, ClusterSnapshot, Clusters, Documents, Executions, ImageId, Mutability,
+    self, AlarmStates, Alarms, ClusterSnapshot, Clusters, Documents, Executions, ImageId, Mutability,
     Revision, Service, Source, TaskImages,
 };
 use images::Images;
@@ -222,19 +224,33 @@ impl Alarms for Aws {
             let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
             let answer = call.max_records(100).send().await;
             let answer = answer.map_err(|error| fault_of("describe alarms", &error))?;
-            let metric = answer.metric_alarms().iter().map(|one| (one.alarm_name(), one.state_value()));
-            let composite = answer.composite_alarms().iter().map(|one| (one.alarm_name(), one.state_value()));
-            for (name, state) in metric.chain(composite) {
-                let state = match state {
-                    Some(StateValue::Ok) => Alarm::Ok,
-                    Some(StateValue::Alarm) => Alarm::InAlarm,
-                    _ => Alarm::Unknown,
-                };
-                states.extend(name.map(|name| (name.to_owned(), state)));
+            for one in answer.metric_alarms() {
+                // A change of the reason alone updates a state, too.
+                let since = one.state_transitioned_timestamp().or(one.state_updated_timestamp());
+                states.extend(named(one.alarm_name(), one.state_value(), since));
+            }
+            for one in answer.composite_alarms() {
+                let since = one.state_transitioned_timestamp().or(one.state_updated_timestamp());
+                states.extend(named(one.alarm_name(), one.state_value(), since));
             }
         }
         Ok(states)
     }
+}
+
+/// Returns an alarm by its name.
+fn named(
+    name: Option<&str>,
+    state: Option<&StateValue>,
+    since: Option<&DateTime>,
+) -> Option<(String, Alarm)> {
+    let state = match state {
+        Some(StateValue::Ok) => AlarmState::Ok,
+        Some(StateValue::Alarm) => AlarmState::InAlarm,
+        _ => AlarmState::InsufficientData,
+    };
+    let since = since.and_then(|since| since.to_millis().ok()).map(Timestamp::from_millis);
+    Some((name?.to_owned(), Alarm { state, since }))
 }
 
 impl Executions for Aws {

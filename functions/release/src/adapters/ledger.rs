@@ -1,6 +1,6 @@
 //! The adapter to the ledger's table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -9,8 +9,9 @@ use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::{Key, Ledger, MoveLedger, placeholder};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
-    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, OrderKey, Outcome,
-    PlanRow, Quarantine, ServiceRow, Undo, VerifiedImage, WaitingRow, WriteRow, hold_key, order_key,
+    Answer, EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, OrderKey,
+    Outcome, PlanRow, Quarantine, ServiceRow, Stop, Undo, VerifiedImage, WaitingRow, WriteRow, hold_key,
+    order_key,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -155,7 +156,13 @@ impl Freezes for Ledger {
     }
 
     async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault> {
-        self.put(&Key::frozen(environment), row).await
+        let key = Key::frozen(environment);
+        if !row.automatic {
+            return self.put(&key, row).await;
+        }
+        let no_person_has = "attribute_not_exists(pk) OR #frozen = :thawed OR #automatic = :automatic";
+        self.set(&key, json!(row), Some((no_person_has, json!({"thawed": false})))).await?;
+        Ok(())
     }
 }
 
@@ -166,6 +173,11 @@ impl Leases for Ledger {
         services: &[ServiceName],
     ) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
         self.of_services(environment, "lease#", Some(services)).await
+    }
+
+    async fn holders(&self, environment: &EnvironmentName) -> Result<BTreeSet<ReleaseId>, Fault> {
+        let leases: BTreeMap<ServiceName, LeaseRow> = self.of_services(environment, "lease#", None).await?;
+        Ok(leases.into_values().filter_map(|lease| lease.release).collect())
     }
 
     async fn take(
@@ -240,6 +252,12 @@ impl Releases for Ledger {
         self.note(key, row, event).await
     }
 
+    async fn stop(&self, release: &ReleaseId, stop: &Stop) -> Result<bool, Fault> {
+        let open = "attribute_exists(pk) AND (attribute_not_exists(outcome) OR outcome = :none) \
+                    AND (attribute_not_exists(#stop) OR #stop = :none)";
+        self.set(&Key::head(release), json!({"stop": stop}), Some((open, json!({"none": null})))).await
+    }
+
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault> {
         self.set_head(release, json!({"undo": undo})).await
     }
@@ -250,7 +268,17 @@ impl Releases for Ledger {
         outcome: Outcome,
         fates: &BTreeMap<Fate, u32>,
     ) -> Result<(), Fault> {
-        self.set_head(release, json!({"outcome": outcome, "fates": fates})).await
+        let fields = json!({"outcome": outcome, "fates": fates});
+        if outcome != Outcome::Deployed {
+            return self.set_head(release, fields).await;
+        }
+        let not_stopped = ("attribute_not_exists(stop) OR stop = :none", json!({"none": null}));
+        match self.set(&Key::head(release), fields, Some(not_stopped)).await? {
+            true => Ok(()),
+            false => {
+                Err(Fault::Unavailable(format!("{release} was stopped while it closed: it is read again")))
+            }
+        }
     }
 }
 
@@ -296,6 +324,10 @@ impl Approvals for Ledger {
         let same = ("#token = :token", json!({"token": row.token}));
         let key = Key::waiting(environment, release);
         self.set(&key, json!({"answeredBy": by, "token": row.token}), Some(same)).await
+    }
+
+    async fn record_answer(&self, release: &ReleaseId, answer: &Answer) -> Result<(), Fault> {
+        self.set_head(release, json!({"answer": answer})).await
     }
 
     async fn answered(

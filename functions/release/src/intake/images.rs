@@ -31,6 +31,11 @@ enum Requested {
 }
 
 impl ImageRequest {
+    /// Returns what is wanted, as far as it is known before the images are.
+    pub fn spec(&self) -> &ReleaseSpec {
+        &self.spec
+    }
+
     /// Returns the services that are named.
     pub fn services(&self) -> Option<&[ServiceName]> {
         self.spec.services.as_deref()

@@ -165,7 +165,7 @@ fn image(
             let (old, restore) = restore.ok_or_else(|| format!("{release} wrote no restore point for it"))?;
             match verified_since(row, old, restore, release).filter(|_| !spec.force) {
                 Some(by) => Err(format!(
-                    "{by} has verified it since: set \"force\" and \"reason\" to go back to {} all the same",
+                    "it was verified since by {by}: set \"force\" and \"reason\" to go back to {} all the same",
                     restore.digest.short()
                 )),
                 None => Ok((old.repository.clone(), restore.digest.clone())),
@@ -338,7 +338,7 @@ mod tests {
         let newer = VerifiedImage { release: Some(release("r5")), ..known('d') };
         assert_eq!(
             of(&ServiceRow { verified: Some(newer), ..ServiceRow::default() }),
-            Err("r5 has verified it since: set \"force\" and \"reason\" to go back to aaaaaaaaaaaa all the same".to_owned())
+            Err("it was verified since by r5: set \"force\" and \"reason\" to go back to aaaaaaaaaaaa all the same".to_owned())
         );
     }
 

@@ -118,6 +118,7 @@ fn row(
         forward_only: environment.is_forward_only(&candidate.service.name),
         alarms: watched(candidate, environment),
         pack: None,
+        leased: None,
         repository_row: 0,
         fence: 0,
         children: Vec::new(),

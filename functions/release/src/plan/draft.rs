@@ -7,7 +7,7 @@ use pipeline::rows::{MoveRow, ServiceRow};
 
 use super::candidates::Candidate;
 use super::decision::{Decision, decide};
-use super::restore::found_otherwise;
+use super::restore::{found_otherwise, put_back_already};
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
 use super::words::did_you_mean;
 use crate::answer::Untouched;
@@ -86,6 +86,7 @@ impl PlanDraft {
             Decision::Move(row) => {
                 let restore = row.restore.as_ref();
                 self.findings.extend(restore.and_then(|restore| found_otherwise(candidate, restore)));
+                self.findings.extend(restore.and_then(|restore| put_back_already(candidate, spec, restore)));
                 self.moves.push(*row);
             }
             Decision::There => {

@@ -1,4 +1,4 @@
-//! Whether the images of a release may go where they are to go, and which alarms can be watched.  Pure.
+//! Whether the images of a release may go where they are to go.  Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use pipeline::rows::{EvidenceRow, MoveRow, Quarantine};
 
 use super::promotion::{self, Shown};
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
-use crate::ports::{Alarm, AlarmStates, ImageKey, Mutability};
+use crate::ports::{ImageKey, Mutability};
 
 /// What an environment knows of images.
 pub type Evidence = BTreeMap<ImageKey, EvidenceRow>;
@@ -142,24 +142,6 @@ pub fn immovable(repository: &Repository, tag: &str, mutability: &Mutability) ->
     Some(format!(
         "the tags {filter} of {repository} are immutable: expected the exclusion filters {tag} and tidegate.*"
     ))
-}
-
-/// Keeps of the alarms of each move those that are quiet now, and names the others: they cannot tell what it does.
-pub fn watch_what_is_quiet(moves: &mut [MoveRow], states: &AlarmStates) -> Vec<String> {
-    let mut findings = Vec::new();
-    for row in moves {
-        let (quiet, other) = row.alarms.drain(..).partition(|name| states.get(name) == Some(&Alarm::Ok));
-        row.alarms = quiet;
-        findings.extend(other.into_iter().map(|name| {
-            let says = match states.get(&name) {
-                Some(Alarm::InAlarm) => "is red already",
-                Some(_) => "has too little data",
-                None => "does not exist",
-            };
-            format!("{}: the alarm {name} {says}, so it is not watched", row.service)
-        }));
-    }
-    findings
 }
 
 #[cfg(test)]

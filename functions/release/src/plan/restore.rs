@@ -3,7 +3,7 @@
 use pipeline::rows::RestorePoint;
 use pipeline::service::{Deployment, Rollout};
 
-use super::Candidate;
+use super::{Candidate, ImageSelection, ReleaseSpec};
 use crate::ports::Service;
 
 /// Tells whether nothing is rolling out.
@@ -47,6 +47,20 @@ pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<Rest
         restore.task_definition = primary.task_definition.clone();
     }
     Ok(restore)
+}
+
+/// Says that ECS has put back already what a dead release left: it is deployed once more, and so proven.
+pub fn put_back_already(candidate: &Candidate, spec: &ReleaseSpec, restore: &RestorePoint) -> Option<String> {
+    let primary = candidate.service.primary()?;
+    let back = restore.task_definition == primary.task_definition && restore.digest == candidate.digest;
+    let dead = matches!(spec.to, ImageSelection::RestorePointsOf(_));
+    (dead && back && restore.release.is_some()).then(|| {
+        format!(
+            "{}: ECS had rolled it back to {} already; it is deployed once more, to be tested",
+            candidate.service.name,
+            restore.digest.short()
+        )
+    })
 }
 
 /// Says that the way back is another revision than the one that was verified.

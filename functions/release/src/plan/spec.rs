@@ -75,6 +75,11 @@ impl ReleaseSpec {
 }
 
 impl ImageSelection {
+    /// Tells whether services go back to what they ran before.
+    pub fn goes_back(&self) -> bool {
+        matches!(self, ImageSelection::Previous | ImageSelection::RestorePointsOf(_))
+    }
+
     /// Says it in a word or two.
     pub fn words(&self) -> String {
         match self {

@@ -7,7 +7,7 @@ use pipeline::ids::{
     DeploymentId, Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn,
 };
 use pipeline::image::ImageReference;
-use pipeline::rows::{Hold, MoveRow, OrderKey, ServiceRow, VerifiedImage};
+use pipeline::rows::{HeadRow, Hold, MoveRow, OrderKey, ServiceRow, VerifiedImage};
 use pipeline::service::{Deployment, Rollout};
 use serde_json::json;
 
@@ -89,6 +89,15 @@ pub fn known(letter: char) -> VerifiedImage {
         release: Some(release("r1")),
         how: None,
     }
+}
+
+/// Returns the head of a release of dev that goes forward.
+pub fn head() -> HeadRow {
+    let head = json!({
+        "environment": "dev", "policy": environment(), "request": {}, "order": "000000000000000#",
+        "opened": "2026-11-23T09:00:00Z", "plan": "", "services": ["users"], "undo": null, "outcome": null
+    });
+    serde_json::from_value(head).unwrap()
 }
 
 pub fn release(name: &str) -> ReleaseId {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
+use pipeline::alarm::Alarm;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Environments;
 use pipeline::ids::{Digest, Registry, Repository, ServiceName, Tag, TaskDefinitionArn};
@@ -118,17 +119,6 @@ impl Mutability {
         let excepted = self.except.iter().any(|filter| WildMatch::new(filter).matches(tag));
         self.movable != excepted
     }
-}
-
-/// What an alarm says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Alarm {
-    /// All is well.
-    Ok,
-    /// It is not.
-    InAlarm,
-    /// It cannot tell.
-    Unknown,
 }
 
 /// What tasks report for a container.

@@ -1,6 +1,6 @@
 //! What the function reads from the ledger and writes to it, cut to what its steps need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -8,8 +8,8 @@ use pipeline::fate::Fate;
 use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    EvidenceRow, FrozenRow, HeadRow, Hold, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
-    ServiceRow, Undo, Verdict, VerifiedImage, WaitingRow, WriteRow,
+    Answer, EvidenceRow, FrozenRow, HeadRow, Hold, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
+    ServiceRow, Stop, Undo, Verdict, VerifiedImage, WaitingRow, WriteRow,
 };
 
 use crate::payload::Run;
@@ -97,7 +97,7 @@ pub trait History {
 pub trait Freezes {
     /// Reads who froze an environment, if somebody did.
     async fn frozen(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault>;
-    /// Freezes an environment, or lets releases in again.
+    /// Freezes an environment, or lets releases in again; a release's own freeze leaves a person's as it is.
     async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault>;
 }
 
@@ -109,6 +109,8 @@ pub trait Leases {
         environment: &EnvironmentName,
         services: &[ServiceName],
     ) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault>;
+    /// Reads which releases hold leases of an environment.
+    async fn holders(&self, environment: &EnvironmentName) -> Result<BTreeSet<ReleaseId>, Fault>;
     /// Takes a lease that is still as it was seen, and returns its number; none if somebody else was quicker.
     async fn take(
         &self,
@@ -150,9 +152,11 @@ pub trait Releases {
         said: &AlarmVerdict,
         now: Timestamp,
     ) -> Result<(), Fault>;
+    /// Writes down that an open release is to end, unless that was written before; tells whether it was written.
+    async fn stop(&self, release: &ReleaseId, stop: &Stop) -> Result<bool, Fault>;
     /// Writes down what is undone.
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault>;
-    /// Writes down how a release ended.
+    /// Writes down how a release ended; a stop that was written meanwhile is a fault, and is read by the next call.
     async fn close(
         &self,
         release: &ReleaseId,
@@ -187,6 +191,8 @@ pub trait Approvals {
         row: &WaitingRow,
         by: &ReleaseId,
     ) -> Result<bool, Fault>;
+    /// Writes down what a person answered: without it an answer counts for nothing.
+    async fn record_answer(&self, release: &ReleaseId, answer: &Answer) -> Result<(), Fault>;
     /// Writes down that a release waits no more for this answer; for any, if none is named.
     async fn answered(
         &self,

@@ -10,3 +10,5 @@ mod promotion;
 mod run;
 #[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod stops;

@@ -1,7 +1,7 @@
 //! A ledger in memory, which remembers every write by a word.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -9,8 +9,8 @@ use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
-    RestorePoint, ServiceRow, Undo, VerifiedImage, WaitingRow, WriteRow,
+    Answer, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
+    Quarantine, RestorePoint, ServiceRow, Stop, Undo, VerifiedImage, WaitingRow, WriteRow,
 };
 use release::Run;
 use release::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
@@ -52,6 +52,7 @@ pub struct Notebook {
     /// The releases that wait, and what they asked.
     pub waiting: RefCell<Vec<(ReleaseId, WaitingRow)>>,
     pub proposed: RefCell<Vec<PlanRow>>,
+    pub frozen: RefCell<Option<FrozenRow>>,
 }
 
 impl Notebook {
@@ -130,9 +131,13 @@ impl History for Notebook {
 
 impl Freezes for Notebook {
     async fn frozen(&self, _: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
-        Ok(None)
+        Ok(self.frozen.borrow().clone())
     }
     async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault> {
+        let by_a_person = self.frozen.borrow().as_ref().is_some_and(|seen| !seen.automatic);
+        if !(row.automatic && by_a_person) {
+            *self.frozen.borrow_mut() = Some(row.clone()).filter(|row| row.frozen);
+        }
         Notebook::write(self, format!("{} {environment}", if row.frozen { "freeze" } else { "resume" }))
     }
 }
@@ -144,6 +149,9 @@ impl Leases for Notebook {
         _: &[ServiceName],
     ) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
         Ok(self.leases.borrow().clone())
+    }
+    async fn holders(&self, _: &EnvironmentName) -> Result<BTreeSet<ReleaseId>, Fault> {
+        Ok(self.leases.borrow().values().filter_map(|lease| lease.release.clone()).collect())
     }
     async fn take(
         &self,
@@ -166,7 +174,7 @@ impl Leases for Notebook {
 
 impl Releases for Notebook {
     async fn open(&self, _: &ReleaseId, head: &HeadRow) -> Result<(), Fault> {
-        *self.head.borrow_mut() = Some(head.clone());
+        self.head.borrow_mut().get_or_insert_with(|| head.clone());
         self.write("open")
     }
     async fn head(&self, _: &ReleaseId) -> Result<Option<HeadRow>, Fault> {
@@ -204,6 +212,14 @@ impl Releases for Notebook {
         }
         drop(moves);
         Notebook::write(self, format!("{:?}: {}", said.verdict, said.reason))
+    }
+    async fn stop(&self, _: &ReleaseId, stop: &Stop) -> Result<bool, Fault> {
+        let mut head = self.head.borrow_mut();
+        let Some(head) = head.as_mut().filter(|head| head.outcome.is_none() && head.stop.is_none()) else {
+            return Ok(false);
+        };
+        head.stop = Some(stop.clone());
+        Notebook::write(self, "stop").map(|()| true)
     }
     async fn undo(&self, _: &ReleaseId, undo: Undo) -> Result<(), Fault> {
         if let Some(head) = self.head.borrow_mut().as_mut() {
@@ -260,6 +276,12 @@ impl Approvals for Notebook {
         let mut waiting = self.waiting.borrow_mut();
         let seen = waiting.iter_mut().find(|(waiting, now)| waiting == of && now.token == row.token);
         Ok(seen.map(|(_, row)| row.answered_by = Some(by.clone())).is_some())
+    }
+    async fn record_answer(&self, _: &ReleaseId, answer: &Answer) -> Result<(), Fault> {
+        if let Some(head) = self.head.borrow_mut().as_mut() {
+            head.answer = Some(answer.clone());
+        }
+        Notebook::write(self, format!("answer {:?}", answer.next))
     }
     async fn answered(
         &self,

@@ -1,10 +1,11 @@
 //! The way from one environment to the next, and the answer of a person, against a shop in memory.
 
+use pipeline::alarm::{Alarm, AlarmState};
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository};
 use pipeline::rows::{OrderKey, ServiceRow, Verdict, VerifiedImage, WaitingRow};
 use release::Release;
-use release::ports::{Alarm, Approvals};
+use release::ports::Approvals;
 use serde_json::{Value, json};
 
 use crate::notebook::{Notebook, known};
@@ -103,6 +104,28 @@ async fn a_plan_that_changed_since_a_person_was_asked_is_asked_again() {
         assert_eq!(release.ledger.written.take(), ["take", "propose users", "replan users", "free"]);
     }
     ask(&release, "ask", json!({"token": "t2"}), "2026-11-23T10:00:13Z").await;
+    approve(&release).await;
+    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:14Z").await;
+    assert_eq!(leased["next"], "Wave");
+}
+
+/// Agrees to the release that waits, by another run.
+async fn approve(release: &Release<Shop, Notebook>) {
+    let input = json!({"environment": "careful", "mode": "approve", "release": "r1"});
+    let answer = ask(release, "open", json!({"input": input}), "2026-11-23T10:00:13Z").await;
+    assert_eq!(answer["next"], "Answered", "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_that_did_not_come_through_the_door_counts_for_nothing() {
+    let release = release();
+    open(&release, json!({"environment": "careful"})).await;
+    ask(&release, "ask", json!({"token": "t1"}), "2026-11-23T10:00:11Z").await;
+    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:12Z").await;
+    assert_eq!(leased["next"], "Rejected");
+    assert!(leased["because"].as_str().unwrap().starts_with("nobody approved it through the pipeline"));
+    assert!(release.ledger.moves.borrow().is_empty(), "nothing is left of it");
+    approve(&release).await;
     let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:14Z").await;
     assert_eq!(leased["next"], "Wave");
 }
@@ -268,7 +291,12 @@ async fn a_request_has_its_place_by_when_its_execution_began() {
 #[tokio::test]
 async fn an_alarm_that_goes_red_while_a_wave_bakes_undoes_it() {
     let release = release();
-    release.aws.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm::Ok);
+    let set = |state, since: &str| {
+        let since = Some(Timestamp::parse(since).unwrap());
+        release.aws.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm { state, since });
+    };
+    // Red before it begins: it is watched all the same.
+    set(AlarmState::InAlarm, "2026-11-23T10:00:00Z");
     open(&release, json!({"environment": "mall", "images": {"shop/users": digest('b')}})).await;
     ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
     {
@@ -279,11 +307,11 @@ async fn an_alarm_that_goes_red_while_a_wave_bakes_undoes_it() {
     }
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:40Z").await;
     assert_eq!(judged["next"], "Done");
-    release.aws.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm::InAlarm);
+    set(AlarmState::InAlarm, "2026-11-23T10:00:45Z");
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:50Z").await;
     assert_eq!(judged["next"], "Undo");
     // Others may share the alarm: it says little of this image.
     ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
     assert!(!release.ledger.written.take().iter().any(|word| word.starts_with("quarantine")));
-    assert_eq!(judged["because"], "users: the alarm mall-5xx went red after it was healthy");
+    assert_eq!(judged["because"], "users: the alarm mall-5xx went red after the release began");
 }
