@@ -237,6 +237,9 @@ pub struct RepositoryRow {
     pub tag: String,
     /// What the ledger says the environment had; none if nothing is known.
     pub before: Option<Digest>,
+    /// Why its tags did not go back, or not all of them.
+    #[serde(default)]
+    pub failure: Option<Failure>,
 }
 
 /// `digest#<repository>@<digest>` / `env#<environment>`: what an image has shown somewhere.

@@ -126,7 +126,7 @@ impl<W: World, B: Book> Release<W, B> {
         let done = if frozen { "lets no release in from now on" } else { "lets releases in again" };
         let why = format!("{name} {done} ({because})");
         self.book.freeze(&name, &FrozenRow { frozen, by: run.release.clone(), because, since: now }).await?;
-        Ok(Opened::without_plan(Opening::Answered, Some(&name), why))
+        Ok(Opened::without_plan(Opening::Alert, Some(&name), why))
     }
 }
 

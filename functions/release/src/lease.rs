@@ -145,7 +145,8 @@ impl<W: World, B: Book> Release<W, B> {
         let (waves, repositories) = self.write(run, plan::waves(moves, environment), now).await?;
         let because = format!("holds {}", crate::open::plural(fences.len(), "lease"));
         let concurrency = environment.concurrency.max(1);
-        Ok(Leased { next: Leasing::Wave, because, waves, repositories, concurrency, pause_seconds: 0 })
+        let (next, pause_seconds, reach) = (Leasing::Wave, 0, false);
+        Ok(Leased { next, because, waves, repositories, concurrency, pause_seconds, reach })
     }
 
     /// Asks a person again if the plan is not the one that was agreed to.

@@ -167,7 +167,7 @@ impl Port for Aws {
         }
         let before = row.restore.as_ref().map(|restore| restore.digest.clone());
         let (registry, repository) = (row.registry.clone(), row.repository.clone());
-        let first = RepositoryRow { registry, repository, tag: row.tag.clone(), before };
+        let first = RepositoryRow { registry, repository, tag: row.tag.clone(), before, failure: None };
         self.ledger.put_new(&Key::repository(&key.release, row.repository_row), &first).await?;
         self.ledger.note(key, json!({"started": now, "children": children})).await
     }

@@ -55,6 +55,7 @@ mod tests {
             repository: row.repository,
             tag: row.tag,
             before: Some(digest('a')),
+            failure: None,
         }
     }
 
