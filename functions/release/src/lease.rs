@@ -11,6 +11,7 @@ use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow, ServiceRow};
 
 use crate::answer::{Leased, Leasing};
 use crate::payload::Run;
+use crate::plan::history::goes_back;
 use crate::plan::waves::{hash, numbered, proposal, waves};
 use crate::plan::words::plural;
 use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, abort, alarms, approval};
@@ -163,7 +164,7 @@ async fn plan_again(
     if let Some(why) = approval::lacking(&run.release, head) {
         return Ok(Leased::nothing(Leasing::Rejected, why, 0));
     }
-    record(aws, ledger, run, (moves, &known), environment, now).await
+    record(aws, ledger, run, &spec, (moves, &known), environment, now).await
 }
 
 /// Returns the plan that a release has now; or where it goes if it has none.
@@ -221,6 +222,7 @@ async fn record(
     aws: &impl Clusters,
     ledger: &(impl History + Releases),
     run: &Run,
+    spec: &ReleaseSpec,
     (moves, known): (Vec<MoveRow>, &BTreeMap<ServiceName, ServiceRow>),
     environment: &Environment,
     now: Timestamp,
@@ -240,7 +242,10 @@ async fn record(
     })
     .await?;
     let concurrency = environment.concurrency.max(1);
-    Ok(Leased { next: Leasing::Wave, because, waves: counts, repositories, concurrency, pause_seconds: 0 })
+    // What goes back is never held up by a test that cannot be asked.
+    let reach = !goes_back(spec) && numbered.iter().any(|(_, _, one)| one.pack.is_some());
+    let (next, waves, pause_seconds) = (Leasing::Wave, counts, 0);
+    Ok(Leased { next, because, waves, repositories, concurrency, pause_seconds, reach })
 }
 
 /// Takes away what an earlier call wrote, of a plan that was larger: it would count as moves that never began.

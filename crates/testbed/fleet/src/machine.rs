@@ -102,7 +102,7 @@ impl Machine {
             };
         }
         match state {
-            "WaitToOpen" | "WaitForLeases" | "Bake" => self.wait(variables.pause * 1000),
+            "WaitToOpen" | "WaitForLeases" | "WaitToReach" | "Bake" => self.wait(variables.pause * 1000),
             "Wave" | "Undo" | "RestoreTags" => {
                 self.map(state, variables.items(state, context), variables.concurrency).await;
             }

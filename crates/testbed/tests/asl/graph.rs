@@ -7,11 +7,17 @@ use crate::document::{Scope, check, exits, scopes, states, text};
 /// Whence alone a state is reached.  Together: what is no release ends at once, and everything else is told.
 ///
 /// A refusal at the door is told without being closed; every other end passes CloseRelease, and then Alert.
-const BEFORE: [(&str, &[&str]); 14] = [
+///
+/// What live tests will ask is reached before the first wave, and never by a rollback, which TakeLeases tells apart.
+/// Tags go back after a rollback, and where a release stops: moves that failed may have left theirs.
+const BEFORE: [(&str, &[&str]); 17] = [
     ("IsAccepted", &["OpenRelease"]),
+    ("Reach", &["HasLeases", "WaitToReach"]),
+    ("Wave", &["HasLeases", "IsReachable", "WhatNext"]),
+    ("RestoreTags", &["IsUndoComplete", "WhatNext"]),
     ("Ignored", &["IsAccepted"]),
     ("Planned", &["IsAccepted"]),
-    ("Answered", &["IsAccepted"]),
+    ("Answered", &["IsAccepted", "WhichOutcome"]),
     ("Alert", &["CloseRelease", "IsAccepted"]),
     ("Undelivered", &["Alert"]),
     ("WhichOutcome", &["Alert", "Undelivered"]),
@@ -71,7 +77,7 @@ fn every_state_can_be_reached() {
             scopes(document).iter().flat_map(unreached).collect()
         },
         &[
-            ("/States/HasLeases/Choices/1/Next", json!("Wave"), "nothing leads to WaitForLeases"),
+            ("/States/HasLeases/Choices/2/Next", json!("Wave"), "nothing leads to WaitForLeases"),
             ("/States/Wave/ItemProcessor/StartAt", json!("Slot"), "nothing leads to DrawSlot"),
         ],
     );
@@ -150,7 +156,13 @@ fn what_is_no_release_ends_at_once_and_every_other_end_is_told() {
                 json!("Ignored"),
                 r#"Ignored comes after {"HasLeases", "IsAccepted"}"#,
             ),
-            ("/States/IsAccepted/Choices/5/Next", json!("Deployed"), r#"Answered comes after {}"#),
+            (
+                "/States/IsAccepted/Choices/5/Next",
+                json!("Deployed"),
+                r#"Answered comes after {"WhichOutcome"}"#,
+            ),
+            ("/States/WhatNext/Choices/3/Next", json!("CloseRelease"), "RestoreTags comes after"),
+            ("/States/HasLeases/Choices/0/Next", json!("Wave"), r#"Reach comes after {"WaitToReach"}"#),
             ("/States/Alert/Catch/0/Next", json!("WhichOutcome"), "Undelivered comes after {}"),
             ("/States/IsAccepted/Default", json!("TakeLeases"), "a refusal at the door is not told"),
             ("/States/Done", json!({"Type": "Succeed"}), "Done is an end that nobody knows"),
@@ -185,6 +197,44 @@ fn every_loop_is_bounded() {
                 json!("RollbackTest"),
                 "RollbackTest comes again",
             ),
+        ],
+    );
+}
+
+#[test]
+fn what_cannot_be_reached_is_refused_before_anything_is_changed() {
+    let answers = json!({
+        "next": "{% $states.result.Payload.next %}",
+        "outcome": "{% $states.result.Payload.next = 'Unreachable' ? 'Refused' : $states.result.Payload.next %}",
+        "because": "{% $states.result.Payload.because %}",
+        "pauseSeconds": "{% $number($states.result.Payload.pauseSeconds) %}",
+        "reachLooks": "{% $states.result.Payload.looks %}"
+    });
+    let goes_on = json!([
+        {"Condition": "{% $next = 'Reached' %}", "Next": "Wave"},
+        {"Condition": "{% $next = 'Pending' %}", "Next": "WaitToReach"},
+    ]);
+    check(
+        |document| {
+            let (reach, choice) = (&document["States"]["Reach"], &document["States"]["IsReachable"]);
+            let mut found = Vec::new();
+            if reach["Assign"] != answers || reach["Arguments"]["Payload"]["looks"] != "{% $reachLooks %}" {
+                found.push(format!("Reach keeps {}", reach["Assign"]));
+            }
+            if choice["Choices"] != goes_on || choice["Default"] != "CloseRelease" {
+                found.push(format!("IsReachable goes by {}", choice["Choices"]));
+            }
+            if document["States"]["HasLeases"]["Choices"][0]["Condition"] != "{% $next = 'Wave' and $reach %}"
+            {
+                found.push("HasLeases does not ask whether there is anything to reach".to_owned());
+            }
+            found
+        },
+        &[
+            ("/States/Reach/Assign/outcome", json!("{% $states.result.Payload.next %}"), "Reach keeps"),
+            ("/States/Reach/Arguments/Payload/looks", Value::Null, "Reach keeps"),
+            ("/States/IsReachable/Default", json!("Wave"), "IsReachable goes by"),
+            ("/States/HasLeases/Choices/0/Condition", json!("{% $reach %}"), "HasLeases does not ask"),
         ],
     );
 }

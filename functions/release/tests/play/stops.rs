@@ -181,7 +181,7 @@ async fn a_release_that_is_stopped_rolls_back_what_it_touched() {
          sale), and stays so"
     );
     // A call whose answer was lost comes again.
-    assert_eq!(request(&release, stop(true)).await["next"], "Answered");
+    assert_eq!(request(&release, stop(true)).await["outcome"], "Answered");
     let judged = judge(&release, 0, NOW).await;
     assert_eq!((&judged["next"], &judged["wave"]), (&json!("Undo"), &json!(0)));
     assert_eq!(judged["because"], "stopped by r9 (the numbers are bad)");
@@ -236,7 +236,7 @@ async fn a_release_that_waits_for_a_person_is_turned_down_when_it_is_stopped() {
     let release = Release { aws: Shop::default(), ledger: Notebook::default() };
     waiting(&release.ledger, "token");
     let abort = json!({"environment": "careful", "mode": "abort", "release": "r1", "reason": "not today"});
-    assert_eq!(request(&release, abort).await["next"], "Answered");
+    assert_eq!(request(&release, abort).await["outcome"], "Answered");
     assert_eq!(release.aws.done.take(), ["answer Rejected"]);
     assert!(release.ledger.waiting.borrow().is_empty());
 }

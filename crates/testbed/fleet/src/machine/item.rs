@@ -41,7 +41,10 @@ pub const STATES: [(&str, &[&str]); 3] = [
             "UndoDone",
         ],
     ),
-    ("RestoreTags", &["DrawTagSlot", "TagSlot", "RestoreTag", "AreTagsRestored", "RestoreTagDone"]),
+    (
+        "RestoreTags",
+        &["DrawTagSlot", "TagSlot", "RestoreTag", "AreTagsRestored", "RestoreTagFailed", "RestoreTagDone"],
+    ),
 ];
 
 /// The variables of an item.
@@ -65,7 +68,7 @@ pub enum Step {
     For(i64, &'static str),
     /// It goes on.
     Go(&'static str),
-    /// It writes the item's error into this field of the move's row.
+    /// It writes the item's error into this field of its row.
     Write(&'static str, &'static str),
     /// The item ends.
     End,
@@ -85,8 +88,8 @@ pub fn task(state: &str, looks: &Value) -> Option<Task> {
         "DrawUndoSlot" => (Rollback, json!({"do": "slot"}), "RollbackFailed"),
         "Rollback" => (Rollback, json!({"do": "back"}), "RollbackFailed"),
         "RollbackTest" => (HealthTest, json!({"phase": "rollback", "looks": looks}), "RollbackFailed"),
-        "DrawTagSlot" => (Retag, json!({"do": "slot"}), "RestoreTagDone"),
-        "RestoreTag" => (Retag, json!({"do": "restore"}), "RestoreTagDone"),
+        "DrawTagSlot" => (Retag, json!({"do": "slot"}), "RestoreTagFailed"),
+        "RestoreTag" => (Retag, json!({"do": "restore"}), "RestoreTagFailed"),
         _ => return None,
     };
     Some(Task { function, keys, caught })
@@ -157,6 +160,7 @@ impl Variables {
             "RollbackFailed" => Step::Write("undoFailure", "UndoDone"),
             "TagSlot" => Step::Until(self.start_at, "RestoreTag"),
             "AreTagsRestored" => either(self.more, "DrawTagSlot", "RestoreTagDone"),
+            "RestoreTagFailed" => Step::Write("failure", "RestoreTagDone"),
             "MoveDone" | "UndoDone" | "RestoreTagDone" => Step::End,
             _ => unknown(state),
         }
