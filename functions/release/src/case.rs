@@ -25,6 +25,8 @@ const OWN_AFTER_SECONDS: i64 = 15;
 pub(crate) struct Case {
     /// The environment.
     pub(crate) name: EnvironmentName,
+    /// Its policy.
+    pub(crate) environment: Environment,
     /// What is asked of it.
     pub(crate) asks: Asks,
     /// Its place among the releases.
@@ -33,6 +35,8 @@ pub(crate) struct Case {
     pub(crate) mode: Mode,
     /// Whether a person asked: then nothing to do is a refusal, and not silence.
     pub(crate) asked: bool,
+    /// What is wrong with documents, where it stops nothing.
+    pub(crate) told: Vec<String>,
 }
 
 /// Where a run is: its account and region.
@@ -84,7 +88,15 @@ impl<W: World, B: Book> Release<W, B> {
             reason: None,
         };
         let asks = Asks::of_push(wanted);
-        Ok(Ok(Case { name: name.clone(), asks, order, mode: Mode::Deploy, asked: false }))
+        Ok(Ok(Case {
+            name: name.clone(),
+            environment: environment.clone(),
+            asks,
+            order,
+            mode: Mode::Deploy,
+            asked: false,
+            told: unread(environments).collect(),
+        }))
     }
 
     /// Finds what a request asks for; what needs no release is done at once.
@@ -99,9 +111,9 @@ impl<W: World, B: Book> Release<W, B> {
         let name = request.environment.clone();
         let mode = request.mode;
         let refused = |why: String| Ok(Err(Opened::refused(mode, Some(&name), why)));
-        let Some(environment) = environments.get(&name) else {
+        if !environments.has(&name) {
             return refused(unknown_environment(&name, environments));
-        };
+        }
         match request.mode {
             Mode::Deploy | Mode::Plan | Mode::Rollback => {}
             Mode::Freeze | Mode::Resume => return Ok(Err(self.freeze(request, run, now).await?)),
@@ -110,13 +122,33 @@ impl<W: World, B: Book> Release<W, B> {
                 return Err(Fault::NotSupported(format!("the mode {:?} of a request", request.mode)));
             }
         }
-        if let Some(from) = environment.from.as_ref().filter(|from| !environments.contains_key(*from)) {
+        let wrong = environments.get(&name).err();
+        let found = match request.mode {
+            Mode::Rollback => environments.get_for_rollback(&name),
+            _ => environments.get(&name),
+        };
+        let environment = match found {
+            Ok(Some(environment)) => environment,
+            Ok(None) => return refused(unknown_environment(&name, environments)),
+            Err(fault) => return refused(fault.to_string()),
+        };
+        // What it has verified stands in the ledger: it need not be readable.
+        if let Some(from) = environment.from.as_ref().filter(|from| !environments.has(from)) {
             return refused(format!("\"from\" of {name}: {}", unknown_environment(from, environments)));
         }
         let home = home(run)?;
         let order = OrderKey::new(started, None);
         let asked = request.promoted_by.is_none();
-        Ok(Ok(Case { name, asks: Asks::of_request(request, environment, home), order, mode, asked }))
+        let told = wrong.map(|fault| format!("the rollback goes by what is right in its document: {fault}"));
+        Ok(Ok(Case {
+            environment: environment.clone(),
+            asks: Asks::of_request(request, environment, home),
+            name,
+            order,
+            mode,
+            asked,
+            told: told.into_iter().collect(),
+        }))
     }
 
     /// Freezes an environment, or lets releases in again.
@@ -136,12 +168,12 @@ fn taken_by<'a>(
     environments: &'a Environments,
 ) -> Result<(&'a EnvironmentName, &'a Environment), (Opening, String)> {
     let takers: Vec<_> =
-        environments.iter().filter(|(_, environment)| environment.takes(&push.tag)).collect();
+        environments.good().filter(|(_, environment)| environment.takes(&push.tag)).collect();
     match takers[..] {
         [taker] => Ok(taker),
         [] => {
             let tried: Vec<String> = environments
-                .iter()
+                .good()
                 .map(|(name, one)| {
                     format!(
                         "{name} takes {}",
@@ -149,9 +181,13 @@ fn taken_by<'a>(
                     )
                 })
                 .collect();
+            let unread: Vec<String> = unread(environments).collect();
+            // A push is silent where nobody wants it, and not where nobody can tell.
+            let next = if unread.is_empty() { Opening::Ignored } else { Opening::Refused };
+            let tried = [tried, unread].concat();
             let tried = if tried.is_empty() { "there are none".to_owned() } else { tried.join("; ") };
             let why = format!("no environment takes the tag {} of {}: {tried}", push.tag, push.repository);
-            Err((Opening::Ignored, why))
+            Err((next, why))
         }
         _ => {
             let names: Vec<&str> = takers.iter().map(|(name, _)| name.as_str()).collect();
@@ -162,6 +198,11 @@ fn taken_by<'a>(
     }
 }
 
+/// Names the documents that cannot be read: whether one of them takes a push is unknown.
+fn unread(environments: &Environments) -> impl Iterator<Item = String> {
+    environments.broken().map(|(name, fault)| format!("what {name} takes is unknown: {fault}"))
+}
+
 /// Tells whether a push is the event of a tag that we wrote.
 fn is_own(write: &WriteRow, push: &Push) -> bool {
     let after = push.time.millis() - write.time.millis();
@@ -169,7 +210,7 @@ fn is_own(write: &WriteRow, push: &Push) -> bool {
 }
 
 fn unknown_environment(name: &EnvironmentName, environments: &Environments) -> String {
-    let names: Vec<&str> = environments.keys().map(EnvironmentName::as_str).collect();
+    let names: Vec<&str> = environments.names().collect();
     let meant = nearest(name.as_str(), names.iter().copied()).map(|near| format!("; did you mean {near:?}?"));
     let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     format!(

@@ -51,7 +51,7 @@ impl<W: World, B: Book> Release<W, B> {
                 Err(fault) => {
                     closed.because = format!("{}; what follows did not start: {fault}", closed.because);
                 }
-                Ok(()) => {}
+                Ok(unknown) => closed.because = [vec![closed.because], unknown].concat().join("; "),
             }
         }
         Ok(closed)

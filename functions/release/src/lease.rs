@@ -11,7 +11,7 @@ use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow};
 
 use crate::answer::{Leased, Leasing};
 use crate::book::Book;
-use crate::plan::{self, Wanted};
+use crate::plan::{self, To, Wanted};
 use crate::survey::{Target, Way};
 use crate::world::World;
 use crate::{Release, Run, at_once};
@@ -111,9 +111,18 @@ impl<W: World, B: Book> Release<W, B> {
         let wanted: Wanted = serde_json::from_value(head.request.clone())
             .map_err(|error| Fault::Defect(format!("the head of {} is unreadable: {error}", run.release)))?;
         let environments = self.world.environments().await?;
-        let Some(environment) = environments.get(&head.environment) else {
-            let why = format!("the environment {} is gone", head.environment);
-            return Ok(Leased::nothing(Leasing::Refused, why, 0));
+        let found = match wanted.to {
+            To::Previous | To::RestorePointsOf(_) => environments.get_for_rollback(&head.environment),
+            To::Images(_) | To::Present => environments.get(&head.environment),
+        };
+        let environment = match found {
+            Ok(Some(environment)) => environment,
+            Ok(None) => {
+                let why = format!("the environment {} is gone", head.environment);
+                return Ok(Leased::nothing(Leasing::Refused, why, 0));
+            }
+            // Nothing is touched yet, and the document may be mended at leisure.
+            Err(fault) => return Ok(Leased::nothing(Leasing::Refused, fault.to_string(), 0)),
         };
         let (name, order, release) = (&head.environment, &head.order, &run.release);
         let target = Target { name, environment, order, release, now };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::environment::{Approval, Environments};
+use pipeline::environment::Approval;
 use pipeline::rows::{HeadRow, MoveRow, PlanRow};
 
 use crate::answer::{Opened, Opening, SHOWN};
@@ -38,24 +38,16 @@ impl<W: World, B: Book> Release<W, B> {
             }
         };
         match case {
-            Ok(case) => self.accept(case, &open.run, &environments, now).await,
+            Ok(case) => self.accept(case, &open.run, now).await,
             Err(answer) => Ok(answer),
         }
     }
 
     /// Plans, and writes an accepted plan down.
-    async fn accept(
-        &self,
-        case: Case,
-        run: &Run,
-        environments: &Environments,
-        now: Timestamp,
-    ) -> Result<Opened, Fault> {
-        let Case { name, asks, order, mode, asked } = case;
-        let Some(environment) = environments.get(&name) else {
-            return Err(Fault::NotFound(name.to_string()));
-        };
-        let target = Target { name: &name, environment, order: &order, release: &run.release, now };
+    async fn accept(&self, case: Case, run: &Run, now: Timestamp) -> Result<Opened, Fault> {
+        let Case { name, environment, asks, order, mode, asked, told } = case;
+        let target =
+            Target { name: &name, environment: &environment, order: &order, release: &run.release, now };
         let frozen = self.frozen(target).await?;
         if let Some(why) = frozen.clone().filter(|_| mode != Mode::Plan) {
             return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
@@ -63,7 +55,9 @@ impl<W: World, B: Book> Release<W, B> {
         // A plan tells of the others, too, and so does a name that the cluster does not have.
         let named = asks.services().filter(|_| mode != Mode::Plan);
         let mut seen = self.look(target, named).await?;
-        if named.is_some_and(|named| seen.early.is_none() && seen.services.len() < named.len()) {
+        if named.is_some_and(|named| {
+            seen.early.is_none() && seen.services.len() < named.len()
+        }) {
             seen = self.look(target, None).await?;
         }
         if let Some((seconds, why)) = seen.early {
@@ -92,7 +86,8 @@ impl<W: World, B: Book> Release<W, B> {
         if let Some(ended) = ended(survey.way(target, &wanted), target, asked) {
             return Ok(ended);
         }
-        let opened = opened(&survey, target, &wanted);
+        let mut opened = opened(&survey, target, &wanted);
+        opened.because = [vec![opened.because], told].concat().join("; ");
         self.write_down(target, &wanted, &survey.moves).await?;
         Ok(opened)
     }

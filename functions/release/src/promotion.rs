@@ -39,27 +39,29 @@ impl<W: World, B: Book> Release<W, B> {
         Ok(newest(rows.into_values().filter_map(|row| row.verified)))
     }
 
-    /// Starts the releases that follow a deployed one by themselves.
+    /// Starts the releases that follow a deployed one by themselves; says what cannot be known to follow.
     pub(crate) async fn promote(
         &self,
         head: &HeadRow,
         release: &ReleaseId,
         machine: &str,
         deployed: &[&MoveRow],
-    ) -> Result<(), Fault> {
+    ) -> Result<Vec<String>, Fault> {
         let wanted: Wanted = serde_json::from_value(head.request.clone())
             .map_err(|error| Fault::Defect(format!("the head of {release} is unreadable: {error}")))?;
         // What goes back goes back here alone.
         if head.policy.promote != Promote::Auto || !matches!(wanted.to, To::Images(_)) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let images: BTreeMap<&Repository, &Digest> =
             deployed.iter().map(|row| (&row.repository, &row.digest)).collect();
-        for next in followers(&self.world.environments().await?, &head.environment) {
+        let environments = self.world.environments().await?;
+        for next in followers(&environments, &head.environment) {
             let input = following(next, release, &images);
             self.world.start(machine, &name(next, release), &input).await?;
         }
-        Ok(())
+        let unknown = environments.broken();
+        Ok(unknown.map(|(name, fault)| format!("whether {name} follows is unknown: {fault}")).collect())
     }
 }
 
@@ -133,7 +135,7 @@ fn followers<'a>(
     from: &'a EnvironmentName,
 ) -> impl Iterator<Item = &'a EnvironmentName> {
     let takes = move |environment: &Environment| environment.from.as_ref() == Some(from);
-    environments.iter().filter(move |(_, environment)| takes(environment)).map(|(name, _)| name)
+    environments.good().filter(move |(_, environment)| takes(environment)).map(|(name, _)| name)
 }
 
 /// Returns the request for the release that follows.
