@@ -15,7 +15,7 @@ use crate::payload::Run;
 use crate::ports::Events;
 use images::ImageRequest;
 use push::{Event, Push};
-use request::Request;
+use request::{Mode, Request};
 use route::ReleaseIntent;
 
 /// What started an execution.
@@ -58,7 +58,12 @@ pub async fn of_push(
     if let Some(first) = ledger.claim(&push.event, &run.execution, now).await? {
         return ignored(format!("the event {} was delivered before, to {first}", push.event));
     }
-    Ok(Ok(ReleaseIntent::of_push(name, push, route::home(run)?.region)))
+    let mut policy = match route::policy(name, environments, false) {
+        Ok(policy) => policy,
+        Err(why) => return Ok(Err(Opened::refused(false, Some(name), why))),
+    };
+    policy.told.extend(route::unread(environments));
+    Ok(Ok(ReleaseIntent::of_push(name, policy, push, route::home(run)?.region)))
 }
 
 /// Finds what a request for a release, or for its plan, asks for.
@@ -69,15 +74,17 @@ pub fn of_request(
     started: Timestamp,
 ) -> Result<Result<ReleaseIntent, String>, Fault> {
     let name = request.environment.clone();
-    let Some(environment) = environments.get(&name) else {
-        return Ok(Err(route::unknown_environment(&name, environments)));
+    let policy = match route::policy(&name, environments, request.mode == Mode::Rollback) {
+        Ok(policy) => policy,
+        Err(why) => return Ok(Err(why)),
     };
-    if let Some(from) = environment.from.as_ref().filter(|from| !environments.contains_key(*from)) {
+    // What it has verified stands in the ledger: its document need not be readable.
+    if let Some(from) = policy.environment.from.as_ref().filter(|from| !environments.has(from)) {
         let unknown = route::unknown_environment(from, environments);
         return Ok(Err(format!("\"from\" of {name}: {unknown}")));
     }
     let (plans, asked) = (request.plans(), request.promoted_by.is_none());
-    let images = ImageRequest::of_request(request, environment, route::home(run)?);
+    let images = ImageRequest::of_request(request, &policy.environment, route::home(run)?);
     let order = pipeline::rows::OrderKey::new(started, None);
-    Ok(Ok(ReleaseIntent { name, images, order, plans, asked }))
+    Ok(Ok(ReleaseIntent { name, policy, images, order, plans, asked }))
 }

@@ -10,6 +10,7 @@ use pipeline::payload::MoveKey;
 use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow};
 
 use crate::answer::{Leased, Leasing};
+use crate::intake::route::policy;
 use crate::payload::Run;
 use crate::plan::waves::{hash, numbered, proposal, waves};
 use crate::plan::words::plural;
@@ -135,10 +136,12 @@ async fn plan_again(
 ) -> Result<Leased, Fault> {
     let spec = ReleaseSpec::of(head, &run.release)?;
     let environments = aws.environments().await?;
-    let Some(environment) = environments.get(&head.environment) else {
-        let why = format!("the environment {} is gone", head.environment);
-        return Ok(Leased::nothing(Leasing::Refused, why, 0));
+    // Nothing is touched yet, and the document may be mended at leisure.
+    let environment = match policy(&head.environment, &environments, spec.to.is_back()) {
+        Ok(policy) => policy.environment,
+        Err(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),
     };
+    let environment = &environment;
     let (name, order, release) = (&head.environment, &head.order, &run.release);
     let context = PlanContext { name, environment, order, release, now };
     let moves = match moves(aws, ledger, head, context, &spec).await? {

@@ -11,7 +11,7 @@ use crate::answer::{Managed, Opened, Opening, SHOWN};
 use crate::intake::images::ImageRequest;
 use crate::intake::push::Event;
 use crate::intake::request::{Mode, Request};
-use crate::intake::route::ReleaseIntent;
+use crate::intake::route::{Policy, ReleaseIntent};
 use crate::intake::{self, Trigger};
 use crate::payload::{Open, Run};
 use crate::plan::decision::blocker;
@@ -48,7 +48,7 @@ pub async fn open(
         }
     };
     match intent {
-        Ok(intent) => accept(aws, ledger, intent, run, &environments, now).await,
+        Ok(intent) => accept(aws, ledger, intent, run, now).await,
         Err(answer) => Ok(answer),
     }
 }
@@ -65,7 +65,7 @@ async fn of_request(
 ) -> Result<Result<ReleaseIntent, Opened>, Fault> {
     let (name, plans) = (request.environment.clone(), request.plans());
     let refused = |why| Opened::refused(plans, Some(&name), why);
-    if !environments.contains_key(&name) {
+    if !environments.has(&name) {
         return Ok(Err(refused(intake::route::unknown_environment(&name, environments))));
     }
     match request.mode {
@@ -84,14 +84,11 @@ async fn accept(
     ledger: &(impl History + Freezes + Leases + Releases + Approvals),
     intent: ReleaseIntent,
     run: &Run,
-    environments: &Environments,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
-    let ReleaseIntent { name, images, order, plans, asked } = intent;
-    let Some(environment) = environments.get(&name) else {
-        return Err(Fault::NotFound(name.to_string()));
-    };
-    let context = PlanContext { name: &name, environment, order: &order, release: &run.release, now };
+    let ReleaseIntent { name, policy: Policy { environment, told }, images, order, plans, asked } = intent;
+    let (environment, release) = (&environment, &run.release);
+    let context = PlanContext { name: &name, environment, order: &order, release, now };
     let frozen = observe::frozen(ledger, context).await?;
     if let Some(why) = frozen.clone().filter(|_| !plans) {
         return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
@@ -117,7 +114,9 @@ async fn accept(
         return Ok(ended);
     }
     record(aws, ledger, context, &spec, &draft.moves).await?;
-    Ok(opened(&draft, context, &spec))
+    let mut opened = opened(&draft, context, &spec);
+    opened.because = [vec![opened.because], told].concat().join("; ");
+    Ok(opened)
 }
 
 /// Looks at the services that a release may be about; or answers that it is too early, or that one is unknown.

@@ -75,6 +75,11 @@ impl ReleaseSpec {
 }
 
 impl ImageSelection {
+    /// Tells whether it is something that ran here before: what is wrong elsewhere does not stop it.
+    pub fn is_back(&self) -> bool {
+        matches!(self, ImageSelection::Previous | ImageSelection::RestorePointsOf(_))
+    }
+
     /// Says it in a word or two.
     pub fn words(&self) -> String {
         match self {
