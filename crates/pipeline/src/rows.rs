@@ -1,33 +1,22 @@
 //! The rows of the ledger, and the words that they are written in.  One row per fact.
 
+mod finding;
 mod moves;
+mod order;
 
+pub use finding::{Finding, FindingKind};
 pub use moves::{Bundle, Failure, MoveRow, RestorePoint, Verdict};
+pub use order::OrderKey;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::aws::OPERATION_TIMEOUT;
 use crate::clock::Timestamp;
 use crate::environment::Environment;
 use crate::fate::Fate;
 use crate::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
-
-/// The order of two pushes: by the moment of the push, then by digest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct OrderKey(String);
-
-impl OrderKey {
-    /// Makes the key; keys compare as text, in DynamoDB too.
-    pub fn new(time: Timestamp, digest: Option<&Digest>) -> Self {
-        OrderKey(format!("{:015}#{}", time.millis(), digest.map_or("", Digest::as_str)))
-    }
-
-    /// Returns the key as it is stored.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// An image that a service ran, stable, and the task definition that ran it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,6 +114,20 @@ pub struct WriteRow {
     pub expires: i64,
 }
 
+impl WriteRow {
+    /// How much the clocks of two machines may differ.
+    const CLOCKS_DIFFER_SECONDS: i64 = 5;
+    /// How long after the row's time the tag may be written: two calls lie in between, the row's own and ECR's.
+    const WRITTEN_WITHIN_SECONDS: i64 = 2 * OPERATION_TIMEOUT.as_secs() as i64;
+
+    /// Tells whether a push of that digest at that time is this very write.
+    pub fn is_told_by(&self, digest: &Digest, time: Timestamp) -> bool {
+        let from = self.time.plus_seconds(-Self::CLOCKS_DIFFER_SECONDS);
+        let to = self.time.plus_seconds(Self::WRITTEN_WITHIN_SECONDS + Self::CLOCKS_DIFFER_SECONDS);
+        self.digest == *digest && (from..=to).contains(&time)
+    }
+}
+
 /// `event#<id>`: the first execution that an event started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -188,6 +191,9 @@ pub struct HeadRow {
     pub asked: Option<String>,
     /// Their services.
     pub services: Vec<ServiceName>,
+    /// What was found when it was opened, the gravest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// What is being undone; none while it goes forward.
     pub undo: Option<Undo>,
     /// How it ended; none while it is open.

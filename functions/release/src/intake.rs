@@ -8,6 +8,7 @@ pub mod route;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Environments;
+use pipeline::rows::{Finding, OrderKey};
 use serde_json::Value;
 
 use crate::answer::{Opened, Opening};
@@ -41,6 +42,7 @@ pub async fn of_push(
     push: Push,
     run: &Run,
     environments: &Environments,
+    started: Timestamp,
     now: Timestamp,
 ) -> Result<Result<ReleaseIntent, Opened>, Fault> {
     let (name, environment) = match route::taken_by(&push, environments) {
@@ -50,7 +52,7 @@ pub async fn of_push(
     let ignored = |why: String| Ok(Err(Opened::without_plan(Opening::Ignored, Some(name), why)));
     if environment.tag == push.tag {
         let writes = ledger.writes(name, &push.repository).await?;
-        if let Some(own) = writes.iter().find(|write| push.is_own(write)) {
+        if let Some(own) = writes.iter().find(|write| write.is_told_by(&push.digest, push.time)) {
             let image = push.digest.short();
             return ignored(format!("{} was moved to {image} by us, at {}", push.tag, own.time));
         }
@@ -62,8 +64,8 @@ pub async fn of_push(
         Ok(policy) => policy,
         Err(why) => return Ok(Err(Opened::refused(false, Some(name), why))),
     };
-    policy.told.extend(route::unread(environments));
-    Ok(Ok(ReleaseIntent::of_push(name, policy, push, route::home(run)?.region)))
+    policy.findings.extend(route::unread(environments).map(Finding::warns));
+    Ok(Ok(ReleaseIntent::of_push(name, policy, push, started)))
 }
 
 /// Finds what a request for a release, or for its plan, asks for.
@@ -85,6 +87,6 @@ pub fn of_request(
     }
     let (plans, asked) = (request.plans(), request.promoted_by.is_none());
     let images = ImageRequest::of_request(request, &policy.environment, route::home(run)?);
-    let order = pipeline::rows::OrderKey::new(started, None);
+    let order = OrderKey::new(started, started, None);
     Ok(Ok(ReleaseIntent { name, policy, images, order, plans, asked }))
 }

@@ -10,9 +10,10 @@ use pipeline::payload::MoveKey;
 use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow};
 
 use crate::answer::{Leased, Leasing};
-use crate::intake::route::policy;
+use crate::intake::route::{Policy, policy};
 use crate::payload::Run;
 use crate::plan::waves::{hash, numbered, proposal, waves};
+use crate::plan::findings::refusals;
 use crate::plan::words::plural;
 use crate::plan::{Admission, PlanContext, ReleaseSpec, gates};
 use crate::ports::{
@@ -138,13 +139,16 @@ async fn plan_again(
     let environments = aws.environments().await?;
     // Nothing is touched yet, and the document may be mended at leisure.
     let environment = match policy(&head.environment, &environments, spec.to.is_back()) {
-        Ok(policy) => policy.environment,
+        Ok(Policy { environment, findings }) => match refusals(&findings).next() {
+            None => environment,
+            Some(why) => return Ok(Leased::nothing(Leasing::Refused, why.to_owned(), 0)),
+        },
         Err(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),
     };
     let environment = &environment;
     let (name, order, release) = (&head.environment, &head.order, &run.release);
     let context = PlanContext { name, environment, order, release, now };
-    let moves = match moves(aws, ledger, head, context, &spec).await? {
+    let (moves, told) = match moves(aws, ledger, head, context, &spec).await? {
         Ok(moves) => moves,
         Err(leased) => return Ok(leased),
     };
@@ -159,17 +163,18 @@ async fn plan_again(
     {
         return Ok(leased);
     }
-    record(aws, ledger, run, moves, environment, now).await
+    let leased = record(aws, ledger, run, moves, environment, now).await?;
+    Ok(Leased { because: [vec![leased.because], told].concat().join("; "), ..leased })
 }
 
-/// Returns the moves that a release has now; or where it goes if it has none.
+/// Returns the moves that a release has now, and what was found; or where it goes if it has none.
 async fn moves(
     aws: &(impl Clusters + Images + Alarms),
     ledger: &(impl History + Freezes + Leases + Releases),
     head: &HeadRow,
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
-) -> Result<Result<Vec<MoveRow>, Leased>, Fault> {
+) -> Result<Result<(Vec<MoveRow>, Vec<String>), Leased>, Fault> {
     let nothing = |next, why, seconds| Ok(Err(Leased::nothing(next, why, seconds)));
     if let Some(why) = observe::frozen(ledger, context).await? {
         return nothing(Leasing::Refused, why, 0);
@@ -187,10 +192,11 @@ async fn moves(
             return nothing(Leasing::Superseded, why, 0);
         }
     }
+    let told = draft.findings.into_iter().map(|finding| finding.text).collect();
     let mut moves = draft.moves;
     let states = observe::alarms(aws, &moves).await?;
     gates::watch_what_is_quiet(&mut moves, &states);
-    Ok(Ok(moves))
+    Ok(Ok((moves, told)))
 }
 
 /// Asks a person again if the plan is not the one that was agreed to.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environments};
-use pipeline::rows::{HeadRow, MoveRow, PlanRow};
+use pipeline::rows::{Finding, HeadRow, PlanRow};
 
-use crate::answer::{Managed, Opened, Opening, SHOWN};
+use crate::answer::{Managed, Opened, Opening, Plan, SHOWN, TOLD};
 use crate::intake::images::ImageRequest;
 use crate::intake::push::Event;
 use crate::intake::request::{Mode, Request};
@@ -17,8 +17,9 @@ use crate::payload::{Open, Run};
 use crate::plan::decision::blocker;
 use crate::plan::draft::unknown_service;
 use crate::plan::waves::{hash, proposal};
-use crate::plan::words::plural;
-use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, findings, gates, preview};
+use crate::plan::findings::refusals;
+use crate::plan::words::{TO_OVERRIDE, plural};
+use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, preview};
 use crate::ports::{
     Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, History, Images, Leases, Releases,
     Service,
@@ -38,12 +39,14 @@ pub async fn open(
         Err(Fault::InvalidInput(why)) => return Ok(Opened::refused(plans, None, why)),
         read => read?,
     };
-    let run = &open.run;
+    let (run, started) = (&open.run, open.started.unwrap_or(now));
     let intent = match trigger {
         Trigger::Event(Event::Nothing(why)) => Err(Opened::without_plan(Opening::Ignored, None, why)),
-        Trigger::Event(Event::Push(push)) => intake::of_push(ledger, *push, run, &environments, now).await?,
+        Trigger::Event(Event::Foreign(why)) => Err(Opened::without_plan(Opening::Refused, None, why)),
+        Trigger::Event(Event::Push(push)) => {
+            intake::of_push(ledger, *push, run, &environments, started, now).await?
+        }
         Trigger::Request(request) => {
-            let started = open.started.unwrap_or(now);
             of_request(aws, ledger, *request, run, &environments, started, now).await?
         }
     };
@@ -86,7 +89,7 @@ async fn accept(
     run: &Run,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
-    let ReleaseIntent { name, policy: Policy { environment, told }, images, order, plans, asked } = intent;
+    let ReleaseIntent { name, policy: Policy { environment, findings }, images, order, plans, asked } = intent;
     let (environment, release) = (&environment, &run.release);
     let context = PlanContext { name: &name, environment, order: &order, release, now };
     let frozen = observe::frozen(ledger, context).await?;
@@ -102,21 +105,20 @@ async fn accept(
         Err(why) => return Ok(Opened::refused(plans, Some(&name), why)),
     };
     if spec.to == ImageSelection::Present {
-        return manageable(aws, ledger, context, &spec, services).await;
+        return manageable(aws, ledger, context, &spec, services, findings).await;
     }
     let mut draft = planning::draft(aws, ledger, context, &spec, services).await?;
-    draft.refused.extend(frozen);
-    draft.refused.extend(observe::immovable(aws, &spec, &draft.moves).await?);
+    draft.findings.extend(findings);
+    draft.refuse(frozen);
+    planning::find(aws, context, &spec, &mut draft, plans).await?;
     if plans {
-        return previewed(aws, context, &spec, draft).await;
+        return Ok(previewed(context, &spec, &draft));
     }
     if let Some(ended) = ended(draft.admission(&spec, context), context, asked) {
         return Ok(ended);
     }
-    record(aws, ledger, context, &spec, &draft.moves).await?;
-    let mut opened = opened(&draft, context, &spec);
-    opened.because = [vec![opened.because], told].concat().join("; ");
-    Ok(opened)
+    record(aws, ledger, context, &spec, &draft).await?;
+    Ok(opened(&draft, context, &spec))
 }
 
 /// Looks at the services that a release may be about; or answers that it is too early, or that one is unknown.
@@ -150,6 +152,7 @@ async fn manageable(
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
     services: Vec<Service>,
+    findings: Vec<Finding>,
 ) -> Result<Opened, Fault> {
     let (candidates, _) = observe::candidates(aws, ledger, context, spec, &services).await?;
     let foreign = "none of its images is in an ECR repository of this account and region";
@@ -165,34 +168,24 @@ async fn manageable(
     let free = services.iter().filter(|one| one.blocked.is_none()).count();
     let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
     let planned = Opened::without_plan(Opening::Planned, Some(context.name), because);
-    Ok(Opened { services: services.into_iter().take(SHOWN).collect(), ..planned })
+    let plan = Plan { findings, ..Plan::default() };
+    Ok(Opened { plan, services: services.into_iter().take(SHOWN).collect(), ..planned })
 }
 
 /// Answers what would happen.  A plan is never refused: what would refuse the release is the first to be told.
-async fn previewed(
-    aws: &(impl Clusters + Images + Alarms),
-    context: PlanContext<'_>,
-    spec: &ReleaseSpec,
-    mut draft: PlanDraft,
-) -> Result<Opened, Fault> {
-    let states = observe::alarms(aws, &draft.moves).await?;
-    draft.findings = gates::watch_what_is_quiet(&mut draft.moves, &states);
-    let mut found = draft.refused.clone();
-    found.extend(findings::of(&draft, context.environment, aws.roles()));
-    found.extend(observe::endangered(aws, spec, &draft.moves).await?);
+fn previewed(context: PlanContext<'_>, spec: &ReleaseSpec, draft: &PlanDraft) -> Opened {
     let because = match draft.admission(spec, context) {
         Admission::Go => preview::summary(&draft.moves, context, spec),
         Admission::Refused(_) => {
-            format!("it would be refused, for {}", plural(draft.refused.len(), "reason"))
+            format!("it would be refused, for {}", plural(refusals(&draft.findings).count(), "reason"))
         }
         Admission::Nothing(why)
         | Admission::There(why)
         | Admission::Superseded(why)
         | Admission::Early(_, why) => why,
     };
-    let mut plan = preview::shown(&draft, context.environment);
-    plan.findings = found.into_iter().take(SHOWN).collect();
-    Ok(Opened { plan, ..Opened::without_plan(Opening::Planned, Some(context.name), because) })
+    let plan = preview::shown(draft, context.environment, SHOWN);
+    Opened { plan, ..Opened::without_plan(Opening::Planned, Some(context.name), because) }
 }
 
 /// Writes an accepted plan down: its place among the pushes, what is asked of a person, and the head.
@@ -201,8 +194,9 @@ async fn record(
     ledger: &(impl History + Releases + Approvals),
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
-    moves: &[MoveRow],
+    draft: &PlanDraft,
 ) -> Result<(), Fault> {
+    let moves = &draft.moves;
     at_once(moves, async |one| ledger.order(context.name, &one.service, context.order).await).await?;
     approve::overtake(aws, ledger, context, moves).await?;
     let proposals: Vec<PlanRow> = moves.iter().map(proposal).collect();
@@ -219,6 +213,7 @@ async fn record(
         plan: hash(&proposals),
         asked: None,
         services: moves.iter().map(|one| one.service.clone()).collect(),
+        findings: Finding::gravest(&draft.findings, TOLD),
         undo: None,
         outcome: None,
         fates: BTreeMap::new(),
@@ -232,7 +227,7 @@ fn ended(admission: Admission, context: PlanContext<'_>, asked: bool) -> Option<
         Admission::Go => return None,
         Admission::Early(seconds, why) => return Some(waiting(context, seconds, why)),
         Admission::Refused(why) => (Opening::Refused, why),
-        Admission::There(why) if asked => (Opening::Refused, format!("{why}; \"force\" goes on")),
+        Admission::There(why) if asked => (Opening::Refused, format!("{why}; {TO_OVERRIDE}")),
         Admission::Nothing(why) if asked => (Opening::Refused, why),
         Admission::Nothing(why) | Admission::There(why) | Admission::Superseded(why) => {
             (Opening::Ignored, why)
@@ -254,7 +249,7 @@ fn opened(draft: &PlanDraft, context: PlanContext<'_>, spec: &ReleaseSpec) -> Op
         Approval::Required => Opening::AskApproval,
         Approval::None => Opening::TakeLeases,
     };
-    let plan = preview::shown(draft, environment);
+    let plan = preview::shown(draft, environment, TOLD);
     let approval_minutes = environment.approval_minutes;
     Opened { approval_minutes, plan, ..Opened::without_plan(next, Some(context.name), because) }
 }

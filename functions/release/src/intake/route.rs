@@ -1,9 +1,10 @@
 //! Which environment a trigger is about, its policy, and its place among the releases.  Pure.
 
 use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::environment::{Environment, Environments};
 use pipeline::ids::{EnvironmentName, Registry};
-use pipeline::rows::OrderKey;
+use pipeline::rows::{Finding, OrderKey};
 
 use super::images::ImageRequest;
 use super::push::Push;
@@ -32,8 +33,8 @@ pub struct ReleaseIntent {
 pub struct Policy {
     /// What its own document says.
     pub environment: Environment,
-    /// What a person should know of the documents, and what stops nothing.
-    pub told: Vec<String>,
+    /// What was found in the documents.
+    pub findings: Vec<Finding>,
 }
 
 /// Where a run is.
@@ -46,11 +47,11 @@ pub struct Home {
 
 impl ReleaseIntent {
     /// Takes what a push asks of an environment: its own image.
-    pub fn of_push(name: &EnvironmentName, policy: Policy, push: Push, region: String) -> Self {
-        let order = OrderKey::new(push.time, Some(&push.digest));
+    pub fn of_push(name: &EnvironmentName, policy: Policy, push: Push, started: Timestamp) -> Self {
+        let order = OrderKey::new(push.time, started, Some(&push.digest));
         let spec = ReleaseSpec {
             registry: push.registry,
-            region,
+            region: push.region,
             to: ImageSelection::Images([(push.repository.clone(), push.digest)].into()),
             repository: Some(push.repository),
             services: None,
@@ -81,15 +82,14 @@ pub fn policy(
         Ok(None) => return Err(unknown_environment(name, environments)),
         Err(fault) => return Err(fault.to_string()),
     };
-    let mut told = environment.warnings();
+    let mut findings: Vec<Finding> = environment.warnings().into_iter().map(Finding::warns).collect();
     if let Err(fault) = environments.get(name) {
-        told.push(format!("the rollback goes by what is right in its document: {fault}"));
+        let why = format!("the rollback goes by what is right in its document: {fault}");
+        findings.push(Finding::warns(why));
     }
-    match environments.sharing(name) {
-        Some(why) if !is_rollback => return Err(why),
-        shared => told.extend(shared),
-    }
-    Ok(Policy { environment, told })
+    let kind = if is_rollback { Finding::warns } else { Finding::refuses };
+    findings.extend(environments.sharing(name).map(kind));
+    Ok(Policy { environment, findings })
 }
 
 /// Returns the one environment that a push is for; otherwise where its release ends, and why.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use pipeline::environment::Environment;
 use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::Deployment;
+use serde_json::json;
 
 use super::restore::{at_rest, restore_point, settled};
 use super::{Candidate, PlanContext, ReleaseSpec};
@@ -20,6 +21,8 @@ pub enum Decision {
     Superseded,
     /// It may not move.
     Refused(String),
+    /// No release can move it as it is.
+    Unfit(String),
 }
 
 /// Decides about one candidate.
@@ -35,10 +38,13 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
         return Decision::There;
     }
     if let Some(why) = unfit(candidate) {
-        return refused(why);
+        return Decision::Unfit(why);
     }
-    if candidate.row.order.as_ref().is_some_and(|newer| newer > context.order) && !spec.force {
-        return Decision::Superseded;
+    if let Some(newer) = candidate.row.order.as_ref().filter(|newer| *newer > context.order && !spec.force) {
+        return match newer.rival(context.order) {
+            Some(image) => refused(outrun(candidate, image, context)),
+            None => Decision::Superseded,
+        };
     }
     if let Some(hold) =
         candidate.row.hold.as_ref().filter(|hold| hold.digest == candidate.digest && !spec.force)
@@ -61,6 +67,16 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
         return Decision::There;
     }
     Decision::Move(Box::new(row(candidate, spec, context, primary, restore)))
+}
+
+/// Says that of two images, pushed within one second, the other one arrived later.
+fn outrun(candidate: &Candidate, other: &str, context: PlanContext<'_>) -> String {
+    let Candidate { repository, digest, .. } = candidate;
+    let request = json!({"environment": context.name, "repository": repository, "image": digest});
+    format!(
+        "{digest} and {other} were pushed within one second, and the push of {other} arrived later, so that it is the \
+         one that is deployed: if {digest} was meant, start the state machine with {request}"
+    )
 }
 
 /// Tells why a service could not be moved now, whatever the image.

@@ -6,6 +6,7 @@ use pipeline::ids::{Digest, Repository};
 use pipeline::rows::{EvidenceRow, MoveRow, Quarantine};
 
 use super::promotion::{self, Shown};
+use super::words::TO_OVERRIDE;
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
 use crate::ports::{Alarm, AlarmStates, ImageKey, Mutability};
 
@@ -95,7 +96,7 @@ pub fn promotion(
                 }
             }
             Shown::Young(_, why) | Shown::Lacking(why) => {
-                said.refused.push(format!("{why}; \"force\" goes on"));
+                said.refused.push(format!("{why}; {TO_OVERRIDE}"));
             }
         }
     }

@@ -1,11 +1,12 @@
 //! The samples in `events/release`, against a shop in memory.
 
-use pipeline::rows::ServiceRow;
+use pipeline::clock::Timestamp;
+use pipeline::rows::{OrderKey, ServiceRow};
 use release::Release;
 
 use crate::notebook::{Notebook, dead_move, known};
 use crate::promotion::{waiting, with_dev};
-use crate::shop::Shop;
+use crate::shop::{Shop, digest};
 
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
@@ -26,6 +27,12 @@ async fn the_samples_are_answered_as_their_golden_files_say() {
             }
             "request-approve" | "request-reject" | "refused-rollback-of-another-environment" => {
                 waiting(&release.ledger, "token")
+            }
+            "refused-pushed-within-one-second" => {
+                let pushed = Timestamp::parse("2026-11-23T10:00:00Z")?;
+                let order = OrderKey::new(pushed, pushed.plus_seconds(6), Some(&digest('c')));
+                let row = ServiceRow { order: Some(order), ..ServiceRow::default() };
+                release.ledger.know("dev", "users", row);
             }
             "refused-approve-too-late" => waiting(&release.ledger, "stale"),
             _ if case.contains("promotion") => with_dev(&release.ledger),
@@ -48,9 +55,11 @@ async fn the_samples_are_answered_as_their_golden_files_say() {
             | "request-promotion-of-services"
             | "request-promotion-by-force"
             | "request-rollback-of-an-image"
-            | "request-rollback-of-a-cluster" => &["order", "open"],
+            | "request-rollback-of-a-cluster"
+            | "request-cluster-with-an-idle-service" => &["order", "open"],
             "request-promotion-that-asks" => &["order", "propose users", "open"],
             "request-approve" | "request-reject" | "refused-approve-too-late" => &["answered"],
+            "refused-pushed-within-one-second" => &["claim"],
             "request-freeze" => &["freeze dev"],
             "request-resume" => &["resume dev"],
             // Planned, ignored and refused: nothing but the event's own row.

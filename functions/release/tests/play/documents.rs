@@ -59,9 +59,8 @@ async fn a_rollback_is_not_stopped_by_a_mistake_in_its_own_document() {
     release.ledger.know("mall", "users", row);
     let opened = open(&release, json!({"environment": "mall", "mode": "rollback"})).await;
     assert_eq!(opened["next"], "TakeLeases");
-    assert!(
-        opened["because"].as_str().unwrap().contains("the rollback goes by what is right in its document: ")
-    );
+    let told = opened["findings"].to_string();
+    assert!(told.contains("the rollback goes by what is right in its document: "), "{told}");
     assert_eq!(ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await["next"], "Wave");
 }
 
@@ -81,7 +80,10 @@ async fn a_push_goes_where_one_environment_takes_it_and_the_broken_document_is_t
     let opened = open(&release, push("main-7")).await;
     assert_eq!((&opened["next"], &opened["environment"]), (&json!("TakeLeases"), &json!("dev")));
     let unknown = "what mall takes is unknown: the parameter /tidegate/environments/mall at \"wavs\"";
-    assert!(opened["because"].as_str().unwrap().contains(unknown), "{opened}");
+    let unknown_to = |finding: &Value| finding["text"].as_str().unwrap().starts_with(unknown);
+    assert!(opened["findings"].as_array().unwrap().iter().any(unknown_to), "{opened}");
+    let head = release.ledger.head.borrow().clone().unwrap();
+    assert!(head.findings.iter().any(|finding| finding.text.starts_with(unknown)), "{head:?}");
     let refused = open(&release, push("mall")).await;
     assert_eq!(refused["next"], "Refused");
     assert!(refused["because"].as_str().unwrap().contains(unknown), "{refused}");
@@ -124,6 +126,6 @@ async fn two_environments_on_one_cluster_move_nothing_forward_and_may_go_back() 
     release.ledger.know("mall", "users", row);
     let opened = open(&release, json!({"environment": "mall", "mode": "rollback"})).await;
     assert_eq!(opened["next"], "TakeLeases");
-    assert!(opened["because"].as_str().unwrap().contains(shared), "{opened}");
+    assert_eq!(opened["findings"][0], json!({"kind": "warns", "text": shared}));
     assert_eq!(ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await["next"], "Wave");
 }

@@ -5,6 +5,8 @@ mod contract;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod findings;
+#[cfg(test)]
 mod notebook;
 #[cfg(test)]
 mod promotion;

@@ -42,6 +42,7 @@ fn service(name: &str, strategy: &str) -> Service {
         balanced: Vec::new(),
         revision: Revision {
             images: vec![("app".to_owned(), ImageReference::parse(&image).unwrap())],
+            roles: vec!["arn:aws:iam::123456789012:role/shop/tasks".to_owned()],
             ..Revision::default()
         },
     }
@@ -56,6 +57,8 @@ pub struct Shop {
     pub faults: RefCell<usize>,
     /// What documents say instead.
     pub wrong: RefCell<BTreeMap<String, String>>,
+    /// The roles that may be handed on; unknown if absent.
+    pub roles: Option<Vec<String>>,
     /// How many looks find task definitions unread.
     pub unread: RefCell<usize>,
 }
@@ -127,7 +130,7 @@ impl Clusters for Shop {
         Ok(())
     }
     fn roles(&self) -> Option<&[String]> {
-        None
+        self.roles.as_deref()
     }
 }
 
