@@ -118,6 +118,19 @@ identifier!(
     |text| text.starts_with("arn:") && text.contains(":task-definition/")
 );
 
+identifier!(
+    /// The SHA-256 of a pack of live tests as it is written.
+    PackHash, "the hash of a pack", "64 hexadecimal digits",
+    |text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+);
+
+impl PackHash {
+    /// Takes the hash itself.
+    pub fn of(sha256: [u8; 32]) -> Self {
+        PackHash(sha256.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
 impl Digest {
     /// Returns a digest that no image has, for where any will do.
     pub fn any() -> Option<Self> {

@@ -1,6 +1,6 @@
 //! The ledger: one DynamoDB table, read consistently and written under conditions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -10,9 +10,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::aws::fault_of;
 use crate::clock::Timestamp;
-use crate::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
+use crate::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
 use crate::payload::{MoveKey, MoveRef};
-use crate::rows::{LeaseRow, MoveRow, RevisionRow};
+use crate::rows::{LeaseRow, MoveRow, PackRow, RevisionRow};
 use crate::{Fault, settings};
 
 /// How many rows DynamoDB returns by their keys in one call.
@@ -76,6 +76,10 @@ impl Key {
     /// `revision#<arn>` / `json`
     pub fn revision(arn: &TaskDefinitionArn) -> Self {
         Key::new(format!("revision#{arn}"), "json")
+    }
+    /// `pack#<hash>` / `json`
+    pub fn pack(hash: &PackHash) -> Self {
+        Key::new(format!("pack#{hash}"), "json")
     }
     /// `release#<id>` / `plan#<service>`
     pub fn plan(release: &ReleaseId, service: &ServiceName) -> Self {
@@ -294,6 +298,19 @@ impl Ledger {
     pub async fn recorded(&self, arn: &TaskDefinitionArn) -> Result<String, Fault> {
         let row: Option<RevisionRow> = self.get(&Key::revision(arn)).await?;
         row.map(|row| row.json).ok_or_else(|| Fault::NotFound(format!("the record of {arn}")))
+    }
+
+    /// Keeps the text of a pack.
+    pub async fn pin(&self, hash: &PackHash, json: String) -> Result<(), Fault> {
+        self.put(&Key::pack(hash), &PackRow { json }).await
+    }
+
+    /// Returns the texts of packs; one that is not kept is left out.
+    pub async fn pinned(&self, hashes: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault> {
+        let keys: Vec<Key> = hashes.iter().map(Key::pack).collect();
+        let mut rows: HashMap<Key, PackRow> = self.get_all(&keys).await?;
+        let found = |(hash, key): (&PackHash, &Key)| Some((hash.clone(), rows.remove(key)?.json));
+        Ok(hashes.iter().zip(&keys).filter_map(found).collect())
     }
 
     /// Reads the moves of a release, in the order of their waves.

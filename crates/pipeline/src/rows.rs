@@ -64,6 +64,13 @@ pub struct RevisionRow {
     pub json: String,
 }
 
+/// `pack#<hash>` / `json`: the live tests of a service as they were when a release was let in.  It never changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PackRow {
+    /// Their text.
+    pub json: String,
+}
+
 /// An image that a service is kept from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hold {

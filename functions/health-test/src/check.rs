@@ -1,8 +1,8 @@
 //! Compares what came with what was expected.  Pure.
 
+use pack::{Http, Span};
 use serde_json::Value;
 
-use crate::pack::{Http, Span};
 use crate::probe::Answer;
 
 /// How much of a body a report shows.
@@ -47,13 +47,12 @@ fn transcript(answer: &Answer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pack::Pack;
-    use crate::rollout::samples::row;
+    use pack::Pack;
     use std::time::Duration;
 
     fn check(http: &str, status: u16, body: &str, expected: Option<&str>) {
         let text = format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://a/"{http}}}}}]}}"#);
-        let pack = Pack::read(&row(), &text).unwrap();
+        let pack = Pack::read("pack", &text).unwrap();
         let answer = Answer { status, body: body.to_owned(), cut: false, took: Duration::from_millis(12) };
         let found = mistake(&pack.checks.first().unwrap().http, &answer);
         assert_eq!(found.as_deref(), expected, "{http} {status} {body}");
@@ -93,7 +92,7 @@ mod tests {
             (r#"{"$.parts[*].up":true}"#, r#"{"parts":[{"up":true},{"up":false}]}"#),
         ] {
             let text = format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://a/","json":{json}}}}}]}}"#);
-            let pack = Pack::read(&row(), &text).unwrap();
+            let pack = Pack::read("pack", &text).unwrap();
             let answer = Answer { status: 200, body: body.to_owned(), cut: false, took: Duration::default() };
             assert!(mistake(&pack.checks.first().unwrap().http, &answer).is_some(), "{json} {body}");
         }

@@ -9,23 +9,24 @@ pub mod check;
 pub mod collect;
 pub mod live;
 pub mod look;
-pub mod pack;
-pub mod policy;
+pub mod packs;
 pub mod probe;
+pub mod reach;
 pub mod rollout;
 pub mod verdict;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
+use pipeline::ids::DeploymentId;
 use pipeline::payload::MoveKey;
 use pipeline::rows::{Bundle, MoveRow, Verdict};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use look::{Look, Looks};
-use pack::Pack;
+use packs::Chosen;
 use probe::Web;
-use rollout::{Measured, Port};
+use rollout::{Measured, Port, Service};
 use verdict::{Finding, Judgement, Missing, Observed, Wanted};
 
 /// How much of a reason is kept: it goes into the ledger, and through the state machine.
@@ -33,9 +34,21 @@ const LONGEST_REASON: usize = 1000;
 
 /// What the state machine asks for.
 #[derive(Debug, Deserialize)]
-pub struct Request {
-    /// Which test of the move.
-    pub phase: Phase,
+#[serde(tag = "phase", rename_all = "kebab-case")]
+pub enum Request {
+    /// Whether what the live tests of a release ask can be reached; once, before its first wave.
+    Reach(reach::Request),
+    /// A look at a move before its service is touched.
+    Before(OneLook),
+    /// A look at a move while its service rolls out, and then live.
+    After(OneLook),
+    /// The same, on the way back.
+    Rollback(OneLook),
+}
+
+/// One look at a move.
+#[derive(Debug, Deserialize)]
+pub struct OneLook {
     /// What the look before handed back.
     #[serde(default)]
     pub looks: Option<Looks>,
@@ -44,16 +57,23 @@ pub struct Request {
     pub key: MoveKey,
 }
 
-/// When a move is tested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// Which way a move goes while it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Before its service is touched.
-    Before,
-    /// While its service rolls out, and then live.
+    /// Forward.
     After,
-    /// The same, on the way back.
+    /// Back.
     Rollback,
+}
+
+/// What is answered.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// Whether all can be reached.
+    Reach(reach::Response),
+    /// What one look saw.
+    Look(Response),
 }
 
 /// What one look saw.
@@ -81,54 +101,62 @@ pub struct HealthTest<P, W> {
 
 impl<P: Port, W: Web> HealthTest<P, W> {
     /// Answers one request.
-    pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
-        let Request { phase, looks, key } = request;
-        let row = self.port.load(&key).await?;
-        let looks = looks.unwrap_or_default();
-        if phase == Phase::Before {
-            return self.before(&row, looks).await;
+    pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Answer, Fault> {
+        match request {
+            Request::Reach(request) => reach::answer(&self.port, &self.web, request).await.map(Answer::Reach),
+            Request::Before(look) => self.before(look).await.map(Answer::Look),
+            Request::After(look) => self.look(Phase::After, look, now).await.map(Answer::Look),
+            Request::Rollback(look) => self.look(Phase::Rollback, look, now).await.map(Answer::Look),
         }
-        let look = Look::of(phase, &row, looks)?;
-        if let Some((verdict, reason)) = look.decided {
-            return Ok(Response { verdict, reason, pause_seconds: 0, looks: look.looks });
-        }
-        let deployment = look.wanted.deployment;
-        let answer = self.look(look, &row, now).await?;
-        let bundle = match answer.verdict {
-            Verdict::Unhealthy => Some(collect::bundle(&self.port, phase, &row, deployment).await),
-            _ => None,
-        };
-        self.note(phase, &key, &answer, bundle, now).await?;
-        Ok(answer)
     }
 
     /// Reads the pack while nothing is touched yet, so that a mistake in it is found in time.
-    async fn before(&self, row: &MoveRow, looks: Looks) -> Result<Response, Fault> {
-        if let Some(text) = self.port.pack(row).await? {
-            self.web.check(&Pack::read(row, &text)?)?;
-        }
+    async fn before(&self, OneLook { looks, key }: OneLook) -> Result<Response, Fault> {
+        packs::check(&self.port, &self.web, &self.port.load(&key).await?).await?;
         let reason = "no tests before the rollout are configured".to_owned();
+        let looks = looks.unwrap_or_default();
         Ok(Response { verdict: Verdict::Healthy, reason, pause_seconds: 0, looks })
     }
 
-    async fn look(&self, mut look: Look<'_>, row: &MoveRow, now: Timestamp) -> Result<Response, Fault> {
-        let (finding, reason) = self.observe(&look.wanted, row, &mut look.looks).await?;
+    async fn look(&self, phase: Phase, request: OneLook, now: Timestamp) -> Result<Response, Fault> {
+        let OneLook { looks, key } = request;
+        let row = self.port.load(&key).await?;
+        let mut look = Look::of(phase, &row, looks.unwrap_or_default())?;
+        if let Some((verdict, reason)) = look.decided {
+            return Ok(Response { verdict, reason, pause_seconds: 0, looks: look.looks });
+        }
+        let service = Measured::of(self.port.service(&row).await);
+        if let Some(deployment) = verdict::forced_anew(&look.wanted, &service) {
+            // Noted at once: a rollback has to know it as ours.
+            self.port.note(&key, phase.deployment(&deployment)).await?;
+            look.wanted.deployment = deployment;
+        }
+        let (finding, reason) = self.observe(phase, service, &look.wanted, &row, &mut look.looks).await?;
         let (verdict, reason) = finding.settle(reason, now > look.deadline, row.health_timeout_seconds);
         let reason = reason.chars().take(LONGEST_REASON).collect();
         let pause_seconds = look.pause(verdict, finding, now);
-        Ok(Response { verdict, reason, pause_seconds, looks: look.looks })
+        let bundle = match verdict {
+            Verdict::Unhealthy => {
+                Some(collect::bundle(&self.port, phase, &row, &look.wanted.deployment).await)
+            }
+            _ => None,
+        };
+        let answer = Response { verdict, reason, pause_seconds, looks: look.looks };
+        self.note(phase, &key, &answer, bundle, now).await?;
+        Ok(answer)
     }
 
     /// Looks at one thing after the other, as long as the judgement asks for more.
     async fn observe(
         &self,
+        phase: Phase,
+        service: Measured<Option<Service>>,
         wanted: &Wanted<'_>,
         row: &MoveRow,
         looks: &mut Looks,
     ) -> Result<(Finding, String), Fault> {
-        let mut seen = Observed { listed_before: looks.seen, ..Observed::default() };
-        seen.service = Measured::of(self.port.service(row).await);
-        looks.seen |= seen.lists(wanted.deployment);
+        let mut seen = Observed { listed_before: looks.seen, service, ..Observed::default() };
+        looks.seen |= seen.lists(&wanted.deployment);
         loop {
             match verdict::judge(wanted, &seen) {
                 Judgement::Say(finding, reason) => return Ok((finding, reason)),
@@ -137,7 +165,7 @@ impl<P: Port, W: Web> HealthTest<P, W> {
                     seen.targets = Measured::of(self.port.targets(&groups).await);
                 }
                 Judgement::Look(Missing::Tests(addresses)) => {
-                    seen.tests = self.live_tests(row, &addresses, looks).await?;
+                    seen.tests = self.live_tests(phase, row, &addresses, looks).await?;
                 }
             }
         }
@@ -145,17 +173,17 @@ impl<P: Port, W: Web> HealthTest<P, W> {
 
     async fn live_tests(
         &self,
+        phase: Phase,
         row: &MoveRow,
         addresses: &[String],
         looks: &mut Looks,
     ) -> Result<Measured<live::Report>, Fault> {
-        let text = match self.port.pack(row).await {
-            Ok(Some(text)) => text,
-            Ok(None) => return Ok(Measured::Is(live::Report::default())),
-            Err(fault) => return Ok(Measured::Not(fault.to_string())),
-        };
-        let pack = Pack::read(row, &text)?;
-        Ok(Measured::Is(live::run(&pack, addresses, &self.web, &mut looks.failed).await))
+        Ok(match packs::of(&self.port, &self.web, phase, row).await? {
+            Chosen::Pack(pack) => Measured::Is(live::run(&pack, addresses, &self.web, looks).await),
+            Chosen::Nothing => Measured::Is(live::Report::default()),
+            Chosen::LeftOut(why) => Measured::Is(live::Report::without(why)),
+            Chosen::Unmeasured(why) => Measured::Not(why),
+        })
     }
 
     async fn note(
@@ -172,12 +200,22 @@ impl<P: Port, W: Web> HealthTest<P, W> {
         }
         let mut fields = match phase {
             Phase::Rollback => json!({"undoVerdict": verdict, "undoReason": reason}),
-            _ => json!({"verdict": verdict, "reason": reason, "decided": now}),
+            Phase::After => json!({"verdict": verdict, "reason": reason, "decided": now}),
         };
         // A verdict without a bundle leaves the one of the way forward where it is.
         if let (Some(bundle), Some(fields)) = (bundle, fields.as_object_mut()) {
             fields.insert("bundle".to_owned(), json!(bundle));
         }
         self.port.note(key, fields).await
+    }
+}
+
+impl Phase {
+    /// Returns the fields that name the deployment of this way.
+    fn deployment(self, deployment: &DeploymentId) -> Value {
+        match self {
+            Phase::After => json!({"deployment": deployment}),
+            Phase::Rollback => json!({"undo": deployment}),
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Runs a service's live tests once: every check against every target, and what that means over several looks.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
+use pack::{ADDRESS, Check, Pack};
 
 use crate::check;
-use crate::pack::{ADDRESS, Check, Pack};
-use crate::probe::{Came, Question, Web, shown};
+use crate::look::Looks;
+use crate::probe::{Came, Question, Web, shown, socket};
 use crate::verdict::Finding;
 
 /// How many requests are under way at once.
@@ -27,6 +27,8 @@ pub struct Report {
     pub failed: Vec<Failed>,
     /// Why checks could not be made.
     pub unmeasured: Vec<String>,
+    /// Why the live tests were left out, if they were.
+    pub left_out: Option<String>,
 }
 
 /// A check that failed.
@@ -58,12 +60,26 @@ impl Report {
             return (Finding::AgainIn(interval), failed.sentence());
         }
         match self.passed {
-            0 => (Finding::Healthy, "it is stable; no live tests are configured".to_owned()),
+            0 => (Finding::Healthy, self.untested()),
             1 => (Finding::Healthy, format!("it is stable; its live test passed ({} asked)", self.requests)),
             n => (
                 Finding::Healthy,
                 format!("it is stable; its {n} live tests passed ({} asked)", self.requests),
             ),
+        }
+    }
+}
+
+impl Report {
+    /// Makes the report of live tests that were left out.
+    pub fn without(why: String) -> Self {
+        Report { left_out: Some(why), ..Report::default() }
+    }
+
+    fn untested(&self) -> String {
+        match &self.left_out {
+            Some(why) => format!("it is stable; its live tests were left out: {why}"),
+            None => "it is stable; no live tests are configured".to_owned(),
         }
     }
 }
@@ -75,13 +91,8 @@ impl Failed {
     }
 }
 
-/// Runs every check; `failed` counts, from look to look, how often each has failed.
-pub async fn run(
-    pack: &Pack,
-    addresses: &[String],
-    web: &impl Web,
-    failed: &mut BTreeMap<String, u32>,
-) -> Report {
+/// Runs every check; `looks` knows, from look to look, how often each has failed and which addresses answered.
+pub async fn run(pack: &Pack, addresses: &[String], web: &impl Web, looks: &mut Looks) -> Report {
     let end = Instant::now() + BUDGET;
     let ask = async |(check, url): (&Check, String)| {
         let left = end.saturating_duration_since(Instant::now());
@@ -105,7 +116,7 @@ pub async fn run(
         let asked = stream::iter(urls(check, addresses)).map(|url| ask((check, url)));
         let came: Vec<(String, Came)> = asked.buffered(AT_ONCE).collect().await;
         report.requests += came.len();
-        report.add(check, &came, failed);
+        report.add(check, &came, looks);
     }
     report
 }
@@ -120,18 +131,24 @@ fn urls(check: &Check, addresses: &[String]) -> Vec<String> {
 }
 
 impl Report {
-    fn add(&mut self, check: &Check, came: &[(String, Came)], failed: &mut BTreeMap<String, u32>) {
+    fn add(&mut self, check: &Check, came: &[(String, Came)], looks: &mut Looks) {
+        for (url, _) in came.iter().filter(|(_, came)| matches!(came, Came::Answer(_) | Came::NoAnswer(_))) {
+            looks.remember(socket(url));
+        }
+        // A way that was open once is no riddle any more: it is the service that cannot be connected to.
+        let was_open = |url: &str| looks.answered.contains(&socket(url));
         let mistakes = came.iter().filter_map(|(url, came)| {
             let mistake = match came {
                 Came::Answer(answer) => check::mistake(&check.http, answer)?,
                 Came::NoAnswer(why) => why.clone(),
-                Came::Nothing(_) => return None,
+                Came::Unreached(why) if was_open(url) => format!("{why}, and it was connected to before"),
+                Came::Unreached(_) | Came::Nothing(_) => return None,
             };
             Some(format!("{} {}: {mistake}", check.http.method.as_str(), shown(url)))
         });
         let mistakes: Vec<String> = mistakes.collect();
         if let Some(first) = mistakes.first() {
-            let times = failed.entry(check.name.clone()).or_default();
+            let times = looks.failed.entry(check.name.clone()).or_default();
             *times = times.saturating_add(1);
             let others = match mistakes.len() - 1 {
                 0 => String::new(),
@@ -150,7 +167,9 @@ impl Report {
             return;
         }
         let nothing = came.iter().find_map(|(url, came)| match came {
-            Came::Nothing(why) => Some(format!("live test {:?}: {}: {why}", check.name, shown(url))),
+            Came::Unreached(why) | Came::Nothing(why) => {
+                Some(format!("live test {:?}: {}: {why}", check.name, shown(url)))
+            }
             _ => None,
         });
         match nothing {
@@ -164,14 +183,16 @@ impl Report {
 mod tests {
     use super::*;
     use crate::probe::Answer;
-    use crate::rollout::samples::row;
-    use pipeline::Fault;
+    use pack::policy::Policy;
 
     /// Answers with what the host of the URL says.
     struct Hosts;
 
     impl Web for Hosts {
-        fn check(&self, _: &Pack) -> Result<(), Fault> {
+        fn policy(&self) -> Policy {
+            Policy::default()
+        }
+        async fn connect(&self, _: &str, _: u16, _: Duration) -> Result<(), String> {
             Ok(())
         }
         async fn ask(&self, question: Question<'_>, _: Duration) -> Came {
@@ -183,18 +204,23 @@ mod tests {
                     took: Duration::ZERO,
                 }),
                 host if host.starts_with("bad") => Came::NoAnswer("no answer: connection refused".to_owned()),
+                host if host.starts_with("far") => Came::Unreached("no connection within 3000 ms".to_owned()),
                 _ => Came::Nothing("it has no address".to_owned()),
             }
         }
     }
 
     async fn report(urls: &[&str], addresses: &[&str]) -> Report {
+        after(urls, addresses, &mut Looks::default()).await
+    }
+
+    async fn after(urls: &[&str], addresses: &[&str], looks: &mut Looks) -> Report {
         let checks = urls.iter().enumerate();
         let checks: Vec<String> =
             checks.map(|(n, url)| format!(r#"{{"name":"c{n}","http":{{"url":"{url}"}}}}"#)).collect();
-        let pack = Pack::read(&row(), &format!(r#"{{"checks":[{}]}}"#, checks.join(","))).unwrap();
+        let pack = Pack::read("pack", &format!(r#"{{"checks":[{}]}}"#, checks.join(","))).unwrap();
         let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
-        run(&pack, &addresses, &Hosts, &mut BTreeMap::new()).await
+        run(&pack, &addresses, &Hosts, looks).await
     }
 
     const EACH: &str = "http://${target.address}/";
@@ -228,6 +254,27 @@ mod tests {
             (Finding::Unmeasured, "live test \"c0\": http://nowhere/: it has no address")
         );
         assert_eq!(report(&[EACH], &["bad1:80", "nowhere:80"]).await.judge().0, Finding::Unhealthy);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_was_never_connected_to_is_unmeasured_and_a_failure_afterwards() {
+        let mut looks = Looks::default();
+        let (finding, reason) = after(&[EACH], &["good1:80", "far2:80"], &mut looks).await.judge();
+        assert_eq!(
+            (finding, reason.as_str()),
+            (Finding::Unmeasured, "live test \"c0\": http://far2/: no connection within 3000 ms")
+        );
+        // What refuses a connection is there, and so is what answers badly.
+        after(&[EACH], &["bad3:80"], &mut looks).await;
+        assert_eq!(looks.answered, ["bad3:80", "good1:80"].map(str::to_owned).into());
+        looks.answered = ["far2:80".to_owned()].into();
+        let (finding, reason) = after(&[EACH], &["good1:80", "far2:80"], &mut looks).await.judge();
+        assert_eq!(finding, Finding::Unhealthy);
+        assert!(
+            reason.ends_with("http://far2/: no connection within 3000 ms, and it was connected to before")
+        );
+        // Another port is another way.
+        assert_eq!(after(&[EACH], &["far2:81"], &mut looks).await.judge().0, Finding::Unmeasured);
     }
 
     #[tokio::test]

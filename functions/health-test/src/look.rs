@@ -1,6 +1,6 @@
 //! One look among many: what it has to prove, until when, and what it hands to the next one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -13,7 +13,10 @@ use crate::verdict::{Finding, Wanted};
 /// The pauses after the first looks; the last one stays.
 const PAUSES: [u32; 4] = [2, 5, 10, 30];
 
-/// What one look hands to the next; far below 2 KiB, since a pack is bounded.
+/// How many addresses are remembered to have answered.
+const MOST_ANSWERED: usize = 64;
+
+/// What one look hands to the next; far below what a state may hold, since a pack is bounded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Looks {
@@ -24,6 +27,18 @@ pub struct Looks {
     /// How often each check failed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, u32>,
+    /// Which addresses, each with its port, were connected to: the way there is open.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub answered: BTreeSet<String>,
+}
+
+impl Looks {
+    /// Remembers that an address was connected to.
+    pub fn remember(&mut self, address: String) {
+        if self.answered.len() < MOST_ANSWERED {
+            self.answered.insert(address);
+        }
+    }
 }
 
 /// One look.
@@ -120,7 +135,7 @@ mod tests {
         let row =
             MoveRow { undo_verdict: Some(Verdict::Healthy), verdict: Some(Verdict::Unhealthy), ..row() };
         let look = Look::of(Phase::Rollback, &row, Looks::default()).unwrap();
-        assert_eq!(look.wanted.deployment, row.undo.as_ref().unwrap());
+        assert_eq!(Some(&look.wanted.deployment), row.undo.as_ref());
         assert_eq!(look.deadline, row.undo_started.unwrap().plus_seconds(900));
         assert_eq!(look.decided.unwrap().0, Verdict::Healthy);
     }

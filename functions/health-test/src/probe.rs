@@ -5,18 +5,20 @@
 //! longer than its deadline.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use pipeline::{Fault, settings};
+use pack::policy::{Policy, Refusal};
+use pack::{LONGEST_ANSWER, Method};
+use pipeline::Fault;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Method as HttpMethod, Response, Url, redirect};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::pack::{Method, Pack};
-use crate::policy::{Policy, Refusal};
-
-/// The longest that one request may take.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// How long a connection may take.
+pub const CONNECT: Duration = Duration::from_secs(3);
 
 /// How much of a body is read.
 const BODY_CAP: usize = 64 * 1024;
@@ -35,9 +37,11 @@ pub struct Question<'a> {
 pub enum Came {
     /// An answer.
     Answer(Answer),
-    /// The service was asked and did not answer.
+    /// The service was connected to, or refused that, and did not answer.
     NoAnswer(String),
-    /// The service could not even be asked.
+    /// Nothing was connected to: either the service is broken, or the way to it.
+    Unreached(String),
+    /// The service was not even asked.
     Nothing(String),
 }
 
@@ -56,16 +60,19 @@ pub struct Answer {
 
 /// The port to HTTP.
 pub trait Web {
-    /// Refuses a pack that could never be asked.
-    fn check(&self, pack: &Pack) -> Result<(), Fault>;
+    /// Which hosts may be asked.
+    fn policy(&self) -> Policy;
     /// Asks one question.
     async fn ask(&self, question: Question<'_>, within: Duration) -> Came;
+    /// Connects, and says why that cannot be done; what refuses a connection was reached.
+    async fn connect(&self, host: &str, port: u16, within: Duration) -> Result<(), String>;
 }
 
 /// HTTP.
 #[derive(Debug)]
 pub struct Probe {
     policy: Policy,
+    connect: Duration,
     client: Client,
     /// Why no certificate can be trusted here, if none can.
     no_roots: Option<String>,
@@ -74,12 +81,11 @@ pub struct Probe {
 impl Probe {
     /// Makes the client, with the policy that the environment gives.
     pub fn new() -> Result<Self, Fault> {
-        let allowed = settings::optional("TIDEGATE_PROBE_LOOPBACK").as_deref() == Some("allowed");
-        Probe::within(Policy { loopback: allowed })
+        Probe::within(Policy::of_settings(), CONNECT)
     }
 
-    /// Makes the client, with a policy.
-    pub fn within(policy: Policy) -> Result<Self, Fault> {
+    /// Makes the client, with a policy and as much patience for a connection.
+    pub fn within(policy: Policy, connect: Duration) -> Result<Self, Fault> {
         // It fails where there is one already, which is then as good.
         drop(rustls::crypto::ring::default_provider().install_default());
         let builder = || {
@@ -87,6 +93,7 @@ impl Probe {
                 .user_agent("tidegate-health-test")
                 .redirect(redirect::Policy::none())
                 .retry(reqwest::retry::never())
+                .connect_timeout(connect)
                 .dns_resolver(Guarded(policy))
                 .no_proxy()
                 .pool_max_idle_per_host(0)
@@ -98,19 +105,13 @@ impl Probe {
         };
         let client =
             client.map_err(|error| Fault::Defect(format!("no HTTP client: {}", innermost(&error))))?;
-        Ok(Probe { policy, client, no_roots })
+        Ok(Probe { policy, connect, client, no_roots })
     }
 }
 
 impl Web for Probe {
-    fn check(&self, pack: &Pack) -> Result<(), Fault> {
-        for check in &pack.checks {
-            // A target's own address is not known yet; any will do to read the rest of the URL.
-            self.policy.url(&check.http.url_for("192.0.2.1:80")).map_err(|Refusal(why)| {
-                Fault::InvalidInput(format!("live test {:?} can never be asked: {why}", check.name))
-            })?;
-        }
-        Ok(())
+    fn policy(&self) -> Policy {
+        self.policy
     }
 
     async fn ask(&self, question: Question<'_>, within: Duration) -> Came {
@@ -122,8 +123,8 @@ impl Web for Probe {
             return Came::Nothing(why.clone());
         }
         let start = Instant::now();
-        let deadline = within.min(DEADLINE);
-        let request = self.client.request(question.method.http(), url).timeout(deadline);
+        let deadline = within.min(LONGEST_ANSWER);
+        let request = self.client.request(http(question.method), url.clone()).timeout(deadline);
         let answer = async {
             let mut response = request.send().await?;
             let (body, cut) = read(&mut response).await?;
@@ -136,33 +137,49 @@ impl Web for Probe {
         };
         match answer.await {
             Ok(answer) => Came::Answer(answer),
+            Err(error) if error.is_connect() && error.is_timeout() => {
+                self.unconnected(&url, within.saturating_sub(start.elapsed())).await
+            }
             // A look that ran out of time says nothing about the service.
-            Err(error) if error.is_timeout() && deadline < DEADLINE => {
+            Err(error) if error.is_timeout() && deadline < LONGEST_ANSWER => {
                 Came::Nothing("no time was left for it in this look".to_owned())
             }
             Err(error) => no_answer(&error, deadline),
         }
     }
+
+    async fn connect(&self, host: &str, port: u16, within: Duration) -> Result<(), String> {
+        let way = async {
+            let mut failed = None;
+            for address in resolve(self.policy, host, port).await.map_err(|error| error.to_string())? {
+                match TcpStream::connect(address).await {
+                    Err(error) if error.kind() != ErrorKind::ConnectionRefused => failed = Some(error),
+                    _ => return Ok(()),
+                }
+            }
+            Err(failed.map_or_else(|| format!("{host} has no address"), |error| error.to_string()))
+        };
+        timeout(within, way).await.unwrap_or_else(|_| Err(no_connection(within)))
+    }
 }
 
-impl Method {
-    /// Returns its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Method::Get => "GET",
-            Method::Head => "HEAD",
-            Method::Options => "OPTIONS",
-            Method::Post => "POST",
+impl Probe {
+    /// Tells where a connection got stuck: on the way, or with a service that does not shake hands.
+    async fn unconnected(&self, url: &Url, left: Duration) -> Came {
+        let (host, port) = place(url);
+        if url.scheme() == "https" && self.connect(host, port, left.min(self.connect)).await.is_ok() {
+            return Came::NoAnswer(format!("no TLS handshake within {} ms", self.connect.as_millis()));
         }
+        Came::Unreached(no_connection(self.connect))
     }
+}
 
-    fn http(self) -> HttpMethod {
-        match self {
-            Method::Get => HttpMethod::GET,
-            Method::Head => HttpMethod::HEAD,
-            Method::Options => HttpMethod::OPTIONS,
-            Method::Post => HttpMethod::POST,
-        }
+fn http(method: Method) -> HttpMethod {
+    match method {
+        Method::Get => HttpMethod::GET,
+        Method::Head => HttpMethod::HEAD,
+        Method::Options => HttpMethod::OPTIONS,
+        Method::Post => HttpMethod::POST,
     }
 }
 
@@ -172,6 +189,26 @@ pub fn shown(url: &str) -> String {
     url.set_query(None);
     url.set_fragment(None);
     url.to_string()
+}
+
+/// Returns the host and the port that a URL asks.
+pub fn socket(url: &str) -> String {
+    Url::parse(url).map_or_else(
+        |_| url.to_owned(),
+        |url| {
+            let (host, port) = place(&url);
+            format!("{host}:{port}")
+        },
+    )
+}
+
+fn place(url: &Url) -> (&str, u16) {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    (host, url.port_or_known_default().unwrap_or_default())
+}
+
+fn no_connection(within: Duration) -> String {
+    format!("no connection within {} ms", within.as_millis())
 }
 
 /// Reads a body up to the cap.
@@ -189,13 +226,23 @@ async fn read(response: &mut Response) -> Result<(String, bool), reqwest::Error>
 }
 
 fn no_answer(error: &reqwest::Error, deadline: Duration) -> Came {
-    if let Some(cause) = causes(error).find(|cause| cause.is::<Refusal>() || cause.is::<Unresolved>()) {
-        return Came::Nothing(cause.to_string());
+    if let Some(refusal) = causes(error).find(|cause| cause.is::<Refusal>()) {
+        return Came::Nothing(refusal.to_string());
+    }
+    if let Some(cause) = causes(error).find(|cause| is_on_the_way(*cause)) {
+        return Came::Unreached(cause.to_string());
     }
     if error.is_timeout() {
         return Came::NoAnswer(format!("no whole answer within {} ms", deadline.as_millis()));
     }
     Came::NoAnswer(format!("no answer: {}", innermost(error)))
+}
+
+/// Tells whether a cause lies between us and the service, which says nothing about the service.
+fn is_on_the_way(cause: &(dyn Error + 'static)) -> bool {
+    use ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
+    let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    cause.is::<Unresolved>() || matches!(kind, Some(HostUnreachable | NetworkDown | NetworkUnreachable))
 }
 
 fn innermost(error: &reqwest::Error) -> String {
@@ -228,17 +275,24 @@ impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
         let policy = self.0;
         Box::pin(async move {
-            let host = name.as_str();
-            let unresolved =
-                |why: &dyn std::fmt::Display| Unresolved(format!("{host} has no address: {why}"));
-            let found = tokio::net::lookup_host((host, 0)).await.map_err(|error| unresolved(&error))?;
-            let found: Vec<SocketAddr> = found.collect();
-            for address in &found {
-                policy.address(address.ip())?;
-            }
+            let found = resolve(policy, name.as_str(), 0).await?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
+}
+
+async fn resolve(
+    policy: Policy,
+    host: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+    let found = tokio::net::lookup_host((host, port)).await;
+    let found = found.map_err(|error| Unresolved(format!("{host} has no address: {error}")))?;
+    let found: Vec<SocketAddr> = found.collect();
+    for address in &found {
+        policy.address(address.ip())?;
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -255,11 +309,47 @@ mod tests {
     #[tokio::test]
     async fn what_the_resolver_refuses_is_not_asked() {
         // The text of the URL would pass; only the resolver can tell where the name leads.
-        let strict = Probe::within(Policy { loopback: false }).unwrap();
+        let strict = Probe::within(Policy { loopback: false }, CONNECT).unwrap();
         let probe = Probe { policy: Policy { loopback: true }, ..strict };
         let question = Question { method: Method::Get, url: "http://localhost:9/" };
-        let Came::Nothing(why) = probe.ask(question, DEADLINE).await else { panic!("it was asked") };
+        let Came::Nothing(why) = probe.ask(question, LONGEST_ANSWER).await else { panic!("it was asked") };
         assert!(why.ends_with("it is this machine"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_does_not_shake_hands_is_not_out_of_reach() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/", silent.local_addr().unwrap());
+        let impatient = Probe::within(Policy { loopback: true }, Duration::from_millis(50)).unwrap();
+        // Whether certificates can be trusted here does not matter: none is shown.
+        let probe = Probe { no_roots: None, ..impatient };
+        let came = probe.ask(Question { method: Method::Get, url: &url }, LONGEST_ANSWER).await;
+        assert_eq!(came, Came::NoAnswer("no TLS handshake within 50 ms".to_owned()));
+    }
+
+    #[test]
+    fn what_lies_on_the_way_says_nothing_about_the_service() {
+        for (kind, on_the_way) in [
+            (ErrorKind::HostUnreachable, true),
+            (ErrorKind::NetworkUnreachable, true),
+            (ErrorKind::NetworkDown, true),
+            (ErrorKind::ConnectionRefused, false),
+            (ErrorKind::ConnectionReset, false),
+            (ErrorKind::UnexpectedEof, false),
+        ] {
+            assert_eq!(is_on_the_way(&std::io::Error::from(kind)), on_the_way, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_socket_is_named_with_its_port() {
+        for (url, expected) in [
+            ("http://10.0.0.1/a", "10.0.0.1:80"),
+            ("https://users.example.org/", "users.example.org:443"),
+            ("http://[fd12::1]:8080/", "fd12::1:8080"),
+        ] {
+            assert_eq!(socket(url), expected);
+        }
     }
 
     #[test]

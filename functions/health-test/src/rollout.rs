@@ -5,8 +5,11 @@ mod logs;
 
 pub use aws::Aws;
 
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
 use pipeline::Fault;
-use pipeline::ids::{Digest, TaskDefinitionArn};
+use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::payload::MoveKey;
 use pipeline::rows::MoveRow;
 use pipeline::service::Deployment;
@@ -21,6 +24,8 @@ pub struct Service {
     pub deployments: Vec<Progress>,
     /// The target groups that its tasks are registered in, by ARN.
     pub target_groups: Vec<String>,
+    /// The security groups of its tasks.
+    pub security_groups: Vec<String>,
 }
 
 /// A deployment, and how it goes.
@@ -49,8 +54,8 @@ pub struct Task {
     pub running: bool,
     /// Its containers.
     pub containers: Vec<Container>,
-    /// Its own address; none if it shares that of its instance.
-    pub address: Option<String>,
+    /// Its own addresses; none if it shares those of its instance.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// A container of a task.
@@ -107,6 +112,18 @@ pub struct Target {
     pub reason: String,
 }
 
+impl Target {
+    /// Returns the address; none if the target is an instance.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.id.parse().ok()
+    }
+
+    /// Returns the address and the port, as a URL has them.
+    pub fn socket(&self) -> Option<String> {
+        Some(SocketAddr::new(self.address()?, u16::try_from(self.port).ok()?).to_string())
+    }
+}
+
 /// Something that is looked at only when it is needed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Measured<T> {
@@ -138,8 +155,14 @@ pub trait Port {
     async fn tasks(&self, row: &MoveRow) -> Result<Vec<Task>, Fault>;
     /// Reads the targets of some target groups.
     async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault>;
-    /// Reads the live tests of the service; none if it has none.
+    /// Reads the live tests of the service as they are now; none if it has none.
     async fn pack(&self, row: &MoveRow) -> Result<Option<String>, Fault>;
+    /// Reads live tests that a release kept; what is not there is left out.
+    async fn pinned(&self, packs: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault>;
+    /// Reads the moves of a release, in their order.
+    async fn moves(&self, release: &ReleaseId) -> Result<Vec<MoveRow>, Fault>;
+    /// Returns the security groups of this function; none if it runs outside the VPC.
+    fn own_groups(&self) -> &[String];
     /// Reads the tasks that the service no longer wants to run, as long as ECS remembers them.
     async fn ended(&self, row: &MoveRow) -> Result<Vec<Ended>, Fault>;
     /// Reads the last lines that some tasks of a revision logged, stream by stream.
@@ -186,7 +209,7 @@ pub(crate) mod samples {
             started_by: format!("ecs-svc/{deployment}"),
             running: true,
             containers: vec![proxy, app],
-            address: Some(format!("10.0.0.{}", id.trim_start_matches('t'))),
+            addresses: vec![format!("10.0.0.{}", id.trim_start_matches('t')).parse().unwrap()],
         }
     }
 

@@ -9,16 +9,18 @@ mod tests;
 
 use pipeline::ids::{DeploymentId, Digest, TaskDefinitionArn};
 use pipeline::rows::{MoveRow, RestorePoint, Verdict};
-use pipeline::service::Rollout;
+use pipeline::service::{Deployment, Rollout};
 
 use crate::live::Report;
 use crate::rollout::{Measured, Progress, Service, Target, Task};
 
 /// What has to be proven.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     /// Our deployment.
-    pub deployment: &'a DeploymentId,
+    pub deployment: DeploymentId,
+    /// Our revision: whatever runs it is ours, too.
+    pub revision: Option<&'a TaskDefinitionArn>,
     /// The digest that its tasks are to run.
     pub digest: &'a Digest,
     /// The digests that this one's index names; none if nobody wrote them down.
@@ -33,9 +35,10 @@ pub struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// Wants the new digest.
-    pub fn forward(row: &'a MoveRow, deployment: &'a DeploymentId) -> Self {
+    pub fn forward(row: &'a MoveRow, deployment: &DeploymentId) -> Self {
         Wanted {
-            deployment,
+            deployment: deployment.clone(),
+            revision: row.registered.as_ref(),
             digest: &row.digest,
             children: Some(&row.children),
             containers: &row.containers,
@@ -45,9 +48,10 @@ impl<'a> Wanted<'a> {
     }
 
     /// Wants what was there before.
-    pub fn way_back(row: &'a MoveRow, deployment: &'a DeploymentId, restore: &'a RestorePoint) -> Self {
+    pub fn way_back(row: &'a MoveRow, deployment: &DeploymentId, restore: &'a RestorePoint) -> Self {
         Wanted {
-            deployment,
+            deployment: deployment.clone(),
+            revision: row.undo_revision.as_ref().or(Some(&restore.task_definition)),
             digest: &restore.digest,
             children: None,
             containers: &row.containers,
@@ -138,6 +142,19 @@ impl Finding {
     }
 }
 
+/// Returns the deployment that is in place of ours and runs our revision: somebody forced it anew.
+///
+/// One of ours that ECS gave up has failed all the same.
+pub fn forced_anew(wanted: &Wanted<'_>, service: &Measured<Option<Service>>) -> Option<DeploymentId> {
+    let Measured::Is(Some(service)) = service else { return None };
+    let deployments = || service.deployments.iter().map(|one| &one.deployment);
+    let primary = deployments().find(|one| one.primary)?;
+    let other = primary.id != wanted.deployment && Some(&primary.id) != wanted.replaces;
+    let given_up = |one: &Deployment| one.id == wanted.deployment && one.rollout == Rollout::Failed;
+    let ours = wanted.revision == Some(&primary.task_definition) && !deployments().any(given_up);
+    (other && ours).then(|| primary.id.clone())
+}
+
 /// Judges what was seen, or says what else has to be.
 pub fn judge(wanted: &Wanted<'_>, seen: &Observed) -> Judgement {
     let service = match &seen.service {
@@ -148,7 +165,7 @@ pub fn judge(wanted: &Wanted<'_>, seen: &Observed) -> Judgement {
     };
     let listed = |id: &DeploymentId| service.deployments.iter().find(|one| one.deployment.id == *id);
     let primary = service.deployments.iter().find(|one| one.deployment.primary);
-    match (listed(wanted.deployment), primary) {
+    match (listed(&wanted.deployment), primary) {
         (Some(ours), primary) => rollout(wanted, seen, service, ours, primary),
         (None, Some(primary)) => unlisted(wanted, seen.listed_before, primary),
         (None, None) => not_yet("ECS lists no deployment of the service"),

@@ -1,20 +1,22 @@
 //! The samples in `events/health-test`, each against the world that its name tells of.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "this is how a test fails")]
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use health_test::look::Looks;
-use health_test::pack::Pack;
 use health_test::probe::{Answer, Came, Question, Web};
+use health_test::reach::Next;
 use health_test::rollout::{Container, Ended, Exit, Port, Progress, Service, Target, Task};
-use health_test::{HealthTest, Phase, Request};
+use health_test::{Answer as Said, HealthTest, OneLook, Phase, Request};
+use pack::policy::Policy;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{DeploymentId, Digest, ReleaseId, TaskDefinitionArn};
+use pipeline::ids::{DeploymentId, Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::{MoveRow, Verdict};
+use pipeline::rows::{MoveRow, RestorePoint, Verdict};
 use pipeline::service::{Deployment, Rollout};
 use pipeline::{Fault, document};
 use serde_json::{Value, json};
@@ -25,6 +27,10 @@ const PACK: &str = r#"{"checks": [{
     "attempts": 3, "interval": "4s"
 }]}"#;
 
+/// Passes nothing that this world answers.
+const STRICT: &str =
+    r#"{"checks": [{"name": "strict", "http": {"url": "http://10.0.0.1/", "status": 418}}]}"#;
+
 /// AWS and HTTP in memory.
 struct World {
     rollout: Rollout,
@@ -33,9 +39,16 @@ struct World {
     tasks: (u32, char),
     reachable: bool,
     pack: Option<&'static str>,
+    /// The live tests that releases kept.
+    kept: &'static [&'static str],
+    /// Hosts that cannot be connected to.
+    far: &'static [&'static str],
     body: &'static str,
     /// Whether what its tasks left behind may be read.
     readable: bool,
+    /// The state of its targets.
+    target: &'static str,
+    own_groups: Vec<String>,
     calls: RefCell<Vec<&'static str>>,
     noted: RefCell<Vec<Value>>,
 }
@@ -48,8 +61,12 @@ impl World {
             tasks: (2, 'b'),
             reachable: true,
             pack: Some(PACK),
+            kept: &[PACK, STRICT],
+            far: &[],
             body: r#"{"status":"ok"}"#,
             readable: true,
+            target: "healthy",
+            own_groups: vec!["sg-health-test".to_owned()],
             calls: RefCell::default(),
             noted: RefCell::default(),
         }
@@ -64,6 +81,8 @@ impl World {
             "unhealthy-wrong-answer" | "pending-live-test-fails-once" => {
                 World { body: r#"{"status":"down"}"#, ..good }
             }
+            "forced-anew" => World { primary: 9, tasks: (9, 'b'), ..good },
+            "reach-pending" | "reach-unreachable" => World { far: &["10.0.0.1", "10.0.0.2"], ..good },
             "inconclusive" => World { reachable: false, ..good },
             "unhealthy-rollback" => {
                 World { rollout: Rollout::InProgress, tasks: (3, 'a'), primary: 3, ..good }
@@ -89,7 +108,7 @@ impl World {
     fn progress(&self, n: u32, rollout: Rollout) -> Progress {
         let family = "arn:aws:ecs:eu-west-1:123456789012:task-definition/users";
         let task_definition =
-            TaskDefinitionArn::parse(format!("{family}:{}", if n == 3 { 1 } else { n })).unwrap();
+            TaskDefinitionArn::parse(format!("{family}:{}", revision(n, self.tasks))).unwrap();
         let id = DeploymentId::parse(format!("ecs-svc/{n}")).unwrap();
         let deployment = Deployment { id, task_definition, primary: n == self.primary, rollout };
         let reason = "tasks failed to start".to_owned();
@@ -105,7 +124,7 @@ impl World {
             started_by: format!("ecs-svc/{}", self.tasks.0),
             running: true,
             containers: vec![Container { name: "app".to_owned(), image, digest: Some(digest) }],
-            address: Some(format!("10.0.0.{n}")),
+            addresses: vec![format!("10.0.0.{n}").parse().unwrap()],
         }
     }
 }
@@ -128,7 +147,12 @@ impl Port for &World {
         let deployments =
             if other.deployment.id == ours.deployment.id { vec![ours] } else { vec![other, ours] };
         let group = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/users/0123456789abcdef";
-        Ok(Some(Service { desired: 2, deployments, target_groups: vec![group.to_owned()] }))
+        Ok(Some(Service {
+            desired: 2,
+            deployments,
+            target_groups: vec![group.to_owned()],
+            security_groups: vec!["sg-users".to_owned()],
+        }))
     }
     async fn tasks(&self, _: &MoveRow) -> Result<Vec<Task>, Fault> {
         self.called("tasks")?;
@@ -141,7 +165,7 @@ impl Port for &World {
             group: "users".to_owned(),
             id: format!("10.0.0.{n}"),
             port: 8080,
-            state: "healthy".to_owned(),
+            state: self.target.to_owned(),
             reason: String::new(),
         };
         Ok(vec![target(1), target(2)])
@@ -149,6 +173,18 @@ impl Port for &World {
     async fn pack(&self, _: &MoveRow) -> Result<Option<String>, Fault> {
         self.called("pack")?;
         Ok(self.pack.map(str::to_owned))
+    }
+    async fn pinned(&self, packs: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault> {
+        self.called("pinned")?;
+        let kept = self.kept.iter().map(|text| (pack::hash(text), (*text).to_owned()));
+        Ok(kept.filter(|(hash, _)| packs.contains(hash)).collect())
+    }
+    async fn moves(&self, _: &ReleaseId) -> Result<Vec<MoveRow>, Fault> {
+        self.called("moves")?;
+        Ok(vec![row()])
+    }
+    fn own_groups(&self) -> &[String] {
+        self.own_groups.as_slice()
     }
     async fn ended(&self, _: &MoveRow) -> Result<Vec<Ended>, Fault> {
         self.called("ended")?;
@@ -180,8 +216,13 @@ impl Port for &World {
 }
 
 impl Web for &World {
-    fn check(&self, _: &Pack) -> Result<(), Fault> {
-        Ok(())
+    fn policy(&self) -> Policy {
+        Policy::default()
+    }
+    async fn connect(&self, host: &str, port: u16, _: Duration) -> Result<(), String> {
+        self.calls.borrow_mut().push("connect");
+        assert_eq!(port, 8080);
+        if self.far.contains(&host) { Err("no connection within 3000 ms".to_owned()) } else { Ok(()) }
     }
     async fn ask(&self, question: Question<'_>, _: Duration) -> Came {
         self.calls.borrow_mut().push("http");
@@ -196,6 +237,15 @@ impl Web for &World {
     }
 }
 
+/// The revision of a deployment: ours is the second, also where somebody forced a ninth deployment of it.
+fn revision(deployment: u32, tasks: (u32, char)) -> u32 {
+    match deployment {
+        3 => 1,
+        9 if tasks.0 == 9 => 2,
+        n => n,
+    }
+}
+
 fn row() -> MoveRow {
     let event: Value = serde_json::from_str(include_str!("../../../events/health-test/good.json")).unwrap();
     serde_json::from_value(event["move"].clone()).unwrap()
@@ -205,8 +255,15 @@ fn now() -> Timestamp {
     Timestamp::parse(testbed::contract::NOW).unwrap()
 }
 
-async fn look(world: &World, request: Request) -> Result<health_test::Response, Fault> {
+async fn answer(world: &World, request: Request) -> Result<Said, Fault> {
     HealthTest { port: world, web: world }.handle(request, now()).await
+}
+
+async fn look(world: &World, request: Request) -> Result<health_test::Response, Fault> {
+    match answer(world, request).await? {
+        Said::Look(response) => Ok(response),
+        Said::Reach(response) => panic!("{response:?}"),
+    }
 }
 
 fn sample(case: &str) -> Request {
@@ -216,12 +273,37 @@ fn sample(case: &str) -> Request {
 }
 
 fn request(phase: Phase) -> Request {
-    Request { phase, looks: None, key: MoveKey::new(ReleaseId::parse("r-1").unwrap(), 0, 3) }
+    again(phase, None)
+}
+
+fn again(phase: Phase, looks: Option<Looks>) -> Request {
+    of(phase, MoveRef::Ordinal(3), looks)
+}
+
+fn of(phase: Phase, which: MoveRef, looks: Option<Looks>) -> Request {
+    let key = MoveKey { which, ..MoveKey::new(ReleaseId::parse("r-1").unwrap(), 0, 3) };
+    match phase {
+        Phase::After => Request::After(OneLook { looks, key }),
+        Phase::Rollback => Request::Rollback(OneLook { looks, key }),
+    }
+}
+
+fn before(which: MoveRef) -> Request {
+    let key = MoveKey { which, ..MoveKey::new(ReleaseId::parse("r-1").unwrap(), 0, 3) };
+    Request::Before(OneLook { looks: None, key })
+}
+
+/// Returns the move of a sample, changed.
+fn changed(case: &str, change: impl FnOnce(&mut MoveRow)) -> MoveRef {
+    let (Request::After(look) | Request::Rollback(look)) = sample(case) else { panic!("{case} is no look") };
+    let MoveRef::Inline(mut row) = look.key.which else { panic!("{case} gives no move") };
+    change(&mut row);
+    MoveRef::Inline(row)
 }
 
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
-    testbed::contract::check("health-test", async |case, request, _| look(&World::of(case), request).await)
+    testbed::contract::check("health-test", async |case, request, _| answer(&World::of(case), request).await)
         .await;
 }
 
@@ -302,7 +384,7 @@ async fn a_check_fails_once_per_look_until_its_attempts_are_used_up() {
     let mut looks = None;
     let mut seen = Vec::new();
     for _ in 0..3 {
-        let answer = look(&world, Request { looks, ..request(Phase::After) }).await.unwrap();
+        let answer = look(&world, again(Phase::After, looks)).await.unwrap();
         seen.push((answer.verdict, answer.pause_seconds));
         looks = Some(answer.looks);
     }
@@ -311,9 +393,12 @@ async fn a_check_fails_once_per_look_until_its_attempts_are_used_up() {
 
 #[tokio::test]
 async fn a_pack_with_a_mistake_is_refused_before_the_service_is_touched() {
-    for (pack, name) in [(r#"{"cheks":[]}"#, "InvalidInput"), (r#"{"before":[]}"#, "NotSupported")] {
+    let late = r#"{"checks":[{"name":"a","http":{"url":"http://10.0.0.1/","within":"6s"}}]}"#;
+    for (pack, name) in
+        [(r#"{"cheks":[]}"#, "InvalidInput"), (r#"{"before":[]}"#, "NotSupported"), (late, "InvalidInput")]
+    {
         let world = World { pack: Some(pack), ..World::good() };
-        assert_eq!(look(&world, request(Phase::Before)).await.unwrap_err().name(), name);
+        assert_eq!(look(&world, before(MoveRef::Ordinal(3))).await.unwrap_err().name(), name);
     }
 }
 
@@ -333,9 +418,10 @@ async fn the_fullest_pack_fits_into_what_one_look_hands_to_the_next() {
     let pack = json!({"checks": (0..20).map(check).collect::<Vec<_>>()}).to_string();
     let world = World { pack: Some(pack.leak()), body: "", ..World::good() };
     let failed = (0..20).map(|n| (format!("{n:064}"), u32::MAX - 1)).collect();
-    let looks = Looks { count: u32::MAX, seen: true, failed };
-    let answer = look(&world, Request { looks: Some(looks), ..request(Phase::After) }).await.unwrap();
-    assert!(serde_json::to_string(&answer.looks).unwrap().len() <= 2048);
+    let answered = (0..64).map(|n| format!("{:039}:{}", n, u16::MAX)).collect();
+    let looks = Looks { count: u32::MAX, seen: true, failed, answered };
+    let answer = look(&world, again(Phase::After, Some(looks))).await.unwrap();
+    assert!(serde_json::to_string(&answer.looks).unwrap().len() <= 6 * 1024);
 }
 
 #[tokio::test]
@@ -345,4 +431,135 @@ async fn a_reason_is_kept_short() {
     let world = World { pack: Some(pack.replace("\"}", "\",\"status\":500}").leak()), ..World::good() };
     let answer = look(&world, request(Phase::After)).await.unwrap();
     assert_eq!((answer.verdict, answer.reason.chars().count()), (Verdict::Unhealthy, 1000));
+}
+
+#[tokio::test]
+async fn a_forced_deployment_of_our_revision_is_noted_and_judged_as_ours() {
+    let world = World::of("forced-anew");
+    let answer = look(&world, request(Phase::After)).await.unwrap();
+    assert_eq!(answer.verdict, Verdict::Healthy, "{}", answer.reason);
+    let noted = world.noted.take();
+    assert_eq!((noted.len(), &noted[0]), (2, &json!({"deployment": "ecs-svc/9"})));
+    let world = World { body: r#"{"status":"down"}"#, ..World::of("forced-anew") };
+    let failed = Some(Looks { failed: [("health".to_owned(), 2)].into(), ..Looks::default() });
+    let answer = look(&world, again(Phase::After, failed)).await.unwrap();
+    assert_eq!(answer.verdict, Verdict::Unhealthy, "{}", answer.reason);
+    // It is ours for the next look, whose row names it.
+    let which = changed("good", |row| row.deployment = Some(DeploymentId::parse("ecs-svc/9").unwrap()));
+    let world = World::of("forced-anew");
+    look(&world, of(Phase::After, which, None)).await.unwrap();
+    assert!(world.noted.borrow().iter().all(|noted| noted.get("deployment").is_none()));
+}
+
+#[tokio::test]
+async fn each_way_is_judged_by_the_live_tests_that_were_kept_for_it() {
+    let (good, strict) = (Some(pack::hash(PACK)), Some(pack::hash(STRICT)));
+    let restore = |row: &mut MoveRow, pack| {
+        row.restore = row.restore.take().map(|restore| RestorePoint { pack, ..restore });
+    };
+    for (case, phase, kept, verdict, read) in [
+        ("good", Phase::After, None, Verdict::Healthy, "pack"),
+        ("good", Phase::After, strict.clone(), Verdict::Unhealthy, "pinned"),
+        ("rollback", Phase::Rollback, None, Verdict::Healthy, "pack"),
+        ("rollback", Phase::Rollback, strict.clone(), Verdict::Unhealthy, "pinned"),
+    ] {
+        let which = changed(case, |row| match phase {
+            Phase::After => {
+                row.pack = kept.clone();
+                restore(row, good.clone());
+            }
+            Phase::Rollback => {
+                row.pack = good.clone();
+                restore(row, kept.clone());
+            }
+        });
+        let world = World::of(case);
+        let answer = look(&world, of(phase, which, None)).await.unwrap();
+        assert_eq!(answer.verdict, verdict, "{case} {kept:?}: {}", answer.reason);
+        assert!(world.calls.borrow().contains(&read), "{case} {kept:?}");
+    }
+    let which = changed("good", |row| row.pack = strict);
+    let world = World { pack: Some("{"), ..World::good() };
+    assert!(look(&world, before(which)).await.is_ok(), "the present live tests are not those of the release");
+}
+
+#[tokio::test]
+async fn live_tests_that_cannot_be_used_never_stop_a_rollback() {
+    let late = r#"{"checks":[{"name":"a","http":{"url":"http://10.0.0.1/","within":"6s"}}]}"#;
+    for pack in [r#"{"cheks":[]}"#, r#"{"before":[]}"#, "{", late] {
+        let world = World { pack: Some(pack), ..World::of("rollback") };
+        let answer = look(&world, sample("rollback")).await.unwrap();
+        assert_eq!(answer.verdict, Verdict::Healthy);
+        assert!(
+            answer.reason.starts_with("it is stable; its live tests were left out: "),
+            "{}",
+            answer.reason
+        );
+    }
+    let lost = changed("rollback", |row| {
+        let pack = Some(pack::hash("lost"));
+        row.restore = row.restore.take().map(|restore| RestorePoint { pack, ..restore });
+    });
+    let answer = look(&World::of("rollback"), of(Phase::Rollback, lost, None)).await.unwrap();
+    assert_eq!(answer.verdict, Verdict::Healthy);
+    assert!(answer.reason.ends_with("with the live tests of users does not exist"), "{}", answer.reason);
+    // What cannot be read now may be readable soon, and forward a mistake is a fault.
+    let world = World { pack: Some("{"), ..World::good() };
+    assert_eq!(look(&world, sample("good")).await.unwrap_err().name(), "InvalidInput");
+}
+
+fn reach(moves: Vec<MoveRow>, looks: Option<health_test::reach::Looks>) -> Request {
+    Request::Reach(health_test::reach::Request {
+        release: ReleaseId::parse("r-1").unwrap(),
+        looks,
+        moves: Some(moves),
+        packs: BTreeMap::new(),
+    })
+}
+
+async fn reached(world: &World, request: Request) -> health_test::reach::Response {
+    match answer(world, request).await.unwrap() {
+        Said::Reach(response) => response,
+        Said::Look(response) => panic!("{response:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_release_without_live_tests_is_reached_without_a_call() {
+    let world = World::good();
+    let request =
+        json!({"phase": "reach", "release": "r-1", "execution": "arn:e", "machine": "arn:m", "looks": {}});
+    let response = reached(&world, document::read("the payload", request).unwrap()).await;
+    assert_eq!((response.next, &*world.calls.borrow()), (Next::Reached, &vec!["moves"]));
+}
+
+#[tokio::test]
+async fn every_address_is_connected_to_once_and_one_target_of_a_group_suffices() {
+    let tested = MoveRow { pack: Some(pack::hash(PACK)), ..row() };
+    let world = World { far: &["10.0.0.1"], ..World::good() };
+    let response = reached(&world, reach(vec![tested.clone(), tested.clone()], None)).await;
+    assert_eq!(response.next, Next::Reached, "{}", response.because);
+    let calls = world.calls.take();
+    assert_eq!(calls.iter().filter(|call| **call == "connect").count(), 2, "{calls:?}");
+    assert_eq!(calls.iter().filter(|call| **call == "pinned").count(), 1, "{calls:?}");
+    // More moves than fit into one call are looked at in several.
+    let (world, mut looks, mut calls) = (World::good(), None, 0);
+    let last = loop {
+        let response = reached(&world, reach(vec![tested.clone(); 60], looks)).await;
+        calls += 1;
+        if response.next != Next::Pending {
+            break response;
+        }
+        looks = Some(response.looks);
+    };
+    assert_eq!((last.next, last.looks.done, calls), (Next::Reached, 60, 3));
+}
+
+#[tokio::test]
+async fn a_service_without_a_healthy_target_is_not_refused_for_it() {
+    let world = World { far: &["10.0.0.1", "10.0.0.2"], target: "unhealthy", ..World::good() };
+    let response =
+        reached(&world, reach(vec![MoveRow { pack: Some(pack::hash(PACK)), ..row() }], None)).await;
+    assert_eq!(response.next, Next::Reached);
+    assert!(response.because.ends_with("1 service has no healthy target to try"), "{}", response.because);
 }

@@ -8,11 +8,14 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use health_test::pack::Method;
-use health_test::policy::Policy;
-use health_test::probe::{Answer, Came, Probe, Question, Web};
+use health_test::probe::{Answer, CONNECT, Came, Probe, Question, Web};
+use pack::Method;
+use pack::policy::Policy;
+use tokio::net::TcpSocket;
+use tokio::time::timeout;
 
 const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(50);
 
 /// Serves each connection with `answer`; hands out what was asked.
 fn server(answer: fn(&mut TcpStream) -> std::io::Result<()>) -> (SocketAddr, Receiver<String>) {
@@ -35,7 +38,32 @@ fn server(answer: fn(&mut TcpStream) -> std::io::Result<()>) -> (SocketAddr, Rec
 }
 
 fn probe(loopback: bool) -> Probe {
-    Probe::within(Policy { loopback }).unwrap()
+    Probe::within(Policy { loopback }, CONNECT).unwrap()
+}
+
+/// An address that takes no connection and refuses none, as behind a security group without a rule.
+struct Silence {
+    listener: tokio::net::TcpListener,
+    _queued: Vec<tokio::net::TcpStream>,
+}
+
+impl Silence {
+    /// Fills the queue of a listener that never accepts: the kernel drops what comes then.
+    async fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let mut queued = Vec::new();
+        let connect = || tokio::net::TcpStream::connect(listener.local_addr().unwrap());
+        while let Ok(stream) = timeout(SHORT, connect()).await {
+            queued.push(stream.unwrap());
+        }
+        Silence { listener, _queued: queued }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
 }
 
 async fn ask(url: &str) -> Came {
@@ -140,8 +168,44 @@ async fn a_service_that_does_not_answer_has_failed() {
 }
 
 #[tokio::test]
+async fn a_connection_that_nobody_takes_is_no_failure_of_the_service() {
+    let silence = Silence::new().await;
+    let impatient = Probe::within(Policy { loopback: true }, SHORT).unwrap();
+    let url = format!("http://{}/", silence.address());
+    let came = impatient.ask(Question { method: Method::Get, url: &url }, LONG).await;
+    assert_eq!(came, Came::Unreached("no connection within 50 ms".to_owned()));
+    // This one is connected to, and slow.
+    let (address, _) = server(|_| {
+        thread::sleep(LONG);
+        Ok(())
+    });
+    let url = format!("http://{address}/");
+    let came = impatient.ask(Question { method: Method::Get, url: &url }, SHORT * 4).await;
+    assert_eq!(came, Came::Nothing("no time was left for it in this look".to_owned()));
+}
+
+#[tokio::test]
+async fn a_connection_is_made_or_refused_where_the_way_is_open() {
+    let silence = Silence::new().await;
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let open = TcpListener::bind("127.0.0.1:0").unwrap();
+    let no_connection = Err("no connection within 50 ms".to_owned());
+    for (host, port, expected) in [
+        ("127.0.0.1", open.local_addr().unwrap().port(), Ok(())),
+        ("127.0.0.1", closed.port(), Ok(())),
+        ("localhost", closed.port(), Ok(())),
+        ("127.0.0.1", silence.address().port(), no_connection),
+        ("0.0.0.0", 80, Err("the policy refuses the address 0.0.0.0: it is unspecified".to_owned())),
+    ] {
+        assert_eq!(probe(true).connect(host, port, SHORT).await, expected, "{host}:{port}");
+    }
+    let why = probe(true).connect("no-such-host.invalid", 80, LONG).await.unwrap_err();
+    assert!(why.starts_with("no-such-host.invalid has no address"), "{why}");
+}
+
+#[tokio::test]
 async fn a_name_without_an_address_cannot_be_measured() {
-    let Came::Nothing(why) = ask("http://no-such-host.invalid/").await else { panic!("it was asked") };
+    let Came::Unreached(why) = ask("http://no-such-host.invalid/").await else { panic!("it was asked") };
     assert!(why.starts_with("no-such-host.invalid has no address"), "{why}");
 }
 

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::ids::{
-    DeploymentId, Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn,
+    DeploymentId, Digest, EnvironmentName, PackHash, Registry, ReleaseId, Repository, ServiceName,
+    TaskDefinitionArn,
 };
 
 /// All that is needed to put a service back.
@@ -26,6 +27,9 @@ pub struct RestorePoint {
     /// What was verified before it: it keeps its keep-tag if the service goes back.
     #[serde(default)]
     pub before: Option<Digest>,
+    /// The live tests that it passed when it was verified; none if it had none, or nobody kept them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pack: Option<PackHash>,
 }
 
 /// What one look at a rollout, or the whole of it, says.
@@ -107,6 +111,9 @@ pub struct MoveRow {
     /// The alarms that were quiet when the lease was taken, and have to stay so.
     #[serde(default)]
     pub alarms: Vec<String>,
+    /// The live tests that it has to pass, as they were when the release was let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pack: Option<PackHash>,
 
     /// When its first step began.
     #[serde(default)]

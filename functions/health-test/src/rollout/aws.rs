@@ -1,16 +1,18 @@
 //! The port's adapter: ECS, the load balancers, Parameter Store, CloudWatch Logs and the ledger.
 
+use std::collections::BTreeMap;
+
 use aws_config::SdkConfig;
 use aws_sdk_ecs::types::{Service as DescribedService, Task as DescribedTask};
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
-use pipeline::Fault;
 use pipeline::aws::fault_of;
 use pipeline::environment::tests_path;
-use pipeline::ids::{Digest, TaskDefinitionArn};
+use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::ledger::Ledger;
 use pipeline::payload::MoveKey;
 use pipeline::rows::MoveRow;
 use pipeline::service::{self, deployments_of};
+use pipeline::{Fault, settings};
 use serde_json::Value;
 
 use super::{Container, Ended, Port, Progress, Service, Target, Task, logs};
@@ -23,12 +25,14 @@ pub struct Aws {
     ssm: aws_sdk_ssm::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
     ledger: Ledger,
+    own_groups: Vec<String>,
 }
 
 impl Aws {
     /// Makes the adapter.
     pub fn new(config: &SdkConfig, ledger: Ledger) -> Self {
         Aws {
+            own_groups: settings::list("SECURITY_GROUP_IDS").unwrap_or_default(),
             ecs: aws_sdk_ecs::Client::new(config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
@@ -78,6 +82,18 @@ impl Port for Aws {
         }
     }
 
+    async fn pinned(&self, packs: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault> {
+        self.ledger.pinned(packs).await
+    }
+
+    async fn moves(&self, release: &ReleaseId) -> Result<Vec<MoveRow>, Fault> {
+        Ok(self.ledger.moves(release).await?.into_iter().map(|(_, row)| row).collect())
+    }
+
+    fn own_groups(&self) -> &[String] {
+        &self.own_groups
+    }
+
     async fn ended(&self, row: &MoveRow) -> Result<Vec<Ended>, Fault> {
         logs::ended(&self.ecs, row).await
     }
@@ -102,10 +118,12 @@ fn service_of(found: &DescribedService) -> Result<Service, Fault> {
         failed: described.failed_tasks(),
     });
     let groups = found.load_balancers().iter().filter_map(|balancer| balancer.target_group_arn());
+    let network = found.network_configuration().and_then(|network| network.awsvpc_configuration());
     Ok(Service {
         desired: found.desired_count(),
         deployments: deployments.collect(),
         target_groups: groups.map(str::to_owned).collect(),
+        security_groups: network.map(|network| network.security_groups().to_vec()).unwrap_or_default(),
     })
 }
 
@@ -116,15 +134,16 @@ fn task_of(found: &DescribedTask) -> Task {
         image: container.image().unwrap_or_default().to_owned(),
         digest: container.image_digest().and_then(|digest| Digest::parse(digest).ok()),
     });
-    // All containers of a task in an awsvpc network share its one interface.
-    let interfaces = found.containers().iter().flat_map(|container| container.network_interfaces());
-    let address = interfaces.filter_map(|interface| interface.private_ipv4_address()).next();
+    // All containers of a task in an awsvpc network share its one interface, which may have an address of each kind.
+    let interface = found.containers().iter().find_map(|container| container.network_interfaces().first());
+    let addresses = interface.map(|one| [one.private_ipv4_address(), one.ipv6_address()]);
+    let addresses = addresses.into_iter().flatten().flatten().filter_map(|address| address.parse().ok());
     Task {
         id: arn.rsplit('/').next().unwrap_or(arn).to_owned(),
         started_by: found.started_by().unwrap_or_default().to_owned(),
         running: found.last_status() == Some("RUNNING"),
         containers: containers.collect(),
-        address: address.map(str::to_owned),
+        addresses: addresses.collect(),
     }
 }
 

@@ -74,27 +74,28 @@ fn targets(seen: &Observed, service: &Service, ours: &[&Task]) -> Judgement {
         Measured::Not(why) => return unmeasured(why),
         Measured::Is(targets) => targets,
     };
-    let addresses: Option<Vec<&str>> = ours.iter().map(|task| task.address.as_deref()).collect();
-    let Some(addresses) = addresses else {
+    if ours.iter().any(|task| task.addresses.is_empty()) {
         // Tasks that share an instance's address: its target cannot be told from its neighbour's, so all count.
         let staying: Vec<&Target> =
             targets.iter().filter(|target| !target.state.contains("draining")).collect();
         return unless_unhealthy(&staying).unwrap_or_else(|| live_tests(seen, Vec::new()));
+    }
+    let is_at = |target: &Target, task: &Task| {
+        target.address().is_some_and(|address| task.addresses.contains(&address))
     };
     let mine: Vec<&Target> =
-        targets.iter().filter(|target| addresses.contains(&target.id.as_str())).collect();
+        targets.iter().filter(|target| ours.iter().any(|task| is_at(target, task))).collect();
     for group in service.target_groups.iter().filter_map(|arn| arn.rsplit('/').nth(1)) {
-        let absent = addresses
+        let absent = ours
             .iter()
-            .filter(|address| !mine.iter().any(|target| target.group == group && target.id == ***address));
-        let absent = named(absent.map(|address| (*address).to_owned()));
+            .filter(|task| !mine.iter().any(|target| target.group == group && is_at(target, task)));
+        let absent = named(absent.filter_map(|task| task.addresses.first()).map(ToString::to_string));
         if !absent.is_empty() {
             return not_yet(format!("not registered in the target group {group}: {absent}"));
         }
     }
     unless_unhealthy(&mine).unwrap_or_else(|| {
-        let mut probed: Vec<String> =
-            mine.iter().map(|target| format!("{}:{}", target.id, target.port)).collect();
+        let mut probed: Vec<String> = mine.iter().filter_map(|target| target.socket()).collect();
         probed.sort();
         probed.dedup();
         live_tests(seen, probed)

@@ -13,6 +13,7 @@ fn good() -> Observed {
             desired: 2,
             deployments: vec![progress(2, 2, true, Completed)],
             target_groups: vec![GROUP.to_owned()],
+            security_groups: vec![],
         })),
         tasks: Measured::Is(vec![task("t1", 2, "b"), task("t2", 2, "b")]),
         targets: Measured::Is(vec![target("10.0.0.1", "healthy"), target("10.0.0.2", "healthy")]),
@@ -225,7 +226,7 @@ fn a_service_without_target_groups_has_no_targets_to_wait_for() {
 
 #[test]
 fn tasks_on_the_address_of_their_instance_need_all_targets_healthy() {
-    let shared = |id| Task { address: None, ..task(id, 2, "b") };
+    let shared = |id| Task { addresses: vec![], ..task(id, 2, "b") };
     let seen = |all: Vec<Target>| {
         with(|seen| {
             seen.tasks = Measured::Is(vec![shared("t1"), shared("t2")]);
@@ -272,5 +273,59 @@ fn after_the_deadline_nothing_is_waited_for() {
         (Finding::Unmeasured, Verdict::Pending, Verdict::Inconclusive),
     ] {
         assert_eq!((settle(finding, false), settle(finding, true)), (early, late), "{finding:?}");
+    }
+}
+
+#[test]
+fn a_deployment_of_our_revision_that_somebody_forced_is_ours() {
+    let row = row();
+    let forward = Wanted::forward(&row, row.deployment.as_ref().unwrap());
+    let back = Wanted::way_back(&row, row.undo.as_ref().unwrap(), row.restore.as_ref().unwrap());
+    let given_up = |n, revision| progress(n, revision, false, GivenUp);
+    for (wanted, all, expected) in [
+        (
+            &forward,
+            vec![progress(9, 2, true, InProgress), progress(2, 2, false, InProgress)],
+            Some("ecs-svc/9"),
+        ),
+        (&forward, vec![progress(9, 2, true, InProgress)], Some("ecs-svc/9")),
+        (&forward, vec![progress(2, 2, true, InProgress)], None),
+        (&forward, vec![progress(9, 9, true, InProgress), progress(2, 2, false, InProgress)], None),
+        (&forward, vec![progress(1, 1, true, Completed)], None),
+        // One that ECS gave up has failed, whoever tries it again.
+        (&forward, vec![progress(9, 2, true, InProgress), given_up(2, 2)], None),
+        (&back, vec![progress(9, 1, true, InProgress), progress(3, 1, false, InProgress)], Some("ecs-svc/9")),
+        (&back, vec![progress(2, 2, true, InProgress)], None),
+        (&back, vec![progress(9, 2, true, InProgress), progress(3, 1, false, InProgress)], None),
+    ] {
+        let seen = with(|seen| deployments(seen, all.clone()));
+        let found = forced_anew(wanted, &seen.service);
+        assert_eq!(found.as_ref().map(DeploymentId::as_str), expected, "{} among {all:?}", wanted.deployment);
+    }
+}
+
+#[test]
+fn targets_are_found_by_whichever_address_a_task_has() {
+    let task = |id, addresses: &[&str]| Task {
+        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        ..task(id, 2, "b")
+    };
+    let only_v6 = vec![task("t1", &["fd12::1"]), task("t2", &["fd12::2"])];
+    let both = vec![task("t1", &["10.0.0.1", "fd12::1"]), task("t2", &["10.0.0.2", "fd12::2"])];
+    // The load balancer and ECS may spell the same address in two ways.
+    let v6 = || vec![target("fd12:0:0:0:0:0:0:1", "healthy"), target("fd12::2", "healthy")];
+    for tasks in [only_v6, both] {
+        let seen = with(|seen| {
+            seen.tasks = Measured::Is(tasks.clone());
+            seen.targets = Measured::Is(v6());
+            seen.tests = Measured::NotYet;
+        });
+        let addresses = vec!["[fd12::1]:8080".to_owned(), "[fd12::2]:8080".to_owned()];
+        assert_eq!(judged(&seen), Judgement::Look(Missing::Tests(addresses)));
+        let one = with(|seen| {
+            seen.tasks = Measured::Is(tasks);
+            seen.targets = Measured::Is(v6().split_off(1));
+        });
+        check(one, Finding::NotYet, "not registered in the target group users: ");
     }
 }

@@ -1,11 +1,12 @@
-//! Where a live test may go.  Pure.
+//! Where a live test may go.
 //!
-//! A pack is written by whoever owns a service; it must not become a way into what only this function can reach:
+//! A pack is written by whoever owns a service; it must not become a way into what only health-test can reach:
 //! its own runtime, the metadata of its host, the credentials of its neighbours.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use reqwest::Url;
+use pipeline::settings;
+use url::Url;
 
 /// What is allowed beyond the rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,11 @@ impl std::fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 impl Policy {
+    /// Returns the policy that the settings of the function give.
+    pub fn of_settings() -> Self {
+        Policy { loopback: settings::optional("TIDEGATE_PROBE_LOOPBACK").as_deref() == Some("allowed") }
+    }
+
     /// Reads a URL that may be asked, as far as its text tells.
     ///
     /// The parser is the one that the client uses, so that both mean the same host.

@@ -1,0 +1,188 @@
+//! What follows from what was reached.  Pure.
+
+use super::doors::Door;
+use super::{Looks, Next, Response};
+
+/// The pauses between two tries, about a minute together: a rule that was just added takes a moment.
+const PAUSES: [u32; 4] = [5, 10, 20, 30];
+
+/// How many doors a sentence names.
+const NAMED: usize = 3;
+
+/// What one call found.
+#[derive(Debug)]
+pub(super) struct Found<'a> {
+    /// How many moves have live tests.
+    pub total: usize,
+    /// How many of them this call looked at.
+    pub looked_at: usize,
+    /// What could not be reached, and why.
+    pub shut: Vec<(&'a Door, String)>,
+}
+
+/// Decides where the release goes.
+pub(super) fn next(looks: Looks, found: Found<'_>, own_groups: &[String]) -> Response {
+    let Found { total, looked_at, shut } = found;
+    if !shut.is_empty() {
+        let because = sentence(&shut, own_groups);
+        return match PAUSES.get(looks.tries) {
+            None => Response { next: Next::Unreachable, because, pause_seconds: 0, looks },
+            Some(pause) => {
+                let looks = Looks { tries: looks.tries + 1, ..looks };
+                Response { next: Next::Pending, because, pause_seconds: *pause, looks }
+            }
+        };
+    }
+    let looks = Looks { done: looks.done + looked_at, tries: 0, ..looks };
+    if looks.done < total {
+        let because = format!("{} of {total} services are reached", looks.done);
+        return Response { next: Next::Pending, because, pause_seconds: 1, looks };
+    }
+    let because = match (total, looks.untried) {
+        (0, _) => "no live tests are configured".to_owned(),
+        (_, 0) => "all that the live tests ask can be reached".to_owned(),
+        (_, 1) => "all that could be tried can be reached; 1 service has no healthy target to try".to_owned(),
+        (_, n) => {
+            format!("all that could be tried can be reached; {n} services have no healthy target to try")
+        }
+    };
+    Response { next: Next::Reached, because, pause_seconds: 0, looks }
+}
+
+fn sentence(shut: &[(&Door, String)], own_groups: &[String]) -> String {
+    let named = shut.iter().take(NAMED).map(|(door, why)| one(door, why, own_groups));
+    let named: Vec<String> = named.collect();
+    match shut.len() - named.len() {
+        0 => named.join("; "),
+        more => format!("{}; and {more} more", named.join("; ")),
+    }
+}
+
+/// Says what cannot be reached, and what to change.
+fn one(door: &Door, why: &str, own_groups: &[String]) -> String {
+    let Door { service, check, sockets, groups } = door;
+    let (host, port) = sockets.last().cloned().unwrap_or_default();
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let own = own_groups.join(", ");
+    let advice = match groups {
+        None if own.is_empty() => {
+            "check the name; if it is one of the VPC, set the stack parameters SubnetIds and SecurityGroupIds"
+                .to_owned()
+        }
+        Some(_) if own.is_empty() => {
+            "the health-test function runs outside the VPC: set the stack parameters SubnetIds and SecurityGroupIds"
+                .to_owned()
+        }
+        Some(groups) if !groups.is_empty() => format!(
+            "add a rule to the security group {} of the tasks that lets {own} in on TCP port {port}",
+            groups.join(" or ")
+        ),
+        Some(_) => format!("add a rule to the security group of the tasks that lets {own} in on TCP port {port}"),
+        None => format!(
+            "add a rule to the security group behind {host} that lets {own} in on TCP port {port}, \
+             or give the stack other subnets in SubnetIds that have a route to it"
+        ),
+    };
+    format!(
+        "health-test cannot reach {host}:{port}, which live test {check:?} of {service} asks ({why}): {advice}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::ids::ServiceName;
+
+    fn door(host: &str, groups: Option<&[&str]>) -> Door {
+        Door {
+            service: ServiceName::parse("users").unwrap(),
+            check: "health".to_owned(),
+            sockets: vec![(host.to_owned(), 8080)],
+            groups: groups.map(|groups| groups.iter().map(|group| (*group).to_owned()).collect()),
+        }
+    }
+
+    fn decided(looks: Looks, total: usize, looked_at: usize, shut: &[&Door], own: &[&str]) -> Response {
+        let shut = shut.iter().map(|door| (*door, "no connection within 3000 ms".to_owned())).collect();
+        let own: Vec<String> = own.iter().map(|group| (*group).to_owned()).collect();
+        next(looks, Found { total, looked_at, shut }, &own)
+    }
+
+    #[test]
+    fn moves_are_looked_at_some_at_a_time_until_none_is_left() {
+        let looks = |done, tries, untried| Looks { done, tries, untried };
+        for (before, total, looked_at, expected, pause, after, said) in [
+            (looks(0, 0, 0), 0, 0, Next::Reached, 0, looks(0, 0, 0), "no live tests are configured"),
+            (
+                looks(0, 0, 0),
+                2,
+                2,
+                Next::Reached,
+                0,
+                looks(2, 0, 0),
+                "all that the live tests ask can be reached",
+            ),
+            (looks(0, 3, 0), 60, 25, Next::Pending, 1, looks(25, 0, 0), "25 of 60 services are reached"),
+            (looks(50, 0, 1), 60, 10, Next::Reached, 0, looks(60, 0, 1), "1 service has no healthy target"),
+            (looks(50, 0, 9), 60, 10, Next::Reached, 0, looks(60, 0, 9), "9 services have no healthy target"),
+        ] {
+            let response = decided(before, total, looked_at, &[], &["sg-own"]);
+            assert_eq!((response.next, response.pause_seconds, response.looks), (expected, pause, after));
+            assert!(response.because.contains(said), "{}", response.because);
+        }
+    }
+
+    #[test]
+    fn what_is_shut_is_tried_for_a_minute_and_then_unreachable() {
+        let shut = door("10.0.0.1", Some(&["sg-tasks"]));
+        let (mut looks, mut pauses) = (Looks { done: 25, ..Looks::default() }, Vec::new());
+        loop {
+            let response = decided(looks, 60, 25, &[&shut], &["sg-own"]);
+            assert_eq!(response.looks.done, 25);
+            if response.next == Next::Unreachable {
+                break;
+            }
+            assert_eq!(response.next, Next::Pending);
+            pauses.push(response.pause_seconds);
+            looks = response.looks;
+        }
+        assert_eq!(pauses, PAUSES);
+    }
+
+    #[test]
+    fn the_sentence_names_what_to_change() {
+        let said = |door: &Door, own: &[&str]| decided(Looks::default(), 1, 1, &[door], own).because;
+        let cannot = |socket: &str| {
+            format!(
+                "health-test cannot reach {socket}, which live test \"health\" of users asks (no connection within 3000 ms): "
+            )
+        };
+        let tasks = door("10.0.0.1", Some(&["sg-a", "sg-b"]));
+        assert_eq!(
+            said(&tasks, &["sg-own"]),
+            cannot("10.0.0.1:8080")
+                + "add a rule to the security group sg-a or sg-b of the tasks that lets sg-own in on TCP port 8080"
+        );
+        assert_eq!(
+            said(&tasks, &[]),
+            cannot("10.0.0.1:8080")
+                + "the health-test function runs outside the VPC: set the stack parameters SubnetIds and SecurityGroupIds"
+        );
+        assert!(
+            said(&door("lb.example.org", None), &[]).contains("check the name; if it is one of the VPC, set")
+        );
+        assert!(said(&door("fd12::1", Some(&[])), &["sg-own"]).contains("[fd12::1]:8080"));
+        assert!(
+            said(&door("lb.example.org", None), &["sg-own"])
+                .contains("behind lb.example.org that lets sg-own in")
+        );
+    }
+
+    #[test]
+    fn a_few_are_named_and_the_rest_is_counted() {
+        let shut = door("10.0.0.1", None);
+        let because = decided(Looks::default(), 9, 9, &[&shut; 9], &["sg-own"]).because;
+        assert_eq!(because.matches("cannot reach").count(), NAMED);
+        assert!(because.ends_with("; and 6 more"), "{because}");
+    }
+}
