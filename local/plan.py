@@ -62,7 +62,8 @@ def made(sfn, machine: str, document: dict) -> dict:
         raise AskError(f"{seen.get('error', seen['status'])}: {seen.get('cause', run)}")
     plan = json.loads(seen["output"])
     if not any(plan.get(part) for part in ("plan", "services", "untouched")):
-        raise AskError("; ".join(plan.get("findings") or [plan["because"]]))
+        found = [each["text"] for each in plan.get("findings", [])]
+        raise AskError("; ".join(found or [plan["because"]]))
     return plan
 
 
@@ -78,7 +79,7 @@ def told(plan: dict) -> str:
     if untouched := plan.get("untouched"):
         parts += ["untouched", *aligned([(each["service"], each["why"]) for each in untouched])]
     if findings := plan.get("findings"):
-        parts += ["findings", *(f"  {each}" for each in findings)]
+        parts += ["findings", *aligned([(each["kind"], each["text"]) for each in findings])]
     if plan.get("waves"):
         parts.append(_duration(plan))
     return "\n".join(parts)

@@ -37,7 +37,8 @@ def test_a_plan_is_a_table_of_moves_and_what_else_is_to_know():
     second = move(wave=1, changes=[*move()["changes"], tagged])
     waves = [{"services": 1, "seconds": 95}, {"services": 901, "seconds": 4200}]
     untouched = [{"service": "web", "why": "it runs bbbbbbbbbbbb already"}]
-    more = {"more": 900, "untouched": untouched, "findings": ["dev has not verified it for 30 minutes"]}
+    found = [{"kind": "refuses", "text": "dev has not verified it for 30 minutes"}]
+    more = {"more": 900, "untouched": untouched, "findings": found}
     document = answer(plan=[first, second], waves=waves, etaSeconds=4295, approvalMinutes=1440, **more)
     assert plan.told(document).splitlines() == [
         "prod: 2 services in prod; on failure: undo every touched service",
@@ -50,7 +51,7 @@ def test_a_plan_is_a_table_of_moves_and_what_else_is_to_know():
         "untouched",
         "  web  it runs bbbbbbbbbbbb already",
         "findings",
-        "  dev has not verified it for 30 minutes",
+        "  refuses  dev has not verified it for 30 minutes",
         "about 1 hour 12 minutes: 1 service in 95 seconds, then 901 services in 1 hour 10 minutes; "
         "somebody must agree to it first, within 24 hours",
     ]
@@ -128,7 +129,7 @@ def test_a_cluster_shows_what_would_be_refused(pipeline, planned, following):
     with pipeline.calls() as calls:
         run = pipeline.run(request)
     assert run.outcome == "Planned", run.cause
-    assert any("planned has not verified" in finding for finding in run.output["findings"])
+    assert any("planned has not verified" in finding["text"] for finding in run.output["findings"])
     assert [move["to"] for move in run.output["plan"]] == [planned.image]
     assert written(calls) == []
 

@@ -43,7 +43,7 @@ def test_an_image_that_is_not_in_ecr(pipeline, shop):
 
 def test_a_tag_that_two_environments_take(pipeline, shop):
     for name in ("one", "other"):
-        document = {"cluster": "refused", "tag": name, "deployOn": ["claimed-*"]}
+        document = {"cluster": f"refused-{name}", "tag": name, "deployOn": ["claimed-*"]}
         put(pipeline.cloud, f"environments/{name}", document)
     refused = pipeline.push(shop, "claimed-1", "v3").run
     assert refused.outcome == "Refused" and "is taken by one and other" in refused.cause

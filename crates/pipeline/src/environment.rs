@@ -1,21 +1,18 @@
 //! Environments: the documents under `/tidegate/environments/` in SSM Parameter Store.
 
+mod check;
+mod documents;
+mod services;
+
 use std::collections::BTreeMap;
 
-use aws_sdk_ssm::Client;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
-use crate::Fault;
-use crate::aws::fault_of;
-use crate::document;
 use crate::ids::{EnvironmentName, ServiceName, Tag};
 
-/// The shortest longest pause of a bake, unless the bake ends before.
-const BAKE_PAUSE_SECONDS: i64 = 60;
-
-/// How many pauses all waves of a release may make together: one costs nine of the 25,000 events of a history.
-const MOST_BAKE_PAUSES: i64 = 1_500;
+pub use documents::{Environments, read_all};
+pub use services::{ServiceDocuments, ServiceSettings, read_services, settings_path};
 
 /// Where the documents are.
 pub const PATH: &str = "/tidegate/environments";
@@ -147,33 +144,6 @@ fn quarter_in_seconds() -> u32 {
 }
 
 impl Environment {
-    /// Refuses numbers with which a run could not end as it should.
-    pub fn check(&self, what: &str) -> Result<(), Fault> {
-        // The waiting and the looking of one run must fit into the 25,000 events of a history.
-        let limits = [
-            ("concurrency", self.concurrency, 1, 1_000),
-            ("soakMinutes", self.soak_minutes, 0, 14 * 24 * 60),
-            ("approvalMinutes", self.approval_minutes, 1, 14 * 24 * 60),
-            ("maxWaitMinutes", self.max_wait_minutes, 0, 24 * 60),
-            ("healthTimeoutSeconds", self.health_timeout_seconds, 1, 12 * 3600),
-            ("bakeSeconds", self.bake_seconds, 0, 24 * 3600),
-        ];
-        match limits.into_iter().find(|(_, value, least, most)| !(*least..=*most).contains(value)) {
-            Some((key, value, least, most)) => Err(Fault::InvalidInput(format!(
-                "{what} at {key:?}: {value} is out of range: expected {least} to {most}"
-            ))),
-            None => Ok(()),
-        }
-    }
-
-    /// Returns how long one pause of a bake may last: short enough to stop the release, and long enough for its history.
-    pub fn bake_pause_seconds(&self) -> i64 {
-        // Services that match no wave make one more.
-        let waves = i64::try_from(self.waves.len()).unwrap_or(i64::MAX).saturating_add(1);
-        let spread = waves.saturating_mul(i64::from(self.bake_seconds));
-        (spread / MOST_BAKE_PAUSES + i64::from(spread % MOST_BAKE_PAUSES > 0)).max(BAKE_PAUSE_SECONDS)
-    }
-
     /// Tells whether nothing may put a service back by itself.
     pub fn is_forward_only(&self, service: &ServiceName) -> bool {
         matches_any(&self.forward_only, service)
@@ -205,27 +175,6 @@ fn matches_any(patterns: &[String], service: &ServiceName) -> bool {
     patterns.iter().any(|pattern| matches(pattern, service))
 }
 
-/// All environments of the account and region, by name.
-pub type Environments = BTreeMap<EnvironmentName, Environment>;
-
-/// Reads every environment; one unreadable document is a fault that names it.
-pub async fn read_all(ssm: &Client) -> Result<Environments, Fault> {
-    let mut found = Environments::new();
-    let mut pages = ssm.get_parameters_by_path().path(PATH).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| fault_of("read the environments in Parameter Store", &error))?;
-        for parameter in page.parameters() {
-            let (Some(path), Some(text)) = (parameter.name(), parameter.value()) else { continue };
-            let name = EnvironmentName::parse(path.rsplit('/').next().unwrap_or(path))?;
-            let what = format!("the parameter {path}");
-            let environment: Environment = document::read_text(&what, text)?;
-            environment.check(&what)?;
-            found.insert(name, environment);
-        }
-    }
-    Ok(found)
-}
-
 /// Returns the path of a service's live-test pack.
 pub fn tests_path(environment: &EnvironmentName, service: &ServiceName) -> String {
     format!("{PATH}/{environment}/services/{service}/tests")
@@ -234,6 +183,7 @@ pub fn tests_path(environment: &EnvironmentName, service: &ServiceName) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document;
     use serde_json::json;
 
     #[test]
@@ -243,18 +193,6 @@ mod tests {
         assert_eq!(environment.on_failure, OnFailure::UndoAll);
         assert_eq!(environment.health_timeout_seconds, 900);
         assert_eq!(environment.approval, Approval::None);
-    }
-
-    #[test]
-    fn a_number_with_which_a_run_could_not_end_is_refused() {
-        let mut environment: Environment =
-            document::read("dev", json!({"cluster": "dev", "tag": "dev"})).unwrap();
-        assert_eq!(environment.check("dev"), Ok(()));
-        environment.concurrency = 0;
-        assert_eq!(
-            environment.check("dev").unwrap_err().to_string(),
-            "dev at \"concurrency\": 0 is out of range: expected 1 to 1000"
-        );
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The rows of the ledger, and the words that they are written in.  One row per fact.
 
 mod events;
+mod finding;
 mod moves;
+mod order;
 mod service;
 
 pub use events::MoveEvent;
+pub use finding::{Finding, FindingKind};
 pub use moves::{Bundle, Failure, MoveRow, RestorePoint, Verdict};
+pub use order::OrderKey;
 pub use service::{Hold, How, ServiceRow, VerifiedImage, hold_key, order_key};
 
 use std::collections::BTreeMap;
@@ -18,22 +22,6 @@ use crate::document;
 use crate::environment::Environment;
 use crate::fate::Fate;
 use crate::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName};
-
-/// The order of two pushes: by the moment of the push, then by digest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct OrderKey(String);
-
-impl OrderKey {
-    /// Makes the key; keys compare as text, in DynamoDB too.
-    pub fn new(time: Timestamp, digest: Option<&Digest>) -> Self {
-        OrderKey(format!("{:015}#{}", time.millis(), digest.map_or("", Digest::as_str)))
-    }
-
-    /// Returns the key as it is stored.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// `revision#<arn>` / `json`: a revision of a task definition.  It never changes, and ECS may have lost it when it is
 /// needed.
@@ -210,6 +198,9 @@ pub struct HeadRow {
     pub answer: Option<Answer>,
     /// Their services.
     pub services: Vec<ServiceName>,
+    /// What was found when it was opened, the gravest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// What is being undone; none while it goes forward.
     pub undo: Option<Undo>,
     /// Who ended it early; none unless somebody did.

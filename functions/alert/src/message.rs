@@ -175,6 +175,7 @@ fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, li
     if more > 0 {
         lines.extend([format!("and {more} more"), String::new()]);
     }
+    lines.extend(found(story));
     if let Some(why) = &story.unread {
         let why = text::line(why, LONGEST_SENTENCE);
         lines.extend([
@@ -195,6 +196,18 @@ fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, li
     lines.push(format!("Release: {}", request.release));
     lines.extend(link.map(|link| format!("Run: {link}")));
     lines.join("\n") + "\n"
+}
+
+/// Says what was found when the release was opened: what stopped nothing then may explain what came of it.
+fn found(story: &Story) -> Vec<String> {
+    let findings = story.report.head.iter().flat_map(|head| &head.findings);
+    let mut lines: Vec<String> =
+        findings.map(|finding| format!("- {}", text::line(&finding.text, LONGEST_SENTENCE))).collect();
+    if !lines.is_empty() {
+        lines.insert(0, "Found when it was opened:".to_owned());
+        lines.push(String::new());
+    }
+    lines
 }
 
 /// Gives a person the request to answer with, ready to start the state machine with.

@@ -47,7 +47,7 @@ pub async fn abort(
         (Some(_), true) => format!("{release} is aborted, and rolls back what it has updated"),
         (Some(_), false) => format!("{release} is aborted, and what it has deployed stays"),
     };
-    if let Some(freeze) = observe::freeze(ledger, name, policy).await? {
+    if let Some(freeze) = observe::freeze(ledger, name, policy.frozen).await? {
         because = format!("{because}; {}", freeze.passed(name));
     }
     Ok(Opened::answered(name, because))
@@ -80,7 +80,7 @@ fn unborn(name: &EnvironmentName, stop: &Stop, policy: &Environment) -> HeadRow 
         environment: name.clone(),
         policy: policy.clone(),
         request: serde_json::Value::Null,
-        order: OrderKey::new(stop.since, None),
+        order: OrderKey::new(stop.since, stop.since, None),
         opened: stop.since,
         waits: None,
         plan: String::new(),
@@ -88,6 +88,7 @@ fn unborn(name: &EnvironmentName, stop: &Stop, policy: &Environment) -> HeadRow 
         answer: None,
         services: Vec::new(),
         undo: None,
+        findings: Vec::new(),
         stop: Some(stop.clone()),
         outcome: Some(Outcome::Rejected),
         fates: BTreeMap::new(),

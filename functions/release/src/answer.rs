@@ -8,7 +8,7 @@ pub use plan::{Change, Plan, Planned, Untouched, Wave};
 
 use pipeline::fate::Fate;
 use pipeline::ids::{Digest, EnvironmentName, Repository, ServiceName};
-use pipeline::rows::Outcome;
+use pipeline::rows::{Finding, Outcome};
 use serde::Serialize;
 
 /// Where an opened release goes.
@@ -73,6 +73,9 @@ pub struct Managed {
 /// How many moves an answer shows; the ledger has them all.
 pub const SHOWN: usize = 100;
 
+/// How many findings are told of a release that goes on; a plan shows more.
+pub const TOLD: usize = 20;
+
 impl Opened {
     /// Makes an answer that plans nothing.
     pub fn without_plan(next: Opening, environment: Option<&EnvironmentName>, because: String) -> Self {
@@ -101,7 +104,7 @@ impl Opened {
             return Opened::without_plan(Opening::Refused, environment, why);
         }
         let because = format!("it would be refused: {why}");
-        let plan = Plan { findings: vec![why], ..Plan::default() };
+        let plan = Plan { findings: vec![Finding::refuses(why)], ..Plan::default() };
         Opened { plan, ..Opened::without_plan(Opening::Planned, environment, because) }
     }
 }

@@ -54,7 +54,7 @@ pub async fn close(
             Err(fault) => {
                 closed.because = format!("{}; what follows did not start: {fault}", closed.because);
             }
-            Ok(()) => {}
+            Ok(unknown) => closed.because = [vec![closed.because], unknown].concat().join("; "),
         }
     }
     Ok(closed)
@@ -124,23 +124,25 @@ async fn free(
     Ok(())
 }
 
-/// Starts the releases that follow a deployed one by themselves.
+/// Starts the releases that follow a deployed one by themselves; says what cannot be known to follow.
 async fn promote(
     aws: &(impl Documents + Executions),
     head: &HeadRow,
     run: &Run,
     deployed: &[&MoveRow],
-) -> Result<(), Fault> {
+) -> Result<Vec<String>, Fault> {
     let spec = ReleaseSpec::of(head, &run.release)?;
     // What goes back goes back here alone.
     if head.policy.promote != Promote::Auto || !matches!(spec.to, ImageSelection::Images(_)) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let images: BTreeMap<&Repository, &Digest> =
         deployed.iter().map(|row| (&row.repository, &row.digest)).collect();
-    for next in promotion::followers(&aws.environments().await?, &head.environment) {
+    let environments = aws.environments().await?;
+    for next in promotion::followers(&environments, &head.environment) {
         let input = promotion::following(next, &run.release, &images);
         aws.start(&run.machine, &promotion::name(next, &run.release), &input).await?;
     }
-    Ok(())
+    let unknown = environments.broken();
+    Ok(unknown.map(|(name, fault)| format!("whether {name} follows is unknown: {fault}")).collect())
 }

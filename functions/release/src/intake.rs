@@ -8,6 +8,7 @@ pub mod route;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Environments;
+use pipeline::rows::{Finding, OrderKey};
 use serde_json::Value;
 
 use crate::answer::{Opened, Opening};
@@ -15,7 +16,7 @@ use crate::payload::Run;
 use crate::ports::Events;
 use images::ImageRequest;
 use push::{Event, Push};
-use request::Request;
+use request::{Mode, Request};
 use route::ReleaseIntent;
 
 /// What started an execution.
@@ -41,6 +42,7 @@ pub async fn of_push(
     push: Push,
     run: &Run,
     environments: &Environments,
+    started: Timestamp,
     now: Timestamp,
 ) -> Result<Result<ReleaseIntent, Opened>, Fault> {
     let (name, environment) = match route::taken_by(&push, environments) {
@@ -50,7 +52,7 @@ pub async fn of_push(
     let ignored = |why: String| Ok(Err(Opened::without_plan(Opening::Ignored, Some(name), why)));
     if environment.tag == push.tag {
         let writes = ledger.writes(name, &push.repository).await?;
-        if let Some(own) = writes.iter().find(|write| push.is_own(write)) {
+        if let Some(own) = writes.iter().find(|write| write.is_told_by(&push.digest, push.time)) {
             let image = push.digest.short();
             return ignored(format!("{} was moved to {image} by us, at {}", push.tag, own.time));
         }
@@ -58,7 +60,12 @@ pub async fn of_push(
     if let Some(first) = ledger.claim(&push.event, &run.execution, now).await? {
         return ignored(format!("the event {} was delivered before, to {first}", push.event));
     }
-    Ok(Ok(ReleaseIntent::of_push(name, push, route::home(run)?.region)))
+    let mut policy = match route::policy(name, environments, false) {
+        Ok(policy) => policy,
+        Err(why) => return Ok(Err(Opened::refused(false, Some(name), why))),
+    };
+    policy.findings.extend(route::unread(environments).map(Finding::warns));
+    Ok(Ok(ReleaseIntent::of_push(name, policy, push, started)))
 }
 
 /// Finds what a request for a release, or for its plan, asks for.
@@ -69,15 +76,17 @@ pub fn of_request(
     started: Timestamp,
 ) -> Result<Result<ReleaseIntent, String>, Fault> {
     let name = request.environment.clone();
-    let Some(environment) = environments.get(&name) else {
-        return Ok(Err(route::unknown_environment(&name, environments)));
+    let policy = match route::policy(&name, environments, request.mode == Mode::Rollback) {
+        Ok(policy) => policy,
+        Err(why) => return Ok(Err(why)),
     };
-    if let Some(from) = environment.from.as_ref().filter(|from| !environments.contains_key(*from)) {
+    // What it has verified stands in the ledger: its document need not be readable.
+    if let Some(from) = policy.environment.from.as_ref().filter(|from| !environments.has(from)) {
         let unknown = route::unknown_environment(from, environments);
         return Ok(Err(format!("\"from\" of {name}: {unknown}")));
     }
     let (plans, asked) = (request.plans(), request.promoted_by.is_none());
-    let images = ImageRequest::of_request(request, environment, route::home(run)?);
-    let order = pipeline::rows::OrderKey::new(started, None);
-    Ok(Ok(ReleaseIntent { name, images, order, plans, asked }))
+    let images = ImageRequest::of_request(request, &policy.environment, route::home(run)?);
+    let order = OrderKey::new(started, started, None);
+    Ok(Ok(ReleaseIntent { name, policy, images, order, plans, asked }))
 }

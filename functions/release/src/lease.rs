@@ -10,8 +10,9 @@ use pipeline::payload::MoveKey;
 use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow, ServiceRow};
 
 use crate::answer::{Leased, Leasing};
+use crate::intake::route::{Policy, policy};
 use crate::payload::Run;
-use crate::plan::history::goes_back;
+use crate::plan::findings::refusals;
 use crate::plan::waves::{hash, numbered, proposal, waves};
 use crate::plan::words::plural;
 use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, abort, alarms, approval};
@@ -140,13 +141,18 @@ async fn plan_again(
 ) -> Result<Leased, Fault> {
     let spec = ReleaseSpec::of(head, &run.release)?;
     let environments = aws.environments().await?;
-    let Some(environment) = environments.get(&head.environment) else {
-        let why = format!("the environment {} is gone", head.environment);
-        return Ok(Leased::nothing(Leasing::Refused, why, 0));
+    // Nothing is touched yet, and the document may be mended at leisure.
+    let environment = match policy(&head.environment, &environments, spec.to.goes_back()) {
+        Ok(Policy { environment, findings }) => match refusals(&findings).next() {
+            None => environment,
+            Some(why) => return Ok(Leased::nothing(Leasing::Refused, why.to_owned(), 0)),
+        },
+        Err(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),
     };
+    let environment = &environment;
     let (name, order, release) = (&head.environment, &head.order, &run.release);
     let context = PlanContext { name, environment, order, release, now };
-    let PlanDraft { moves, known, .. } = match draft(aws, ledger, head, context, &spec).await? {
+    let PlanDraft { moves, known, findings, .. } = match draft(aws, ledger, head, context, &spec).await? {
         Ok(draft) => draft,
         Err(leased) => return Ok(leased),
     };
@@ -164,7 +170,9 @@ async fn plan_again(
     if let Some(why) = approval::lacking(&run.release, head) {
         return Ok(Leased::nothing(Leasing::Rejected, why, 0));
     }
-    record(aws, ledger, run, &spec, (moves, &known), environment, now).await
+    let leased = record(aws, ledger, run, &spec, (moves, &known), environment, now).await?;
+    let told = findings.into_iter().map(|finding| finding.text);
+    Ok(Leased { because: [leased.because].into_iter().chain(told).collect::<Vec<_>>().join("; "), ..leased })
 }
 
 /// Returns the plan that a release has now; or where it goes if it has none.
@@ -176,7 +184,7 @@ async fn draft(
     spec: &ReleaseSpec,
 ) -> Result<Result<PlanDraft, Leased>, Fault> {
     let nothing = |next, why, seconds| Ok(Err(Leased::nothing(next, why, seconds)));
-    let freeze = observe::freeze(ledger, context.name, context.environment).await?;
+    let freeze = observe::freeze(ledger, context.name, context.environment.frozen).await?;
     if let Some(why) = freeze.and_then(|freeze| freeze.refuses(context.name, spec)) {
         return nothing(Leasing::Refused, why, 0);
     }
@@ -243,7 +251,7 @@ async fn record(
     .await?;
     let concurrency = environment.concurrency.max(1);
     // What goes back is never held up by a test that cannot be asked.
-    let reach = !goes_back(spec) && numbered.iter().any(|(_, _, one)| one.pack.is_some());
+    let reach = !spec.to.goes_back() && numbered.iter().any(|(_, _, one)| one.pack.is_some());
     let (next, waves, pause_seconds) = (Leasing::Wave, counts, 0);
     Ok(Leased { next, because, waves, repositories, concurrency, pause_seconds, reach })
 }

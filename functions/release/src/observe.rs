@@ -6,7 +6,6 @@ mod images;
 use std::collections::BTreeSet;
 
 use pipeline::Fault;
-use pipeline::environment::Environment;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::rows::{HeadRow, MoveRow};
 
@@ -39,9 +38,9 @@ pub async fn cluster(
 pub async fn freeze(
     ledger: &impl Freezes,
     name: &EnvironmentName,
-    environment: &Environment,
+    frozen_by_document: bool,
 ) -> Result<Option<Freeze>, Fault> {
-    if environment.frozen {
+    if frozen_by_document {
         return Ok(Some(Freeze::Document));
     }
     Ok(ledger.frozen(name).await?.map(Freeze::Row))

@@ -5,22 +5,21 @@ use std::collections::BTreeMap;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environments};
-use pipeline::rows::{HeadRow, MoveRow, PlanRow};
+use pipeline::rows::{Finding, HeadRow, PlanRow};
 
-use crate::answer::{Managed, Opened, Opening, SHOWN};
+use crate::answer::{Managed, Opened, Opening, Plan, SHOWN, TOLD};
 use crate::intake::images::ImageRequest;
 use crate::intake::push::Event;
 use crate::intake::request::{Mode, Request};
-use crate::intake::route::ReleaseIntent;
+use crate::intake::route::{Policy, ReleaseIntent};
 use crate::intake::{self, Trigger};
 use crate::payload::{Open, Run};
 use crate::plan::decision::blocker;
 use crate::plan::draft::unknown_service;
+use crate::plan::findings::refusals;
 use crate::plan::waves::{hash, proposal};
-use crate::plan::words::plural;
-use crate::plan::{
-    Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, alarms, findings, preview,
-};
+use crate::plan::words::{TO_OVERRIDE, plural};
+use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, preview};
 use crate::ports::{
     Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, History, Images, Leases, Releases,
     Service,
@@ -43,17 +42,19 @@ pub async fn open(
         Err(Fault::InvalidInput(why)) => return Ok(Opened::refused(plans, None, why)),
         read => read?,
     };
-    let run = &open.run;
+    let (run, started) = (&open.run, open.started.unwrap_or(now));
     let intent = match trigger {
         Trigger::Event(Event::Nothing(why)) => Err(Opened::without_plan(Opening::Ignored, None, why)),
-        Trigger::Event(Event::Push(push)) => intake::of_push(ledger, *push, run, &environments, now).await?,
+        Trigger::Event(Event::Foreign(why)) => Err(Opened::without_plan(Opening::Refused, None, why)),
+        Trigger::Event(Event::Push(push)) => {
+            intake::of_push(ledger, *push, run, &environments, started, now).await?
+        }
         Trigger::Request(request) => {
-            let started = open.started.unwrap_or(now);
             of_request(aws, ledger, *request, run, &environments, started, now).await?
         }
     };
     match intent {
-        Ok(intent) => accept(aws, ledger, intent, run, &environments, now).await,
+        Ok(intent) => accept(aws, ledger, intent, run, now).await,
         Err(answer) => Ok(answer),
     }
 }
@@ -70,7 +71,7 @@ async fn of_request(
 ) -> Result<Result<ReleaseIntent, Opened>, Fault> {
     let (name, plans) = (request.environment.clone(), request.plans());
     let refused = |why| Opened::refused(plans, Some(&name), why);
-    let Some(environment) = environments.get(&name) else {
+    if !environments.has(&name) {
         return Ok(Err(refused(intake::route::unknown_environment(&name, environments))));
     };
     if request.mode == Mode::Rollback
@@ -84,7 +85,10 @@ async fn of_request(
         }
         Mode::Freeze => Ok(Err(freeze::freeze(aws, ledger, request, run, now).await?)),
         Mode::Resume => Ok(Err(freeze::resume(ledger, request, run, now).await?)),
-        Mode::Abort => Ok(Err(abort::abort(aws, ledger, &request, run, environment, now).await?)),
+        Mode::Abort => match intake::route::policy(&name, environments, true) {
+            Ok(policy) => Ok(Err(abort::abort(aws, ledger, &request, run, &policy.environment, now).await?)),
+            Err(why) => Ok(Err(refused(why))),
+        },
         Mode::Approve | Mode::Reject => Ok(Err(approve::answer(aws, ledger, &request, run, now).await?)),
         Mode::Reconcile => Err(Fault::NotSupported(format!("the mode {:?} of a request", request.mode))),
     }
@@ -96,15 +100,13 @@ async fn accept(
     ledger: &(impl History + Freezes + Leases + Releases + Approvals),
     intent: ReleaseIntent,
     run: &Run,
-    environments: &Environments,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
-    let ReleaseIntent { name, images, order, plans, asked } = intent;
-    let Some(environment) = environments.get(&name) else {
-        return Err(Fault::NotFound(name.to_string()));
-    };
-    let context = PlanContext { name: &name, environment, order: &order, release: &run.release, now };
-    let freeze = observe::freeze(ledger, &name, environment).await?;
+    let ReleaseIntent { name, policy: Policy { environment, findings }, images, order, plans, asked } =
+        intent;
+    let (environment, release) = (&environment, &run.release);
+    let context = PlanContext { name: &name, environment, order: &order, release, now };
+    let freeze = observe::freeze(ledger, &name, environment.frozen).await?;
     let frozen = freeze.as_ref().and_then(|freeze| freeze.refuses(&name, images.spec()));
     if let Some(why) = frozen.clone().filter(|_| !plans) {
         return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
@@ -118,18 +120,19 @@ async fn accept(
         Err(why) => return Ok(Opened::refused(plans, Some(&name), why)),
     };
     if spec.to == ImageSelection::Present {
-        return manageable(aws, ledger, context, &spec, services).await;
+        return manageable(aws, ledger, context, &spec, services, findings).await;
     }
     let mut draft = planning::draft(aws, ledger, context, &spec, services).await?;
-    draft.refused.extend(frozen);
-    draft.refused.extend(observe::immovable(aws, &spec, &draft.moves).await?);
+    draft.findings.extend(findings);
+    draft.refuse(frozen);
+    planning::find(aws, context, &spec, &mut draft, plans).await?;
     if plans {
-        return previewed(aws, context, &spec, draft).await;
+        return Ok(previewed(context, &spec, &draft));
     }
     if let Some(ended) = ended(draft.admission(&spec, context), context, asked) {
         return Ok(ended);
     }
-    record(aws, ledger, context, &spec, &draft.moves).await?;
+    record(aws, ledger, context, &spec, &draft).await?;
     let mut opened = opened(&draft, context, &spec);
     if let Some(freeze) = freeze {
         opened.because = format!("{}; {}", opened.because, freeze.passed(&name));
@@ -168,6 +171,7 @@ async fn manageable(
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
     services: Vec<Service>,
+    findings: Vec<Finding>,
 ) -> Result<Opened, Fault> {
     let (candidates, _) = observe::candidates(aws, ledger, context, spec, &services).await?;
     let foreign = "none of its images is in an ECR repository of this account and region";
@@ -183,34 +187,24 @@ async fn manageable(
     let free = services.iter().filter(|one| one.blocked.is_none()).count();
     let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
     let planned = Opened::without_plan(Opening::Planned, Some(context.name), because);
-    Ok(Opened { services: services.into_iter().take(SHOWN).collect(), ..planned })
+    let plan = Plan { findings, ..Plan::default() };
+    Ok(Opened { plan, services: services.into_iter().take(SHOWN).collect(), ..planned })
 }
 
 /// Answers what would happen.  A plan is never refused: what would refuse the release is the first to be told.
-async fn previewed(
-    aws: &(impl Clusters + Images + Alarms),
-    context: PlanContext<'_>,
-    spec: &ReleaseSpec,
-    mut draft: PlanDraft,
-) -> Result<Opened, Fault> {
-    let states = observe::alarms(aws, &draft.moves).await?;
-    draft.findings.extend(alarms::watch_what_exists(&mut draft.moves, &states));
-    let mut found = draft.refused.clone();
-    found.extend(findings::of(&draft, context.environment, aws.roles()));
-    found.extend(observe::endangered(aws, spec, &draft.moves).await?);
+fn previewed(context: PlanContext<'_>, spec: &ReleaseSpec, draft: &PlanDraft) -> Opened {
     let because = match draft.admission(spec, context) {
         Admission::Go => preview::summary(&draft.moves, context, spec),
         Admission::Refused(_) => {
-            format!("it would be refused, for {}", plural(draft.refused.len(), "reason"))
+            format!("it would be refused, for {}", plural(refusals(&draft.findings).count(), "reason"))
         }
         Admission::Nothing(why)
         | Admission::There(why)
         | Admission::Superseded(why)
         | Admission::Early(_, why) => why,
     };
-    let mut plan = preview::shown(&draft, context.environment);
-    plan.findings = found.into_iter().take(SHOWN).collect();
-    Ok(Opened { plan, ..Opened::without_plan(Opening::Planned, Some(context.name), because) })
+    let plan = preview::shown(draft, context.environment, SHOWN);
+    Opened { plan, ..Opened::without_plan(Opening::Planned, Some(context.name), because) }
 }
 
 /// Writes an accepted plan down: its place among the pushes, what is asked of a person, and the head.
@@ -219,8 +213,9 @@ async fn record(
     ledger: &(impl History + Releases + Approvals),
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
-    moves: &[MoveRow],
+    draft: &PlanDraft,
 ) -> Result<(), Fault> {
+    let moves = &draft.moves;
     at_once(moves, async |one| {
         ledger.order(context.name, &one.service, &one.repository, context.order).await
     })
@@ -241,6 +236,7 @@ async fn record(
         asked: None,
         answer: None,
         services: moves.iter().map(|one| one.service.clone()).collect(),
+        findings: Finding::gravest(&draft.findings, TOLD),
         undo: None,
         stop: None,
         outcome: None,
@@ -255,7 +251,7 @@ fn ended(admission: Admission, context: PlanContext<'_>, asked: bool) -> Option<
         Admission::Go => return None,
         Admission::Early(seconds, why) => return Some(waiting(context, seconds, why)),
         Admission::Refused(why) => (Opening::Refused, why),
-        Admission::There(why) if asked => (Opening::Refused, format!("{why}; \"force\" goes on")),
+        Admission::There(why) if asked => (Opening::Refused, format!("{why}; {TO_OVERRIDE}")),
         Admission::Nothing(why) if asked => (Opening::Refused, why),
         Admission::Nothing(why) | Admission::There(why) | Admission::Superseded(why) => {
             (Opening::Ignored, why)
@@ -277,7 +273,7 @@ fn opened(draft: &PlanDraft, context: PlanContext<'_>, spec: &ReleaseSpec) -> Op
         Approval::Required => Opening::AskApproval,
         Approval::None => Opening::TakeLeases,
     };
-    let plan = preview::shown(draft, environment);
+    let plan = preview::shown(draft, environment, TOLD);
     let approval_minutes = environment.approval_minutes;
     Opened { approval_minutes, plan, ..Opened::without_plan(next, Some(context.name), because) }
 }

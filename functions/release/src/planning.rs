@@ -6,8 +6,8 @@ use pipeline::Fault;
 use pipeline::rows::MoveRow;
 
 use crate::observe;
-use crate::plan::{PlanContext, PlanDraft, ReleaseSpec, gates};
-use crate::ports::{Clusters, History, ImageKey, Images, Leases, Releases, Service};
+use crate::plan::{PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates};
+use crate::ports::{Alarms, Clusters, History, ImageKey, Images, Leases, Releases, Service};
 
 /// Plans what a spec means for services as they were seen.
 pub async fn draft(
@@ -35,26 +35,51 @@ async fn with_images(
 ) -> Result<PlanDraft, Fault> {
     let gone = observe::missing(aws, spec, &draft.moves).await?;
     let gone = gates::without_images(&mut draft.moves, &gone, spec.force);
-    draft.refused.extend(gone.refused);
-    draft.findings.extend(gone.findings);
+    draft.refuse(gone.refused);
+    draft.warn(gone.findings);
     let images = forward(&draft.moves);
     if gates::asks_for_evidence(spec) {
         let here = ledger.evidence(context.name, &images).await?;
-        draft.refused.extend(gates::in_quarantine(&images, &here));
+        draft.refuse(gates::in_quarantine(&images, &here));
         if let Some(from) = &context.environment.from {
             let there = ledger.evidence(from, &images).await?;
             let said = gates::promotion(&images, &there, context, spec);
-            draft.refused.extend(said.refused);
+            draft.refuse(said.refused);
             draft.early = said.early;
         }
     }
-    if draft.refused.is_empty() {
+    if !draft.is_refused() {
         let commits = observe::commits(aws, spec, &images).await?;
         for row in &mut draft.moves {
             row.commit = commits.get(&row.digest).cloned().flatten();
         }
     }
     Ok(draft)
+}
+
+/// Adds what a person should know of a draft, once: when the release opens.
+///
+/// A plan tells all of it.  What is refused anyway is refused at once.
+pub async fn find(
+    aws: &(impl Clusters + Images + Alarms),
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    draft: &mut PlanDraft,
+    plans: bool,
+) -> Result<(), Fault> {
+    draft.refuse(observe::immovable(aws, spec, &draft.moves).await?);
+    // Only who has seen the whole cluster can tell that a name fits none of its services.
+    if plans || spec.services.is_none() {
+        draft.warn(findings::strangers(&draft.services, context.environment));
+    }
+    draft.findings.extend(findings::of(draft, aws.roles()));
+    if plans || !draft.is_refused() {
+        let states = observe::alarms(aws, &draft.moves).await?;
+        let unwatched = alarms::watch_what_exists(&mut draft.moves, &states);
+        draft.warn(unwatched);
+        draft.warn(observe::endangered(aws, spec, &draft.moves).await?);
+    }
+    Ok(())
 }
 
 /// Returns the images that moves go to, each once.

@@ -1,7 +1,7 @@
 use super::*;
 use expect_test::{Expect, expect};
 use pipeline::ids::ServiceName;
-use pipeline::rows::{Bundle, Verdict};
+use pipeline::rows::{Bundle, Finding, Verdict};
 
 fn message(sample: &str, change: impl FnOnce(&mut Request)) -> Message {
     let mut request: Request = serde_json::from_str(sample).unwrap();
@@ -317,4 +317,16 @@ fn of_a_release_that_needs_a_human_what_is_deployed_has_a_restore_point_too() {
     let text = message(sample!("deployed"), |request| request.outcome = Occasion::NeedsHuman).text;
     assert_eq!(text.matches("  restore point: sha256:").count(), 2, "{text}");
     assert_eq!(message(sample!("deployed"), |_| ()).text.matches("  restore point:").count(), 0);
+}
+
+#[test]
+fn what_was_found_when_it_was_opened_is_told() {
+    let Message { text, .. } = message(sample!("deployed"), |request| {
+        let head = request.report.as_mut().and_then(|report| report.head.as_mut()).unwrap();
+        head.findings = vec![Finding::warns("users: no way back,\nif it fails".to_owned())];
+    });
+    assert!(
+        text.contains("\n\nFound when it was opened:\n- users: no way back, if it fails\n\nWhen: "),
+        "{text}"
+    );
 }

@@ -1,6 +1,7 @@
 //! What a release would do, as it is answered.
 
 use pipeline::ids::{Digest, Repository, ServiceName};
+use pipeline::rows::Finding;
 use serde::Serialize;
 
 /// What would move, and what a person should know before.
@@ -21,9 +22,9 @@ pub struct Plan {
     /// The services that stay, and why; at most [`SHOWN`](super::SHOWN) of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub untouched: Vec<Untouched>,
-    /// What would go wrong, or be not as it was meant; at most [`SHOWN`](super::SHOWN) of it.
+    /// What refuses it, would go wrong, or be not as it was meant; the gravest first, and the others counted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub findings: Vec<String>,
+    pub findings: Vec<Finding>,
 }
 
 /// One wave of a plan.

@@ -3,7 +3,6 @@
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, Registry, Repository, Tag};
-use pipeline::rows::WriteRow;
 use pipeline::{Fault, document};
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,10 +10,9 @@ use serde_json::Value;
 /// Every keep-tag starts so.
 const KEEP: &str = "tidegate.";
 
-/// An event of our own tag write bears a time from this many seconds before the write was written down...
-const OWN_BEFORE_SECONDS: i64 = 2;
-/// ... to this many after it.
-const OWN_AFTER_SECONDS: i64 = 15;
+/// What a manifest describes that is an image: other configurations are those of signatures, charts and the like.
+const IMAGE_CONFIGURATIONS: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
 /// What an event is about.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +21,8 @@ pub enum Event {
     Push(Box<Push>),
     /// Nothing for us, and why.
     Nothing(String),
+    /// Something that nobody should have sent here, and what to do.
+    Foreign(String),
 }
 
 /// An image that was pushed under a tag.
@@ -34,6 +34,8 @@ pub struct Push {
     pub time: Timestamp,
     /// The account that holds the repository.
     pub registry: Registry,
+    /// The region that it is in.
+    pub region: String,
     /// The repository.
     pub repository: Repository,
     /// The image.
@@ -52,13 +54,24 @@ struct ImageAction {
     image_digest: Digest,
     #[serde(default)]
     image_tag: Option<String>,
+    // Neither of these is documented; where they are missing, the tag has to tell.
+    #[serde(default, alias = "image-manifest-media-type")]
+    manifest_media_type: Option<String>,
+    #[serde(default)]
+    artifact_media_type: Option<String>,
 }
 
 /// Reads an event.
 pub fn read(input: Value) -> Result<Event, Fault> {
     let event: EventBridgeEvent<Value> = document::read("the event", input)?;
-    if (event.source.as_str(), event.detail_type.as_str()) != ("aws.ecr", "ECR Image Action") {
-        return Err(Fault::NotSupported(format!("the event {:?} of {}", event.detail_type, event.source)));
+    match (event.source.as_str(), event.detail_type.as_str()) {
+        ("aws.ecr", "ECR Image Action") => {}
+        ("aws.ecr", "ECR Referrer Action") => {
+            return Ok(Event::Nothing(
+                "a signature or another description of an image was pushed".to_owned(),
+            ));
+        }
+        (source, kind) => return Ok(Event::Foreign(foreign(source, kind))),
     }
     let action: ImageAction = document::read("the event's detail", event.detail)?;
     if (action.action_type.as_str(), action.result.as_str()) != ("PUSH", "SUCCESS") {
@@ -71,24 +84,49 @@ pub fn read(input: Value) -> Result<Event, Fault> {
     if tag.starts_with(KEEP) {
         return Ok(Event::Nothing(format!("{tag} is one of our own keep-tags")));
     }
+    if is_referrer(&tag) {
+        return Ok(Event::Nothing(format!(
+            "{tag} is the tag of a signature or another description of an image, and no image itself"
+        )));
+    }
+    if let Some(kind) = artifact(&action.manifest_media_type, &action.artifact_media_type) {
+        return Ok(Event::Nothing(format!("{tag} is an artifact of the type {kind}, and no image")));
+    }
     let required = |what: &str| Fault::InvalidInput(format!("the event has no {what:?}"));
     Ok(Event::Push(Box::new(Push {
         event: event.id.ok_or_else(|| required("id"))?,
         time: Timestamp::from_millis(event.time.ok_or_else(|| required("time"))?.timestamp_millis()),
         registry: Registry::parse(event.account.ok_or_else(|| required("account"))?)?,
+        region: event.region.filter(|region| !region.is_empty()).ok_or_else(|| required("region"))?,
         repository: action.repository_name,
         digest: action.image_digest,
         tag: Tag::parse(tag)?,
     })))
 }
 
-impl Push {
-    /// Tells whether it is the event of a tag that we wrote.
-    pub fn is_own(&self, write: &WriteRow) -> bool {
-        let after = self.time.millis() - write.time.millis();
-        write.digest == self.digest
-            && (-OWN_BEFORE_SECONDS * 1000..=OWN_AFTER_SECONDS * 1000).contains(&after)
-    }
+/// Says that an event is none that starts a release.
+fn foreign(source: &str, kind: &str) -> String {
+    format!(
+        "the event {kind:?} of {source} starts no release: expected \"ECR Image Action\" of aws.ecr; correct the rule \
+         that sends it here"
+    )
+}
+
+/// Tells whether a tag names what describes an image: `sha256-<its digest>`, perhaps with `.sig`, `.att` or the like.
+fn is_referrer(tag: &str) -> bool {
+    let Some((digest, suffix)) = tag.strip_prefix("sha256-").and_then(|rest| rest.split_at_checked(64))
+    else {
+        return false;
+    };
+    let hexadecimal = digest.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    hexadecimal && !suffix.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// Returns the type of what was pushed, if that is told and is none of an image.
+fn artifact<'a>(manifest: &'a Option<String>, configuration: &'a Option<String>) -> Option<&'a str> {
+    let told = |kind: &'a Option<String>| kind.as_deref().filter(|kind| !kind.is_empty());
+    let manifest = told(manifest).filter(|kind| !pipeline::image::MEDIA_TYPES.contains(kind));
+    manifest.or_else(|| told(configuration).filter(|kind| !IMAGE_CONFIGURATIONS.contains(kind)))
 }
 
 #[cfg(test)]
@@ -140,9 +178,59 @@ mod tests {
     }
 
     #[test]
-    fn other_events_are_not_supported() {
+    fn other_events_are_refused_by_their_name() {
+        for (key, value) in [("source", "aws.cloudwatch"), ("detail-type", "ECR Image Scan")] {
+            let mut event = push(json!({}));
+            event[key] = value.into();
+            let Event::Foreign(why) = read(event).unwrap() else { panic!("{value} is taken") };
+            assert!(why.contains(value) && why.ends_with("correct the rule that sends it here"), "{why}");
+        }
         let mut event = push(json!({}));
-        event["source"] = "aws.cloudwatch".into();
-        assert_eq!(read(event).unwrap_err().name(), "NotSupported");
+        event["detail-type"] = "ECR Referrer Action".into();
+        assert!(matches!(read(event).unwrap(), Event::Nothing(_)));
+    }
+
+    #[test]
+    fn what_describes_an_image_is_no_image() {
+        let digest = "0a".repeat(32);
+        for suffix in ["", ".sig", ".att", ".sbom", "-index"] {
+            let tag = format!("sha256-{digest}{suffix}");
+            assert!(nothing(json!({"image-tag": tag})).contains("no image itself"), "{tag}");
+        }
+        for kinds in [
+            json!({"artifact-media-type": "application/vnd.cncf.helm.config.v1+json"}),
+            json!({"artifact-media-type": "application/vnd.dev.cosign.artifact.sig.v1+json"}),
+            json!({"manifest-media-type": "application/vnd.oci.artifact.manifest.v1+json"}),
+            json!({"image-manifest-media-type": "application/vnd.oci.artifact.manifest.v1+json"}),
+        ] {
+            assert!(nothing(kinds.clone()).contains("is an artifact of the type"), "{kinds}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_it_is_an_image() {
+        let hexadecimal = "0a".repeat(32);
+        let [index, config] =
+            ["index.v1", "config.v1"].map(|kind| format!("application/vnd.oci.image.{kind}+json"));
+        for detail in [
+            json!({"image-tag": "sha256-0a0a"}),
+            json!({"image-tag": format!("sha256-{hexadecimal}0a")}),
+            json!({"image-tag": format!("sha256-{}", "x".repeat(64))}),
+            json!({"image-tag": format!("v{hexadecimal}")}),
+            json!({"manifest-media-type": index, "artifact-media-type": config}),
+            json!({"manifest-media-type": "", "artifact-media-type": ""}),
+        ] {
+            assert!(matches!(read(push(detail.clone())).unwrap(), Event::Push(_)), "{detail}");
+        }
+    }
+
+    #[test]
+    fn the_registry_is_where_the_event_is_from() {
+        let mut event = push(json!({}));
+        event["region"] = "us-east-1".into();
+        let Event::Push(push) = read(event.clone()).unwrap() else { panic!("not a push") };
+        assert_eq!(push.region, "us-east-1");
+        event.as_object_mut().unwrap().remove("region");
+        assert!(read(event).unwrap_err().to_string().contains("has no \"region\""));
     }
 }

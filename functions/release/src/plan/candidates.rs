@@ -348,8 +348,10 @@ mod tests {
         use pipeline::ids::EnvironmentName;
         use pipeline::rows::OrderKey;
         let (service, environment) = (candidate(":main-1").service, crate::plan::tests::environment());
-        let (name, order) =
-            (EnvironmentName::parse("dev").unwrap(), OrderKey::new(Timestamp::from_millis(1), None));
+        let (name, order) = (
+            EnvironmentName::parse("dev").unwrap(),
+            OrderKey::new(Timestamp::from_millis(1), Timestamp::from_millis(1), None),
+        );
         let (release, now) = (release("r2"), Timestamp::from_millis(9));
         let context =
             PlanContext { name: &name, environment: &environment, order: &order, release: &release, now };

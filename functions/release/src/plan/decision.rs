@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use pipeline::environment::Environment;
 use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::Deployment;
+use serde_json::json;
 
-use super::history::goes_back;
 use super::restore::{at_rest, restore_point, settled};
 use super::{Candidate, ImageSelection, PlanContext, ReleaseSpec};
 
@@ -21,6 +21,8 @@ pub enum Decision {
     Superseded,
     /// It may not move.
     Refused(String),
+    /// No release can move it as it is.
+    Unfit(String),
 }
 
 /// Decides about one candidate.
@@ -39,14 +41,18 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
         return Decision::There;
     }
     if let Some(why) = unfit(candidate) {
-        return refused(why);
+        return Decision::Unfit(why);
     }
-    if candidate.row.order(&candidate.repository).is_some_and(|newer| newer > *context.order) && !spec.force {
-        return Decision::Superseded;
+    let newer = candidate.row.order(&candidate.repository);
+    if let Some(newer) = newer.filter(|newer| newer > context.order && !spec.force) {
+        return match newer.rival(context.order) {
+            Some(image) => refused(outrun(candidate, image, context)),
+            None => Decision::Superseded,
+        };
     }
     // What was verified before is no matter of holds: somebody asks for it by name.
     let hold = candidate.row.hold(&candidate.repository).filter(|hold| hold.digest == candidate.digest);
-    if let Some(hold) = hold.filter(|_| !spec.force && !goes_back(spec)) {
+    if let Some(hold) = hold.filter(|_| !spec.force && !spec.to.goes_back()) {
         let (image, by) = (hold.digest.short(), &hold.release);
         return refused(format!("{image} is on hold since {}, when {by} rolled back from it", hold.since));
     }
@@ -65,6 +71,16 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
         return Decision::There;
     }
     Decision::Move(Box::new(row(candidate, spec, context, primary, restore)))
+}
+
+/// Says that of two images, pushed within one second, the other one arrived later.
+fn outrun(candidate: &Candidate, other: &str, context: PlanContext<'_>) -> String {
+    let Candidate { repository, digest, .. } = candidate;
+    let request = json!({"environment": context.name, "repository": repository, "image": digest});
+    format!(
+        "{digest} and {other} were pushed within one second, and the push of {other} arrived later, so that it is the \
+         one that is deployed: if {digest} was meant, start the state machine with {request}"
+    )
 }
 
 /// Tells why a service could not be moved now, whatever the image.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use pipeline::ids::ServiceName;
-use pipeline::rows::{MoveRow, ServiceRow};
+use pipeline::rows::{Finding, MoveRow, ServiceRow};
 
 use super::candidates::Candidate;
 use super::decision::{Decision, decide};
+use super::findings::refusals;
 use super::restore::{found_otherwise, put_back_already};
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
 use super::words::did_you_mean;
@@ -26,10 +27,8 @@ pub struct PlanDraft {
     pub moves: Vec<MoveRow>,
     /// The services that do not, and why.
     pub untouched: Vec<Untouched>,
-    /// Why the release may not be; nothing if it may.
-    pub refused: Vec<String>,
-    /// What a person should know, and what stops nothing.
-    pub findings: Vec<String>,
+    /// What a person should know of it; the release may not be if one of them refuses it.
+    pub findings: Vec<Finding>,
     /// How long to wait before looking again, and why.
     pub early: Option<(i64, String)>,
     /// All services that were looked at.
@@ -69,24 +68,28 @@ impl PlanDraft {
         context: PlanContext<'_>,
     ) -> Self {
         let mut draft = PlanDraft { services, untouched, ..PlanDraft::default() };
+        let mut unfit = Vec::new();
         for candidate in candidates {
-            draft.add(candidate, spec, context);
+            let why = draft.add(candidate, spec, context);
+            unfit.extend(why.map(|why| Untouched { service: candidate.service.name.clone(), why }));
         }
+        draft.leave(unfit, spec);
         if draft.moves.len() > MOST_MOVES {
             let count = draft.moves.len();
-            draft.refused.push(format!("{count} services would move: expected {MOST_MOVES} at most"));
+            draft.refuse([format!("{count} services would move: expected {MOST_MOVES} at most")]);
         }
         draft
     }
 
-    fn add(&mut self, candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_>) {
+    /// Adds what is decided about one service; says why it can never be moved, if that is so.
+    fn add(&mut self, candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_>) -> Option<String> {
         let service = &candidate.service.name;
         self.known.insert(service.clone(), candidate.row.clone());
         match decide(candidate, spec, context) {
             Decision::Move(row) => {
                 let restore = row.restore.as_ref();
-                self.findings.extend(restore.and_then(|restore| found_otherwise(candidate, restore)));
-                self.findings.extend(restore.and_then(|restore| put_back_already(candidate, spec, restore)));
+                self.tell(restore.and_then(|restore| found_otherwise(candidate, restore)));
+                self.tell(restore.and_then(|restore| put_back_already(candidate, spec, restore)));
                 self.moves.push(*row);
             }
             Decision::There => {
@@ -99,15 +102,47 @@ impl PlanDraft {
                 let why = "a newer push wants something else of it".to_owned();
                 self.untouched.extend(stays(spec, service, why));
             }
-            Decision::Refused(why) => self.refused.push(why),
+            Decision::Refused(why) => self.refuse([why]),
+            Decision::Unfit(why) => return Some(why),
         }
+        None
+    }
+
+    /// Leaves out the services that can never be moved: they stand in the way only of who wants nothing but them.
+    fn leave(&mut self, unfit: Vec<Untouched>, spec: &ReleaseSpec) {
+        if spec.services.is_some() || self.moves.is_empty() {
+            return self
+                .refuse(unfit.into_iter().map(|Untouched { service, why }| format!("{service}: {why}")));
+        }
+        self.warn(unfit.iter().map(|Untouched { service, why }| format!("{service} is left out: {why}")));
+        self.untouched.extend(unfit);
+    }
+
+    /// Adds why the release may not be.
+    pub fn refuse(&mut self, why: impl IntoIterator<Item = String>) {
+        self.findings.extend(why.into_iter().map(Finding::refuses));
+    }
+
+    /// Adds what somebody should look at, and what stops nothing.
+    pub fn warn(&mut self, why: impl IntoIterator<Item = String>) {
+        self.findings.extend(why.into_iter().map(Finding::warns));
+    }
+
+    /// Adds what is good to know.
+    pub fn tell(&mut self, what: impl IntoIterator<Item = String>) {
+        self.findings.extend(what.into_iter().map(Finding::tells));
+    }
+
+    /// Tells whether the release may not be.
+    pub fn is_refused(&self) -> bool {
+        refusals(&self.findings).next().is_some()
     }
 
     /// Says where the release goes.
     pub fn admission(&self, spec: &ReleaseSpec, context: PlanContext<'_>) -> Admission {
         let (cluster, words) = (&context.environment.cluster, spec.to.words());
-        if !self.refused.is_empty() {
-            return Admission::Refused(some_of(&self.refused));
+        if self.is_refused() {
+            return Admission::Refused(some_of(&refusals(&self.findings).collect::<Vec<_>>()));
         }
         if let Some((seconds, why)) = &self.early {
             return Admission::Early(*seconds, why.clone());
@@ -130,7 +165,7 @@ pub fn stays(spec: &ReleaseSpec, service: &ServiceName, why: String) -> Option<U
 }
 
 /// Says the first few reasons, and counts the others: a cause has a size.
-fn some_of(reasons: &[String]) -> String {
+fn some_of(reasons: &[&str]) -> String {
     let said = reasons.get(..REASONS).unwrap_or(reasons).join("; ");
     match reasons.len().saturating_sub(REASONS) {
         0 => said,
@@ -142,8 +177,9 @@ fn some_of(reasons: &[String]) -> String {
 fn nothing(spec: &ReleaseSpec, cluster: &str, untouched: &[Untouched]) -> String {
     match &spec.to {
         ImageSelection::RestorePointsOf(_) if !untouched.is_empty() => {
-            let said = untouched.iter().map(|one| format!("{}: {}", one.service, one.why));
-            some_of(&said.collect::<Vec<_>>())
+            let said: Vec<String> =
+                untouched.iter().map(|one| format!("{}: {}", one.service, one.why)).collect();
+            some_of(&said.iter().map(String::as_str).collect::<Vec<_>>())
         }
         ImageSelection::Images(_) if spec.only_newer => {
             format!("no service of {cluster} has a newer verified image")

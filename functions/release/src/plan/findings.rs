@@ -1,29 +1,35 @@
 //! What a person should know before a release: what would go wrong, or be not as it was meant.  Pure.
 
 use pipeline::environment::{self, Environment};
-use pipeline::rows::MoveRow;
+use pipeline::rows::{Finding, FindingKind, MoveRow};
 use wildmatch::WildMatch;
 
 use super::PlanDraft;
 use super::words::did_you_mean;
 use crate::ports::Service;
 
-/// Looks at a plan; `roles` are those that the stack may hand on, if that is known.
-pub fn of(draft: &PlanDraft, environment: &Environment, roles: Option<&[String]>) -> Vec<String> {
-    let mut found = strangers(&draft.services, environment);
+/// Looks at the services that move; `roles` are those that the stack may hand on, if that is known.
+pub fn of(draft: &PlanDraft, roles: Option<&[String]>) -> Vec<Finding> {
+    let mut found = Vec::new();
     for row in &draft.moves {
         let service = draft.services.iter().find(|service| service.name == row.service);
         let Some(service) = service else { continue };
-        found.extend(roles.and_then(|roles| unknown_role(service, roles)));
-        found.extend(closed_port(service));
-        found.extend(no_way_back(row));
+        // Nobody may override it: ECS denies it after the tags have moved.
+        found.extend(roles.and_then(|roles| unknown_role(service, roles)).map(Finding::refuses));
+        found.extend(closed_port(service).map(Finding::warns));
+        found.extend(no_way_back(row).map(Finding::warns));
     }
-    found.extend(draft.findings.iter().cloned());
     found
 }
 
+/// Returns what refuses a release.
+pub fn refusals(findings: &[Finding]) -> impl Iterator<Item = &str> {
+    let refuses = findings.iter().filter(|finding| finding.kind == FindingKind::Refuses);
+    refuses.map(|finding| finding.text.as_str())
+}
+
 /// Names what the document of an environment says about services that it does not have.
-fn strangers(services: &[Service], environment: &Environment) -> Vec<String> {
+pub fn strangers(services: &[Service], environment: &Environment) -> Vec<String> {
     let waves = environment.waves.iter().flatten().map(|pattern| ("waves", pattern));
     let forward = environment.forward_only.iter().map(|pattern| ("forwardOnly", pattern));
     let alarms = environment.alarms.keys().map(|pattern| ("alarms", pattern));
@@ -44,7 +50,8 @@ fn unknown_role(service: &Service, roles: &[String]) -> Option<String> {
     let may = |role: &String| roles.iter().any(|known| WildMatch::new(known).matches(role));
     let role = service.revision.roles.iter().find(|role| !may(role))?;
     Some(format!(
-        "{}: its role {role} is not among the stack's TaskRoleArns, so it cannot be handed on",
+        "{}: its role {role} is not among the stack's TaskRoleArns, so it cannot be handed on: expected it, or a \
+         pattern that matches it, among them",
         service.name
     ))
 }
@@ -65,7 +72,7 @@ fn no_way_back(row: &MoveRow) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::{candidate, environment, row};
+    use crate::plan::tests::{candidate, row};
     use pipeline::document;
     use serde_json::json;
 
@@ -83,7 +90,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            of(&draft(|_| ()), &environment, None),
+            strangers(&draft(|_| ()).services, &environment),
             [
                 "\"waves\" names \"usres\", and dev has no such service; did you mean \"users\"?",
                 "\"forwardOnly\" names \"db\", and dev has no such service",
@@ -92,28 +99,30 @@ mod tests {
     }
 
     #[test]
-    fn what_would_fail_is_told_before() {
-        let quiet = Environment { waves: Vec::new(), ..environment() };
+    fn a_role_that_may_not_be_handed_on_refuses() {
         let role = "arn:aws:iam::123456789012:role/shop/users".to_owned();
-        let with_role = draft(|service| service.revision.roles = vec![role.clone()]);
-        assert!(of(&with_role, &quiet, None).is_empty());
-        assert!(
-            of(&with_role, &quiet, Some(&["arn:aws:iam::123456789012:role/shop/*".to_owned()])).is_empty()
-        );
-        assert!(of(&with_role, &quiet, Some(&[]))[0].contains("users: its role arn:aws"));
+        let draft = draft(|service| service.revision.roles = vec![role.clone()]);
+        assert!(of(&draft, None).is_empty(), "nobody knows which may");
+        assert!(of(&draft, Some(&["arn:aws:iam::123456789012:role/shop/*".to_owned()])).is_empty());
+        let found = of(&draft, Some(&[]));
+        assert!(refusals(&found).next().unwrap().starts_with("users: its role arn:aws"), "{found:?}");
+    }
 
+    #[test]
+    fn what_would_fail_is_told_before() {
         let balanced = |open: i32| {
             draft(|service| {
                 service.balanced = vec![("app".to_owned(), 8080)];
                 service.revision.ports = vec![("app".to_owned(), open)];
             })
         };
-        assert!(of(&balanced(8080), &quiet, None).is_empty());
-        assert!(of(&balanced(80), &quiet, None)[0].contains("reaches port 8080 of the container app"));
+        assert!(of(&balanced(8080), None).is_empty());
+        let found = of(&balanced(80), None);
+        assert!(found[0].text.contains("reaches port 8080 of the container app"));
+        assert_eq!(found[0].kind, FindingKind::Warns);
 
         let mut forced = draft(|_| ());
         forced.moves[0].restore = None;
-        forced.findings = vec!["users: the alarm a is red already".to_owned()];
-        assert_eq!(of(&forced, &quiet, None).len(), 2);
+        assert_eq!(of(&forced, None), [Finding::warns("users: no way back, if it fails".to_owned())]);
     }
 }

@@ -7,6 +7,7 @@ use pipeline::rows::{EvidenceRow, MoveRow, Quarantine};
 
 use super::promotion::{self, Shown};
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
+use super::words::TO_OVERRIDE;
 use crate::ports::{ImageKey, Mutability};
 
 /// What an environment knows of images.
@@ -127,7 +128,7 @@ pub fn promotion(
                 }
             }
             Shown::Young(_, why) | Shown::Lacking(why) => {
-                said.refused.push(format!("{why}; \"force\" goes on"));
+                said.refused.push(format!("{why}; {TO_OVERRIDE}"));
             }
         }
     }

@@ -29,7 +29,7 @@ pub fn met(row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Option<Verified
 /// Returns what a deployed move has shown.
 pub fn proven(row: &MoveRow, spec: &ReleaseSpec, release: &ReleaseId, now: Timestamp) -> Proven {
     let since = row.decided.unwrap_or(now);
-    let back = goes_back(spec);
+    let back = spec.to.goes_back();
     let fact = VerifiedImage {
         repository: row.repository.clone(),
         digest: row.digest.clone(),
@@ -48,12 +48,13 @@ pub fn proven(row: &MoveRow, spec: &ReleaseSpec, release: &ReleaseId, now: Times
 /// A service that ran something else goes back to what was verified: nothing is wrong with that.
 pub fn left(row: &MoveRow, spec: &ReleaseSpec) -> Option<ImageKey> {
     let restore = row.restore.as_ref().filter(|restore| restore.digest != row.digest)?;
-    (spec.to == ImageSelection::Previous).then(|| (row.repository.clone(), restore.digest.clone()))
-}
-
-/// Tells whether a release goes back on request, and not forward.
-pub fn goes_back(spec: &ReleaseSpec) -> bool {
-    !matches!(spec.to, ImageSelection::Images(_) | ImageSelection::Present)
+    let verified = match &spec.to {
+        ImageSelection::Previous => true,
+        // One that died has verified nothing: it left what nobody knows.
+        ImageSelection::RestorePointsOf(release) => restore.release.as_ref() == Some(release),
+        ImageSelection::Images(_) | ImageSelection::Present => false,
+    };
+    verified.then(|| (row.repository.clone(), restore.digest.clone()))
 }
 
 #[cfg(test)]
@@ -88,6 +89,9 @@ mod tests {
         assert_eq!(proven(&same, &back, &release("r2"), now()).hold, None);
         let dead = ReleaseSpec { to: ImageSelection::RestorePointsOf(release("r0")), ..spec() };
         assert_eq!(proven(&row("users"), &dead, &release("r2"), now()).hold, None);
+        let mut closed = row("users");
+        closed.restore.as_mut().unwrap().release = Some(release("r0"));
+        assert_eq!(proven(&closed, &dead, &release("r2"), now()).hold.unwrap().digest, digest('a'));
     }
 
     #[test]

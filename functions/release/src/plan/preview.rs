@@ -1,7 +1,7 @@
 //! Shows what a release would do: its moves, its waves, and how long they take.  Pure.
 
 use pipeline::environment::{Environment, OnFailure};
-use pipeline::rows::MoveRow;
+use pipeline::rows::{Finding, MoveRow};
 
 use super::spec::{PlanContext, ReleaseSpec};
 use super::words::plural;
@@ -25,8 +25,8 @@ pub fn summary(moves: &[MoveRow], context: PlanContext<'_>, spec: &ReleaseSpec) 
     )
 }
 
-/// Shows the moves of a draft, wave by wave.
-pub fn shown(draft: &PlanDraft, environment: &Environment) -> Plan {
+/// Shows the moves of a draft, wave by wave, and so many of its findings.
+pub fn shown(draft: &PlanDraft, environment: &Environment, findings: usize) -> Plan {
     let waves = waves::waves(draft.moves.clone(), environment);
     let seconds = |one: &MoveRow| {
         draft.known.get(&one.service).and_then(|row| row.seconds).unwrap_or(eta::ASSUMED_SECONDS)
@@ -43,7 +43,7 @@ pub fn shown(draft: &PlanDraft, environment: &Environment) -> Plan {
         waves: counted,
         eta_seconds: (!lengths.is_empty()).then(|| lengths.iter().sum()),
         untouched: draft.untouched.iter().take(SHOWN).cloned().collect(),
-        findings: Vec::new(),
+        findings: Finding::gravest(&draft.findings, findings),
     }
 }
 

@@ -100,7 +100,7 @@ pub fn followers<'a>(
     from: &'a EnvironmentName,
 ) -> impl Iterator<Item = &'a EnvironmentName> {
     let takes = move |environment: &Environment| environment.from.as_ref() == Some(from);
-    environments.iter().filter(move |(_, environment)| takes(environment)).map(|(name, _)| name)
+    environments.good().filter(move |(_, environment)| takes(environment)).map(|(name, _)| name)
 }
 
 /// Returns the request for the release that follows.

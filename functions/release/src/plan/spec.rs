@@ -75,7 +75,7 @@ impl ReleaseSpec {
 }
 
 impl ImageSelection {
-    /// Tells whether services go back to what they ran before.
+    /// Tells whether services go back to what ran here before: what is wrong elsewhere does not stop that.
     pub fn goes_back(&self) -> bool {
         matches!(self, ImageSelection::Previous | ImageSelection::RestorePointsOf(_))
     }

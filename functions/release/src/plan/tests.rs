@@ -7,12 +7,13 @@ use pipeline::ids::{
     DeploymentId, Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn,
 };
 use pipeline::image::ImageReference;
-use pipeline::rows::{HeadRow, Hold, MoveRow, OrderKey, ServiceRow, VerifiedImage};
+use pipeline::rows::{FindingKind, HeadRow, Hold, MoveRow, OrderKey, ServiceRow, VerifiedImage};
 use pipeline::service::{Deployment, Rollout};
 use serde_json::json;
 
 use super::candidates::{Candidate, containers};
 use super::decision::{Decision, decide};
+use super::draft::PlanDraft;
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
 use crate::ports::{Digests, Revision, Service};
 
@@ -104,8 +105,12 @@ pub fn release(name: &str) -> ReleaseId {
     ReleaseId::parse(name).unwrap()
 }
 
+fn key(pushed: i64, arrived: i64, digest: &Digest) -> OrderKey {
+    OrderKey::new(Timestamp::from_millis(pushed), Timestamp::from_millis(arrived), Some(digest))
+}
+
 fn decided(candidate: &Candidate, spec: &ReleaseSpec) -> Decision {
-    let order = OrderKey::new(Timestamp::from_millis(5000), Some(&candidate.digest));
+    let order = key(5000, 6000, &candidate.digest);
     let (name, environment, release) = (EnvironmentName::parse("dev").unwrap(), environment(), release("r9"));
     let (order, now) = (&order, Timestamp::from_millis(9000));
     let context = PlanContext { name: &name, environment: &environment, order, release: &release, now };
@@ -116,7 +121,7 @@ fn refusal(change: impl FnOnce(&mut Candidate)) -> String {
     let mut candidate = candidate(":main-1");
     change(&mut candidate);
     match decided(&candidate, &spec()) {
-        Decision::Refused(why) => why,
+        Decision::Refused(why) | Decision::Unfit(why) => why,
         other => panic!("{other:?}"),
     }
 }
@@ -153,7 +158,7 @@ fn the_way_back_is_what_was_verified_whatever_runs() {
 fn what_may_not_move_is_refused_with_what_was_expected() {
     assert_eq!(
         refusal(|one| one.service.controller = "CODE_DEPLOY".to_owned()),
-        "users: its deployment controller is CODE_DEPLOY: expected ECS"
+        "its deployment controller is CODE_DEPLOY: expected ECS"
     );
     assert!(refusal(|one| one.service.strategy = "CANARY".to_owned()).ends_with("CANARY: expected ROLLING"));
     assert!(refusal(|one| one.service.desired = 0).contains("desired count is 0"));
@@ -196,7 +201,7 @@ fn what_has_nowhere_to_go_need_not_be_fit_to_go() {
     candidate.row.verified = Some(known('b'));
     assert_eq!(decided(&candidate, &spec()), Decision::There);
     candidate.row.verified = Some(known('a'));
-    assert!(matches!(decided(&candidate, &spec()), Decision::Refused(_)));
+    assert!(matches!(decided(&candidate, &spec()), Decision::Unfit(_)));
 }
 
 #[test]
@@ -228,10 +233,10 @@ fn what_was_rolled_back_from_stays_away_until_somebody_insists() {
 #[test]
 fn a_newer_push_wins() {
     let mut candidate = candidate(":main-1");
-    candidate.row.order = Some(OrderKey::new(Timestamp::from_millis(5001), None));
+    candidate.row.order = Some(key(5001, 5001, &digest('c')));
     assert_eq!(decided(&candidate, &spec()), Decision::Superseded);
     // Its own key is there when a release plans again under its leases.
-    candidate.row.order = Some(OrderKey::new(Timestamp::from_millis(5000), Some(&digest('b'))));
+    candidate.row.order = Some(key(5000, 6000, &digest('b')));
     assert!(matches!(decided(&candidate, &spec()), Decision::Move(_)));
 }
 
@@ -256,7 +261,7 @@ fn what_runs_is_the_way_back_if_it_is_what_was_verified_under_a_newer_revision()
 #[test]
 fn a_push_of_another_repository_has_a_place_of_its_own() {
     let mut candidate = candidate(":main-1");
-    let newer = json!(OrderKey::new(Timestamp::from_millis(9_000), None));
+    let newer = json!(key(9_000, 9_000, &digest('c')));
     candidate.row.by_repository.insert("order:shop/proxy".to_owned(), newer.clone());
     assert!(matches!(decided(&candidate, &spec()), Decision::Move(_)));
     candidate.row.by_repository.insert("order:shop/users".to_owned(), newer);
@@ -281,4 +286,69 @@ fn what_a_dead_release_left_is_proven_even_if_ecs_has_put_it_back() {
     assert_eq!(decided(&candidate, &spec()), Decision::There);
     let dead = ReleaseSpec { to: ImageSelection::RestorePointsOf(release("r0")), ..spec() };
     assert!(matches!(decided(&candidate, &dead), Decision::Move(_)));
+}
+
+#[test]
+fn of_two_images_of_one_second_the_one_that_arrived_later_wins_and_the_other_is_told() {
+    let mut candidate = candidate(":main-1");
+    candidate.row.order = Some(key(5000, 5999, &digest('c')));
+    assert!(matches!(decided(&candidate, &spec()), Decision::Move(_)), "it arrived before");
+    candidate.row.order = Some(key(5000, 6001, &digest('b')));
+    assert_eq!(decided(&candidate, &spec()), Decision::Superseded, "the same image once more");
+    // Written by the version before, which knew no arrival.
+    let older: OrderKey = serde_json::from_value(json!(format!("{:015}#{}", 5000, digest('a')))).unwrap();
+    for (order, other) in [(key(5000, 6001, &digest('a')), 'a'), (older, 'a')] {
+        candidate.row.order = Some(order);
+        let Decision::Refused(why) = decided(&candidate, &spec()) else { panic!("not refused") };
+        let (wanted, other) = (digest('b'), digest(other));
+        assert!(why.starts_with(&format!(
+            "users: {wanted} and {other} were pushed within one second, and the push of {other}"
+        )));
+        assert!(why.ends_with(
+            &json!({"environment": "dev", "repository": "shop/users", "image": wanted}).to_string()
+        ));
+    }
+    assert!(matches!(decided(&candidate, &ReleaseSpec { force: true, ..spec() }), Decision::Move(_)));
+}
+
+#[test]
+fn a_service_that_no_release_can_move_holds_up_nobody_but_who_names_it() {
+    let idle = |change: &dyn Fn(&mut Candidate)| {
+        let mut idle = candidate(":main-1");
+        idle.service.name = ServiceName::parse("idle").unwrap();
+        change(&mut idle);
+        idle
+    };
+    let named = |names: &[&str]| ReleaseSpec {
+        services: Some(names.iter().map(|name| ServiceName::parse(*name).unwrap()).collect()),
+        ..spec()
+    };
+    let unfit: [&dyn Fn(&mut Candidate); 4] = [
+        &|one| one.service.desired = 0,
+        &|one| one.service.controller = "EXTERNAL".to_owned(),
+        &|one| one.service.strategy = "CANARY".to_owned(),
+        &|one| one.loss = Some("it has x, which a copy would lose".to_owned()),
+    ];
+    for change in unfit {
+        let both = [candidate(":main-1"), idle(change)];
+        let left = drafted(&both, &spec());
+        assert!(!left.is_refused() && left.moves.len() == 1);
+        assert_eq!(left.untouched[0].service.as_str(), "idle");
+        assert_eq!(left.findings[0].kind, FindingKind::Warns);
+        assert!(left.findings[0].text.starts_with("idle is left out: "), "{:?}", left.findings);
+        for (candidates, spec) in [(&both[..], named(&["users", "idle"])), (&both[1..], spec())] {
+            let refused = drafted(candidates, &spec);
+            assert!(refused.is_refused() && refused.untouched.is_empty());
+            assert!(refused.findings[0].text.starts_with("idle: "), "{:?}", refused.findings);
+        }
+    }
+}
+
+fn drafted(candidates: &[Candidate], spec: &ReleaseSpec) -> PlanDraft {
+    let order = key(5000, 6000, &digest('b'));
+    let (name, environment, release) = (EnvironmentName::parse("dev").unwrap(), environment(), release("r9"));
+    let (order, now) = (&order, Timestamp::from_millis(9000));
+    let context = PlanContext { name: &name, environment: &environment, order, release: &release, now };
+    let services = candidates.iter().map(|one| one.service.clone()).collect();
+    PlanDraft::new(services, candidates, Vec::new(), spec, context)
 }

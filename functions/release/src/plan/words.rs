@@ -3,6 +3,9 @@
 use pipeline::document::nearest;
 use serde_json::Value;
 
+/// How to go on where a rule says no that may be overridden.
+pub const TO_OVERRIDE: &str = "set \"force\" and \"reason\" to override";
+
 /// Counts in words.
 pub fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })

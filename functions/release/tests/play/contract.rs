@@ -3,12 +3,12 @@
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::EnvironmentName;
-use pipeline::rows::{Outcome, ServiceRow};
+use pipeline::rows::{OrderKey, Outcome, ServiceRow};
 use release::Release;
 
 use crate::notebook::{Notebook, dead_move, known};
 use crate::promotion::{waiting, with_dev};
-use crate::shop::Shop;
+use crate::shop::{Shop, digest};
 
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
@@ -59,6 +59,12 @@ fn prepare(release: &Release<Shop, Notebook>, case: &str, now: Timestamp) -> Res
         "refused-abort-of-nothing" => *release.aws.ended.borrow_mut() = Some(now),
         "refused-rollback-of-a-running-release" => waiting(&release.ledger, "token"),
         "refused-approve-too-late" => waiting(&release.ledger, "stale"),
+        "refused-pushed-within-one-second" => {
+            let pushed = Timestamp::parse("2026-11-23T10:00:00Z")?;
+            let order = OrderKey::new(pushed, pushed.plus_seconds(6), Some(&digest('c')));
+            let row = ServiceRow { order: Some(order), ..ServiceRow::default() };
+            release.ledger.know("dev", "users", row);
+        }
         _ if case.contains("promotion") => with_dev(&release.ledger),
         _ => {}
     }
@@ -80,7 +86,9 @@ fn writes(case: &str) -> &'static [&'static str] {
         | "request-promotion-of-services"
         | "request-promotion-by-force"
         | "request-rollback-of-an-image"
-        | "request-rollback-of-a-cluster" => &["order", "open"],
+        | "request-rollback-of-a-cluster"
+        | "request-cluster-with-an-idle-service" => &["order", "open"],
+        "refused-pushed-within-one-second" => &["claim"],
         "request-promotion-that-asks" => &["order", "propose users", "open"],
         "request-approve" | "refused-approve-too-late" => &["answer Approved", "answered"],
         "request-reject" => &["answer Rejected", "answered"],

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod findings;
+#[cfg(test)]
 mod notebook;
 #[cfg(test)]
 mod promotion;

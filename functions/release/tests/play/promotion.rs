@@ -270,7 +270,7 @@ async fn a_service_that_runs_something_newer_stays_and_the_answer_says_why() {
     let hotfix = VerifiedImage { since: Timestamp::parse("2026-11-23T09:30:00Z").unwrap(), ..known('c') };
     release.ledger.know("careful", "users", ServiceRow { verified: Some(hotfix), ..ServiceRow::default() });
     let refused = open(&release, json!({"environment": "careful"})).await;
-    assert_eq!(refused["because"], "no service of mall has a newer verified image");
+    assert_eq!(refused["because"], "no service of careful has a newer verified image");
     let planned = open(&release, json!({"environment": "careful", "mode": "plan"})).await;
     let why = "it runs cccccccccccc, which is newer than bbbbbbbbbbbb";
     assert!(planned["untouched"].as_array().unwrap().iter().any(|one| one["why"] == why));
@@ -285,7 +285,8 @@ async fn a_request_has_its_place_by_when_its_execution_began() {
     let input = json!({"input": {"environment": "staging"}, "started": began});
     ask(&release, "open", input, "2026-11-23T10:00:10Z").await;
     let order = release.ledger.head.borrow().as_ref().unwrap().order.clone();
-    assert_eq!(order, OrderKey::new(Timestamp::parse(began).unwrap(), None));
+    let began = Timestamp::parse(began).unwrap();
+    assert_eq!(order, OrderKey::new(began, began, None));
 }
 
 #[tokio::test]

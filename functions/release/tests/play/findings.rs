@@ -1,0 +1,93 @@
+//! What is found when a release opens: it refuses, or it is kept and told.
+
+use pipeline::rows::FindingKind;
+use release::Release;
+use serde_json::{Value, json};
+
+use crate::notebook::Notebook;
+use crate::run::ask;
+use crate::shop::{Shop, digest};
+
+async fn open(release: &Release<Shop, Notebook>, input: Value) -> Value {
+    ask(release, "open", json!({"input": input}), "2026-11-23T10:00:10Z").await
+}
+
+fn push(repository: &str) -> Value {
+    json!({
+        "version": "0", "id": "e1", "detail-type": "ECR Image Action", "source": "aws.ecr",
+        "account": "123456789012", "time": "2026-11-23T10:00:00Z", "region": "eu-west-1", "resources": [],
+        "detail": {"result": "SUCCESS", "repository-name": repository, "action-type": "PUSH",
+                   "image-digest": digest('b'), "image-tag": "mall"}
+    })
+}
+
+#[tokio::test]
+async fn what_is_found_is_told_of_a_push_too_and_kept() {
+    let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+    let opened = open(&release, push("shop/checkout")).await;
+    assert_eq!(opened["next"], "TakeLeases");
+    let found = [
+        "\"waves\" names \"chekout\", and mall has no such service; did you mean \"checkout\"?",
+        "checkout: the alarm mall-5xx does not exist, so it is not watched",
+        "the lifecycle rule 5 of shop/checkout would take what runs, or the way back: expected a rule before it that \
+         spares tidegate.*",
+    ];
+    let told = found.map(|text| json!({"kind": "warns", "text": text}));
+    assert_eq!(opened["findings"], json!(told));
+    let head = release.ledger.head.borrow().clone().unwrap();
+    assert_eq!(serde_json::to_value(&head.findings).unwrap(), json!(told));
+}
+
+#[tokio::test]
+async fn what_is_found_reaches_the_plan_with_what_refuses_it_first() {
+    let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+    let input = json!({"environment": "mall", "mode": "plan", "images": {"shop/checkout": digest('d')}});
+    let planned = open(&release, input).await;
+    let kinds: Vec<&Value> = planned["findings"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
+    assert_eq!(kinds, ["refuses", "warns", "warns", "warns"]);
+    assert_eq!(planned["because"], "it would be refused, for 1 reason");
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_be_handed_on_refuses_before_anything_is_written() {
+    let release =
+        Release { aws: Shop { roles: Some(Vec::new()), ..Shop::default() }, ledger: Notebook::default() };
+    let request = json!({"environment": "dev", "repository": "shop/users", "image": digest('b')});
+    let mut forced = request.clone();
+    forced["force"] = true.into();
+    forced["reason"] = "a hotfix".into();
+    for input in [request, forced] {
+        let refused = open(&release, input).await;
+        assert_eq!(refused["next"], "Refused");
+        assert_eq!(
+            refused["because"],
+            "users: its role arn:aws:iam::123456789012:role/shop/tasks is not among the stack's TaskRoleArns, so it \
+             cannot be handed on: expected it, or a pattern that matches it, among them"
+        );
+    }
+    assert!(release.ledger.written.take().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_no_release_can_move_is_left_out_and_told() {
+    let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+    let images = json!({"shop/users": digest('b'), "shop/idle": digest('b'), "shop/legacy": digest('b')});
+    let opened = open(&release, json!({"environment": "dev", "scope": "cluster", "images": images})).await;
+    assert_eq!((&opened["next"], opened["plan"].as_array().unwrap().len()), (&json!("TakeLeases"), 1));
+    let head = release.ledger.head.borrow().clone().unwrap();
+    assert_eq!(head.services.len(), 1);
+    for (name, why) in [
+        ("idle", "its desired count is 0: nothing would prove the image"),
+        ("legacy", "its deployment controller is CODE_DEPLOY: expected ECS"),
+    ] {
+        let stays = json!({"service": name, "why": why});
+        assert!(opened["untouched"].as_array().unwrap().contains(&stays), "{opened}");
+        let text = format!("{name} is left out: {why}");
+        assert!(head.findings.iter().any(|one| one.kind == FindingKind::Warns && one.text == text));
+    }
+    // It refuses whoever names it.
+    let named = json!({"environment": "dev", "services": ["users", "idle"], "images": images});
+    let refused = open(&release, named).await;
+    assert_eq!(refused["because"], "idle: its desired count is 0: nothing would prove the image");
+    assert_eq!(ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await["next"], "Wave");
+}
