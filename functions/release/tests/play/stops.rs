@@ -185,11 +185,11 @@ async fn a_release_that_is_stopped_rolls_back_what_it_touched() {
     let judged = judge(&release, 0, NOW).await;
     assert_eq!((&judged["next"], &judged["wave"]), (&json!("Undo"), &json!(0)));
     assert_eq!(judged["because"], "stopped by r9 (the numbers are bad)");
+    assert!(release.ledger.written.take().contains(&"undo".to_owned()));
     {
         let row = &mut release.ledger.moves.borrow_mut()[0].1;
         (row.undo_started, row.undo_verdict) = (Some(Timestamp::from_millis(0)), Some(Verdict::Healthy));
     }
-    release.ledger.written.take();
     let closed = ask(&release, "close", json!({"because": judged["because"]}), NOW).await;
     assert_eq!((&closed["outcome"], &closed["because"]), (&json!("RolledBack"), &judged["because"]));
     assert_eq!(release.ledger.written.take(), ["close RolledBack", "free", "free"], "no hold, no quarantine");
