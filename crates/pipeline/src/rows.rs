@@ -1,14 +1,18 @@
 //! The rows of the ledger, and the words that they are written in.  One row per fact.
 
+mod events;
 mod moves;
 
+pub use events::MoveEvent;
 pub use moves::{Bundle, Failure, MoveRow, RestorePoint, Verdict};
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::aws::OPERATION_TIMEOUT;
 use crate::clock::Timestamp;
+use crate::document;
 use crate::environment::Environment;
 use crate::fate::Fate;
 use crate::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
@@ -125,6 +129,20 @@ pub struct WriteRow {
     pub expires: i64,
 }
 
+impl WriteRow {
+    /// How much the clocks of two machines may differ.
+    const CLOCKS_DIFFER_SECONDS: i64 = 5;
+    /// How long after the row's time the tag may be written: two calls lie in between, the row's own and ECR's.
+    const WRITTEN_WITHIN_SECONDS: i64 = 2 * OPERATION_TIMEOUT.as_secs() as i64;
+
+    /// Tells whether a push of that digest at that time is this very write.
+    pub fn is_told_by(&self, digest: &Digest, time: Timestamp) -> bool {
+        let from = self.time.plus_seconds(-Self::CLOCKS_DIFFER_SECONDS);
+        let to = self.time.plus_seconds(Self::WRITTEN_WITHIN_SECONDS + Self::CLOCKS_DIFFER_SECONDS);
+        self.digest == *digest && (from..=to).contains(&time)
+    }
+}
+
 /// `event#<id>`: the first execution that an event started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -164,6 +182,20 @@ pub enum Undo {
     Failed,
 }
 
+/// The end of a release on request: nothing of it goes forward any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stop {
+    /// The run of the request.
+    pub by: ReleaseId,
+    /// Why.
+    pub because: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether what it touched is rolled back.
+    pub rollback: bool,
+}
+
 /// `release#<id>` / `head`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -171,6 +203,7 @@ pub struct HeadRow {
     /// Which environment it moves.
     pub environment: EnvironmentName,
     /// The environment's policy as it was read at the start.
+    #[serde(deserialize_with = "document::leniently")]
     pub policy: Environment,
     /// What it wants, in the words of a request.
     pub request: serde_json::Value,
@@ -190,6 +223,9 @@ pub struct HeadRow {
     pub services: Vec<ServiceName>,
     /// What is being undone; none while it goes forward.
     pub undo: Option<Undo>,
+    /// Who ended it early; none unless somebody did.
+    #[serde(default)]
+    pub stop: Option<Stop>,
     /// How it ended; none while it is open.
     pub outcome: Option<Outcome>,
     /// How many moves had each fate; they sum up to all moves.
@@ -237,6 +273,30 @@ pub struct RepositoryRow {
     pub tag: String,
     /// What the ledger says the environment had; none if nothing is known.
     pub before: Option<Digest>,
+    /// Why its tags did not go back, or not all of them.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+}
+
+/// `env#<environment>` / `tag#<repository>`: which releases moved the environment's tag of a repository, and did
+/// not put it back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TagRow {
+    /// Rises with every change.
+    pub version: u64,
+    /// These releases, the last one last.
+    pub moves: Vec<TagMove>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TagMove {
+    /// The release.
+    pub release: ReleaseId,
+    /// Its first service.
+    pub service: ServiceName,
+    /// What the tag named then.
+    pub digest: Digest,
 }
 
 /// `digest#<repository>@<digest>` / `env#<environment>`: what an image has shown somewhere.
@@ -269,4 +329,33 @@ pub struct Quarantine {
     pub since: Timestamp,
     /// How.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_event_of_our_own_tag_is_known_as_late_as_the_write_may_come() {
+        let digest = Digest::parse(format!("sha256:{}", "a".repeat(64))).unwrap();
+        let other = Digest::parse(format!("sha256:{}", "b".repeat(64))).unwrap();
+        let time = Timestamp::from_millis(1_000_000);
+        let write = WriteRow { digest: digest.clone(), time, expires: 0 };
+        for (after, expected) in [(-6, false), (-2, true), (0, true), (16, true), (30, true), (36, false)] {
+            assert_eq!(write.is_told_by(&digest, time.plus_seconds(after)), expected, "{after}");
+        }
+        assert!(!write.is_told_by(&other, time));
+    }
+
+    #[test]
+    fn a_head_of_a_later_version_is_read() {
+        let policy = json!({"cluster": "dev", "tag": "dev", "bakeSeconds": 5, "newInALaterVersion": true});
+        let head = json!({
+            "environment": "dev", "policy": policy, "request": {}, "order": "1#", "opened": "2026-11-23T10:00:00Z",
+            "plan": "", "services": [], "undo": null, "outcome": null, "newInALaterVersion": {"a": 1}
+        });
+        let head: HeadRow = serde_json::from_value(head).unwrap();
+        assert_eq!((head.policy.cluster.as_str(), head.policy.bake_seconds), ("dev", 5));
+    }
 }

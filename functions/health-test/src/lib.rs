@@ -17,10 +17,10 @@ pub mod verdict;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
+use pipeline::ledger::MoveLedger;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{Bundle, MoveRow, Verdict};
+use pipeline::rows::{Bundle, MoveEvent, MoveRow, Verdict};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use look::{Look, Looks};
 use pack::Pack;
@@ -72,18 +72,20 @@ pub struct Response {
 
 /// The function.
 #[derive(Debug)]
-pub struct HealthTest<P, W> {
-    /// ECS, the load balancers, Parameter Store, CloudWatch Logs and the ledger.
+pub struct HealthTest<P, W, L> {
+    /// ECS, the load balancers, Parameter Store and CloudWatch Logs.
     pub port: P,
     /// What is asked over HTTP.
     pub web: W,
+    /// The moves.
+    pub moves: L,
 }
 
-impl<P: Port, W: Web> HealthTest<P, W> {
+impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         let Request { phase, looks, key } = request;
-        let row = self.port.load(&key).await?;
+        let row = self.moves.load(&key).await?.row;
         let looks = looks.unwrap_or_default();
         if phase == Phase::Before {
             return self.before(&row, looks).await;
@@ -98,7 +100,9 @@ impl<P: Port, W: Web> HealthTest<P, W> {
             Verdict::Unhealthy => Some(collect::bundle(&self.port, phase, &row, deployment).await),
             _ => None,
         };
-        self.note(phase, &key, &answer, bundle, now).await?;
+        if let Some(event) = decided(phase, &answer, bundle, now) {
+            self.moves.note(&key, &row, event).await?;
+        }
         Ok(answer)
     }
 
@@ -157,27 +161,16 @@ impl<P: Port, W: Web> HealthTest<P, W> {
         let pack = Pack::read(row, &text)?;
         Ok(Measured::Is(live::run(&pack, addresses, &self.web, &mut looks.failed).await))
     }
+}
 
-    async fn note(
-        &self,
-        phase: Phase,
-        key: &MoveKey,
-        answer: &Response,
-        bundle: Option<Bundle>,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        let Response { verdict, reason, .. } = answer;
-        if *verdict == Verdict::Pending {
-            return Ok(());
-        }
-        let mut fields = match phase {
-            Phase::Rollback => json!({"undoVerdict": verdict, "undoReason": reason}),
-            _ => json!({"verdict": verdict, "reason": reason, "decided": now}),
-        };
-        // A verdict without a bundle leaves the one of the way forward where it is.
-        if let (Some(bundle), Some(fields)) = (bundle, fields.as_object_mut()) {
-            fields.insert("bundle".to_owned(), json!(bundle));
-        }
-        self.port.note(key, fields).await
+/// Says what to record of a look; nothing as long as another one follows.
+fn decided(phase: Phase, answer: &Response, bundle: Option<Bundle>, now: Timestamp) -> Option<MoveEvent> {
+    let (verdict, reason) = (answer.verdict, answer.reason.clone());
+    if verdict == Verdict::Pending {
+        return None;
     }
+    Some(match phase {
+        Phase::Rollback => MoveEvent::RollbackDecided { undo_verdict: verdict, undo_reason: reason, bundle },
+        _ => MoveEvent::Decided { verdict, reason, decided: now, alarm: None, bundle },
+    })
 }

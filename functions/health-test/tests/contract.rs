@@ -13,11 +13,13 @@ use health_test::{HealthTest, Phase, Request};
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, Digest, ReleaseId, TaskDefinitionArn};
 use pipeline::image::ImageReference;
-use pipeline::payload::{MoveKey, MoveRef};
+use pipeline::ledger::Loaded;
+use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, Verdict};
 use pipeline::service::{Deployment, Rollout};
 use pipeline::{Fault, document};
 use serde_json::{Value, json};
+use testbed::moves::Moves;
 
 const PACK: &str = r#"{"checks": [{
     "name": "health",
@@ -37,7 +39,7 @@ struct World {
     /// Whether what its tasks left behind may be read.
     readable: bool,
     calls: RefCell<Vec<&'static str>>,
-    noted: RefCell<Vec<Value>>,
+    moves: Moves,
 }
 
 impl World {
@@ -51,7 +53,7 @@ impl World {
             body: r#"{"status":"ok"}"#,
             readable: true,
             calls: RefCell::default(),
-            noted: RefCell::default(),
+            moves: Moves { found: Some(Loaded::given(&row())), ..Moves::default() },
         }
     }
 
@@ -111,16 +113,6 @@ impl World {
 }
 
 impl Port for &World {
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        match &key.which {
-            MoveRef::Inline(row) => Ok((**row).clone()),
-            MoveRef::Ordinal(_) => Ok(row()),
-        }
-    }
-    async fn note(&self, _: &MoveKey, fields: Value) -> Result<(), Fault> {
-        self.noted.borrow_mut().push(fields);
-        Ok(())
-    }
     async fn service(&self, _: &MoveRow) -> Result<Option<Service>, Fault> {
         self.called("service")?;
         let ours = self.progress(if self.primary == 3 { self.tasks.0 } else { 2 }, self.rollout.clone());
@@ -206,7 +198,7 @@ fn now() -> Timestamp {
 }
 
 async fn look(world: &World, request: Request) -> Result<health_test::Response, Fault> {
-    HealthTest { port: world, web: world }.handle(request, now()).await
+    HealthTest { port: world, web: world, moves: &world.moves }.handle(request, now()).await
 }
 
 fn sample(case: &str) -> Request {
@@ -230,10 +222,10 @@ async fn a_final_verdict_is_noted_and_a_pending_one_is_not() {
     let world = World::good();
     let answer = look(&world, request(Phase::After)).await.unwrap();
     let noted = json!({"verdict": "Healthy", "reason": answer.reason, "decided": now()});
-    assert_eq!(*world.noted.borrow(), [noted]);
+    assert_eq!(*world.moves.noted.borrow(), [noted]);
     let world = World { rollout: Rollout::InProgress, ..World::good() };
     assert_eq!(look(&world, request(Phase::After)).await.unwrap().verdict, Verdict::Pending);
-    assert!(world.noted.borrow().is_empty());
+    assert!(world.moves.noted.borrow().is_empty());
 }
 
 #[tokio::test]
@@ -242,7 +234,7 @@ async fn the_verdict_of_the_way_back_is_noted_as_such() {
     let event: Value =
         serde_json::from_str(include_str!("../../../events/health-test/rollback.json")).unwrap();
     let answer = look(&world, document::read("the sample", event).unwrap()).await.unwrap();
-    assert_eq!(*world.noted.borrow(), [json!({"undoVerdict": "Healthy", "undoReason": answer.reason})]);
+    assert_eq!(*world.moves.noted.borrow(), [json!({"undoVerdict": "Healthy", "undoReason": answer.reason})]);
 }
 
 #[tokio::test]
@@ -257,7 +249,7 @@ async fn a_look_calls_no_more_than_it_needs() {
     let event: Value =
         serde_json::from_str(include_str!("../../../events/health-test/decided.json")).unwrap();
     look(&world, document::read("the sample", event).unwrap()).await.unwrap();
-    assert!(world.calls.borrow().is_empty() && world.noted.borrow().is_empty());
+    assert!(world.calls.borrow().is_empty() && world.moves.noted.borrow().is_empty());
 }
 
 #[tokio::test]
@@ -280,7 +272,7 @@ async fn what_failed_tasks_left_behind_is_noted_with_the_verdict_and_only_then()
     ] {
         let (readable, good) = (World { readable, ..World::of(case) }, World::of(case));
         let answer = look(&readable, sample(case)).await.unwrap();
-        let noted = readable.noted.take();
+        let noted = readable.moves.noted.take();
         assert_eq!(noted.len(), 1, "{case}");
         assert_eq!(noted[0]["bundle"], json!({"stopped": stopped, "logs": logs}), "{case}");
         assert_eq!(
@@ -291,7 +283,7 @@ async fn what_failed_tasks_left_behind_is_noted_with_the_verdict_and_only_then()
     for case in ["good", "rollback", "superseded", "inconclusive", "pending"] {
         let world = World::of(case);
         look(&world, sample(case)).await.unwrap();
-        assert!(world.noted.borrow().iter().all(|noted| noted.get("bundle").is_none()), "{case}");
+        assert!(world.moves.noted.borrow().iter().all(|noted| noted.get("bundle").is_none()), "{case}");
         assert!(!world.calls.borrow().contains(&"ended"), "{case}");
     }
 }

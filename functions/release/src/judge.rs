@@ -25,7 +25,7 @@ pub async fn judge(
     let states = observe::states(aws, watched(&moves)).await?;
     for (place, said) in alarmed(&moves, &states, wave, policy, now) {
         let Some((key, row)) = moves.get_mut(place) else { continue };
-        ledger.decide(key, &said, now).await?;
+        ledger.decide(key, row, &said, now).await?;
         (row.verdict, row.reason) = (Some(said.verdict), Some(said.reason));
     }
     let decision = decide(&moves, wave, policy, now);

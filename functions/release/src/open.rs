@@ -221,6 +221,7 @@ async fn record(
         asked: None,
         services: moves.iter().map(|one| one.service.clone()).collect(),
         undo: None,
+        stop: None,
         outcome: None,
         fates: BTreeMap::new(),
     };

@@ -62,8 +62,11 @@ pub struct Failure {
 }
 
 /// `release#<id>` / `move#<wave>#<n>`: one service of a release.
+///
+/// Read leniently: a later version may have written it.  A move in a sample is read with
+/// [`document::read_strictly`](crate::document::read_strictly).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct MoveRow {
     /// The environment.
     pub environment: EnvironmentName,

@@ -6,11 +6,11 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
-use pipeline::ledger::{Key, Ledger};
+use pipeline::ledger::{Key, Ledger, MoveLedger};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
-    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome,
-    PlanRow, Quarantine, ServiceRow, Undo, WaitingRow, WriteRow,
+    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveEvent, MoveRow, OrderKey,
+    Outcome, PlanRow, Quarantine, ServiceRow, Undo, WaitingRow, WriteRow,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -210,9 +210,16 @@ impl Releases for Ledger {
         Ledger::moves(self, release).await
     }
 
-    async fn decide(&self, key: &MoveKey, alarm: &AlarmVerdict, now: Timestamp) -> Result<(), Fault> {
-        let AlarmVerdict { verdict, reason, alarm } = alarm;
-        self.note(key, json!({"verdict": verdict, "reason": reason, "alarm": alarm, "decided": now})).await
+    async fn decide(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        alarm: &AlarmVerdict,
+        decided: Timestamp,
+    ) -> Result<(), Fault> {
+        let AlarmVerdict { verdict, reason, alarm } = alarm.clone();
+        let event = MoveEvent::Decided { verdict, reason, decided, alarm: Some(alarm), bundle: None };
+        self.note(key, row, event).await
     }
 
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault> {

@@ -123,7 +123,13 @@ pub trait Releases {
     /// Reads the moves of a release.
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault>;
     /// Writes down what an alarm says of a move after the health test.
-    async fn decide(&self, key: &MoveKey, alarm: &AlarmVerdict, now: Timestamp) -> Result<(), Fault>;
+    async fn decide(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        alarm: &AlarmVerdict,
+        decided: Timestamp,
+    ) -> Result<(), Fault>;
     /// Writes down what is undone.
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault>;
     /// Writes down how a release ended.

@@ -184,7 +184,13 @@ impl Releases for Notebook {
     async fn moves(&self, _: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
         Ok(self.moves.borrow().clone())
     }
-    async fn decide(&self, key: &MoveKey, said: &AlarmVerdict, _: Timestamp) -> Result<(), Fault> {
+    async fn decide(
+        &self,
+        key: &MoveKey,
+        _: &MoveRow,
+        said: &AlarmVerdict,
+        _: Timestamp,
+    ) -> Result<(), Fault> {
         let mut moves = self.moves.borrow_mut();
         for (_, row) in moves.iter_mut().filter(|(known, _)| known == key) {
             (row.verdict, row.alarm) = (Some(said.verdict), Some(said.alarm.clone()));
