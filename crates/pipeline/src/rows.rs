@@ -64,8 +64,11 @@ pub struct ServiceRow {
     pub order: Option<OrderKey>,
     /// What was rolled back from on request: no push brings it back.
     pub hold: Option<Hold>,
-    /// The release that held it last.
+    /// The release that held it last, and wrote a move of it.
     pub last: Option<ReleaseId>,
+    /// The one that did before.
+    #[serde(default)]
+    pub last_before: Option<ReleaseId>,
     /// How many seconds its last move took from its update to its verdict.
     #[serde(default)]
     pub seconds: Option<u32>,
@@ -115,6 +118,13 @@ pub struct LeaseRow {
     pub fence: u64,
     /// When it was taken or freed.
     pub since: Timestamp,
+}
+
+impl LeaseRow {
+    /// Tells whether a release holds it, under the very number that it was given.
+    pub fn is_held_by(&self, release: &ReleaseId, fence: u64) -> bool {
+        self.release.as_ref() == Some(release) && self.fence == fence
+    }
 }
 
 /// `env#<environment>` / `write#<repository>#<time>`: an environment tag that we are about to write.

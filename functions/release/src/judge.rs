@@ -1,26 +1,31 @@
 //! Judges a wave by the rows of its moves, and by the alarms of all that are finished.
 
+use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::OnFailure;
+use pipeline::ids::ServiceName;
 use pipeline::rows::{FrozenRow, Undo};
 
 use crate::answer::{Judged, Next};
+use crate::held::give_up_lost;
 use crate::observe;
 use crate::payload::Judge;
 use crate::plan::verdict::{alarmed, decide, watched};
-use crate::ports::{Alarms, Freezes, Releases};
+use crate::ports::{Alarms, Freezes, Leases, Releases};
 
 /// Decides how the release goes on after a wave.
 pub async fn judge(
     aws: &impl Alarms,
-    ledger: &(impl Freezes + Releases),
+    ledger: &(impl Freezes + Leases + Releases),
     judge: Judge,
     now: Timestamp,
 ) -> Result<Judged, Fault> {
     let (release, wave) = (&judge.run.release, judge.wave);
-    let head = observe::head(ledger, release).await?;
-    let mut moves = ledger.moves(release).await?;
+    let (head, mut moves) = try_join(observe::head(ledger, release), ledger.moves(release)).await?;
+    let services: Vec<ServiceName> = moves.iter().map(|(_, row)| row.service.clone()).collect();
+    let leases = ledger.leases(&head.environment, &services).await?;
+    give_up_lost(ledger, release, &mut moves, &leases, now).await?;
     let policy = &head.policy;
     let states = observe::states(aws, watched(&moves)).await?;
     for (place, said) in alarmed(&moves, &states, wave, policy, now) {

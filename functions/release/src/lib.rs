@@ -12,6 +12,7 @@ pub mod answer;
 mod approve;
 mod close;
 mod freeze;
+mod held;
 mod intake;
 mod judge;
 mod lease;

@@ -7,6 +7,7 @@ pub mod draft;
 pub mod eta;
 pub mod findings;
 pub mod gates;
+pub mod leases;
 pub mod lifecycle;
 pub mod preview;
 pub mod promotion;

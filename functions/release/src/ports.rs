@@ -4,7 +4,7 @@ mod aws;
 mod ledger;
 
 pub use aws::{
-    Alarm, AlarmStates, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Executions,
-    ImageId, Images, Mutability, Revision, Service, Source,
+    Alarm, AlarmStates, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Execution,
+    Executions, ImageId, Images, Mutability, Revision, Service, Source,
 };
 pub use ledger::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Releases};

@@ -6,7 +6,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
-use pipeline::ledger::{Key, Ledger, MoveLedger};
+use pipeline::ledger::{Condition, Key, Ledger, MoveLedger, Write};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
     EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveEvent, MoveRow, OrderKey,
@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::payload::Run;
+use crate::plan::waves::Numbered;
 use crate::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Releases};
 
 /// Up to how many services are read by their keys; of more, all of the environment are read.
@@ -81,9 +82,8 @@ impl History for Ledger {
         Ok(())
     }
 
-    async fn adopt(&self, release: &ReleaseId, row: &MoveRow, now: Timestamp) -> Result<(), Fault> {
+    async fn adopt(&self, row: &MoveRow, now: Timestamp) -> Result<(), Fault> {
         let key = Key::service(&row.environment, &row.service);
-        self.set(&key, json!({"last": release}), None).await?;
         let Some(baseline) = restored(row, now).filter(|known| known.release.is_none()) else {
             return Ok(());
         };
@@ -153,32 +153,38 @@ impl Leases for Ledger {
     async fn take(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
+        leases: &[(ServiceName, u64)],
         run: &Run,
-        seen: Option<&LeaseRow>,
         now: Timestamp,
-    ) -> Result<Option<u64>, Fault> {
-        let seen = seen.map_or(0, |lease| lease.fence);
-        let fence = seen + 1;
-        let lease = json!({"holder": run.execution, "release": run.release, "fence": fence, "since": now});
-        // The number rises with every taking, so nobody else took it in between if it is still what we saw.
-        let unchanged = ("attribute_not_exists(pk) OR #fence = :seen", json!({"seen": seen}));
-        let taken = self.set(&Key::lease(environment, service), lease, Some(unchanged)).await?;
-        Ok(taken.then_some(fence))
+    ) -> Result<Option<ServiceName>, Fault> {
+        let take = |(service, fence): &(ServiceName, u64)| {
+            let lease =
+                json!({"holder": run.execution, "release": run.release, "fence": fence, "since": now});
+            // The number rises with every taking, so nobody else took it in between if it is still what we saw.
+            let unchanged = ("attribute_not_exists(pk) OR #fence = :seen", json!({"seen": fence - 1}));
+            Write::set(Key::lease(environment, service), lease).when(unchanged)
+        };
+        let refused = self.transact(leases.iter().map(take).collect()).await?;
+        Ok(refused.and_then(|place| leases.get(place)).map(|(service, _)| service.clone()))
     }
 
     async fn free(
         &self,
         environment: &EnvironmentName,
         service: &ServiceName,
-        run: &Run,
+        release: &ReleaseId,
+        fence: u64,
         now: Timestamp,
     ) -> Result<(), Fault> {
         let free = json!({"holder": null, "release": null, "since": now});
-        let ours = ("#release = :ours", json!({"ours": run.release}));
-        self.set(&Key::lease(environment, service), free, Some(ours)).await?;
+        self.set(&Key::lease(environment, service), free, Some(held(release, fence))).await?;
         Ok(())
     }
+}
+
+/// Holds of a lease that a release has under a number.
+fn held(release: &ReleaseId, fence: u64) -> Condition<'static> {
+    ("#release = :ours AND #fence = :ourFence", json!({"ours": release, "ourFence": fence}))
 }
 
 impl Releases for Ledger {
@@ -195,15 +201,50 @@ impl Releases for Ledger {
         self.set_head(release, json!({"waits": since})).await
     }
 
-    async fn write(&self, release: &ReleaseId, wave: u32, ordinal: u32, row: &MoveRow) -> Result<(), Fault> {
-        self.put(&Key::a_move(release, wave, ordinal), row).await
+    async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault> {
+        let Some((.., first)) = moves.first() else { return Ok(()) };
+        let names: Vec<ServiceName> = moves.iter().map(|(.., row)| row.service.clone()).collect();
+        let known = self.services(&first.environment, Some(&names)).await?;
+        let mut writes = Vec::new();
+        for (wave, n, row) in moves {
+            let lease = Key::lease(&row.environment, &row.service);
+            writes.push(Write::check(lease, held(release, row.fence)));
+            // Nothing of a move that is under way is ever wiped.
+            let idle = ("attribute_not_exists(#started) OR #started = :none", json!({"none": null}));
+            writes.push(Write::put(Key::a_move(release, *wave, *n), row)?.when(idle));
+            let last = known.get(&row.service).and_then(|known| known.last.as_ref());
+            if last != Some(release) {
+                let service = Key::service(&row.environment, &row.service);
+                writes.push(Write::set(service, json!({"last": release, "lastBefore": last})));
+            }
+        }
+        match self.transact(writes).await? {
+            None => Ok(()),
+            Some(_) => Err(Fault::LeaseLost(format!(
+                "another call of {release} has taken the leases of its services again"
+            ))),
+        }
     }
 
-    async fn forget(&self, key: &MoveKey) -> Result<(), Fault> {
-        match key.which {
-            MoveRef::Ordinal(n) => self.delete(&Key::a_move(&key.release, key.wave, n), None).await,
-            MoveRef::Inline(_) => Ok(()),
-        }
+    async fn disown(&self, release: &ReleaseId, row: &MoveRow, fence: Option<u64>) -> Result<(), Fault> {
+        let (environment, service) = (&row.environment, &row.service);
+        let key = Key::service(environment, service);
+        let known: Option<ServiceRow> = self.get(&key).await?;
+        let Some(known) = known.filter(|known| known.last.as_ref() == Some(release)) else { return Ok(()) };
+        let lease = Key::lease(environment, service);
+        let mut writes: Vec<Write> =
+            fence.map(|fence| Write::check(lease, held(release, fence))).into_iter().collect();
+        let ours = ("#last = :ours", json!({"ours": release}));
+        writes.push(Write::set(key, json!({"last": known.last_before})).when(ours));
+        self.transact(writes).await?;
+        Ok(())
+    }
+
+    async fn forget(&self, key: &MoveKey, service: &ServiceName, fence: u64) -> Result<(), Fault> {
+        let MoveRef::Ordinal(n) = key.which else { return Ok(()) };
+        let condition = "#service = :service AND #fence <= :fence";
+        let old = (condition, json!({"service": service, "fence": fence}));
+        self.delete(&Key::a_move(&key.release, key.wave, n), Some(old)).await
     }
 
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
@@ -220,6 +261,16 @@ impl Releases for Ledger {
         let AlarmVerdict { verdict, reason, alarm } = alarm.clone();
         let event = MoveEvent::Decided { verdict, reason, decided, alarm: Some(alarm), bundle: None };
         self.note(key, row, event).await
+    }
+
+    async fn supersede(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        reason: &str,
+        decided: Timestamp,
+    ) -> Result<(), Fault> {
+        self.note(key, row, MoveEvent::superseded(reason.to_owned(), decided)).await
     }
 
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault> {
@@ -286,8 +337,8 @@ impl Approvals for Ledger {
         release: &ReleaseId,
         row: Option<&WaitingRow>,
     ) -> Result<(), Fault> {
-        let token = row.map(|row| ("token", row.token.as_str()));
-        self.delete(&Key::waiting(environment, release), token).await
+        let same = row.map(|row| ("#token = :token", json!({"token": row.token})));
+        self.delete(&Key::waiting(environment, release), same).await
     }
 }
 

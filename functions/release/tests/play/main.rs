@@ -5,6 +5,8 @@ mod contract;
 #[cfg(test)]
 mod notebook;
 #[cfg(test)]
+mod overlap;
+#[cfg(test)]
 mod promotion;
 #[cfg(test)]
 mod run;

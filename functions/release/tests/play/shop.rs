@@ -1,17 +1,16 @@
 //! A world in memory: a few environments, the services of two clusters, a few images.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
-use pipeline::clock::Timestamp;
 use pipeline::environment::Environments;
 use pipeline::ids::{DeploymentId, Digest, ServiceName, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::{Deployment, Rollout};
 use release::ports::{
-    Alarm, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Executions, ImageId, Images,
-    Mutability, Revision, Service, Source,
+    Alarm, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Execution, Executions, ImageId,
+    Images, Mutability, Revision, Service, Source,
 };
 use serde_json::{Value, json};
 
@@ -56,6 +55,11 @@ pub struct Shop {
     pub faults: RefCell<usize>,
     /// How many looks find task definitions unread.
     pub unread: RefCell<usize>,
+    /// What is known of the execution that holds a lease, if it does not run.
+    pub holder: Cell<Option<Execution>>,
+    /// Whether the next reader of the documents stalls, and whether one does.
+    pub stalls: Cell<bool>,
+    pub stalled: Cell<bool>,
 }
 
 impl Shop {
@@ -95,6 +99,12 @@ impl Documents for Shop {
             "after-mall": {"cluster": "mall", "tag": "after-mall", "from": "mall"},
             "careful": {"cluster": "mall", "tag": "careful", "from": "dev", "approval": "required"}
         });
+        if self.stalls.take() {
+            self.stalled.set(true);
+            while self.stalled.get() {
+                tokio::task::yield_now().await;
+            }
+        }
         Ok(serde_json::from_value(documents).unwrap())
     }
 }
@@ -152,8 +162,8 @@ impl Alarms for Shop {
 }
 
 impl Executions for Shop {
-    async fn ended(&self, _: &str) -> Result<Option<Timestamp>, Fault> {
-        Ok(None)
+    async fn execution(&self, _: &str) -> Result<Execution, Fault> {
+        Ok(self.holder.get().unwrap_or(Execution::Running))
     }
     async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault> {
         self.done.borrow_mut().push(format!("answer {}", answer["next"].as_str().unwrap()));
