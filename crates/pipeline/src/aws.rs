@@ -56,7 +56,9 @@ where
         | "TooManyRequestsException"
         | "RequestLimitExceeded"
         | "ProvisionedThroughputExceededException"
-        | "ThrottledException" => Fault::Throttled(sentence),
+        | "ThrottledException"
+        // A row is part of a transaction that is not done yet.
+        | "TransactionConflictException" => Fault::Throttled(sentence),
         // ECS says it of two registrations in one family; the same code stands for what is wrong for good.
         "ClientException" if message.contains("Too many concurrent attempts") => Fault::Throttled(sentence),
         "ServerException"
@@ -109,6 +111,7 @@ mod tests {
         check(400, Some("ClientException"), revision, "Throttled");
         check(400, Some("ClientException"), "The container definitions are wrong.", "Denied");
         check(400, Some("ThrottlingException"), "Rate exceeded", "Throttled");
+        check(400, Some("TransactionConflictException"), "", "Throttled");
         check(400, Some("AccessDeniedException"), "no", "Denied");
         check(500, Some("ServerException"), "", "Unavailable");
         check(503, None, "", "Unavailable");

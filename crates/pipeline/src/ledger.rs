@@ -1,8 +1,10 @@
 //! The ledger: one DynamoDB table, read consistently and written under conditions.
 
 mod moves;
+mod writes;
 
 pub use moves::{Loaded, MoveLedger};
+pub use writes::{Condition, Write, placeholder};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -18,6 +20,7 @@ use crate::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, Servi
 use crate::payload::MoveKey;
 use crate::rows::{MoveRow, PackRow, RevisionRow};
 use crate::{Fault, settings};
+use writes::Terms;
 
 /// How many rows DynamoDB returns by their keys in one call.
 const ROWS_PER_CALL: usize = 100;
@@ -235,14 +238,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes a row away, if there is one; one with another text in a field stays.
-    pub async fn delete(&self, key: &Key, field: Option<(&str, &str)>) -> Result<(), Fault> {
-        let mut delete = self.client.delete_item().table_name(&self.table).set_key(Some(key.attributes()));
-        if let Some((name, text)) = field {
-            delete = delete.condition_expression("#field = :text").expression_attribute_names("#field", name);
-            delete = delete.expression_attribute_values(":text", AttributeValue::S(text.to_owned()));
-        }
-        match delete.send().await {
+    /// Takes a row away, if there is one and the condition holds of it.
+    pub async fn delete(&self, key: &Key, condition: Option<Condition<'_>>) -> Result<(), Fault> {
+        let mut terms = Terms::default();
+        let condition = condition.map(|condition| terms.condition(key, condition)).transpose()?;
+        let delete = self.client.delete_item().table_name(&self.table).set_key(Some(key.attributes()));
+        let delete = delete.set_condition_expression(condition);
+        let delete = delete.set_expression_attribute_names(terms.names());
+        match delete.set_expression_attribute_values(terms.values()).send().await {
             Err(error) if !is_refused(&error) => {
                 Err(fault_of(&format!("delete {} {}", key.pk, key.sk), &error))
             }
@@ -250,40 +253,22 @@ impl Ledger {
         }
     }
 
-    /// Sets some fields of a row, under a condition on what is there; tells whether the condition held.
-    ///
-    /// `fields` is a JSON object; a condition speaks of `#field` and `:field` for the fields set, and may use
-    /// the values of `compared` as `:name` too.
+    /// Sets some fields of a row, given as a JSON object, under a condition on what is there; tells whether it held.
     pub async fn set(
         &self,
         key: &Key,
         fields: serde_json::Value,
-        condition: Option<(&str, serde_json::Value)>,
+        condition: Option<Condition<'_>>,
     ) -> Result<bool, Fault> {
-        let fields: HashMap<String, AttributeValue> = attributes_of(key, &fields)?;
-        let mut update = self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
-        let mut assignments = Vec::new();
-        for (name, value) in fields {
-            let place = placeholder(&name);
-            assignments.push(format!("#{place} = :{place}"));
-            update = update.expression_attribute_names(format!("#{place}"), &name);
-            update = update.expression_attribute_values(format!(":{place}"), value);
-        }
-        assignments.sort();
-        update = update.update_expression(format!("SET {}", assignments.join(", ")));
-        if let Some((expression, compared)) = condition {
-            update = update.condition_expression(expression);
-            for (name, value) in attributes_of(key, &compared)? {
-                update = update.expression_attribute_values(format!(":{name}"), value);
-            }
-        }
-        match update.send().await {
+        let mut terms = Terms::default();
+        let assigned = terms.assign(key, &fields)?;
+        let condition = condition.map(|condition| terms.condition(key, condition)).transpose()?;
+        let update = self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
+        let update = update.update_expression(assigned).set_condition_expression(condition);
+        let update = update.set_expression_attribute_names(terms.names());
+        match update.set_expression_attribute_values(terms.values()).send().await {
             Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
+            Err(error) if is_refused(&error) => Ok(false),
             Err(error) => Err(fault_of(&format!("update {} {}", key.pk, key.sk), &error)),
         }
     }
@@ -353,11 +338,6 @@ impl Ledger {
             }
         }
     }
-}
-
-/// Returns what stands for the name of a field in an expression, behind `#` and `:`.
-pub fn placeholder(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 /// Tells whether a write was refused by its own condition.

@@ -68,6 +68,13 @@ pub struct LeaseRow {
     pub since: Timestamp,
 }
 
+impl LeaseRow {
+    /// Tells whether a release holds it, under the very number that it was given.
+    pub fn is_held_by(&self, release: &ReleaseId, fence: u64) -> bool {
+        self.release.as_ref() == Some(release) && self.fence == fence
+    }
+}
+
 /// `env#<environment>` / `write#<repository>#<time>`: an environment tag that we are about to write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

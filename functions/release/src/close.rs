@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Promote};
 use pipeline::fate::Fate;
 use pipeline::ids::{Digest, ReleaseId, Repository, ServiceName};
-use pipeline::rows::{HeadRow, MoveRow, Outcome, Quarantine, ServiceRow};
+use pipeline::payload::MoveKey;
+use pipeline::rows::{HeadRow, LeaseRow, MoveRow, Outcome, Quarantine, ServiceRow};
 
 use crate::answer::Closed;
 use crate::at_once;
+use crate::held::give_up_lost;
 use crate::payload::{Close, Run};
 use crate::plan::conclusion::{conclude, is_bad, stopped_too_late};
 use crate::plan::history::{left, proven};
@@ -25,17 +28,21 @@ pub async fn close(
     now: Timestamp,
 ) -> Result<Closed, Fault> {
     let Close { run, outcome, because } = &close;
-    let head = ledger.head(&run.release).await?;
-    let moves = ledger.moves(&run.release).await?;
-    let mut closed = conclude(outcome, because, &moves, head.as_ref().and_then(|head| head.undo));
-    let Some(head) = head else { return Ok(closed) };
+    let (head, mut moves) = try_join(ledger.head(&run.release), ledger.moves(&run.release)).await?;
+    let Some(head) = head else { return Ok(conclude(outcome, because, &moves, None)) };
+    let leases = leases(ledger, &head, &moves).await?;
+    // When it is closed its leases are free.
+    if head.outcome.is_none() {
+        give_up_lost(ledger, &run.release, &mut moves, &leases, now).await?;
+    }
+    let mut closed = conclude(outcome, because, &moves, head.undo);
     if let Some((outcome, because)) = stopped_too_late(&run.release, &head, &closed) {
         (closed.outcome, closed.because) = (outcome, because);
     }
     let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
     let deployed: Vec<&MoveRow> =
         rows.iter().copied().filter(|row| Fate::of(row, head.undo) == Fate::Deployed).collect();
-    // Once: when it is closed its leases are free, and what it knows may be outdated.
+    // Once: what it knows may be outdated.
     if head.outcome.is_none() {
         record(ledger, &run.release, &head, &rows, &deployed, now).await?;
         ledger.close(&run.release, closed.outcome, &closed.fates).await?;
@@ -43,7 +50,7 @@ pub async fn close(
     if head.policy.approval == Approval::Required {
         ledger.answered(&head.environment, &run.release, None).await?;
     }
-    free(ledger, &head, &rows, run, now).await?;
+    free(ledger, &head, &leases, run, now).await?;
     if closed.outcome == Outcome::Deployed {
         match promote(aws, &head, run, &deployed).await {
             // The call that comes again finds it closed, and only starts what follows.
@@ -109,18 +116,32 @@ async fn revoke(ledger: &impl History, head: &HeadRow, left: BTreeSet<ImageKey>)
     Ok(())
 }
 
-/// Frees the leases of all services that were ever meant: a plan may have become smaller.
+/// Reads the leases of all services that were ever meant: a plan may have become smaller.
+async fn leases(
+    ledger: &impl Leases,
+    head: &HeadRow,
+    moves: &[(MoveKey, MoveRow)],
+) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
+    let services: BTreeSet<&ServiceName> =
+        head.services.iter().chain(moves.iter().map(|(_, row)| &row.service)).collect();
+    let services: Vec<ServiceName> = services.into_iter().cloned().collect();
+    ledger.leases(&head.environment, &services).await
+}
+
+/// Frees those that are ours.
 async fn free(
     ledger: &impl Leases,
     head: &HeadRow,
-    rows: &[&MoveRow],
+    leases: &BTreeMap<ServiceName, LeaseRow>,
     run: &Run,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let services: BTreeSet<&ServiceName> =
-        head.services.iter().chain(rows.iter().map(|row| &row.service)).collect();
-    let services: Vec<&ServiceName> = services.into_iter().collect();
-    at_once(&services, async |service| ledger.free(&head.environment, service, run, now).await).await?;
+    let ours = leases.iter().filter(|(_, lease)| lease.release.as_ref() == Some(&run.release));
+    let ours: Vec<(&ServiceName, u64)> = ours.map(|(service, lease)| (service, lease.fence)).collect();
+    at_once(&ours, async |(service, fence)| {
+        ledger.free(&head.environment, service, &run.release, *fence, now).await
+    })
+    .await?;
     Ok(())
 }
 

@@ -1,35 +1,39 @@
 //! Judges a wave by the rows of its moves, by the alarms of all that are finished, and by what people asked for.
 
+use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::OnFailure;
-use pipeline::ids::ReleaseId;
+use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::rows::{FrozenRow, HeadRow, Undo};
 
 use crate::answer::{Judged, Next};
+use crate::held::give_up_lost;
 use crate::observe;
 use crate::payload::Judge;
 use crate::plan::ReleaseSpec;
 use crate::plan::alarms::{alarmed, watched};
 use crate::plan::verdict::{decide, has_baked, held, stopped};
-use crate::ports::{Alarms, Freezes, Releases};
+use crate::ports::{Alarms, Freezes, Leases, Releases};
 
 /// Decides how the release goes on after a wave.
 pub async fn judge(
     aws: &impl Alarms,
-    ledger: &(impl Freezes + Releases),
+    ledger: &(impl Freezes + Leases + Releases),
     judge: Judge,
     now: Timestamp,
 ) -> Result<Judged, Fault> {
     let (release, wave) = (&judge.run.release, judge.wave);
-    let head = observe::head(ledger, release).await?;
+    let (head, mut moves) = try_join(observe::head(ledger, release), ledger.moves(release)).await?;
+    let services: Vec<ServiceName> = moves.iter().map(|(_, row)| row.service.clone()).collect();
+    let leases = ledger.leases(&head.environment, &services).await?;
+    give_up_lost(ledger, release, &mut moves, &leases, now).await?;
     if let Some(stop) = &head.stop {
         if stop.rollback {
             ledger.undo(release, Undo::All).await?;
         }
         return Ok(stopped(stop, wave));
     }
-    let mut moves = ledger.moves(release).await?;
     let policy = &head.policy;
     let states = observe::states(aws, watched(&moves)).await?;
     for (place, said) in alarmed(&moves, &states, has_baked(&moves, wave, policy, now)) {

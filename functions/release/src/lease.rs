@@ -1,34 +1,34 @@
 //! Takes the leases of a release, plans again under them, and writes the moves down with their way back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environment};
 use pipeline::ids::{ReleaseId, ServiceName};
-use pipeline::payload::MoveKey;
 use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow, ServiceRow};
 
 use crate::answer::{Leased, Leasing};
 use crate::intake::route::{Policy, policy};
 use crate::payload::Run;
 use crate::plan::findings::refusals;
-use crate::plan::waves::{hash, numbered, proposal, waves};
+use crate::plan::leases::may_take_over;
+use crate::plan::waves::{Numbered, hash, numbered, proposal, waves};
 use crate::plan::words::plural;
 use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, abort, alarms, approval};
 use crate::ports::{
-    Alarms, Approvals, Clusters, Documents, Executions, Freezes, History, Images, Leases, Releases,
+    Alarms, Approvals, Clusters, Documents, Execution, Executions, Freezes, History, Images, Leases, Releases,
 };
 use crate::{approve, at_once, observe, planning};
 
-/// How long an ended execution's last function may still write: the longest time-out in the template, and a margin.
-const LAST_WRITE_SECONDS: i64 = 70;
+/// How many leases are taken together.
+const LEASES_AT_ONCE: usize = 25;
+
+/// How many moves are written together: each has up to three rows, and DynamoDB writes 100.
+const MOVES_AT_ONCE: usize = 25;
 
 /// The numbers of the leases that are held, by service.
 type Fences = BTreeMap<ServiceName, u64>;
-
-/// A service that somebody else holds, and who.
-type Holder = (ServiceName, String);
 
 /// Takes the leases, or says who holds one.
 pub async fn lease(
@@ -39,66 +39,87 @@ pub async fn lease(
 ) -> Result<Leased, Fault> {
     let head = observe::head(ledger, &run.release).await?;
     if let Some(stop) = &head.stop {
-        forget_all_but(ledger, &run.release, &[]).await?;
+        forget_all_but(ledger, &run.release, &[], &Fences::new()).await?;
         return Ok(Leased::nothing(Leasing::Rejected, abort::stopped(stop), 0));
     }
     let fences = match take(aws, ledger, &head, &run, now).await? {
         Ok(fences) => fences,
-        Err(holder) => return wait(ledger, &head, holder, &run, now).await,
+        Err(why) => return wait(ledger, &head, &why, &run, now).await,
     };
-    let leased = plan_again(aws, ledger, &head, &run, &fences, now).await?;
+    let leased = match plan_again(aws, ledger, &head, &run, &fences, now).await {
+        // A call that was given up runs on beside this one, or this one was given up.
+        Err(Fault::LeaseLost(why)) => {
+            free(ledger, &head, &run, &fences, now).await?;
+            return wait(ledger, &head, &why, &run, now).await;
+        }
+        leased => leased?,
+    };
     if leased.next != Leasing::Wave {
-        forget_all_but(ledger, &run.release, &[]).await?;
+        forget_all_but(ledger, &run.release, &[], &fences).await?;
         free(ledger, &head, &run, &fences, now).await?;
     }
     Ok(leased)
 }
 
-/// Takes the leases of all services of a release, or of none.
+/// Takes the leases of all services of a release, or of none: then says who holds one.
 async fn take(
     aws: &impl Executions,
     ledger: &impl Leases,
     head: &HeadRow,
     run: &Run,
     now: Timestamp,
-) -> Result<Result<Fences, Holder>, Fault> {
+) -> Result<Result<Fences, String>, Fault> {
     let mut services = head.services.clone();
     services.sort();
+    services.dedup();
     let seen = ledger.leases(&head.environment, &services).await?;
-    if let Some(holder) = holder(aws, &services, &seen, run, now).await? {
-        return Ok(Err(holder));
+    if let Some(why) = holder(aws, &services, &seen, run, now).await? {
+        return Ok(Err(why));
     }
+    let number = |service: ServiceName| {
+        let seen = seen.get(&service).map_or(0, |lease| lease.fence);
+        (service, seen + 1)
+    };
+    let wanted: Vec<(ServiceName, u64)> = services.into_iter().map(number).collect();
     let mut fences = Fences::new();
-    for service in services {
-        match ledger.take(&head.environment, &service, run, seen.get(&service), now).await? {
-            Some(fence) => drop(fences.insert(service, fence)),
-            None => {
-                free(ledger, head, run, &fences, now).await?;
-                return Ok(Err((service, "a release that was quicker".to_owned())));
-            }
+    for some in wanted.chunks(LEASES_AT_ONCE) {
+        if let Some(service) = ledger.take(&head.environment, some, run, now).await? {
+            free(ledger, head, run, &fences, now).await?;
+            return Ok(Err(format!("{service} is held by a release that was quicker")));
         }
+        fences.extend(some.iter().cloned());
     }
     Ok(Ok(fences))
 }
 
-/// Returns the first service that is held by a release which may still write.
+/// Names the first service that is held by somebody who may still write, and who that is.
 async fn holder(
     aws: &impl Executions,
     services: &[ServiceName],
     seen: &BTreeMap<ServiceName, LeaseRow>,
     run: &Run,
     now: Timestamp,
-) -> Result<Option<Holder>, Fault> {
-    let mut ended: BTreeMap<&ReleaseId, bool> = BTreeMap::new();
+) -> Result<Option<String>, Fault> {
+    let mut known: BTreeMap<&ReleaseId, Execution> = BTreeMap::new();
     for service in services {
-        let Some(LeaseRow { holder: Some(holder), release: Some(release), .. }) = seen.get(service) else {
+        let Some(LeaseRow { holder: Some(holder), release: Some(release), since, .. }) = seen.get(service)
+        else {
             continue;
         };
-        if *release != run.release && !ended.contains_key(release) {
-            ended.insert(release, may_take_over(aws.ended(holder).await?, now));
+        if *release == run.release {
+            // A later call counts on it: this one is that of which the answer was given up.
+            if *since > now {
+                return Ok(Some(format!("{service} is held by a later call of this release")));
+            }
+            continue;
         }
-        if ended.get(release) == Some(&false) {
-            return Ok(Some((service.clone(), format!("release {release}"))));
+        let execution = match known.get(release) {
+            Some(execution) => *execution,
+            None => aws.execution(holder).await?,
+        };
+        known.insert(release, execution);
+        if !may_take_over(execution, *since, now) {
+            return Ok(Some(format!("{service} is held by release {release}")));
         }
     }
     Ok(None)
@@ -108,14 +129,14 @@ async fn holder(
 async fn wait(
     ledger: &impl Releases,
     head: &HeadRow,
-    (service, release): Holder,
+    why: &str,
     run: &Run,
     now: Timestamp,
 ) -> Result<Leased, Fault> {
     if head.waits.is_none() {
         ledger.waits(&run.release, now).await?;
     }
-    Ok(waiting(head, &release, &service, now))
+    Ok(waiting(head, why, now))
 }
 
 async fn free(
@@ -125,8 +146,11 @@ async fn free(
     taken: &Fences,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let services: Vec<&ServiceName> = taken.keys().collect();
-    at_once(&services, async |service| ledger.free(&head.environment, service, run, now).await).await?;
+    let taken: Vec<(&ServiceName, &u64)> = taken.iter().collect();
+    at_once(&taken, async |(service, fence)| {
+        ledger.free(&head.environment, service, &run.release, **fence, now).await
+    })
+    .await?;
     Ok(())
 }
 
@@ -170,7 +194,7 @@ async fn plan_again(
     if let Some(why) = approval::lacking(&run.release, head) {
         return Ok(Leased::nothing(Leasing::Rejected, why, 0));
     }
-    let leased = record(aws, ledger, run, &spec, (moves, &known), environment, now).await?;
+    let leased = record(aws, ledger, run, &spec, (moves, &known), fences, environment, now).await?;
     let told = findings.into_iter().map(|finding| finding.text);
     Ok(Leased { because: [leased.because].into_iter().chain(told).collect::<Vec<_>>().join("; "), ..leased })
 }
@@ -232,21 +256,23 @@ async fn record(
     run: &Run,
     spec: &ReleaseSpec,
     (moves, known): (Vec<MoveRow>, &BTreeMap<ServiceName, ServiceRow>),
+    fences: &Fences,
     environment: &Environment,
     now: Timestamp,
 ) -> Result<Leased, Fault> {
     let because = format!("holds {}", plural(moves.len(), "lease"));
     let (numbered, counts, repositories) = numbered(waves(moves, environment));
-    forget_all_but(ledger, &run.release, &counts).await?;
+    forget_all_but(ledger, &run.release, &numbered, fences).await?;
+    let chunks: Vec<&[Numbered]> = numbered.chunks(MOVES_AT_ONCE).collect();
+    at_once(&chunks, async |some| ledger.write(&run.release, some).await).await?;
     let nothing = ServiceRow::default();
-    at_once(&numbered, async |(wave, n, one)| {
-        ledger.write(&run.release, *wave, *n, one).await?;
+    at_once(&numbered, async |(.., one)| {
         // What a release has verified was kept when it was registered.
         if let Some(baseline) = one.restore.as_ref().filter(|restore| restore.release.is_none()) {
             aws.record(&baseline.task_definition).await?;
         }
         let known = known.get(&one.service).unwrap_or(&nothing);
-        ledger.adopt(&run.release, one, known, now).await
+        ledger.adopt(one, known, now).await
     })
     .await?;
     let concurrency = environment.concurrency.max(1);
@@ -257,44 +283,36 @@ async fn record(
 }
 
 /// Takes away what an earlier call wrote, of a plan that was larger: it would count as moves that never began.
-async fn forget_all_but(ledger: &impl Releases, release: &ReleaseId, counts: &[u32]) -> Result<(), Fault> {
+async fn forget_all_but(
+    ledger: &impl Releases,
+    release: &ReleaseId,
+    kept: &[Numbered],
+    fences: &Fences,
+) -> Result<(), Fault> {
     let written = ledger.moves(release).await?;
-    let is_of_the_plan = |key: &MoveKey| {
-        let (wave, n) = key.order();
-        counts.get(wave as usize).is_some_and(|count| n < *count)
-    };
-    let stale: Vec<_> = written.into_iter().filter(|(key, _)| !is_of_the_plan(key)).collect();
-    at_once(&stale, async |(key, _)| ledger.forget(key).await).await?;
+    let services: BTreeSet<&ServiceName> = kept.iter().map(|(.., row)| &row.service).collect();
+    let dropped = written.iter().filter(|(_, row)| !services.contains(&row.service));
+    let dropped: BTreeMap<&ServiceName, &MoveRow> = dropped.map(|(_, row)| (&row.service, row)).collect();
+    let dropped: Vec<&MoveRow> = dropped.into_values().collect();
+    // First of all: a row that is gone does not tell any more whose service this was.
+    at_once(&dropped, async |row| ledger.disown(release, row, fences.get(&row.service).copied()).await)
+        .await?;
+    let places: BTreeSet<(u32, u32)> = kept.iter().map(|(wave, n, _)| (*wave, *n)).collect();
+    let stale: Vec<_> = written.iter().filter(|(key, _)| !places.contains(&key.order())).collect();
+    at_once(&stale, async |(key, row)| {
+        let fence = fences.get(&row.service).copied().unwrap_or(row.fence);
+        ledger.forget(key, &row.service, fence).await
+    })
+    .await?;
     Ok(())
 }
 
-/// Tells whether the lease of an execution that ended then may be taken over.
-///
-/// An execution can be stopped while one of its functions runs on, so that function's time-out is waited out.
-fn may_take_over(ended: Option<Timestamp>, now: Timestamp) -> bool {
-    ended.is_some_and(|ended| now.seconds_since(ended) >= LAST_WRITE_SECONDS)
-}
-
 /// Answers that a lease is held, and how long to wait: 10 s at first, and up to a minute.
-fn waiting(head: &HeadRow, holder: &str, service: &ServiceName, now: Timestamp) -> Leased {
+fn waiting(head: &HeadRow, why: &str, now: Timestamp) -> Leased {
     let waited = head.waits.map_or(0, |since| now.seconds_since(since));
-    let why = format!("{service} is held by {holder}");
     if waited >= i64::from(head.policy.max_wait_minutes) * 60 {
         let why = format!("{why}, for longer than {} minutes", head.policy.max_wait_minutes);
         return Leased::nothing(Leasing::Expired, why, 0);
     }
-    Leased::nothing(Leasing::Waiting, why, (waited / 3).clamp(10, 60))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lease_is_never_taken_from_one_who_may_still_write() {
-        let now = Timestamp::from_millis(1_000_000);
-        assert!(!may_take_over(None, now));
-        assert!(!may_take_over(Some(now.plus_seconds(-69)), now));
-        assert!(may_take_over(Some(now.plus_seconds(-70)), now));
-    }
+    Leased::nothing(Leasing::Waiting, why.to_owned(), (waited / 3).clamp(10, 60))
 }

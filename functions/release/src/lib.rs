@@ -13,6 +13,7 @@ pub mod answer;
 mod approve;
 mod close;
 mod freeze;
+mod held;
 mod intake;
 mod judge;
 mod lease;

@@ -12,7 +12,9 @@ use pipeline::rows::{HeadRow, MoveRow};
 use crate::payload::Run;
 use crate::plan::PlanContext;
 use crate::plan::freeze::Freeze;
-use crate::ports::{AlarmStates, Alarms, ClusterSnapshot, Clusters, Executions, Freezes, Releases};
+use crate::ports::{
+    AlarmStates, Alarms, ClusterSnapshot, Clusters, Execution, Executions, Freezes, Releases,
+};
 
 pub use candidates::candidates;
 pub use images::{commits, endangered, immovable, missing};
@@ -49,7 +51,7 @@ pub async fn freeze(
 /// Tells whether the execution of a release of the same machine may still do something.
 pub async fn still_runs(aws: &impl Executions, run: &Run, release: &ReleaseId) -> Result<bool, Fault> {
     let machine = run.execution.rsplit_once(':').map_or(run.execution.as_str(), |(machine, _)| machine);
-    Ok(aws.ended(&format!("{machine}:{release}")).await?.is_none())
+    Ok(aws.execution(&format!("{machine}:{release}")).await? == Execution::Running)
 }
 
 /// Reads the head of a release that was opened.

@@ -4,7 +4,7 @@ mod aws;
 mod ledger;
 
 pub use aws::{
-    AlarmStates, Alarms, ClusterSnapshot, Clusters, Digests, Documents, Executions, ImageId, Images,
-    Mutability, Revision, Service, Source, TaskImages,
+    AlarmStates, Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, ImageId,
+    Images, Mutability, Revision, Service, Source, TaskImages,
 };
 pub use ledger::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};

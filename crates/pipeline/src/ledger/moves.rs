@@ -135,7 +135,7 @@ impl Ledger {
 /// Refuses a move whose service another release holds, or nobody.
 fn check_lease(release: &ReleaseId, row: &MoveRow, lease: Option<&LeaseRow>) -> Result<(), Fault> {
     match lease {
-        Some(lease) if lease.release.as_ref() == Some(release) && lease.fence == row.fence => Ok(()),
+        Some(lease) if lease.is_held_by(release, row.fence) => Ok(()),
         Some(LeaseRow { release: Some(other), .. }) if other != release => {
             Err(Fault::LeaseLost(format!("{} is held by release {other} now", row.service)))
         }

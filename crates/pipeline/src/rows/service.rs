@@ -85,9 +85,12 @@ pub struct ServiceRow {
     /// What an older version rolled back from on request.
     #[serde(default)]
     pub hold: Option<Hold>,
-    /// The release that held it last.
+    /// The release that held it last, and wrote a move of it.
     #[serde(default)]
     pub last: Option<ReleaseId>,
+    /// The one that did before.
+    #[serde(default)]
+    pub last_before: Option<ReleaseId>,
     /// How many seconds its last move took from its update to its verdict.
     #[serde(default)]
     pub seconds: Option<u32>,

@@ -68,12 +68,14 @@ pub struct Refusal {
     pub code: &'static str,
     /// The sentence with it.
     pub message: String,
+    /// What became of each write of a transaction.
+    pub reasons: Vec<&'static str>,
 }
 
 impl Refusal {
     /// Refuses a call.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Refusal { code, message: message.into() }
+        Refusal { code, message: message.into(), reasons: Vec::new() }
     }
 }
 

@@ -18,8 +18,8 @@ use serde_json::Value;
 
 use crate::at_once;
 use crate::ports::{
-    self, AlarmStates, Alarms, ClusterSnapshot, Clusters, Documents, Executions, ImageId, Mutability,
-    Revision, Service, Source, TaskImages,
+    self, AlarmStates, Alarms, ClusterSnapshot, Clusters, Documents, Execution, Executions, ImageId,
+    Mutability, Revision, Service, Source, TaskImages,
 };
 use images::Images;
 use revisions::{Budget, Revisions};
@@ -254,18 +254,19 @@ fn named(
 }
 
 impl Executions for Aws {
-    async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault> {
+    async fn execution(&self, execution: &str) -> Result<Execution, Fault> {
         let answer = match self.sfn.describe_execution().execution_arn(execution).send().await {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(|e| e.is_execution_does_not_exist()) => {
-                return Ok(Some(Timestamp::from_millis(0)));
+                return Ok(Execution::Unknown);
             }
             Err(error) => return Err(fault_of(&format!("describe {execution}"), &error)),
         };
         if matches!(answer.status().as_str(), "RUNNING" | "PENDING_REDRIVE") {
-            return Ok(None);
+            return Ok(Execution::Running);
         }
-        Ok(answer.stop_date().and_then(|stopped| stopped.to_millis().ok()).map(Timestamp::from_millis))
+        let stopped = answer.stop_date().and_then(|stopped| stopped.to_millis().ok());
+        Ok(stopped.map_or(Execution::Running, |stopped| Execution::Ended(Timestamp::from_millis(stopped))))
     }
 
     async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault> {

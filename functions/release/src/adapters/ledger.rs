@@ -6,7 +6,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
-use pipeline::ledger::{Key, Ledger, MoveLedger, placeholder};
+use pipeline::ledger::{Condition, Key, Ledger, MoveLedger, Write, placeholder};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
     Answer, EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, OrderKey,
@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::payload::Run;
 use crate::plan::history;
+use crate::plan::waves::Numbered;
 use crate::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
 
 /// Up to how many services are read by their keys; of more, all of the environment are read.
@@ -86,20 +87,11 @@ impl History for Ledger {
         Ok(())
     }
 
-    async fn adopt(
-        &self,
-        release: &ReleaseId,
-        row: &MoveRow,
-        known: &ServiceRow,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        let mut fields =
-            Map::from_iter([("last".to_owned(), json!(release)), ("fence".to_owned(), json!(row.fence))]);
-        if let Some(met) = history::met(row, known, now) {
-            fields.extend(facts(known, &met, row.fence));
-        }
+    async fn adopt(&self, row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Result<(), Fault> {
+        let Some(met) = history::met(row, known, now) else { return Ok(()) };
         let key = Key::service(&row.environment, &row.service);
-        self.set(&key, Value::Object(fields), Some((NO_LATER_LEASE, json!({})))).await?;
+        let fields = Value::Object(facts(known, &met, row.fence));
+        self.set(&key, fields, Some((NO_LATER_LEASE, json!({})))).await?;
         Ok(())
     }
 
@@ -115,8 +107,6 @@ impl History for Ledger {
             fields.insert(hold_key(&fact.repository), json!(hold));
             fields.insert("hold".to_owned(), json!(hold));
         }
-        let key = Key::service(&row.environment, &row.service);
-        self.set(&key, Value::Object(fields), Some((NO_LATER_LEASE, json!({})))).await?;
         let mut shown = Map::new();
         if *evidence {
             let (release, commit) = (release.clone(), fact.commit.clone());
@@ -126,9 +116,17 @@ impl History for Ledger {
         if *ends_quarantine {
             shown.insert("quarantine".to_owned(), Value::Null);
         }
+        let service = Key::service(&row.environment, &row.service);
+        let mut writes = vec![Write::set(service, Value::Object(fields)).when((NO_LATER_LEASE, json!({})))];
         if !shown.is_empty() {
-            let key = Key::evidence(&row.repository, &row.digest, &row.environment);
-            self.set(&key, Value::Object(shown), None).await?;
+            let evidence = Key::evidence(&row.repository, &row.digest, &row.environment);
+            writes.push(Write::set(evidence, Value::Object(shown)));
+        }
+        if self.transact(writes).await?.is_some() {
+            tracing::warn!(
+                "{} was written under a later lease: what {release} has shown is not kept",
+                row.service
+            );
         }
         Ok(())
     }
@@ -183,32 +181,38 @@ impl Leases for Ledger {
     async fn take(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
+        leases: &[(ServiceName, u64)],
         run: &Run,
-        seen: Option<&LeaseRow>,
         now: Timestamp,
-    ) -> Result<Option<u64>, Fault> {
-        let seen = seen.map_or(0, |lease| lease.fence);
-        let fence = seen + 1;
-        let lease = json!({"holder": run.execution, "release": run.release, "fence": fence, "since": now});
-        // The number rises with every taking, so nobody else took it in between if it is still what we saw.
-        let unchanged = ("attribute_not_exists(pk) OR #fence = :seen", json!({"seen": seen}));
-        let taken = self.set(&Key::lease(environment, service), lease, Some(unchanged)).await?;
-        Ok(taken.then_some(fence))
+    ) -> Result<Option<ServiceName>, Fault> {
+        let take = |(service, fence): &(ServiceName, u64)| {
+            let lease =
+                json!({"holder": run.execution, "release": run.release, "fence": fence, "since": now});
+            // The number rises with every taking, so nobody else took it in between if it is still what we saw.
+            let unchanged = ("attribute_not_exists(pk) OR #fence = :seen", json!({"seen": fence - 1}));
+            Write::set(Key::lease(environment, service), lease).when(unchanged)
+        };
+        let refused = self.transact(leases.iter().map(take).collect()).await?;
+        Ok(refused.and_then(|place| leases.get(place)).map(|(service, _)| service.clone()))
     }
 
     async fn free(
         &self,
         environment: &EnvironmentName,
         service: &ServiceName,
-        run: &Run,
+        release: &ReleaseId,
+        fence: u64,
         now: Timestamp,
     ) -> Result<(), Fault> {
         let free = json!({"holder": null, "release": null, "since": now});
-        let ours = ("#release = :ours", json!({"ours": run.release}));
-        self.set(&Key::lease(environment, service), free, Some(ours)).await?;
+        self.set(&Key::lease(environment, service), free, Some(held(release, fence))).await?;
         Ok(())
     }
+}
+
+/// Holds of a lease that a release has under a number.
+fn held(release: &ReleaseId, fence: u64) -> Condition<'static> {
+    ("#release = :ours AND #fence = :ourFence", json!({"ours": release, "ourFence": fence}))
 }
 
 impl Releases for Ledger {
@@ -225,15 +229,50 @@ impl Releases for Ledger {
         self.set_head(release, json!({"waits": since})).await
     }
 
-    async fn write(&self, release: &ReleaseId, wave: u32, ordinal: u32, row: &MoveRow) -> Result<(), Fault> {
-        self.put(&Key::a_move(release, wave, ordinal), row).await
+    async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault> {
+        let Some((.., first)) = moves.first() else { return Ok(()) };
+        let names: Vec<ServiceName> = moves.iter().map(|(.., row)| row.service.clone()).collect();
+        let known = self.services(&first.environment, Some(&names)).await?;
+        let mut writes = Vec::new();
+        for (wave, n, row) in moves {
+            let lease = Key::lease(&row.environment, &row.service);
+            writes.push(Write::check(lease, held(release, row.fence)));
+            // Nothing of a move that is under way is ever wiped.
+            let idle = ("attribute_not_exists(#started) OR #started = :none", json!({"none": null}));
+            writes.push(Write::put(Key::a_move(release, *wave, *n), row)?.when(idle));
+            let last = known.get(&row.service).and_then(|known| known.last.as_ref());
+            if last != Some(release) {
+                let service = Key::service(&row.environment, &row.service);
+                writes.push(Write::set(service, json!({"last": release, "lastBefore": last})));
+            }
+        }
+        match self.transact(writes).await? {
+            None => Ok(()),
+            Some(_) => Err(Fault::LeaseLost(format!(
+                "another call of {release} has taken the leases of its services again"
+            ))),
+        }
     }
 
-    async fn forget(&self, key: &MoveKey) -> Result<(), Fault> {
-        match key.which {
-            MoveRef::Ordinal(n) => self.delete(&Key::a_move(&key.release, key.wave, n), None).await,
-            MoveRef::Inline(_) => Ok(()),
-        }
+    async fn disown(&self, release: &ReleaseId, row: &MoveRow, fence: Option<u64>) -> Result<(), Fault> {
+        let (environment, service) = (&row.environment, &row.service);
+        let key = Key::service(environment, service);
+        let known: Option<ServiceRow> = self.get(&key).await?;
+        let Some(known) = known.filter(|known| known.last.as_ref() == Some(release)) else { return Ok(()) };
+        let lease = Key::lease(environment, service);
+        let mut writes: Vec<Write> =
+            fence.map(|fence| Write::check(lease, held(release, fence))).into_iter().collect();
+        let ours = ("#last = :ours", json!({"ours": release}));
+        writes.push(Write::set(key, json!({"last": known.last_before})).when(ours));
+        self.transact(writes).await?;
+        Ok(())
+    }
+
+    async fn forget(&self, key: &MoveKey, service: &ServiceName, fence: u64) -> Result<(), Fault> {
+        let MoveRef::Ordinal(n) = key.which else { return Ok(()) };
+        let condition = "#service = :service AND #fence <= :fence";
+        let old = (condition, json!({"service": service, "fence": fence}));
+        self.delete(&Key::a_move(&key.release, key.wave, n), Some(old)).await
     }
 
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
@@ -250,6 +289,16 @@ impl Releases for Ledger {
         let AlarmVerdict { verdict, reason, alarm } = said.clone();
         let event = MoveEvent::Decided { verdict, reason, decided, alarm: Some(alarm), bundle: None };
         self.note(key, row, event).await
+    }
+
+    async fn supersede(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        reason: &str,
+        decided: Timestamp,
+    ) -> Result<(), Fault> {
+        self.note(key, row, MoveEvent::superseded(reason.to_owned(), decided)).await
     }
 
     async fn stop(&self, release: &ReleaseId, stop: &Stop) -> Result<bool, Fault> {
@@ -336,8 +385,8 @@ impl Approvals for Ledger {
         release: &ReleaseId,
         row: Option<&WaitingRow>,
     ) -> Result<(), Fault> {
-        let token = row.map(|row| ("token", row.token.as_str()));
-        self.delete(&Key::waiting(environment, release), token).await
+        let same = row.map(|row| ("#token = :token", json!({"token": row.token})));
+        self.delete(&Key::waiting(environment, release), same).await
     }
 }
 

@@ -43,6 +43,11 @@ pub fn conclude(outcome: &str, because: &str, moves: &[(MoveKey, MoveRow)], undo
                 moves.len()
             )
         }
+        (why, Outcome::Superseded) if why.is_empty() && !moves.is_empty() => {
+            let told =
+                moves.iter().find_map(|(_, row)| Some(format!("{}: {}", row.service, row.reason.as_ref()?)));
+            told.unwrap_or_else(|| "other releases own all its services".to_owned())
+        }
         (why, _) if why.is_empty() => "the ledger does not say why".to_owned(),
         (why, _) => why,
     };

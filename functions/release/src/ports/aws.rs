@@ -62,12 +62,23 @@ pub trait Alarms {
 
 /// The executions of the state machine.
 pub trait Executions {
-    /// Tells when an execution ended; the start of time if there is no such execution, none while it may still write.
-    async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault>;
+    /// Tells what is known of an execution.
+    async fn execution(&self, execution: &str) -> Result<Execution, Fault>;
     /// Answers a waiting state; tells whether it still waited.
     async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault>;
     /// Starts an execution of the machine, once for each name.
     async fn start(&self, machine: &str, name: &str, input: &Value) -> Result<(), Fault>;
+}
+
+/// What is known of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Execution {
+    /// It runs, or is about to run again.
+    Running,
+    /// It ended then.
+    Ended(Timestamp),
+    /// There is none, or it began so lately that it is not told of yet.
+    Unknown,
 }
 
 /// The states of alarms, by name.

@@ -13,6 +13,7 @@ use pipeline::rows::{
 };
 
 use crate::payload::Run;
+use crate::plan::waves::Numbered;
 
 /// An image: its repository and its digest.
 pub type ImageKey = (Repository, Digest);
@@ -75,14 +76,8 @@ pub trait History {
         repository: &Repository,
         key: &OrderKey,
     ) -> Result<(), Fault>;
-    /// Writes down that a release holds a service, and what it runs if nobody knew; `known` is what the ledger has.
-    async fn adopt(
-        &self,
-        release: &ReleaseId,
-        row: &MoveRow,
-        known: &ServiceRow,
-        now: Timestamp,
-    ) -> Result<(), Fault>;
+    /// Writes down what a release met when it took a service, if nobody knew; `known` is what the ledger has.
+    async fn adopt(&self, row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Result<(), Fault>;
     /// Writes down what a service runs, verified, and what its image has shown; `known` is what the ledger has.
     ///
     /// What was written under a later lease stays.
@@ -111,21 +106,21 @@ pub trait Leases {
     ) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault>;
     /// Reads which releases hold leases of an environment.
     async fn holders(&self, environment: &EnvironmentName) -> Result<BTreeSet<ReleaseId>, Fault>;
-    /// Takes a lease that is still as it was seen, and returns its number; none if somebody else was quicker.
+    /// Takes leases under new numbers, all or none; returns the first one whose number was raised meanwhile.
     async fn take(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
+        leases: &[(ServiceName, u64)],
         run: &Run,
-        seen: Option<&LeaseRow>,
         now: Timestamp,
-    ) -> Result<Option<u64>, Fault>;
-    /// Frees a lease, if it is ours.
+    ) -> Result<Option<ServiceName>, Fault>;
+    /// Frees a lease, if it is ours and has this number still.
     async fn free(
         &self,
         environment: &EnvironmentName,
         service: &ServiceName,
-        run: &Run,
+        release: &ReleaseId,
+        fence: u64,
         now: Timestamp,
     ) -> Result<(), Fault>;
 }
@@ -138,10 +133,12 @@ pub trait Releases {
     async fn head(&self, release: &ReleaseId) -> Result<Option<HeadRow>, Fault>;
     /// Writes down since when a release waits for a lease.
     async fn waits(&self, release: &ReleaseId, since: Timestamp) -> Result<(), Fault>;
-    /// Writes a move.
-    async fn write(&self, release: &ReleaseId, wave: u32, ordinal: u32, row: &MoveRow) -> Result<(), Fault>;
-    /// Takes a move away that is none of the plan any more.
-    async fn forget(&self, key: &MoveKey) -> Result<(), Fault>;
+    /// Writes moves, and that the release holds their services last: all, or none if a lease is lost by now.
+    async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault>;
+    /// Writes down that a release does not hold a service after all, unless its lease has another number by now.
+    async fn disown(&self, release: &ReleaseId, row: &MoveRow, fence: Option<u64>) -> Result<(), Fault>;
+    /// Takes a move away that is none of the plan any more, unless it was written under a higher number than this.
+    async fn forget(&self, key: &MoveKey, service: &ServiceName, fence: u64) -> Result<(), Fault>;
     /// Reads the moves of a release.
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault>;
     /// Writes down what an alarm says of a move after the health test.
@@ -150,7 +147,15 @@ pub trait Releases {
         key: &MoveKey,
         row: &MoveRow,
         said: &AlarmVerdict,
-        now: Timestamp,
+        decided: Timestamp,
+    ) -> Result<(), Fault>;
+    /// Writes down that another release owns the service of a move.
+    async fn supersede(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        reason: &str,
+        decided: Timestamp,
     ) -> Result<(), Fault>;
     /// Writes down that an open release is to end, unless that was written before; tells whether it was written.
     async fn stop(&self, release: &ReleaseId, stop: &Stop) -> Result<bool, Fault>;

@@ -5,6 +5,7 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::EnvironmentName;
 use pipeline::rows::{OrderKey, Outcome, ServiceRow};
 use release::Release;
+use release::ports::Execution;
 
 use crate::notebook::{Notebook, dead_move, known};
 use crate::promotion::{waiting, with_dev};
@@ -32,7 +33,7 @@ fn prepare(release: &Release<Shop, Notebook>, case: &str, now: Timestamp) -> Res
             release.ledger.know("dev", "users", row);
         }
         "request-rollback-of-a-dead-release" => {
-            *release.aws.ended.borrow_mut() = Some(now);
+            release.aws.holder.set(Some(Execution::Ended(now)));
             waiting(&release.ledger, "token");
             release.ledger.waiting.take();
             if let Some(head) = release.ledger.head.borrow_mut().as_mut() {
@@ -54,9 +55,9 @@ fn prepare(release: &Release<Shop, Notebook>, case: &str, now: Timestamp) -> Res
         }
         "refused-abort-of-a-dead-release" => {
             waiting(&release.ledger, "token");
-            *release.aws.ended.borrow_mut() = Some(now);
+            release.aws.holder.set(Some(Execution::Ended(now)));
         }
-        "refused-abort-of-nothing" => *release.aws.ended.borrow_mut() = Some(now),
+        "refused-abort-of-nothing" => release.aws.holder.set(Some(Execution::Unknown)),
         "refused-rollback-of-a-running-release" => waiting(&release.ledger, "token"),
         "refused-approve-too-late" => waiting(&release.ledger, "stale"),
         "refused-pushed-within-one-second" => {

@@ -9,6 +9,8 @@ mod findings;
 #[cfg(test)]
 mod notebook;
 #[cfg(test)]
+mod overlap;
+#[cfg(test)]
 mod promotion;
 #[cfg(test)]
 mod run;

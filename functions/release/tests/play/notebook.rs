@@ -10,9 +10,10 @@ use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
     Answer, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
-    Quarantine, RestorePoint, ServiceRow, Stop, Undo, VerifiedImage, WaitingRow, WriteRow,
+    Quarantine, RestorePoint, ServiceRow, Stop, Undo, Verdict, VerifiedImage, WaitingRow, WriteRow,
 };
 use release::Run;
+use release::plan::waves::Numbered;
 use release::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
 
 use crate::shop::{arn, digest};
@@ -45,7 +46,7 @@ pub struct Notebook {
     pub written: RefCell<Vec<String>>,
     pub head: RefCell<Option<HeadRow>>,
     pub moves: RefCell<Vec<(MoveKey, MoveRow)>>,
-    /// The leases that others hold.
+    /// Who holds what.
     pub leases: RefCell<BTreeMap<ServiceName, LeaseRow>>,
     /// What is known of services, by environment; the rest is unknown.
     pub services: RefCell<BTreeMap<(String, String), ServiceRow>>,
@@ -58,6 +59,16 @@ pub struct Notebook {
 impl Notebook {
     pub fn know(&self, environment: &str, service: &str, row: ServiceRow) {
         self.services.borrow_mut().insert((environment.to_owned(), service.to_owned()), row);
+    }
+
+    fn service(
+        &self,
+        environment: &EnvironmentName,
+        service: &ServiceName,
+        change: impl FnOnce(&mut ServiceRow),
+    ) {
+        let key = (environment.to_string(), service.to_string());
+        change(self.services.borrow_mut().entry(key).or_default());
     }
 
     fn write(&self, what: impl Into<String>) -> Result<(), Fault> {
@@ -114,7 +125,7 @@ impl History for Notebook {
     ) -> Result<(), Fault> {
         self.write("order")
     }
-    async fn adopt(&self, _: &ReleaseId, row: &MoveRow, _: &ServiceRow, _: Timestamp) -> Result<(), Fault> {
+    async fn adopt(&self, row: &MoveRow, _: &ServiceRow, _: Timestamp) -> Result<(), Fault> {
         Notebook::write(self, format!("adopt {}", row.service))
     }
     async fn verified(&self, row: &MoveRow, _: &ServiceRow, proven: &Proven) -> Result<(), Fault> {
@@ -156,19 +167,38 @@ impl Leases for Notebook {
     async fn take(
         &self,
         _: &EnvironmentName,
-        service: &ServiceName,
-        _: &Run,
-        seen: Option<&LeaseRow>,
-        _: Timestamp,
-    ) -> Result<Option<u64>, Fault> {
-        // Somebody may have been quicker than what was seen.
-        if seen.is_none() && service.as_str() == "zebra" {
-            return Ok(None);
+        leases: &[(ServiceName, u64)],
+        run: &Run,
+        now: Timestamp,
+    ) -> Result<Option<ServiceName>, Fault> {
+        let mut known = self.leases.borrow_mut();
+        for (service, fence) in leases {
+            // Somebody may have been quicker than what was seen.
+            let quicker = service.as_str() == "zebra" && *fence == 1;
+            if quicker || known.get(service).map_or(0, |lease| lease.fence) + 1 != *fence {
+                return Ok(Some(service.clone()));
+            }
         }
-        Notebook::write(self, "take").map(|()| Some(1))
+        for (service, fence) in leases {
+            let (holder, release) = (Some(run.execution.clone()), Some(run.release.clone()));
+            known.insert(service.clone(), LeaseRow { holder, release, fence: *fence, since: now });
+        }
+        Notebook::write(self, format!("take {}", leases.len())).map(|()| None)
     }
-    async fn free(&self, _: &EnvironmentName, _: &ServiceName, _: &Run, _: Timestamp) -> Result<(), Fault> {
-        self.write("free")
+    async fn free(
+        &self,
+        _: &EnvironmentName,
+        service: &ServiceName,
+        release: &ReleaseId,
+        fence: u64,
+        since: Timestamp,
+    ) -> Result<(), Fault> {
+        let mut known = self.leases.borrow_mut();
+        match known.get_mut(service).filter(|lease| lease.is_held_by(release, fence)) {
+            Some(lease) => *lease = LeaseRow { holder: None, release: None, fence, since },
+            None => return Ok(()),
+        }
+        Notebook::write(self, "free")
     }
 }
 
@@ -186,15 +216,47 @@ impl Releases for Notebook {
         }
         self.write("waits")
     }
-    async fn write(&self, release: &ReleaseId, wave: u32, n: u32, row: &MoveRow) -> Result<(), Fault> {
-        let key = MoveKey::new(release.clone(), wave, n);
-        self.moves.borrow_mut().retain(|(known, _)| *known != key);
-        self.moves.borrow_mut().push((key, row.clone()));
-        Notebook::write(self, "move")
+    async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault> {
+        for (wave, n, row) in moves {
+            let key = MoveKey::new(release.clone(), *wave, *n);
+            let leased =
+                self.leases.borrow().get(&row.service).is_some_and(|l| l.is_held_by(release, row.fence));
+            let begun = |(known, row): &(MoveKey, MoveRow)| *known == key && row.started.is_some();
+            if !leased || self.moves.borrow().iter().any(begun) {
+                return Err(Fault::LeaseLost("another call has taken the leases again".to_owned()));
+            }
+            self.moves.borrow_mut().retain(|(known, _)| *known != key);
+            self.moves.borrow_mut().push((key, row.clone()));
+            self.service(&row.environment, &row.service, |known| {
+                if known.last.as_ref() != Some(release) {
+                    known.last_before = known.last.replace(release.clone());
+                }
+            });
+            Notebook::write(self, "move")?;
+        }
+        Ok(())
     }
-    async fn forget(&self, key: &MoveKey) -> Result<(), Fault> {
-        self.moves.borrow_mut().retain(|(known, _)| known != key);
-        self.write("forget")
+    async fn disown(&self, release: &ReleaseId, row: &MoveRow, fence: Option<u64>) -> Result<(), Fault> {
+        let leased = |fence| {
+            self.leases.borrow().get(&row.service).is_some_and(|lease| lease.is_held_by(release, fence))
+        };
+        if fence.is_none_or(leased) {
+            self.service(&row.environment, &row.service, |known| {
+                if known.last.as_ref() == Some(release) {
+                    known.last = known.last_before.clone();
+                }
+            });
+        }
+        Ok(())
+    }
+    async fn forget(&self, key: &MoveKey, service: &ServiceName, fence: u64) -> Result<(), Fault> {
+        let old = |row: &MoveRow| row.service == *service && row.fence <= fence;
+        let before = self.moves.borrow().len();
+        self.moves.borrow_mut().retain(|(known, row)| known != key || !old(row));
+        match self.moves.borrow().len() < before {
+            true => self.write("forget"),
+            false => Ok(()),
+        }
     }
     async fn moves(&self, _: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
         Ok(self.moves.borrow().clone())
@@ -212,6 +274,14 @@ impl Releases for Notebook {
         }
         drop(moves);
         Notebook::write(self, format!("{:?}: {}", said.verdict, said.reason))
+    }
+    async fn supersede(&self, key: &MoveKey, row: &MoveRow, reason: &str, _: Timestamp) -> Result<(), Fault> {
+        let mut moves = self.moves.borrow_mut();
+        for (_, row) in moves.iter_mut().filter(|(known, _)| known == key) {
+            (row.verdict, row.reason) = (Some(Verdict::Superseded), Some(reason.to_owned()));
+        }
+        drop(moves);
+        Notebook::write(self, format!("superseded {}: {reason}", row.service))
     }
     async fn stop(&self, _: &ReleaseId, stop: &Stop) -> Result<bool, Fault> {
         let mut head = self.head.borrow_mut();

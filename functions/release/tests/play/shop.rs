@@ -1,18 +1,17 @@
 //! A world in memory: a few environments, the services of two clusters, a few images.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::alarm::Alarm;
-use pipeline::clock::Timestamp;
 use pipeline::environment::{Environments, PATH};
 use pipeline::ids::{DeploymentId, Digest, ServiceName, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::{Deployment, Rollout};
 use release::ports::{
-    Alarms, ClusterSnapshot, Clusters, Digests, Documents, Executions, ImageId, Images, Mutability, Revision,
-    Service, Source, TaskImages,
+    Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, ImageId, Images,
+    Mutability, Revision, Service, Source, TaskImages,
 };
 use serde_json::{Value, json};
 
@@ -56,14 +55,17 @@ pub struct Shop {
     pub alarms: RefCell<BTreeMap<String, Alarm>>,
     /// How often a start of an execution fails.
     pub faults: RefCell<usize>,
-    /// When other executions ended, if they did.
-    pub ended: RefCell<Option<Timestamp>>,
     /// What documents say instead.
     pub wrong: RefCell<BTreeMap<String, String>>,
     /// The roles that may be handed on; unknown if absent.
     pub roles: Option<Vec<String>>,
     /// How many looks find task definitions unread.
     pub unread: RefCell<usize>,
+    /// What is known of other executions, if they do not run.
+    pub holder: Cell<Option<Execution>>,
+    /// Whether the next reader of the documents stalls, and whether one does.
+    pub stalls: Cell<bool>,
+    pub stalled: Cell<bool>,
 }
 
 impl Shop {
@@ -103,6 +105,12 @@ impl Documents for Shop {
             "after-mall": {"cluster": "after-mall", "tag": "after-mall", "from": "mall"},
             "careful": {"cluster": "careful", "tag": "careful", "from": "dev", "approval": "required"}
         });
+        if self.stalls.take() {
+            self.stalled.set(true);
+            while self.stalled.get() {
+                tokio::task::yield_now().await;
+            }
+        }
         let wrong = self.wrong.borrow();
         let texts = documents.as_object().unwrap().iter().map(|(name, document)| {
             let text = wrong.get(name).cloned().unwrap_or_else(|| document.to_string());
@@ -170,8 +178,8 @@ impl Alarms for Shop {
 }
 
 impl Executions for Shop {
-    async fn ended(&self, _: &str) -> Result<Option<Timestamp>, Fault> {
-        Ok(*self.ended.borrow())
+    async fn execution(&self, _: &str) -> Result<Execution, Fault> {
+        Ok(self.holder.get().unwrap_or(Execution::Running))
     }
     async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault> {
         self.done.borrow_mut().push(format!("answer {}", answer["next"].as_str().unwrap()));

@@ -5,6 +5,7 @@ use pipeline::environment::OnFailure;
 use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::rows::{FrozenRow, LeaseRow, Outcome, ServiceRow, Stop, Verdict};
 use release::Release;
+use release::ports::Execution;
 use serde_json::{Value, json};
 
 use crate::notebook::{Notebook, known};
@@ -126,7 +127,7 @@ async fn a_freeze_names_the_open_releases_and_how_to_stop_them() {
         "mall lets no release in from now on (the sale); r1 is open, and starts no further wave until a resume; to \
          abort it: {\"environment\":\"mall\",\"mode\":\"abort\",\"reason\":\"the sale\",\"release\":\"r1\"}"
     );
-    *release.aws.ended.borrow_mut() = Some(Timestamp::from_millis(0));
+    release.aws.holder.set(Some(Execution::Ended(Timestamp::from_millis(0))));
     let answer = request(&release, freeze).await;
     assert!(answer["because"].as_str().unwrap().contains(r#""mode":"rollback""#), "{answer}");
 }
@@ -282,7 +283,7 @@ async fn a_release_that_runs_is_not_rolled_back_by_its_name() {
     let abort = r#"{"environment":"mall","mode":"abort","reason":"bad","release":"r1"}"#;
     assert_eq!(answer["because"], format!("r1 still runs: abort it instead: {abort}"));
     // Once its execution has ended, nothing stops it any more: it is dead.
-    *release.aws.ended.borrow_mut() = Some(Timestamp::from_millis(0));
+    release.aws.holder.set(Some(Execution::Ended(Timestamp::from_millis(0))));
     let answer = request(&release, rollback).await;
     assert!(!answer["because"].as_str().unwrap().contains("abort"), "{answer}");
 }

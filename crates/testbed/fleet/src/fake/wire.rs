@@ -51,7 +51,12 @@ impl HttpConnector for Wire {
             Ok(body) => (200, body),
             Err(refusal) => {
                 let status = if refusal.code.contains("Server") { 500 } else { 400 };
-                (status, json!({"__type": refusal.code, "message": refusal.message}))
+                let mut body = json!({"__type": refusal.code, "message": refusal.message});
+                if !refusal.reasons.is_empty() {
+                    body["CancellationReasons"] =
+                        refusal.reasons.iter().map(|code| json!({"Code": code})).collect();
+                }
+                (status, body)
             }
         };
         let answer = StatusCode::try_from(status)
