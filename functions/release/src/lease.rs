@@ -216,7 +216,7 @@ async fn draft(
         Ok(seen) => seen,
         Err((seconds, why)) => return nothing(Leasing::Waiting, why, seconds),
     };
-    let mut draft = planning::draft(aws, ledger, context, spec, seen.services).await?;
+    let mut draft = planning::draft(aws, ledger, context, spec, seen).await?;
     match draft.admission(spec, context) {
         Admission::Go => {}
         Admission::Refused(why) => return nothing(Leasing::Refused, why, 0),

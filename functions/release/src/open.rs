@@ -21,8 +21,8 @@ use crate::plan::waves::{hash, proposal};
 use crate::plan::words::{TO_OVERRIDE, plural};
 use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, preview};
 use crate::ports::{
-    Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, History, Images, Leases, Releases,
-    Service,
+    Alarms, Approvals, ClusterSnapshot, Clusters, Documents, Events, Executions, Freezes, History, Images,
+    Leases, Releases,
 };
 use crate::{abort, approve, at_once, freeze, observe, planning};
 
@@ -111,8 +111,8 @@ async fn accept(
     if let Some(why) = frozen.clone().filter(|_| !plans) {
         return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
     }
-    let services = match services(aws, context, &images, plans).await? {
-        Ok(services) => services,
+    let seen = match services(aws, context, &images, plans).await? {
+        Ok(seen) => seen,
         Err(answer) => return Ok(answer),
     };
     let spec = match images.resolve(aws, ledger, context).await? {
@@ -120,9 +120,9 @@ async fn accept(
         Err(why) => return Ok(Opened::refused(plans, Some(&name), why)),
     };
     if spec.to == ImageSelection::Present {
-        return manageable(aws, ledger, context, &spec, services, findings).await;
+        return manageable(aws, ledger, context, &spec, seen, findings).await;
     }
-    let mut draft = planning::draft(aws, ledger, context, &spec, services).await?;
+    let mut draft = planning::draft(aws, ledger, context, &spec, seen).await?;
     draft.findings.extend(findings);
     draft.refuse(frozen);
     planning::find(aws, context, &spec, &mut draft, plans).await?;
@@ -146,21 +146,21 @@ async fn services(
     context: PlanContext<'_>,
     images: &ImageRequest,
     plans: bool,
-) -> Result<Result<Vec<Service>, Opened>, Fault> {
+) -> Result<Result<ClusterSnapshot, Opened>, Fault> {
     // A plan tells of the others, too, and so does a name that the cluster does not have.
     let named = images.services().filter(|_| !plans);
     let mut seen = observe::cluster(aws, context, named).await?;
-    let lacks = |services: &[Service]| named.is_some_and(|named| services.len() < named.len());
-    if seen.as_ref().is_ok_and(|seen| lacks(&seen.services)) {
+    let lacks = |seen: &ClusterSnapshot| named.is_some_and(|named| seen.names().count() < named.len());
+    if seen.as_ref().is_ok_and(lacks) {
         seen = observe::cluster(aws, context, None).await?;
     }
-    let services = match seen {
-        Ok(seen) => seen.services,
+    let seen = match seen {
+        Ok(seen) => seen,
         Err((seconds, why)) => return Ok(Err(waiting(context, seconds, why))),
     };
-    Ok(match unknown_service(&services, images.services(), &context.environment.cluster) {
+    Ok(match unknown_service(&seen, images.services(), &context.environment.cluster) {
         Some(why) => Err(Opened::refused(plans, Some(context.name), why)),
-        None => Ok(services),
+        None => Ok(seen),
     })
 }
 
@@ -170,12 +170,12 @@ async fn manageable(
     ledger: &(impl History + Leases + Releases),
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
-    services: Vec<Service>,
+    seen: ClusterSnapshot,
     findings: Vec<Finding>,
 ) -> Result<Opened, Fault> {
-    let (candidates, _) = observe::candidates(aws, ledger, context, spec, &services).await?;
+    let (candidates, _) = observe::candidates(aws, ledger, context, spec, &seen.services).await?;
     let foreign = "none of its images is in an ECR repository of this account and region";
-    let managed = services.into_iter().map(|service| {
+    let managed = seen.services.into_iter().map(|service| {
         let candidate = candidates.iter().find(|one| one.service.name == service.name);
         Managed {
             service: service.name,
@@ -183,7 +183,11 @@ async fn manageable(
             blocked: candidate.map_or_else(|| Some(foreign.to_owned()), blocker),
         }
     });
-    let services: Vec<Managed> = managed.collect();
+    let unreadable = seen.unreadable.into_iter().map(|(service, why)| {
+        let blocked = Some(format!("it cannot be made out: {why}"));
+        Managed { service, repository: None, blocked }
+    });
+    let services: Vec<Managed> = managed.chain(unreadable).collect();
     let free = services.iter().filter(|one| one.blocked.is_none()).count();
     let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
     let planned = Opened::without_plan(Opening::Planned, Some(context.name), because);

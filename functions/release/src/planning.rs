@@ -7,7 +7,7 @@ use pipeline::rows::MoveRow;
 
 use crate::observe;
 use crate::plan::{PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates};
-use crate::ports::{Alarms, Clusters, History, ImageKey, Images, Leases, Releases, Service};
+use crate::ports::{Alarms, ClusterSnapshot, Clusters, History, ImageKey, Images, Leases, Releases};
 
 /// Plans what a spec means for services as they were seen.
 pub async fn draft(
@@ -15,10 +15,10 @@ pub async fn draft(
     ledger: &(impl History + Leases + Releases),
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
-    services: Vec<Service>,
+    seen: ClusterSnapshot,
 ) -> Result<PlanDraft, Fault> {
-    let (candidates, untouched) = observe::candidates(aws, ledger, context, spec, &services).await?;
-    let draft = PlanDraft::new(services, &candidates, untouched, spec, context);
+    let (candidates, untouched) = observe::candidates(aws, ledger, context, spec, &seen.services).await?;
+    let draft = PlanDraft::new(seen, &candidates, untouched, spec, context);
     match draft.moves.is_empty() {
         true => Ok(draft),
         false => with_images(aws, ledger, context, spec, draft).await,

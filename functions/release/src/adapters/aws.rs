@@ -7,6 +7,7 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use aws_sdk_ecs::types::Service as Described;
 use aws_sdk_sfn::error::ProvideErrorMetadata;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use pipeline::alarm::{Alarm, AlarmState};
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
@@ -22,7 +23,7 @@ use crate::ports::{
     Mutability, Revision, Service, Source, TaskImages,
 };
 use images::Images;
-use revisions::{Budget, Revisions};
+use revisions::{Budget, Failed, Revisions};
 
 mod images;
 mod revisions;
@@ -31,8 +32,12 @@ mod revisions;
 const SERVICES_PER_CALL: usize = 10;
 const ALARMS_PER_CALL: usize = 100;
 
+/// How many such calls for services are under way at once.  ECS takes 100 and 20 a second after that, for the whole
+/// account; a call takes it 100 to 400 ms.
+const DESCRIBED_AT_ONCE: usize = 8;
+
 /// How many services are described before their revisions are read.
-const SERVICES_PER_TURN: usize = 100;
+const SERVICES_PER_TURN: usize = DESCRIBED_AT_ONCE * SERVICES_PER_CALL;
 
 /// From how many services on it takes fewer calls to read the tasks of their whole cluster.
 const MANY_SERVICES: usize = 10;
@@ -76,23 +81,24 @@ impl Aws {
     }
 
     async fn describe(&self, cluster: &str, names: &[String]) -> Result<Vec<Described>, Fault> {
-        let mut services = Vec::new();
-        for names in names.chunks(SERVICES_PER_CALL) {
+        let calls = stream::iter(names.chunks(SERVICES_PER_CALL)).map(async |names| {
             let call = self.ecs.describe_services().cluster(cluster).set_services(Some(names.to_vec()));
             let answer = call.send().await;
-            let answer =
-                answer.map_err(|error| fault_of(&format!("describe services of {cluster}"), &error))?;
-            let found = answer.services.unwrap_or_default().into_iter();
-            services.extend(found.filter(|one| one.status() == Some("ACTIVE")));
-        }
-        Ok(services)
+            answer.map_err(|error| fault_of(&format!("describe services of {cluster}"), &error))
+        });
+        let answers: Vec<_> = calls.buffered(DESCRIBED_AT_ONCE).try_collect().await?;
+        let found = answers.into_iter().flat_map(|answer| answer.services.unwrap_or_default());
+        Ok(found.filter(|one| one.status() == Some("ACTIVE")).collect())
     }
 
     /// Makes our own of a service; none while its revision is unread.
-    fn service(&self, described: &Described) -> Result<Option<Service>, Fault> {
+    fn service(&self, described: &Described, failed: &Failed) -> Result<Option<Service>, Fault> {
         let deployments = service::deployments_of(described)?;
         let revision = match deployments.iter().find(|one| one.primary) {
-            Some(primary) => self.revisions.revision(&primary.task_definition)?,
+            Some(primary) => match failed.get(&primary.task_definition) {
+                Some(fault) => return Err(fault.clone()),
+                None => self.revisions.revision(&primary.task_definition)?,
+            },
             None => Some(Revision::default()),
         };
         let Some(revision) = revision else { return Ok(None) };
@@ -105,7 +111,7 @@ impl Aws {
         let balanced =
             balanced.filter_map(|one| Some((one.container_name()?.to_owned(), one.container_port()?)));
         Ok(Some(Service {
-            name: ServiceName::parse(described.service_name().unwrap_or_default())?,
+            name: name_of(described)?,
             controller: controller.to_owned(),
             strategy: configuration
                 .and_then(|configuration| configuration.strategy())
@@ -132,22 +138,27 @@ impl Clusters for Aws {
             Some(named) => named.iter().map(ToString::to_string).collect(),
             None => self.list(cluster).await?,
         };
-        let (mut described, mut all, mut unread) = (Vec::new(), BTreeSet::new(), 0);
+        let (mut described, mut all, mut failed, mut unread) =
+            (Vec::new(), BTreeSet::new(), Failed::new(), 0);
+        let mut seen = ClusterSnapshot::default();
         // In turns: while ECS tells of services, it can be asked for more revisions.
         let mut budget = Budget::new();
         for some in names.chunks(SERVICES_PER_TURN) {
             let found = self.describe(cluster, some).await?;
-            let arns = revisions_of(&found)?;
-            unread += self.revisions.read(&arns, &mut budget).await?;
+            // What cannot be made out of a service comes up again below.
+            let arns: BTreeSet<_> = found.iter().filter_map(|one| primary_of(one).ok()?).collect();
+            unread += self.revisions.read(&arns, &mut budget, &mut failed).await?;
             all.extend(arns);
             described.extend(found);
         }
         self.revisions.forget_all_but(&all);
-        let mut services = Vec::new();
         for one in &described {
-            services.extend(self.service(one)?);
+            match self.service(one, &failed) {
+                Ok(service) => seen.services.extend(service),
+                Err(fault) => drop(seen.unreadable.insert(name_of(one)?, fault.to_string())),
+            }
         }
-        Ok(ClusterSnapshot { services, unread })
+        Ok(ClusterSnapshot { unread, ..seen })
     }
 
     async fn running(
@@ -295,12 +306,12 @@ impl Executions for Aws {
     }
 }
 
-/// Returns the revisions that services are steering to.
-fn revisions_of(services: &[Described]) -> Result<BTreeSet<TaskDefinitionArn>, Fault> {
-    let mut arns = BTreeSet::new();
-    for one in services {
-        let primary = service::deployments_of(one)?.into_iter().find(|one| one.primary);
-        arns.extend(primary.map(|primary| primary.task_definition));
-    }
-    Ok(arns)
+fn name_of(described: &Described) -> Result<ServiceName, Fault> {
+    ServiceName::parse(described.service_name().unwrap_or_default())
+}
+
+/// Returns the revision that a service is steering to; none if it has no deployment.
+fn primary_of(described: &Described) -> Result<Option<TaskDefinitionArn>, Fault> {
+    let deployments = service::deployments_of(described)?;
+    Ok(deployments.into_iter().find(|one| one.primary).map(|primary| primary.task_definition))
 }

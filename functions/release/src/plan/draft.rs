@@ -12,7 +12,7 @@ use super::restore::{found_otherwise, put_back_already};
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
 use super::words::did_you_mean;
 use crate::answer::Untouched;
-use crate::ports::Service;
+use crate::ports::{ClusterSnapshot, Service};
 
 /// How many reasons a refusal gives.
 const REASONS: usize = 20;
@@ -61,19 +61,20 @@ pub enum Admission {
 impl PlanDraft {
     /// Decides about the services that a release is about; `untouched` are those that it is not.
     pub fn new(
-        services: Vec<Service>,
+        seen: ClusterSnapshot,
         candidates: &[Candidate],
         untouched: Vec<Untouched>,
         spec: &ReleaseSpec,
         context: PlanContext<'_>,
     ) -> Self {
-        let mut draft = PlanDraft { services, untouched, ..PlanDraft::default() };
+        let mut draft = PlanDraft { services: seen.services, untouched, ..PlanDraft::default() };
         let mut unfit = Vec::new();
         for candidate in candidates {
             let why = draft.add(candidate, spec, context);
             unfit.extend(why.map(|why| Untouched { service: candidate.service.name.clone(), why }));
         }
         draft.leave(unfit, spec);
+        draft.leave_unreadable(seen.unreadable, spec);
         if draft.moves.len() > MOST_MOVES {
             let count = draft.moves.len();
             draft.refuse([format!("{count} services would move: expected {MOST_MOVES} at most")]);
@@ -116,6 +117,23 @@ impl PlanDraft {
         }
         self.warn(unfit.iter().map(|Untouched { service, why }| format!("{service} is left out: {why}")));
         self.untouched.extend(unfit);
+    }
+
+    /// Leaves out the services that cannot be made out; one that is named, or that may be all that is meant, refuses.
+    fn leave_unreadable(&mut self, unreadable: BTreeMap<ServiceName, String>, spec: &ReleaseSpec) {
+        let none = self.moves.is_empty() && self.there + self.newer == 0;
+        for (service, why) in unreadable {
+            match &spec.services {
+                Some(named) if named.contains(&service) => {
+                    self.refuse([format!("{service} cannot be made out: {why}")]);
+                }
+                Some(_) => {}
+                None if none => {
+                    self.refuse([format!("{service} may be meant, and cannot be made out: {why}")]);
+                }
+                None => self.warn([format!("{service} is left out, since it cannot be made out: {why}")]),
+            }
+        }
     }
 
     /// Adds why the release may not be.
@@ -198,8 +216,12 @@ fn nothing(spec: &ReleaseSpec, cluster: &str, untouched: &[Untouched]) -> String
 }
 
 /// Names a service that was asked for and that the cluster does not have.
-pub fn unknown_service(services: &[Service], named: Option<&[ServiceName]>, cluster: &str) -> Option<String> {
-    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+pub fn unknown_service(
+    seen: &ClusterSnapshot,
+    named: Option<&[ServiceName]>,
+    cluster: &str,
+) -> Option<String> {
+    let names: Vec<&str> = seen.names().map(ServiceName::as_str).collect();
     let unknown = named.into_iter().flatten().find(|named| !names.contains(&named.as_str()))?;
     let meant = did_you_mean(unknown.as_str(), names.iter().copied());
     Some(format!("{cluster} has no service {:?}{meant}", unknown.as_str()))

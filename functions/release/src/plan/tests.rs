@@ -15,7 +15,7 @@ use super::candidates::{Candidate, containers};
 use super::decision::{Decision, decide};
 use super::draft::PlanDraft;
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
-use crate::ports::{Digests, Revision, Service};
+use crate::ports::{ClusterSnapshot, Digests, Revision, Service};
 
 pub fn digest(letter: char) -> Digest {
     Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
@@ -350,5 +350,6 @@ fn drafted(candidates: &[Candidate], spec: &ReleaseSpec) -> PlanDraft {
     let (order, now) = (&order, Timestamp::from_millis(9000));
     let context = PlanContext { name: &name, environment: &environment, order, release: &release, now };
     let services = candidates.iter().map(|one| one.service.clone()).collect();
-    PlanDraft::new(services, candidates, Vec::new(), spec, context)
+    let seen = ClusterSnapshot { services, ..ClusterSnapshot::default() };
+    PlanDraft::new(seen, candidates, Vec::new(), spec, context)
 }

@@ -92,6 +92,8 @@ pub type TaskImages = BTreeMap<String, Digests>;
 pub struct ClusterSnapshot {
     /// Its services.
     pub services: Vec<Service>,
+    /// The services that cannot be made out, and why: each stays as it is, and stops no other.
+    pub unreadable: BTreeMap<ServiceName, String>,
     /// How many task definitions are left to be read another time: ECS answers so many at once.
     pub unread: usize,
 }
@@ -122,6 +124,13 @@ pub struct Mutability {
     pub movable: bool,
     /// The filters, with `*`, that name the others.
     pub except: Vec<String>,
+}
+
+impl ClusterSnapshot {
+    /// Returns the names of all services, whatever they are.
+    pub fn names(&self) -> impl Iterator<Item = &ServiceName> {
+        self.services.iter().map(|service| &service.name).chain(self.unreadable.keys())
+    }
 }
 
 impl Mutability {

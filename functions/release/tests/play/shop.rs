@@ -72,11 +72,11 @@ impl Shop {
     fn all(&self, cluster: &str) -> ClusterSnapshot {
         let unread = self.unread.replace_with(|left| left.saturating_sub(1));
         if unread > 0 {
-            return ClusterSnapshot { services: Vec::new(), unread };
+            return ClusterSnapshot { unread, ..ClusterSnapshot::default() };
         }
         if !matches!(cluster, "dev" | "test" | "locked" | "prod") {
             let services = ["cart", "checkout", "users"].map(|name| service(name, "ROLLING")).to_vec();
-            return ClusterSnapshot { services, unread };
+            return ClusterSnapshot { services, unread, ..ClusterSnapshot::default() };
         }
         let mut services =
             ["users", "legacy", "idle", "busy", "split", "newer"].map(|name| service(name, "ROLLING"));
@@ -87,6 +87,7 @@ impl Shop {
         ClusterSnapshot {
             services: services.into_iter().chain([service("orders", "BLUE_GREEN")]).collect(),
             unread,
+            ..ClusterSnapshot::default()
         }
     }
 }
