@@ -7,7 +7,7 @@ use pipeline::rows::{LeaseRow, MoveRow};
 use crate::ports::Execution;
 
 /// How long an ended execution's last function may still write: the longest time-out in the template, and a margin.
-const LAST_WRITE_SECONDS: i64 = 70;
+pub const LAST_WRITE_SECONDS: i64 = 70;
 
 /// How long Step Functions may not know an execution that has just begun: far longer than its answers lag behind.
 const UNKNOWN_SECONDS: i64 = 600;
