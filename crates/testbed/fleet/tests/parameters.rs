@@ -1,7 +1,5 @@
 //! What the documents of services cost to read.
 
-#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
-
 use fleet::fake::Fake;
 use pipeline::environment::{PATH, read_services};
 use pipeline::ids::{EnvironmentName, ServiceName};

@@ -1,7 +1,5 @@
 //! How long functions may take, where more than one place says so.
 
-#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
-
 use std::path::Path;
 
 use release::plan::leases::LAST_WRITE_SECONDS;
