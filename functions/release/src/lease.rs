@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::environment::{Approval, Environment};
+use pipeline::environment::Approval;
 use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow, ServiceRow};
 
@@ -194,7 +194,7 @@ async fn plan_again(
     if let Some(why) = approval::lacking(&run.release, head) {
         return Ok(Leased::nothing(Leasing::Rejected, why, 0));
     }
-    let leased = record(aws, ledger, run, &spec, (moves, &known), fences, environment, now).await?;
+    let leased = record(aws, ledger, context, &spec, moves, &known, fences).await?;
     let told = findings.into_iter().map(|finding| finding.text);
     Ok(Leased { because: [leased.because].into_iter().chain(told).collect::<Vec<_>>().join("; "), ..leased })
 }
@@ -253,18 +253,17 @@ async fn ask_again(
 async fn record(
     aws: &impl Clusters,
     ledger: &(impl History + Releases),
-    run: &Run,
+    context: PlanContext<'_>,
     spec: &ReleaseSpec,
-    (moves, known): (Vec<MoveRow>, &BTreeMap<ServiceName, ServiceRow>),
+    moves: Vec<MoveRow>,
+    known: &BTreeMap<ServiceName, ServiceRow>,
     fences: &Fences,
-    environment: &Environment,
-    now: Timestamp,
 ) -> Result<Leased, Fault> {
     let because = format!("holds {}", plural(moves.len(), "lease"));
-    let (numbered, counts, repositories) = numbered(waves(moves, environment));
-    forget_all_but(ledger, &run.release, &numbered, fences).await?;
+    let (numbered, counts, repositories) = numbered(waves(moves, context.environment));
+    forget_all_but(ledger, context.release, &numbered, fences).await?;
     let chunks: Vec<&[Numbered]> = numbered.chunks(MOVES_AT_ONCE).collect();
-    at_once(&chunks, async |some| ledger.write(&run.release, some).await).await?;
+    at_once(&chunks, async |some| ledger.write(context.release, some).await).await?;
     let nothing = ServiceRow::default();
     at_once(&numbered, async |(.., one)| {
         // What a release has verified was kept when it was registered.
@@ -272,10 +271,10 @@ async fn record(
             aws.record(&baseline.task_definition).await?;
         }
         let known = known.get(&one.service).unwrap_or(&nothing);
-        ledger.adopt(one, known, now).await
+        ledger.adopt(one, known, context.now).await
     })
     .await?;
-    let concurrency = environment.concurrency.max(1);
+    let concurrency = context.environment.concurrency.max(1);
     // What goes back is never held up by a test that cannot be asked.
     let reach = !spec.to.goes_back() && numbered.iter().any(|(_, _, one)| one.pack.is_some());
     let (next, waves, pause_seconds) = (Leasing::Wave, counts, 0);
