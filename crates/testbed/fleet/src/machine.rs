@@ -34,8 +34,18 @@ pub struct Machine {
     pub mishaps: Mishaps,
     /// What was measured since the last release began.
     pub meter: Meter,
-    /// A call that was given up and has not done its work yet, and when it began.
-    late: Option<(Function, Value, Timestamp)>,
+    /// A call that was given up and has not done its work yet.
+    late: Option<Late>,
+}
+
+/// A call that does its work when others have answered already.
+#[derive(Debug)]
+struct Late {
+    function: Function,
+    payload: Value,
+    began: Timestamp,
+    /// How many answers it waits for.
+    after: usize,
 }
 
 /// How an execution ended.

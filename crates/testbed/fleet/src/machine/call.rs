@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::mishap::Mishap;
-use super::{LATENCY_MS, Machine};
+use super::{LATENCY_MS, Late, Machine};
 use crate::crew::Function;
 use crate::fake::{ACCOUNT, REGION};
 
@@ -50,8 +50,9 @@ impl Machine {
         self.meter.sent(&payload);
         let mishap = self.mishap(state, input);
         let (answer, took) = match &mishap {
-            Some(Mishap::Late(fault)) => {
-                self.late = Some((task.function, payload, self.clock()));
+            Some(Mishap::Late(fault, after)) => {
+                let (function, began) = (task.function, self.clock());
+                self.late = Some(Late { function, payload, began, after: *after });
                 (Err(fault.clone()), LATENCY_MS)
             }
             Some(Mishap::Dies) => return (Called::Died, 0),
@@ -59,13 +60,19 @@ impl Machine {
             _ => self.work(task.function, payload).await,
         };
         let called = self.ended(state, mishap, answer, attempt);
-        if let Called::Answered(_) = called
-            && let Some((function, payload, began)) = self.late.take()
-        {
-            // Nobody waits for what it answers.
-            drop(self.crew.call(function, payload, began).await);
+        if let Called::Answered(_) = called {
+            self.come_late().await;
         }
         (called, took)
+    }
+
+    /// Lets a call that was given up do its work, if its time has come.  Nobody waits for what it answers.
+    async fn come_late(&mut self) {
+        if let Some(late) = self.late.take_if(|late| late.after <= 1) {
+            drop(self.crew.call(late.function, late.payload, late.began).await);
+        } else if let Some(late) = &mut self.late {
+            late.after -= 1;
+        }
     }
 
     /// Lets a function work; returns how long it did.

@@ -13,8 +13,8 @@ pub enum Mishap {
     Fails(Fault),
     /// It does its work, and its answer is lost.
     FailsAfter(Fault),
-    /// It is given up, and does its work only after it was called again and has answered.
-    Late(Fault),
+    /// It is given up, and does its work only after so many other calls have answered.
+    Late(Fault, usize),
     /// The item ends before it, by an error that nothing catches.
     Dies,
     /// The item ends after it, by such an error.

@@ -98,9 +98,13 @@ async fn verify(ledger: &Ledger, fake: &Fake, placed: &[Placed], digests: &[(Str
 /// Plans what goes wrong.
 fn troubles(fake: &Fake, scenario: &Scenario, digests: &[(String, String)]) -> Mishaps {
     let mut mishaps = Mishaps::default();
-    if let Some((state, late)) = scenario.twice {
+    if let Some((state, after)) = scenario.twice {
         let fault = Fault::Unavailable("no answer came".to_owned());
-        mishaps.plan("", state, if late { Mishap::Late(fault) } else { Mishap::FailsAfter(fault) });
+        mishaps.plan(
+            "",
+            state,
+            if after > 0 { Mishap::Late(fault, after) } else { Mishap::FailsAfter(fault) },
+        );
     }
     for (one, (to, from)) in scenario.moves.iter().zip(digests) {
         for (trouble, digest) in [(one.forward, to), (one.back, from)] {

@@ -20,8 +20,8 @@ pub struct Scenario {
     pub on_failure: &'static str,
     /// The policy's `concurrency`.
     pub concurrency: usize,
-    /// A state outside of the maps whose first answer is lost, and whether its work is done late besides.
-    pub twice: Option<(&'static str, bool)>,
+    /// A state outside of the maps whose first answer is lost, and after how many other calls its work is done.
+    pub twice: Option<(&'static str, usize)>,
     /// The services.
     pub moves: Vec<Move>,
 }
@@ -86,7 +86,7 @@ pub fn any() -> impl Strategy<Value = Scenario> {
     // Most are small: they are quick, and go wrong in fewer ways at once.
     let all = prop_oneof![4 => vec(one(), 1..=4), 1 => vec(one(), 5..=12)];
     let states = prop::sample::select(vec!["OpenRelease", "TakeLeases", "Judge", "CloseRelease"]);
-    let twice = prop::option::weighted(0.5, (states, prop::bool::ANY));
+    let twice = prop::option::weighted(0.5, (states, 0..10_usize));
     (policy, 1..=4_usize, twice, all).prop_map(|(on_failure, concurrency, twice, drawn)| {
         let (mut moves, mut repository, mut left) = (Vec::new(), 0, 0_usize);
         for (n, (wave, share, forward_only, forward, back)) in drawn.into_iter().enumerate() {
