@@ -85,13 +85,13 @@ class Pipeline:
 
     def reached(self, execution: str, state: str) -> None:
         """Returns once an execution has entered a state."""
+        eventually(lambda: self.times(execution, state), f"{execution} reached {state}")
+
+    def times(self, execution: str, state: str) -> int:
+        """How often an execution has entered a state so far."""
         history = self.cloud.client("stepfunctions").get_paginator("get_execution_history")
-
-        def names() -> list[str]:
-            events = [event for page in history.paginate(executionArn=execution) for event in page["events"]]
-            return [event.get("stateEnteredEventDetails", {}).get("name") for event in events]
-
-        eventually(lambda: state in names(), f"{execution} reached {state}")
+        events = [event for page in history.paginate(executionArn=execution) for event in page["events"]]
+        return [each.get("stateEnteredEventDetails", {}).get("name") for each in events].count(state)
 
     def item(self, execution: str, state: str, service: str) -> str:
         """The execution of the item that moves a service, once it has entered a state."""
