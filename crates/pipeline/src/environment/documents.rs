@@ -172,7 +172,10 @@ mod tests {
             environments(&[("dev", r#"{"cluster": "dev", "tg": "dev"}"#), ("prod", GOOD), ("a_b", GOOD)]);
         assert_eq!(all.get(&name("prod")).unwrap().unwrap().cluster, "shop");
         let fault = all.get(&name("dev")).unwrap_err().to_string();
-        assert!(fault.starts_with("the parameter /tidegate/environments/dev at \"tg\": unknown field `tg`"), "{fault}");
+        assert!(
+            fault.starts_with("the parameter /tidegate/environments/dev at \"tg\": unknown field `tg`"),
+            "{fault}"
+        );
         assert_eq!(all.get(&name("test")), Ok(None));
         assert_eq!(["prod", "dev", "test"].map(|one| all.has(&name(one))), [true, true, false]);
         let broken: Vec<String> = all.broken().map(|(name, fault)| format!("{name}: {fault}")).collect();

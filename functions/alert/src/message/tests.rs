@@ -325,5 +325,8 @@ fn what_was_found_when_it_was_opened_is_told() {
         let head = request.report.as_mut().and_then(|report| report.head.as_mut()).unwrap();
         head.findings = vec![Finding::warns("users: no way back,\nif it fails".to_owned())];
     });
-    assert!(text.contains("\n\nFound when it was opened:\n- users: no way back, if it fails\n\nWhen: "), "{text}");
+    assert!(
+        text.contains("\n\nFound when it was opened:\n- users: no way back, if it fails\n\nWhen: "),
+        "{text}"
+    );
 }

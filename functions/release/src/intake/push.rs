@@ -67,7 +67,9 @@ pub fn read(input: Value) -> Result<Event, Fault> {
     match (event.source.as_str(), event.detail_type.as_str()) {
         ("aws.ecr", "ECR Image Action") => {}
         ("aws.ecr", "ECR Referrer Action") => {
-            return Ok(Event::Nothing("a signature or another description of an image was pushed".to_owned()));
+            return Ok(Event::Nothing(
+                "a signature or another description of an image was pushed".to_owned(),
+            ));
         }
         (source, kind) => return Ok(Event::Foreign(foreign(source, kind))),
     }
@@ -112,7 +114,8 @@ fn foreign(source: &str, kind: &str) -> String {
 
 /// Tells whether a tag names what describes an image: `sha256-<its digest>`, perhaps with `.sig`, `.att` or the like.
 fn is_referrer(tag: &str) -> bool {
-    let Some((digest, suffix)) = tag.strip_prefix("sha256-").and_then(|rest| rest.split_at_checked(64)) else {
+    let Some((digest, suffix)) = tag.strip_prefix("sha256-").and_then(|rest| rest.split_at_checked(64))
+    else {
         return false;
     };
     let hexadecimal = digest.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
@@ -207,7 +210,8 @@ mod tests {
     #[test]
     fn what_only_looks_like_it_is_an_image() {
         let hexadecimal = "0a".repeat(32);
-        let [index, config] = ["index.v1", "config.v1"].map(|kind| format!("application/vnd.oci.image.{kind}+json"));
+        let [index, config] =
+            ["index.v1", "config.v1"].map(|kind| format!("application/vnd.oci.image.{kind}+json"));
         for detail in [
             json!({"image-tag": "sha256-0a0a"}),
             json!({"image-tag": format!("sha256-{hexadecimal}0a")}),

@@ -6,8 +6,8 @@ use pipeline::ids::{Digest, Repository};
 use pipeline::rows::{EvidenceRow, MoveRow, Quarantine};
 
 use super::promotion::{self, Shown};
-use super::words::TO_OVERRIDE;
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
+use super::words::TO_OVERRIDE;
 use crate::ports::{Alarm, AlarmStates, ImageKey, Mutability};
 
 /// What an environment knows of images.

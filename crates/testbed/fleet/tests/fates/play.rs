@@ -63,7 +63,8 @@ pub async fn play(asked: Asked, scenario: &Scenario) -> Ended {
 fn policy(scenario: &Scenario) -> Value {
     let of_wave =
         |wave| scenario.moves.iter().filter(move |one| one.wave == wave).map(|one| one.placed().service);
-    let waves: Vec<Vec<String>> = (0..4).map(|wave| of_wave(wave).collect()).collect();
+    let waves = (0..4).map(|wave| of_wave(wave).collect());
+    let waves: Vec<Vec<String>> = waves.filter(|wave: &Vec<String>| !wave.is_empty()).collect();
     let forward_only = scenario.moves.iter().filter(|one| one.forward_only).map(|one| one.placed().service);
     let mut policy = cluster::policy(&waves, scenario.concurrency);
     policy["forwardOnly"] = forward_only.collect();
