@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environment};
-use pipeline::ids::{ReleaseId, ServiceName};
+use pipeline::ids::{PackHash, ReleaseId, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow};
 
 use crate::answer::{Leased, Leasing};
 use crate::intake::route::{Policy, policy};
 use crate::payload::Run;
-use crate::plan::waves::{hash, numbered, proposal, waves};
 use crate::plan::findings::refusals;
+use crate::plan::waves::{hash, numbered, proposal, waves};
 use crate::plan::words::plural;
-use crate::plan::{Admission, PlanContext, ReleaseSpec, gates};
+use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, gates};
 use crate::ports::{
-    Alarms, Approvals, Clusters, Documents, Executions, Freezes, History, Images, Leases, Releases,
+    Alarms, Approvals, Clusters, Documents, Executions, Freezes, History, Images, Leases, LiveTests, Releases,
 };
 use crate::{approve, at_once, observe, planning};
 
@@ -32,7 +32,7 @@ type Holder = (ServiceName, String);
 
 /// Takes the leases, or says who holds one.
 pub async fn lease(
-    aws: &(impl Documents + Clusters + Images + Alarms + Executions),
+    aws: &(impl Documents + LiveTests + Clusters + Images + Alarms + Executions),
     ledger: &(impl History + Freezes + Leases + Releases + Approvals),
     run: Run,
     now: Timestamp,
@@ -128,7 +128,7 @@ async fn free(
 
 /// Plans what is wanted as things are now, and writes the moves.
 async fn plan_again(
-    aws: &(impl Documents + Clusters + Images + Alarms),
+    aws: &(impl Documents + LiveTests + Clusters + Images + Alarms),
     ledger: &(impl History + Freezes + Leases + Releases + Approvals),
     head: &HeadRow,
     run: &Run,
@@ -148,8 +148,8 @@ async fn plan_again(
     let environment = &environment;
     let (name, order, release) = (&head.environment, &head.order, &run.release);
     let context = PlanContext { name, environment, order, release, now };
-    let (moves, told) = match moves(aws, ledger, head, context, &spec).await? {
-        Ok(moves) => moves,
+    let PlanDraft { moves, findings, packs, .. } = match planned(aws, ledger, head, context, &spec).await? {
+        Ok(draft) => draft,
         Err(leased) => return Ok(leased),
     };
     // A service that was not in the plan has no lease: it waits for the next release.
@@ -163,18 +163,22 @@ async fn plan_again(
     {
         return Ok(leased);
     }
+    // Before the moves that name them.
+    let packs: Vec<(PackHash, String)> = packs.into_iter().collect();
+    at_once(&packs, async |(hash, text)| ledger.keep(hash, text).await).await?;
+    let told: Vec<String> = findings.into_iter().map(|finding| finding.text).collect();
     let leased = record(aws, ledger, run, moves, environment, now).await?;
     Ok(Leased { because: [vec![leased.because], told].concat().join("; "), ..leased })
 }
 
-/// Returns the moves that a release has now, and what was found; or where it goes if it has none.
-async fn moves(
-    aws: &(impl Clusters + Images + Alarms),
+/// Plans what a release does now; or tells where it goes if that is nothing.
+async fn planned(
+    aws: &(impl LiveTests + Clusters + Images + Alarms),
     ledger: &(impl History + Freezes + Leases + Releases),
     head: &HeadRow,
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
-) -> Result<Result<(Vec<MoveRow>, Vec<String>), Leased>, Fault> {
+) -> Result<Result<PlanDraft, Leased>, Fault> {
     let nothing = |next, why, seconds| Ok(Err(Leased::nothing(next, why, seconds)));
     if let Some(why) = observe::frozen(ledger, context).await? {
         return nothing(Leasing::Refused, why, 0);
@@ -183,7 +187,7 @@ async fn moves(
         Ok(seen) => seen,
         Err((seconds, why)) => return nothing(Leasing::Waiting, why, seconds),
     };
-    let draft = planning::draft(aws, ledger, context, spec, seen.services).await?;
+    let mut draft = planning::draft(aws, ledger, context, spec, seen.services).await?;
     match draft.admission(spec, context) {
         Admission::Go => {}
         Admission::Refused(why) => return nothing(Leasing::Refused, why, 0),
@@ -192,11 +196,9 @@ async fn moves(
             return nothing(Leasing::Superseded, why, 0);
         }
     }
-    let told = draft.findings.into_iter().map(|finding| finding.text).collect();
-    let mut moves = draft.moves;
-    let states = observe::alarms(aws, &moves).await?;
-    gates::watch_what_is_quiet(&mut moves, &states);
-    Ok(Ok((moves, told)))
+    let states = observe::alarms(aws, &draft.moves).await?;
+    gates::watch_what_is_quiet(&mut draft.moves, &states);
+    Ok(Ok(draft))
 }
 
 /// Asks a person again if the plan is not the one that was agreed to.

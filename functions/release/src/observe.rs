@@ -13,7 +13,7 @@ use crate::plan::PlanContext;
 use crate::ports::{AlarmStates, Alarms, ClusterSnapshot, Clusters, Freezes, Releases};
 
 pub use candidates::candidates;
-pub use images::{commits, endangered, immovable, missing};
+pub use images::{commits, endangered, immovable, indexes, missing};
 
 /// How long ECS needs until it answers as many questions as one look asks.
 const BREATH_SECONDS: i64 = 2;

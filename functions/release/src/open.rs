@@ -16,19 +16,19 @@ use crate::intake::{self, Trigger};
 use crate::payload::{Open, Run};
 use crate::plan::decision::blocker;
 use crate::plan::draft::unknown_service;
-use crate::plan::waves::{hash, proposal};
 use crate::plan::findings::refusals;
+use crate::plan::waves::{hash, proposal};
 use crate::plan::words::{TO_OVERRIDE, plural};
 use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, preview};
 use crate::ports::{
-    Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, History, Images, Leases, Releases,
-    Service,
+    Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, History, Images, Leases, LiveTests,
+    Releases, Service,
 };
 use crate::{approve, at_once, freeze, observe, planning};
 
 /// Decides what an execution's input means.
 pub async fn open(
-    aws: &(impl Documents + Clusters + Images + Alarms + Executions),
+    aws: &(impl Documents + LiveTests + Clusters + Images + Alarms + Executions),
     ledger: &(impl Events + History + Freezes + Leases + Releases + Approvals),
     open: Open,
     now: Timestamp,
@@ -83,13 +83,14 @@ async fn of_request(
 
 /// Plans what is asked of an environment, and writes an accepted plan down.
 async fn accept(
-    aws: &(impl Clusters + Images + Alarms + Executions),
+    aws: &(impl LiveTests + Clusters + Images + Alarms + Executions),
     ledger: &(impl History + Freezes + Leases + Releases + Approvals),
     intent: ReleaseIntent,
     run: &Run,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
-    let ReleaseIntent { name, policy: Policy { environment, findings }, images, order, plans, asked } = intent;
+    let ReleaseIntent { name, policy: Policy { environment, findings }, images, order, plans, asked } =
+        intent;
     let (environment, release) = (&environment, &run.release);
     let context = PlanContext { name: &name, environment, order: &order, release, now };
     let frozen = observe::frozen(ledger, context).await?;

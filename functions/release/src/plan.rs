@@ -8,6 +8,7 @@ pub mod eta;
 pub mod findings;
 pub mod gates;
 pub mod lifecycle;
+pub mod packs;
 pub mod preview;
 pub mod promotion;
 pub mod restore;

@@ -5,6 +5,6 @@ mod ledger;
 
 pub use aws::{
     Alarm, AlarmStates, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Executions,
-    ImageId, Images, Mutability, Revision, Service, Source,
+    ImageId, Images, Index, LiveTests, Mutability, Prober, Revision, Service, Source,
 };
 pub use ledger::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Releases};

@@ -125,16 +125,22 @@ impl State {
 
     fn parameter_store(&self, name: &str, input: &Value) -> Answer {
         let text = |key: &str| input[key].as_str().unwrap_or_default();
+        let listed = |asked: &dyn Fn(&str) -> bool| {
+            let found = self.parameters.iter().filter(|(path, _)| asked(path));
+            let found = found.map(|(path, value)| json!({"Name": path, "Value": value, "Type": "String"}));
+            json!({"Parameters": found.collect::<Vec<_>>()})
+        };
         match name {
             "GetParametersByPath" => {
-                let below = |path: &str| {
+                let deep = input["Recursive"] == true;
+                Ok(listed(&|path| {
                     path.strip_prefix(text("Path"))
-                        .is_some_and(|rest| rest.starts_with('/') && !rest[1..].contains('/'))
-                };
-                let found = self.parameters.iter().filter(|(path, _)| below(path));
-                let found =
-                    found.map(|(path, value)| json!({"Name": path, "Value": value, "Type": "String"}));
-                Ok(json!({"Parameters": found.collect::<Vec<_>>()}))
+                        .is_some_and(|rest| rest.starts_with('/') && (deep || !rest[1..].contains('/')))
+                }))
+            }
+            "GetParameters" => {
+                let names = input["Names"].as_array();
+                Ok(listed(&|path| names.is_some_and(|names| names.iter().any(|name| name == path))))
             }
             "GetParameter" => match self.parameters.get(text("Name")) {
                 Some(value) => Ok(json!({"Parameter": {"Name": text("Name"), "Value": value}})),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
-use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
@@ -193,6 +193,10 @@ impl Releases for Ledger {
 
     async fn waits(&self, release: &ReleaseId, since: Timestamp) -> Result<(), Fault> {
         self.set_head(release, json!({"waits": since})).await
+    }
+
+    async fn keep(&self, hash: &PackHash, text: &str) -> Result<(), Fault> {
+        self.pin(hash, text.to_owned()).await
     }
 
     async fn write(&self, release: &ReleaseId, wave: u32, ordinal: u32, row: &MoveRow) -> Result<(), Fault> {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::ids::{Digest, Repository, ServiceName};
+use pipeline::ids::{Digest, Repository, ServiceName, Tag};
 use pipeline::image::ImageReference;
 use pipeline::rows::{Known, LeaseRow, MoveRow, ServiceRow};
 
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
-use crate::ports::{Digests, ImageKey, Service};
+use crate::ports::{Digests, ImageKey, Index, Service};
 
 /// The moves of a release, by service.
 pub type Moves = BTreeMap<ServiceName, MoveRow>;
@@ -48,6 +48,21 @@ impl Candidate {
     /// Returns what was verified of the image that is to change: a service may run images of several repositories.
     pub fn verified(&self) -> Option<&Known> {
         self.row.verified.as_ref().filter(|known| known.repository == self.repository)
+    }
+
+    /// Returns the tag by which a service names the image that its tasks report, if nobody has verified it.
+    pub fn adopted_by(&self) -> Option<&Tag> {
+        let mut images = self.service.revision.images.iter();
+        let (_, image) = images.find(|(container, _)| self.containers.contains(container))?;
+        let single = self.running.seen.len() == 1 && !self.running.unknown;
+        image.tag.as_ref().filter(|_| single && image.digest.is_none() && self.verified().is_none())
+    }
+
+    /// Takes the index for what runs if tasks report an image of it: the index was deployed, and ECS may tell either.
+    pub fn see_in(&mut self, index: &Index) {
+        if self.running.seen.iter().any(|digest| index.images.contains(digest)) {
+            self.running.seen = [index.digest.clone()].into();
+        }
     }
 
     /// Returns what was verified before it.

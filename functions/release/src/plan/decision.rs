@@ -127,6 +127,7 @@ fn row(
         restore,
         health_timeout_seconds: environment.health_timeout_seconds,
         commit: None,
+        pack: None,
         forward_only: environment.is_forward_only(&candidate.service.name),
         alarms: watched(candidate, environment),
         repository_row: 0,

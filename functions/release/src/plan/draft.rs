@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::ids::ServiceName;
+use pipeline::ids::{PackHash, ServiceName};
 use pipeline::rows::{Finding, MoveRow};
 
 use super::candidates::Candidate;
@@ -30,6 +30,8 @@ pub struct PlanDraft {
     pub findings: Vec<Finding>,
     /// How long to wait before looking again, and why.
     pub early: Option<(i64, String)>,
+    /// The live tests that the moves have to pass, as they are written.
+    pub packs: BTreeMap<PackHash, String>,
     /// All services that were looked at.
     pub services: Vec<Service>,
     /// How long their last moves took.
@@ -81,12 +83,7 @@ impl PlanDraft {
     }
 
     /// Adds what is decided about one service; says why it can never be moved, if that is so.
-    fn add(
-        &mut self,
-        candidate: &Candidate,
-        spec: &ReleaseSpec,
-        context: PlanContext<'_>,
-    ) -> Option<String> {
+    fn add(&mut self, candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_>) -> Option<String> {
         let service = &candidate.service.name;
         self.seconds.extend(candidate.row.seconds.map(|seconds| (service.clone(), seconds)));
         match decide(candidate, spec, context) {
@@ -110,7 +107,8 @@ impl PlanDraft {
     /// Leaves out the services that can never be moved: they stand in the way only of who wants nothing but them.
     fn leave(&mut self, unfit: Vec<Untouched>, spec: &ReleaseSpec) {
         if spec.services.is_some() || self.moves.is_empty() {
-            return self.refuse(unfit.into_iter().map(|Untouched { service, why }| format!("{service}: {why}")));
+            return self
+                .refuse(unfit.into_iter().map(|Untouched { service, why }| format!("{service}: {why}")));
         }
         self.warn(unfit.iter().map(|Untouched { service, why }| format!("{service} is left out: {why}")));
         self.untouched.extend(unfit);

@@ -35,6 +35,7 @@ pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<Rest
             commit: verified.commit.clone(),
             release: verified.release.clone(),
             before: candidate.previous().map(|known| known.digest.clone()),
+            pack: None,
         });
     }
     let mut seen = candidate.running.seen.iter();
@@ -52,5 +53,6 @@ pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<Rest
         commit: None,
         release: None,
         before: None,
+        pack: None,
     })
 }

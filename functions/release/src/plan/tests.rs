@@ -15,7 +15,7 @@ use super::candidates::{Candidate, containers};
 use super::decision::{Decision, decide};
 use super::draft::PlanDraft;
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
-use crate::ports::{Digests, Revision, Service};
+use crate::ports::{Digests, Index, Revision, Service};
 
 pub fn digest(letter: char) -> Digest {
     Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
@@ -65,6 +65,7 @@ pub fn candidate(image: &str) -> Candidate {
         deployments: vec![deployment],
         alarms: Vec::new(),
         balanced: Vec::new(),
+        connect: Vec::new(),
         revision: Revision { images: vec![("app".to_owned(), image.unwrap())], ..Revision::default() },
     };
     Candidate {
@@ -133,6 +134,22 @@ fn a_pinned_index_is_the_baseline_and_not_the_platform_that_tasks_report() {
     let pinned = candidate(&format!("@{}", digest('c')));
     let Decision::Move(row) = decided(&pinned, &spec()) else { panic!("it does not move") };
     assert_eq!(row.restore.unwrap().digest, digest('c'));
+}
+
+#[test]
+fn an_index_that_contains_what_tasks_report_is_the_baseline() {
+    let baseline = |image: &str, images: &[char]| {
+        let mut candidate = candidate(image);
+        let images = images.iter().map(|letter| digest(*letter)).collect();
+        if candidate.adopted_by().is_some() {
+            candidate.see_in(&Index { digest: digest('f'), images });
+        }
+        let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
+        row.restore.unwrap().digest
+    };
+    assert_eq!(baseline(":main-1", &['a', 'e']), digest('f'));
+    assert_eq!(baseline(":main-1", &['e']), digest('a'), "the tag names something else by now");
+    assert_eq!(baseline(&format!(":main-1@{}", digest('a')), &['a']), digest('a'), "pinned to it");
 }
 
 #[test]
@@ -243,10 +260,12 @@ fn of_two_images_of_one_second_the_one_that_arrived_later_wins_and_the_other_is_
         candidate.row.order = Some(order);
         let Decision::Refused(why) = decided(&candidate, &spec()) else { panic!("not refused") };
         let (wanted, other) = (digest('b'), digest(other));
-        assert!(
-            why.starts_with(&format!("users: {wanted} and {other} were pushed within one second, and the push of {other}"))
-        );
-        assert!(why.ends_with(&json!({"environment": "dev", "repository": "shop/users", "image": wanted}).to_string()));
+        assert!(why.starts_with(&format!(
+            "users: {wanted} and {other} were pushed within one second, and the push of {other}"
+        )));
+        assert!(why.ends_with(
+            &json!({"environment": "dev", "repository": "shop/users", "image": wanted}).to_string()
+        ));
     }
     assert!(matches!(decided(&candidate, &ReleaseSpec { force: true, ..spec() }), Decision::Move(_)));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
-use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
     EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
@@ -116,6 +116,8 @@ pub trait Releases {
     async fn head(&self, release: &ReleaseId) -> Result<Option<HeadRow>, Fault>;
     /// Writes down since when a release waits for a lease.
     async fn waits(&self, release: &ReleaseId, since: Timestamp) -> Result<(), Fault>;
+    /// Keeps the text of live tests under their hash.
+    async fn keep(&self, hash: &PackHash, text: &str) -> Result<(), Fault>;
     /// Writes a move.
     async fn write(&self, release: &ReleaseId, wave: u32, ordinal: u32, row: &MoveRow) -> Result<(), Fault>;
     /// Takes a move away that is none of the plan any more.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
-use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
     Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
@@ -170,6 +170,9 @@ impl Releases for Notebook {
             head.waits = Some(since);
         }
         self.write("waits")
+    }
+    async fn keep(&self, _: &PackHash, text: &str) -> Result<(), Fault> {
+        Notebook::write(self, format!("keep {text}"))
     }
     async fn write(&self, release: &ReleaseId, wave: u32, n: u32, row: &MoveRow) -> Result<(), Fault> {
         let key = MoveKey::new(release.clone(), wave, n);
