@@ -51,12 +51,13 @@ lint: $(LINT)/.done ## the template, as it is written and as AWS translates it
 	$(LINT)/bin/cfn-lint .local/translated.json
 
 end-to-end: build $(LOCAL)/.done ## the local AWS, and whole releases on it
-	$(LOCAL)/bin/python -m pytest -q local/tests
+	$(LOCAL)/bin/python -m pytest -q --numprocesses 2 local/tests
 
 package: $(LINT)/.done ## what is deployed, by sam build (ARCH=arm64|x86_64), in .local/package/<ARCH>
 	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(RUST_TARGET)" \
 	  || { echo "The Rust target for $(ARCH) is not installed: rustup target add $(RUST_TARGET)"; exit 1; }
 	PATH="$$PWD/$(LINT)/bin:$$PATH" sam build --build-dir .local/package/$(ARCH) --parameter-overrides Architecture=$(ARCH)
+	$(LINT)/bin/python local/lint/architecture.py .local/package/$(ARCH)/template.yaml $(ARCH)
 
 clean: ## removes what was built and installed here
 	rm -rf target .local .aws-sam

@@ -1,8 +1,10 @@
-"""CloudWatch: an event for every change of an alarm's state.
+"""CloudWatch: an event for every change of an alarm's state, and its moment.
 
-Plain ministack tells SNS of it, but not EventBridge, where a release's guard listens.
+Plain ministack tells SNS of it, but not EventBridge, where a release's guard listens. It knows the moment of a
+composite alarm alone, in whole seconds: a release would take what went red after its lease for what was red before.
 """
 
+import time
 from datetime import datetime, timezone
 
 from ministack.services import cloudwatch
@@ -14,6 +16,7 @@ from .wrap import wrap
 @wrap(cloudwatch, "_dispatch_alarm_actions")
 def announce(original, alarm: dict, old_state: str, new_state: str, reason: str) -> None:
     # Sent whether or not the alarm's actions are enabled: those are something else.
+    alarm["StateTransitionedTimestamp"] = time.time()
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
     detail = {
         "alarmName": alarm["AlarmName"],

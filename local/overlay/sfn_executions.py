@@ -1,19 +1,22 @@
 """Step Functions: executions start once, stay aborted, and tell what happened inside them.
 
 Plain ministack refuses a repeated StartExecution that AWS answers, lets the items of a stopped execution go
-on and turns ABORTED into FAILED, and leaves the states inside a Map out of every history.
+on and turns ABORTED into FAILED, and leaves the states inside a Map out of every history. Where it shortens
+Waits, it does not shorten what others wait after an execution's end.
 """
 
 import contextvars
 import json
 import re
+from datetime import datetime, timedelta, timezone
 
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import stepfunctions as sfn
 
-from .wrap import Response, need, wrap
+from .wrap import Response, content, need, succeeded, wrap
 
 need(sfn, "_executions", "_map_runs", "_add_event", "_resolve_state_machine_arn", "_ExecutionError")
+need(sfn, "_SFN_WAIT_SCALE")
 
 # The execution to whose history the states now running belong; unset where ministack itself records them.
 current: contextvars.ContextVar[dict | None] = contextvars.ContextVar("current execution", default=None)
@@ -39,6 +42,28 @@ def start_once(original, data: dict) -> Response:
     if running and (running["status"], running["input"]) == ("RUNNING", text):
         return json_response({key: running[key] for key in ("executionArn", "startDate")})
     return original(data)
+
+
+@wrap(sfn, "_describe_execution")
+def ended_long_ago(original, data: dict) -> Response:
+    """Says of an end that it is as long ago as a Wait of that real time would be in a machine's own seconds."""
+    response = original(data)
+    if not succeeded(response) or not 0 < sfn._SFN_WAIT_SCALE < 1:
+        return response
+    described = content(response)
+    if described["stopDate"]:
+        since = datetime.now(timezone.utc) - _moment(described["stopDate"])
+        earlier = since / sfn._SFN_WAIT_SCALE - since
+        described |= {key: _earlier(described[key], earlier) for key in ("startDate", "stopDate")}
+    return json_response(described)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _earlier(moment: str, by: timedelta) -> str:
+    return (_moment(moment) - by).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @wrap(sfn, "_fail_execution")

@@ -18,9 +18,22 @@ from shop import Shop  # noqa: E402
 T = TypeVar("T")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keeps a file in one process if its tests share what they made; all other tests may run in any."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByWhatIsShared(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if 'scope="module"' in (config.rootpath / file).read_text() else nodeid
+
+    return ByWhatIsShared(config, log)
+
+
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory):
-    """A local AWS for the whole session; Waits in state machines are a hundred times as fast."""
+    """A local AWS for the whole session of one process; Waits in state machines are a hundred times as fast."""
     with Cloud(tmp_path_factory.mktemp("aws"), wait_scale=0.01) as running:
         yield running
 

@@ -1,5 +1,6 @@
 """The real stack on a local AWS, and the ways in which tests start releases and look at what they did."""
 
+import fcntl
 import json
 import time
 from collections.abc import Iterator
@@ -19,12 +20,22 @@ TREE = build.ROOT / ".local/tests/build"
 _READS = ("BatchGet", "Describe", "Get", "List", "Query", "Scan")
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keeps other test processes out of the tree meanwhile: all of one checkout share it."""
+    TREE.parent.mkdir(parents=True, exist_ok=True)
+    with TREE.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class Pipeline:
     """A deployed stack; whoever uses it brings an environment, a service and a repository of their own."""
 
     def __init__(self, cloud) -> None:
         self.cloud = cloud
-        outputs = build.deploy(cloud, TREE, clusters="*", repositories="release/")
+        with _alone():
+            outputs = build.deploy(cloud, TREE, clusters="*", repositories="release/")
         self.machine, self.ledger = outputs["StateMachineArn"], outputs["LedgerTable"]
         self.inbox = Inbox(cloud, outputs["TopicArn"])
 

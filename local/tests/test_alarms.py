@@ -1,6 +1,7 @@
 """CloudWatch: alarms that are asked for by name, in the protocol of the functions, and events of them."""
 
 import json
+import time
 import urllib.request
 
 import cbor2
@@ -43,6 +44,21 @@ def test_changes_are_events(cloud, name, alarms):
     assert event["detail"]["previousState"]["value"] == "INSUFFICIENT_DATA"
     [metric] = event["detail"]["configuration"]["metrics"]
     assert metric["metricStat"]["metric"]["dimensions"] == {"TargetGroup": "users"}
+
+
+def test_the_moment_of_a_change_is_told_and_kept(alarms):
+    def set_to(state):
+        """Returns when the alarm came to its state, as it is described after it was set to one."""
+        before = time.time()
+        alarms.set_alarm_state(AlarmName=NAME, StateValue=state, StateReason="by hand")
+        [found] = alarms.describe_alarms(AlarmNames=[NAME])["MetricAlarms"]
+        return before, found["StateTransitionedTimestamp"].timestamp()
+
+    before, changed = set_to("ALARM")
+    assert before <= changed + 0.001
+    assert set_to("ALARM")[1] == changed
+    before, changed = set_to("OK")
+    assert before <= changed + 0.001
 
 
 def test_they_are_found_by_their_names(alarms):

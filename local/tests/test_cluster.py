@@ -93,7 +93,7 @@ def test_only_what_failed_goes_back_where_that_is_asked_for(pipeline, fleet):
     assert fates(pipeline, run, 3) == {"deployed": 1, "undone": 1, "untouched": 1}
 
 
-def test_a_frozen_failure_stays_until_somebody_resumes(pipeline, fleet):
+def test_a_frozen_failure_lets_nothing_in_but_a_rollback(pipeline, fleet):
     shop = fleet("stays", ["orders", "users"], waves=[["orders"], ["*"]], onFailure="freeze")
     run = pipeline.run(wanted(shop, shop.push("v2", users="wrong-content")))
     assert run.outcome == "NeedsHuman", run.cause
@@ -102,10 +102,11 @@ def test_a_frozen_failure_stays_until_somebody_resumes(pipeline, fleet):
 
     refused = pipeline.run(wanted(shop, shop.push("v3")))
     assert refused.outcome == "Refused" and "frozen" in refused.cause
-    assert pipeline.run({"environment": "stays", "mode": "resume"}).outcome == "Answered"
     back = pipeline.run({"environment": "stays", "mode": "rollback", "release": run.name})
     assert back.outcome == "Deployed", back.cause
     says(shop, "v1")
+    assert pipeline.run({"environment": "stays", "mode": "resume"}).outcome == "Answered"
+    assert pipeline.run(wanted(shop, shop.push("v4"))).outcome == "Deployed"
 
 
 def test_what_may_only_go_forward_is_not_put_back(pipeline, fleet):

@@ -22,7 +22,7 @@ def refusal(pipeline, shop, **more) -> str:
     before, tagged = shop.described()["deployments"][0]["id"], shop.tagged(shop.environment)
     with pipeline.calls() as calls:
         run = pipeline.request(shop, more.pop("image", shop.image), "v2", **more).run
-    assert run.states == ["OpenRelease", "Opened", "Alert", "Ended", "Refused"], run.cause
+    assert run.states == ["OpenRelease", "IsAccepted", "Alert", "WhichOutcome", "Refused"], run.cause
     assert written([call for call in calls if call["agent"] != "tidegate-alert"]) == []
     assert (shop.described()["deployments"][0]["id"], shop.tagged(shop.environment)) == (before, tagged)
     return run.cause

@@ -16,7 +16,7 @@ GOLDEN = Path(__file__).with_name("golden") / "calls.txt"
 FUNCTIONS = ["release", "retag", "deploy", "health-test", "rollback", "alert"]
 FORWARD = "TakeLeases Retag Register PreTest Deploy Judge CloseRelease Alert Deployed".split()
 BACK = "Deploy Undo Rollback RollbackTest RestoreTag CloseRelease Alert RolledBack".split()
-IGNORED = ["OpenRelease", "Opened", "Ignored"]
+IGNORED = ["OpenRelease", "IsAccepted", "Ignored"]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_plan_writes_nothing(pipeline, dev):
     digest = dev.push("kept-for-a-plan", "v6")["digest"]
     with pipeline.calls() as calls:
         planned = pipeline.request(dev, "kept-for-a-plan", "v6", mode="plan").run
-    assert planned.states == ["OpenRelease", "Opened", "Planned"]
+    assert planned.states == ["OpenRelease", "IsAccepted", "Planned"]
     [move] = planned.output["plan"]
     assert (move["service"], move["to"]) == ("dev", digest)
     assert written(calls) == [] and {call["agent"] for call in calls} == {"tidegate-release"}
@@ -82,7 +82,7 @@ def test_a_typing_error(pipeline, dev):
     before = dev.described()["taskDefinition"]
     with pipeline.calls() as calls:
         refused = pipeline.run({"environment": "dev", "repositry": dev.repository, "image": "main-1"})
-    assert refused.states == ["OpenRelease", "Opened", "Alert", "Ended", "Refused"]
+    assert refused.states == ["OpenRelease", "IsAccepted", "Alert", "WhichOutcome", "Refused"]
     assert refused.error == "Refused"
     assert '"repositry"' in refused.cause and "`repository`" in refused.cause
     assert dev.described()["taskDefinition"] == before

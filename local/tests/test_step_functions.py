@@ -1,6 +1,7 @@
 """Step Functions: as strict as AWS where the release machine depends on it."""
 
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from botocore.exceptions import ClientError
@@ -164,7 +165,7 @@ def test_throttled_function_has_its_name(cloud, name, run):
 
 def test_retry_and_fail(cloud, name, run):
     function = machine.function(cloud, name)
-    retry = {"ErrorEquals": ["Slow"], "IntervalSeconds": 20, "MaxDelaySeconds": 21, "MaxAttempts": 3}
+    retry = {"ErrorEquals": ["Slow"], "IntervalSeconds": 1, "MaxDelaySeconds": 2, "MaxAttempts": 8}
     retry |= {"BackoffRate": 100, "JitterStrategy": "FULL"}
     catch = {"ErrorEquals": ["States.ALL"], "Next": "Broken", "Output": "{% $states.errorOutput.Error %}"}
     call = machine.invoke(function, {"fault": "Slow"}, Retry=[retry], Catch=[catch], End=True)
@@ -174,15 +175,26 @@ def test_retry_and_fail(cloud, name, run):
     }
     outcome = run(states)
     assert (outcome["error"], outcome["cause"]) == ("Slow", "as {% not %} given")
-    assert machine.history(cloud, outcome["executionArn"]).count("TaskFailed") == 4
-    # Without the greatest delay and the jitter it would take 1.4 s, a hundred times as fast as asked.
-    assert (outcome["stopDate"] - outcome["startDate"]).total_seconds() < 1.2
+    assert machine.history(cloud, outcome["executionArn"]).count("TaskFailed") == 9
+    # Without the greatest delay it would take 4.2 s at least, a hundred times as fast as asked.
+    assert (outcome["stopDate"] - outcome["startDate"]).total_seconds() < 4
 
 
 def test_runtime_error_passes_every_catch(run):
     catch = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
     call = {"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "Catch": catch, "End": True}
     assert run({"Call": call, "Caught": {"Type": "Succeed"}})["error"] == "States.Runtime"
+
+
+def test_an_end_is_as_long_ago_as_waits_since_then_would_say(cloud, run, eventually):
+    """A hundred times as long: more than a minute is over in less than a second."""
+    outcome = run({"Done": {"Type": "Succeed"}})
+    described = lambda: machine.ended(cloud, outcome["executionArn"])  # noqa: E731
+    minute = timedelta(seconds=70)
+    eventually(lambda: datetime.now(timezone.utc) - described()["stopDate"] > minute)
+    # How long it took is told as it was.
+    later = described()
+    assert later["stopDate"] - later["startDate"] == outcome["stopDate"] - outcome["startDate"]
 
 
 def test_wait_takes_jsonata(run):

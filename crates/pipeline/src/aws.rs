@@ -6,6 +6,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
@@ -38,10 +39,9 @@ pub async fn config(function: &str) -> SdkConfig {
 }
 
 /// Names a failed call by its code, and says what was attempted.
-pub fn fault_of<E, R>(attempted: &str, error: &SdkError<E, R>) -> Fault
+pub fn fault_of<E>(attempted: &str, error: &SdkError<E, HttpResponse>) -> Fault
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
 {
     let Some(service_error) = error.as_service_error() else {
         return Fault::Unavailable(format!("could not {attempted}: {}", cause_of(error)));
@@ -56,7 +56,11 @@ where
         | "TooManyRequestsException"
         | "RequestLimitExceeded"
         | "ProvisionedThroughputExceededException"
-        | "ThrottledException" => Fault::Throttled(sentence),
+        | "ThrottledException"
+        // A row is part of a transaction that is not done yet.
+        | "TransactionConflictException" => Fault::Throttled(sentence),
+        // ECS says it of two registrations in one family; the same code stands for what is wrong for good.
+        "ClientException" if message.contains("Too many concurrent attempts") => Fault::Throttled(sentence),
         "ServerException"
         | "InternalServerError"
         | "InternalFailure"
@@ -66,6 +70,9 @@ where
         | "TransactionInProgressException" => Fault::Unavailable(sentence),
         code if code.contains("NotFound") || code == "ServiceNotActiveException" => {
             Fault::NotFound(format!("what was asked for ({sentence})"))
+        }
+        _ if error.raw_response().is_some_and(|answer| answer.status().is_server_error()) => {
+            Fault::Unavailable(sentence)
         }
         _ => Fault::Denied(sentence),
     }
@@ -78,4 +85,38 @@ fn cause_of(error: &dyn std::error::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ecs::operation::register_task_definition::RegisterTaskDefinitionError;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    fn check(status: u16, code: Option<&str>, message: &str, expected: &str) {
+        let mut metadata = ErrorMetadata::builder().message(message);
+        if let Some(code) = code {
+            metadata = metadata.code(code);
+        }
+        let answer = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+        let error = SdkError::service_error(RegisterTaskDefinitionError::generic(metadata.build()), answer);
+        assert_eq!(fault_of("register", &error).name(), expected, "{status} {code:?} {message}");
+    }
+
+    #[test]
+    fn a_failed_call_is_named_by_whether_it_may_be_tried_again() {
+        let revision = "Too many concurrent attempts to create a new revision of the specified family.";
+        check(400, Some("ClientException"), revision, "Throttled");
+        check(400, Some("ClientException"), "The container definitions are wrong.", "Denied");
+        check(400, Some("ThrottlingException"), "Rate exceeded", "Throttled");
+        check(400, Some("TransactionConflictException"), "", "Throttled");
+        check(400, Some("AccessDeniedException"), "no", "Denied");
+        check(500, Some("ServerException"), "", "Unavailable");
+        check(503, None, "", "Unavailable");
+        check(502, Some("SomethingNew"), "", "Unavailable");
+        check(403, None, "", "Denied");
+        check(400, Some("ClusterNotFoundException"), "", "NotFound");
+    }
 }

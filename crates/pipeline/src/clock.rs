@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use aws_smithy_types::date_time::{DateTime, Format};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::Fault;
 
@@ -14,7 +15,7 @@ use crate::Fault;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Reads the clock of the machine.  Only the Lambda shell calls it.
+    /// Reads the clock of the machine: only the Lambda shell does, and the ledger to say when a row expires.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -48,6 +49,26 @@ impl Timestamp {
     /// Returns the whole seconds from `earlier` to this moment; negative if `earlier` is later.
     pub fn seconds_since(self, earlier: Timestamp) -> i64 {
         self.0.saturating_sub(earlier.0).div_euclid(1000)
+    }
+}
+
+/// The time within a call, which goes on from the moment at which the call began.
+#[derive(Clone, Copy, Debug)]
+pub struct CallClock {
+    began: Timestamp,
+    since: Instant,
+}
+
+impl CallClock {
+    /// Starts it.
+    pub fn starting_at(began: Timestamp) -> Self {
+        CallClock { began, since: Instant::now() }
+    }
+
+    /// Reads it.
+    pub fn now(&self) -> Timestamp {
+        let passed = i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Timestamp(self.began.0.saturating_add(passed))
     }
 }
 

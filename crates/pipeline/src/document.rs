@@ -1,7 +1,8 @@
 //! Reads JSON that people wrote, and says what is wrong with it in their words.
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use crate::Fault;
 
@@ -14,6 +15,34 @@ pub fn read<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, Fault> {
         let place = if path == "." { String::new() } else { format!(" at {path:?}") };
         Fault::InvalidInput(format!("{what}{place}: {}", in_words(&error.inner().to_string())))
     })
+}
+
+/// Reads an object of a type that is lenient in the ledger: here a key that the type does not have is refused.
+pub fn read_strictly<T: DeserializeOwned + Serialize>(what: &str, value: Value) -> Result<T, Fault> {
+    let given: Vec<String> = value.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    let read: T = self::read(what, value)?;
+    let written = serde_json::to_value(&read)
+        .map_err(|error| Fault::Defect(format!("{what} cannot be written again: {error}")))?;
+    let Some(unknown) = given.into_iter().find(|key| written.get(key).is_none()) else { return Ok(read) };
+    let known: Vec<String> =
+        written.as_object().into_iter().flat_map(Map::keys).map(|key| format!("`{key}`")).collect();
+    let complaint = format!("unknown field `{unknown}`, expected one of {}", known.join(", "));
+    Err(Fault::InvalidInput(format!("{what} at {unknown:?}: {}", in_words(&complaint))))
+}
+
+/// Reads an object that a later version has written, of a type that is strict where people write it.
+pub fn leniently<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let mut fields = Map::deserialize(deserializer)?;
+    loop {
+        let error = match serde_json::from_value(Value::Object(fields.clone())) {
+            Ok(read) => return Ok(read),
+            Err(error) => error.to_string(),
+        };
+        let unknown = error.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+        if unknown.and_then(|key| fields.remove(key)).is_none() {
+            return Err(D::Error::custom(error));
+        }
+    }
 }
 
 /// Reads a document that is stored as text.

@@ -23,6 +23,9 @@ pub enum Fault {
     /// The lease of the service belongs to somebody else now: nothing may be written.
     #[error("{0}")]
     LeaseLost(String),
+    /// Somebody ended the release: nothing of it goes forward any more.
+    #[error("{0}")]
+    Stopped(String),
     /// AWS asked for fewer calls.
     #[error("AWS asked to slow down: {0}")]
     Throttled(String),
@@ -46,6 +49,7 @@ impl Fault {
             Fault::Denied(_) => "Denied",
             Fault::NotSupported(_) => "NotSupported",
             Fault::LeaseLost(_) => "LeaseLost",
+            Fault::Stopped(_) => "Stopped",
             Fault::Throttled(_) => "Throttled",
             Fault::Unavailable(_) => "Unavailable",
             Fault::Defect(_) => "Defect",

@@ -118,6 +118,13 @@ identifier!(
     |text| text.starts_with("arn:") && text.contains(":task-definition/")
 );
 
+impl TaskDefinitionArn {
+    /// Returns family and number: enough for people.
+    pub fn revision(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+}
+
 identifier!(
     /// The SHA-256 of a pack of live tests as it is written.
     PackHash, "the hash of a pack", "64 hexadecimal digits",

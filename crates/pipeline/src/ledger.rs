@@ -1,5 +1,11 @@
 //! The ledger: one DynamoDB table, read consistently and written under conditions.
 
+mod moves;
+mod writes;
+
+pub use moves::{Loaded, MoveLedger};
+pub use writes::{Condition, Write, placeholder};
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_config::SdkConfig;
@@ -11,12 +17,25 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::aws::fault_of;
 use crate::clock::Timestamp;
 use crate::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
-use crate::payload::{MoveKey, MoveRef};
-use crate::rows::{LeaseRow, MoveRow, PackRow, RevisionRow};
+use crate::payload::MoveKey;
+use crate::rows::{MoveRow, PackRow, RevisionRow};
 use crate::{Fault, settings};
+use writes::Terms;
 
 /// How many rows DynamoDB returns by their keys in one call.
 const ROWS_PER_CALL: usize = 100;
+
+/// How long the rows of a release are kept.
+const RELEASE_DAYS: i64 = 400;
+
+/// How long is kept what a release has told, and what its tests have shown.
+const MESSAGE_DAYS: i64 = 90;
+
+/// The attribute after which the table forgets a row, in seconds since 1970.
+const EXPIRES: &str = "expires";
+
+/// A row as DynamoDB keeps it, its keys included.
+type Item = HashMap<String, AttributeValue>;
 
 /// The two keys of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +80,10 @@ impl Key {
     pub fn repository(release: &ReleaseId, ordinal: u32) -> Self {
         Key::new(format!("release#{release}"), format!("repo#{ordinal}"))
     }
+    /// `env#<environment>` / `tag#<repository>`
+    pub fn tag(environment: &EnvironmentName, repository: &Repository) -> Self {
+        Key::new(format!("env#{environment}"), format!("tag#{repository}"))
+    }
     /// `release#<id>` / `alert#<channel>`
     pub fn alert(release: &ReleaseId, channel: &str) -> Self {
         Key::new(format!("release#{release}"), format!("alert#{channel}"))
@@ -92,6 +115,15 @@ impl Key {
     /// `pace` / `<action>`: up to when the slots of the whole account are given out.
     pub fn pace(action: &str) -> Self {
         Key::new("pace".to_owned(), action)
+    }
+
+    /// Returns how long a row of a release is kept; all others stay, or say so themselves.
+    fn kept_days(&self) -> Option<i64> {
+        if !self.pk.starts_with("release#") {
+            return None;
+        }
+        let is = |kind| self.sk.starts_with(kind);
+        Some(if is("alert#") || is("tests#") { MESSAGE_DAYS } else { RELEASE_DAYS })
     }
 
     fn attributes(&self) -> HashMap<String, AttributeValue> {
@@ -130,11 +162,17 @@ impl Ledger {
 
     /// Reads some rows by their keys, which may come twice; what is not there is left out.
     pub async fn get_all<Row: DeserializeOwned>(&self, keys: &[Key]) -> Result<HashMap<Key, Row>, Fault> {
+        let items = self.items(keys).await?.into_iter();
+        items.map(|(key, item)| row_of(&key, item).map(|row| (key, row))).collect()
+    }
+
+    /// Reads rows of several kinds as DynamoDB keeps them.
+    async fn items(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, Fault> {
         // DynamoDB refuses a key that comes twice.
         let once: HashSet<&Key> = keys.iter().collect();
         let once: Vec<&Key> = once.into_iter().collect();
         let failed = |error| Fault::Defect(format!("the keys of rows cannot be written: {error}"));
-        let mut rows = HashMap::new();
+        let mut found = HashMap::new();
         for some in once.chunks(ROWS_PER_CALL) {
             let mut wanted: Vec<_> = some.iter().map(|key| key.attributes()).collect();
             while !wanted.is_empty() {
@@ -145,15 +183,14 @@ impl Ledger {
                 for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
                     let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
                     let key = Key::new(text("pk").unwrap_or_default(), text("sk").unwrap_or_default());
-                    let row = row_of(&key, item)?;
-                    rows.insert(key, row);
+                    found.insert(key, item);
                 }
                 // An answer has a size, and leaves out what does not fit.
                 let left = answer.unprocessed_keys.and_then(|mut left| left.remove(&self.table));
                 wanted = left.map(|left| left.keys).unwrap_or_default();
             }
         }
-        Ok(rows)
+        Ok(found)
     }
 
     /// Reads the rows of a partition whose second key starts so.
@@ -201,14 +238,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes a row away, if there is one; one with another text in a field stays.
-    pub async fn delete(&self, key: &Key, field: Option<(&str, &str)>) -> Result<(), Fault> {
-        let mut delete = self.client.delete_item().table_name(&self.table).set_key(Some(key.attributes()));
-        if let Some((name, text)) = field {
-            delete = delete.condition_expression("#field = :text").expression_attribute_names("#field", name);
-            delete = delete.expression_attribute_values(":text", AttributeValue::S(text.to_owned()));
-        }
-        match delete.send().await {
+    /// Takes a row away, if there is one and the condition holds of it.
+    pub async fn delete(&self, key: &Key, condition: Option<Condition<'_>>) -> Result<(), Fault> {
+        let mut terms = Terms::default();
+        let condition = condition.map(|condition| terms.condition(key, condition)).transpose()?;
+        let delete = self.client.delete_item().table_name(&self.table).set_key(Some(key.attributes()));
+        let delete = delete.set_condition_expression(condition);
+        let delete = delete.set_expression_attribute_names(terms.names());
+        match delete.set_expression_attribute_values(terms.values()).send().await {
             Err(error) if !is_refused(&error) => {
                 Err(fault_of(&format!("delete {} {}", key.pk, key.sk), &error))
             }
@@ -216,76 +253,23 @@ impl Ledger {
         }
     }
 
-    /// Sets some fields of a row, under a condition on what is there; tells whether the condition held.
-    ///
-    /// `fields` is a JSON object; a condition speaks of `#field` and `:field` for the fields set, and may use
-    /// the values of `compared` as `:name` too.
+    /// Sets some fields of a row, given as a JSON object, under a condition on what is there; tells whether it held.
     pub async fn set(
         &self,
         key: &Key,
         fields: serde_json::Value,
-        condition: Option<(&str, serde_json::Value)>,
+        condition: Option<Condition<'_>>,
     ) -> Result<bool, Fault> {
-        let fields: HashMap<String, AttributeValue> = attributes_of(key, &fields)?;
-        let mut update = self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
-        let mut assignments = Vec::new();
-        for (name, value) in fields {
-            assignments.push(format!("#{name} = :{name}"));
-            update = update.expression_attribute_names(format!("#{name}"), &name);
-            update = update.expression_attribute_values(format!(":{name}"), value);
-        }
-        assignments.sort();
-        update = update.update_expression(format!("SET {}", assignments.join(", ")));
-        if let Some((expression, compared)) = condition {
-            update = update.condition_expression(expression);
-            for (name, value) in attributes_of(key, &compared)? {
-                update = update.expression_attribute_values(format!(":{name}"), value);
-            }
-        }
-        match update.send().await {
+        let mut terms = Terms::default();
+        let assigned = terms.assign(key, &fields)?;
+        let condition = condition.map(|condition| terms.condition(key, condition)).transpose()?;
+        let update = self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
+        let update = update.update_expression(assigned).set_condition_expression(condition);
+        let update = update.set_expression_attribute_names(terms.names());
+        match update.set_expression_attribute_values(terms.values()).send().await {
             Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
+            Err(error) if is_refused(&error) => Ok(false),
             Err(error) => Err(fault_of(&format!("update {} {}", key.pk, key.sk), &error)),
-        }
-    }
-
-    /// Reads the move that a payload means.
-    pub async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        match &key.which {
-            MoveRef::Inline(row) => Ok((**row).clone()),
-            MoveRef::Ordinal(n) => {
-                let row = self.get(&Key::a_move(&key.release, key.wave, *n)).await?;
-                row.ok_or_else(|| {
-                    Fault::NotFound(format!("move {n} of wave {} of {}", key.wave, key.release))
-                })
-            }
-        }
-    }
-
-    /// Notes what was found out about a move.
-    pub async fn note(&self, key: &MoveKey, fields: serde_json::Value) -> Result<(), Fault> {
-        if let MoveRef::Ordinal(n) = key.which {
-            self.set(&Key::a_move(&key.release, key.wave, n), fields, None).await?;
-        }
-        Ok(())
-    }
-
-    /// Makes sure that the release still holds the service; called just before each write.
-    pub async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault> {
-        if let MoveRef::Inline(_) = key.which {
-            return Ok(());
-        }
-        let lease: Option<LeaseRow> = self.get(&Key::lease(&row.environment, &row.service)).await?;
-        match lease {
-            Some(lease) if lease.release.as_ref() == Some(&key.release) && lease.fence == row.fence => Ok(()),
-            Some(LeaseRow { release: Some(other), .. }) => {
-                Err(Fault::LeaseLost(format!("{} is held by release {other} now", row.service)))
-            }
-            _ => Err(Fault::LeaseLost(format!("the lease of {} is no longer held", row.service))),
         }
     }
 
@@ -362,9 +346,13 @@ fn is_refused<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
 }
 
 /// Writes a row as DynamoDB keeps it, its keys included.
-fn item_of<Row: Serialize>(key: &Key, row: &Row) -> Result<HashMap<String, AttributeValue>, Fault> {
+fn item_of<Row: Serialize>(key: &Key, row: &Row) -> Result<Item, Fault> {
     let mut item = attributes_of(key, row)?;
     item.extend(key.attributes());
+    if let Some(days) = key.kept_days() {
+        let expires = Timestamp::now().plus_seconds(days * 24 * 3600).millis() / 1000;
+        item.insert(EXPIRES.to_owned(), AttributeValue::N(expires.to_string()));
+    }
     Ok(item)
 }
 
@@ -373,9 +361,42 @@ fn attributes_of<Row: Serialize>(key: &Key, row: &Row) -> Result<HashMap<String,
         .map_err(|error| Fault::Defect(format!("{} {} cannot be written: {error}", key.pk, key.sk)))
 }
 
-fn row_of<Row: DeserializeOwned>(key: &Key, mut item: HashMap<String, AttributeValue>) -> Result<Row, Fault> {
+fn row_of<Row: DeserializeOwned>(key: &Key, mut item: Item) -> Result<Row, Fault> {
     item.remove("pk");
     item.remove("sk");
     serde_dynamo::from_item(item)
         .map_err(|error| Fault::InvalidInput(format!("the row {} {} is unreadable: {error}", key.pk, key.sk)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(key: &Key, days: Option<i64>) {
+        let item = item_of(key, &serde_json::json!({})).unwrap();
+        let expires: Option<i64> = item.get(EXPIRES).map(|value| value.as_n().unwrap().parse().unwrap());
+        let in_days = expires.map(|expires| {
+            let seconds = expires - Timestamp::now().millis() / 1000;
+            (seconds + 3600) / (24 * 3600)
+        });
+        assert_eq!(in_days, days, "{} {}", key.pk, key.sk);
+    }
+
+    #[test]
+    fn what_belongs_to_a_release_expires_and_what_is_known_of_a_service_does_not() {
+        let release = ReleaseId::parse("r1").unwrap();
+        let environment = EnvironmentName::parse("dev").unwrap();
+        let (service, repository) = (ServiceName::parse("a").unwrap(), Repository::parse("shop/a").unwrap());
+        let arn = TaskDefinitionArn::parse("arn:aws:ecs:r:1:task-definition/users:2").unwrap();
+        check(&Key::head(&release), Some(400));
+        check(&Key::a_move(&release, 0, 0), Some(400));
+        check(&Key::repository(&release, 0), Some(400));
+        check(&Key::plan(&release, &service), Some(400));
+        check(&Key::alert(&release, "sns"), Some(90));
+        check(&Key::new("release#r1".to_owned(), "tests#0#0"), Some(90));
+        check(&Key::new("pack#0".to_owned(), "text"), None);
+        check(&Key::revision(&arn), None);
+        check(&Key::service(&environment, &service), None);
+        check(&Key::tag(&environment, &repository), None);
+    }
 }

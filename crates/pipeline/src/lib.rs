@@ -2,6 +2,7 @@
 //!
 //! Holds no function's logic, and knows nothing about HTTP probes, messages or tags.
 
+pub mod alarm;
 pub mod aws;
 pub mod clock;
 pub mod document;

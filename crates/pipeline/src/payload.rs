@@ -60,9 +60,37 @@ impl<'de> Deserialize<'de> for MoveRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         let read = match value {
-            Value::Object(_) => document::read("the move", value).map(MoveRef::Inline),
+            Value::Object(_) => document::read_strictly("the move", value).map(MoveRef::Inline),
             other => document::read("the move's ordinal", other).map(MoveRef::Ordinal),
         };
         read.map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn sample() -> Value {
+        serde_json::from_str(include_str!("../../../events/deploy/register.json")).unwrap()
+    }
+
+    #[test]
+    fn a_move_in_a_sample_is_read_strictly() {
+        let mut sample = sample();
+        assert!(serde_json::from_value::<MoveKey>(sample.clone()).is_ok());
+        sample["move"]["contaners"] = json!([]);
+        let refused = serde_json::from_value::<MoveKey>(sample).unwrap_err().to_string();
+        assert!(refused.starts_with("the move at \"contaners\": unknown field `contaners`"), "{refused}");
+        assert!(refused.ends_with("did you mean `containers`?"), "{refused}");
+    }
+
+    #[test]
+    fn a_row_of_a_later_version_is_read() {
+        let mut row = sample()["move"].take();
+        row["newInALaterVersion"] = json!({"a": 1});
+        row["restore"]["newInALaterVersion"] = json!(1);
+        assert!(serde_json::from_value::<MoveRow>(row).is_ok());
     }
 }

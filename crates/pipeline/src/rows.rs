@@ -1,12 +1,16 @@
 //! The rows of the ledger, and the words that they are written in.  One row per fact.
 
+mod events;
 mod finding;
 mod moves;
 mod order;
+mod service;
 
+pub use events::MoveEvent;
 pub use finding::{Finding, FindingKind};
 pub use moves::{Bundle, Failure, MoveRow, RestorePoint, Verdict};
 pub use order::OrderKey;
+pub use service::{Hold, How, ServiceRow, VerifiedImage, hold_key, order_key};
 
 use std::collections::BTreeMap;
 
@@ -14,47 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::OPERATION_TIMEOUT;
 use crate::clock::Timestamp;
+use crate::document;
 use crate::environment::Environment;
 use crate::fate::Fate;
-use crate::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
-
-/// An image that a service ran, stable, and the task definition that ran it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Known {
-    /// Where the image is.
-    pub repository: Repository,
-    /// What it is.
-    pub digest: Digest,
-    /// The commit that it was built from, if its label says so.
-    #[serde(default)]
-    pub commit: Option<String>,
-    /// The revision that ran it.
-    pub task_definition: TaskDefinitionArn,
-    /// Since when it is known.
-    pub since: Timestamp,
-    /// The release that verified it; none for a baseline.
-    pub release: Option<ReleaseId>,
-}
-
-/// `env#<environment>` / `service#<service>`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceRow {
-    /// What completed its rollout and passed its live tests last.
-    pub verified: Option<Known>,
-    /// What was verified before it.
-    pub previous: Option<Known>,
-    /// The newest push that an accepted plan wanted here.
-    pub order: Option<OrderKey>,
-    /// What was rolled back from on request: no push brings it back.
-    pub hold: Option<Hold>,
-    /// The release that held it last.
-    pub last: Option<ReleaseId>,
-    /// How many seconds its last move took from its update to its verdict.
-    #[serde(default)]
-    pub seconds: Option<u32>,
-}
+use crate::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName};
 
 /// `revision#<arn>` / `json`: a revision of a task definition.  It never changes, and ECS may have lost it when it is
 /// needed.
@@ -71,17 +38,6 @@ pub struct PackRow {
     pub json: String,
 }
 
-/// An image that a service is kept from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Hold {
-    /// The image.
-    pub digest: Digest,
-    /// The release that rolled back from it.
-    pub release: ReleaseId,
-    /// Since when.
-    pub since: Timestamp,
-}
-
 /// `env#<environment>` / `frozen`: whether an environment lets releases in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrozenRow {
@@ -93,6 +49,9 @@ pub struct FrozenRow {
     pub because: String,
     /// Since when.
     pub since: Timestamp,
+    /// Whether a release did it by itself because it failed, and no person asked for it.
+    #[serde(default)]
+    pub automatic: bool,
 }
 
 /// `env#<environment>` / `lease#<service>`: who alone may write to a service.
@@ -107,6 +66,13 @@ pub struct LeaseRow {
     pub fence: u64,
     /// When it was taken or freed.
     pub since: Timestamp,
+}
+
+impl LeaseRow {
+    /// Tells whether a release holds it, under the very number that it was given.
+    pub fn is_held_by(&self, release: &ReleaseId, fence: u64) -> bool {
+        self.release.as_ref() == Some(release) && self.fence == fence
+    }
 }
 
 /// `env#<environment>` / `write#<repository>#<time>`: an environment tag that we are about to write.
@@ -174,6 +140,43 @@ pub enum Undo {
     Failed,
 }
 
+/// The end of a release on request: nothing of it goes forward any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stop {
+    /// The run of the request.
+    pub by: ReleaseId,
+    /// Why.
+    pub because: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether what it touched is rolled back.
+    pub rollback: bool,
+}
+
+/// What a person answered to a release that waited for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// It goes on.
+    Approved,
+    /// It does not.
+    Rejected,
+}
+
+/// The answer of a person, as it came through the pipeline's own request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// The answer.
+    pub next: Reply,
+    /// The run of the request.
+    pub by: ReleaseId,
+    /// When.
+    pub since: Timestamp,
+    /// The hash of the moves that it is about.
+    pub asked: String,
+}
+
 /// `release#<id>` / `head`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -181,6 +184,7 @@ pub struct HeadRow {
     /// Which environment it moves.
     pub environment: EnvironmentName,
     /// The environment's policy as it was read at the start.
+    #[serde(deserialize_with = "document::leniently")]
     pub policy: Environment,
     /// What it wants, in the words of a request.
     pub request: serde_json::Value,
@@ -196,6 +200,9 @@ pub struct HeadRow {
     /// The hash of the moves that a person was asked about last.
     #[serde(default)]
     pub asked: Option<String>,
+    /// What a person answered last.
+    #[serde(default)]
+    pub answer: Option<Answer>,
     /// Their services.
     pub services: Vec<ServiceName>,
     /// What was found when it was opened, the gravest first.
@@ -203,6 +210,9 @@ pub struct HeadRow {
     pub findings: Vec<Finding>,
     /// What is being undone; none while it goes forward.
     pub undo: Option<Undo>,
+    /// Who ended it early; none unless somebody did.
+    #[serde(default)]
+    pub stop: Option<Stop>,
     /// How it ended; none while it is open.
     pub outcome: Option<Outcome>,
     /// How many moves had each fate; they sum up to all moves.
@@ -250,6 +260,30 @@ pub struct RepositoryRow {
     pub tag: String,
     /// What the ledger says the environment had; none if nothing is known.
     pub before: Option<Digest>,
+    /// Why its tags did not go back, or not all of them.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+}
+
+/// `env#<environment>` / `tag#<repository>`: which releases moved the environment's tag of a repository, and did
+/// not put it back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TagRow {
+    /// Rises with every change.
+    pub version: u64,
+    /// These releases, the last one last.
+    pub moves: Vec<TagMove>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TagMove {
+    /// The release.
+    pub release: ReleaseId,
+    /// Its first service.
+    pub service: ServiceName,
+    /// What the tag named then.
+    pub digest: Digest,
 }
 
 /// `digest#<repository>@<digest>` / `env#<environment>`: what an image has shown somewhere.
@@ -282,4 +316,33 @@ pub struct Quarantine {
     pub since: Timestamp,
     /// How.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_event_of_our_own_tag_is_known_as_late_as_the_write_may_come() {
+        let digest = Digest::parse(format!("sha256:{}", "a".repeat(64))).unwrap();
+        let other = Digest::parse(format!("sha256:{}", "b".repeat(64))).unwrap();
+        let time = Timestamp::from_millis(1_000_000);
+        let write = WriteRow { digest: digest.clone(), time, expires: 0 };
+        for (after, expected) in [(-6, false), (-2, true), (0, true), (16, true), (30, true), (36, false)] {
+            assert_eq!(write.is_told_by(&digest, time.plus_seconds(after)), expected, "{after}");
+        }
+        assert!(!write.is_told_by(&other, time));
+    }
+
+    #[test]
+    fn a_head_of_a_later_version_is_read() {
+        let policy = json!({"cluster": "dev", "tag": "dev", "bakeSeconds": 5, "newInALaterVersion": true});
+        let head = json!({
+            "environment": "dev", "policy": policy, "request": {}, "order": "1#", "opened": "2026-11-23T10:00:00Z",
+            "plan": "", "services": [], "undo": null, "outcome": null, "newInALaterVersion": {"a": 1}
+        });
+        let head: HeadRow = serde_json::from_value(head).unwrap();
+        assert_eq!((head.policy.cluster.as_str(), head.policy.bake_seconds), ("dev", 5));
+    }
 }

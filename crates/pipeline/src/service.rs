@@ -2,6 +2,7 @@
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{DesiredStatus, Service as Described, Task};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::Fault;
 use crate::aws::fault_of;
@@ -33,8 +34,9 @@ pub enum Rollout {
     Unknown(String),
 }
 
-/// How many tasks one call describes.
+/// How many tasks one call describes, and how many such calls are under way at once.
 const TASKS_PER_CALL: usize = 100;
+const DESCRIBED_AT_ONCE: usize = 8;
 
 /// Reads one service; none if it does not exist or is on its way out.
 pub async fn describe(
@@ -57,14 +59,13 @@ pub async fn tasks(ecs: &Client, cluster: &str, service: Option<&ServiceName>) -
         let page = page.map_err(|error| fault_of(&format!("list the tasks of {whose}"), &error))?;
         arns.extend(page.task_arns.unwrap_or_default());
     }
-    let mut tasks = Vec::new();
-    for some in arns.chunks(TASKS_PER_CALL) {
+    let calls = stream::iter(arns.chunks(TASKS_PER_CALL)).map(async |some| {
         let answer = ecs.describe_tasks().cluster(cluster).set_tasks(Some(some.to_vec())).send().await;
-        let answer = answer.map_err(|error| fault_of(&format!("describe the tasks of {whose}"), &error))?;
-        // A task of `failures` has ended since the list was made.
-        tasks.extend(answer.tasks.unwrap_or_default());
-    }
-    Ok(tasks)
+        answer.map_err(|error| fault_of(&format!("describe the tasks of {whose}"), &error))
+    });
+    let answers: Vec<_> = calls.buffered(DESCRIBED_AT_ONCE).try_collect().await?;
+    // A task of `failures` has ended since the list was made.
+    Ok(answers.into_iter().flat_map(|answer| answer.tasks.unwrap_or_default()).collect())
 }
 
 /// Reads the deployments of one service; none if the service does not exist or is on its way out.

@@ -2,3 +2,5 @@
 
 pub mod contract;
 pub mod image;
+pub mod moves;
+pub mod recorded;

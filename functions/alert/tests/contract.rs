@@ -19,6 +19,7 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::ReleaseId;
 use pipeline::{Fault, document};
 use serde_json::{Value, json};
+use testbed::recorded;
 
 const URL: &str = "https://user:c4nary-user@hooks.example.org/c4nary-path?token=c4nary-query";
 const SECRET: &str = "c4nary-secret";
@@ -388,4 +389,13 @@ async fn what_cannot_be_known_is_told_or_asked_again_and_never_dropped() {
     // Neither does: Lambda tries again, and at last keeps the event in the queue.
     let world = World { ledger_down: true, ..World::default() };
     assert_eq!(tell(&world, sample("died-aborted")).await.unwrap_err().name(), "Unavailable");
+}
+
+#[test]
+fn what_an_earlier_version_has_delivered_is_still_known() {
+    for rows in recorded::recordings("release#", "alert#") {
+        assert!(!rows.is_empty(), "no delivery is recorded");
+        let deliveries: Vec<Delivery> = rows.iter().map(recorded::Row::read).collect();
+        assert!(deliveries.iter().any(|delivery| delivery.plan.is_some()));
+    }
 }

@@ -10,9 +10,10 @@ pub mod service;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+use pipeline::ledger::MoveLedger;
 use pipeline::payload::MoveKey;
+use pipeline::rows::MoveEvent;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use plan::Plan;
 use service::Port;
@@ -51,12 +52,14 @@ pub enum Response {
 
 /// The function.
 #[derive(Debug)]
-pub struct Deploy<P> {
-    /// ECS and the ledger.
+pub struct Deploy<P, L> {
+    /// ECS.
     pub port: P,
+    /// The moves.
+    pub moves: L,
 }
 
-impl<P: Port> Deploy<P> {
+impl<P: Port, L: MoveLedger> Deploy<P, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         match request {
@@ -66,17 +69,18 @@ impl<P: Port> Deploy<P> {
     }
 
     async fn register(&self, key: &MoveKey) -> Result<Response, Fault> {
-        let row = self.port.load(key).await?;
+        let row = self.moves.load_leased(key).await?.forward()?;
         if let Some(task_definition) = row.registered {
             return Ok(Response::Registered { task_definition });
         }
         let task_definition = self.port.register(key, &row).await?;
-        self.port.note(key, json!({"registered": task_definition})).await?;
+        let registered = task_definition.clone();
+        self.moves.note(key, &row, MoveEvent::Registered { registered }).await?;
         Ok(Response::Registered { task_definition })
     }
 
     async fn update(&self, key: &MoveKey, now: Timestamp) -> Result<Response, Fault> {
-        let row = self.port.load(key).await?;
+        let row = self.moves.load_leased(key).await?.forward()?;
         let Some(revision) = &row.registered else {
             return Err(Fault::InvalidInput(format!("no revision is registered for {} yet", row.service)));
         };
@@ -85,19 +89,17 @@ impl<P: Port> Deploy<P> {
             Plan::Adopt(deployment) => deployment,
             Plan::Superseded(by) => {
                 let reason = format!("{by} is in place of {}", row.replaces);
-                self.port
-                    .note(key, json!({"verdict": "Superseded", "reason": reason, "decided": now}))
-                    .await?;
+                self.moves.note(key, &row, MoveEvent::superseded(reason, now)).await?;
                 return Ok(Response::Superseded { superseded: by });
             }
             Plan::Start => {
                 // Whatever happens from here on, the service may have changed.
-                self.port.note(key, json!({"touched": touched})).await?;
-                self.port.check_lease(key, &row).await?;
+                self.moves.note(key, &row, MoveEvent::Touched { touched }).await?;
                 self.port.point(&row, revision).await?
             }
         };
-        self.port.note(key, json!({"touched": touched, "deployment": deployment})).await?;
+        let deployed = MoveEvent::Deployed { touched, deployment: deployment.clone() };
+        self.moves.note(key, &row, deployed).await?;
         Ok(Response::Updated { deployment })
     }
 }

@@ -8,6 +8,6 @@ async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
     let config = aws::config("deploy").await;
     let ledger = Ledger::new(&config)?;
-    let deploy = Deploy { port: Aws::new(&config, ledger) };
+    let deploy = Deploy { port: Aws::new(&config, ledger.clone()), moves: ledger };
     lambda::serve(async |request, now| deploy.handle(request, now).await).await
 }

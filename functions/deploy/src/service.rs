@@ -1,4 +1,4 @@
-//! The port to ECS and the ledger, and its adapter.
+//! The port to ECS and to the recorded revisions, and its adapter.
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
@@ -9,16 +9,9 @@ use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::MoveRow;
 use pipeline::service::{self, Deployment};
 use pipeline::task_definition::TaskDefinition;
-use serde_json::Value;
 
 /// All that the function asks of the world.
 pub trait Port {
-    /// Reads a move.
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault>;
-    /// Notes what was done about a move.
-    async fn note(&self, key: &MoveKey, fields: Value) -> Result<(), Fault>;
-    /// Makes sure that the lease is still held.
-    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault>;
     /// Registers the running task definition again, its image pinned to the digest.
     async fn register(&self, key: &MoveKey, row: &MoveRow) -> Result<TaskDefinitionArn, Fault>;
     /// Reads the deployments of the service.
@@ -27,7 +20,7 @@ pub trait Port {
     async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault>;
 }
 
-/// ECS and the ledger.
+/// ECS, and the ledger for what ECS may lose.
 #[derive(Debug)]
 pub struct Aws {
     ecs: Client,
@@ -42,22 +35,9 @@ impl Aws {
 }
 
 impl Port for Aws {
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        self.ledger.load(key).await
-    }
-
-    async fn note(&self, key: &MoveKey, fields: Value) -> Result<(), Fault> {
-        self.ledger.note(key, fields).await
-    }
-
-    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault> {
-        self.ledger.check_lease(key, row).await
-    }
-
     async fn register(&self, key: &MoveKey, row: &MoveRow) -> Result<TaskDefinitionArn, Fault> {
         let running = TaskDefinition::read(&self.ecs, &row.running).await?;
         let copy = running.pinned(&self.ecs, &row.containers, &row.digest).await?;
-        self.check_lease(key, row).await?;
         let (revision, json) = running.register(copy).await?;
         // ECS may have lost it when it is needed as the way back.
         if let MoveRef::Ordinal(_) = key.which {

@@ -6,10 +6,10 @@ use deploy::Deploy;
 use deploy::service::Port;
 use pipeline::Fault;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
-use pipeline::payload::{MoveKey, MoveRef};
+use pipeline::payload::MoveKey;
 use pipeline::rows::MoveRow;
 use pipeline::service::{Deployment, Rollout};
-use serde_json::Value;
+use testbed::moves::Moves;
 
 /// A service at rest on deployment 1 of revision 1.
 struct AtRest;
@@ -19,18 +19,6 @@ fn revision(n: u32) -> TaskDefinitionArn {
 }
 
 impl Port for AtRest {
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        match &key.which {
-            MoveRef::Inline(row) => Ok((**row).clone()),
-            other => Err(Fault::NotFound(format!("{other:?}"))),
-        }
-    }
-    async fn note(&self, _: &MoveKey, _: Value) -> Result<(), Fault> {
-        Ok(())
-    }
-    async fn check_lease(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
-        Ok(())
-    }
     async fn register(&self, _: &MoveKey, _: &MoveRow) -> Result<TaskDefinitionArn, Fault> {
         Ok(revision(2))
     }
@@ -46,6 +34,6 @@ impl Port for AtRest {
 
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
-    let deploy = Deploy { port: AtRest };
+    let deploy = Deploy { port: AtRest, moves: Moves::default() };
     testbed::contract::check("deploy", async |_, request, now| deploy.handle(request, now).await).await;
 }

@@ -5,20 +5,23 @@
 use std::cell::RefCell;
 
 use deploy::service::Port;
-use deploy::{Deploy, Request};
+use deploy::{Deploy, Request, Response};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{DeploymentId, TaskDefinitionArn};
-use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::MoveRow;
+use pipeline::ids::{DeploymentId, ReleaseId, TaskDefinitionArn};
+use pipeline::ledger::{Loaded, MoveLedger};
+use pipeline::payload::MoveKey;
+use pipeline::rows::{MoveEvent, MoveRow, Stop};
 use pipeline::service::{Deployment, Rollout};
-use serde_json::Value;
+use testbed::moves::Moves;
 
 /// A service at rest on revision 1, whose update fails if it is told so.
 #[derive(Default)]
 struct Recorder {
     done: RefCell<Vec<String>>,
     update_fails: bool,
+    lost: bool,
+    stopped: bool,
 }
 
 impl Recorder {
@@ -27,22 +30,26 @@ impl Recorder {
     }
 }
 
-impl Port for Recorder {
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        match &key.which {
-            MoveRef::Inline(row) => Ok((**row).clone()),
-            other => Err(Fault::NotFound(format!("{other:?}"))),
-        }
+impl MoveLedger for Recorder {
+    async fn load(&self, key: &MoveKey) -> Result<Loaded, Fault> {
+        Moves::default().load(key).await
     }
-    async fn note(&self, _: &MoveKey, fields: Value) -> Result<(), Fault> {
+    async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
+        self.did("read the move and its lease");
+        let loaded = Moves { lost: self.lost, ..Moves::default() }.load_leased(key).await?;
+        let (by, because) = (ReleaseId::parse("r9")?, "bad numbers".to_owned());
+        let stop = Stop { by, because, since: Timestamp::from_millis(0), rollback: true };
+        Ok(Loaded { stop: self.stopped.then_some(stop), ..loaded })
+    }
+    async fn note(&self, _: &MoveKey, _: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
+        let fields = serde_json::to_value(event).unwrap();
         let names: Vec<&str> = fields.as_object().unwrap().keys().map(String::as_str).collect();
         self.did(&format!("note {}", names.join(" ")));
         Ok(())
     }
-    async fn check_lease(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
-        self.did("check the lease");
-        Ok(())
-    }
+}
+
+impl Port for &Recorder {
     async fn register(&self, _: &MoveKey, _: &MoveRow) -> Result<TaskDefinitionArn, Fault> {
         Err(Fault::NotSupported("it is registered already".to_owned()))
     }
@@ -59,20 +66,34 @@ impl Port for Recorder {
     }
 }
 
-async fn update(port: Recorder) -> (bool, Vec<String>) {
+async fn update(recorder: Recorder) -> (Result<Response, Fault>, Vec<String>) {
     let sample: Request = serde_json::from_str(include_str!("../../../events/deploy/update.json")).unwrap();
-    let deploy = Deploy { port };
+    let deploy = Deploy { port: &recorder, moves: &recorder };
     let answer = deploy.handle(sample, Timestamp::from_millis(0)).await;
-    (answer.is_ok(), deploy.port.done.take())
+    (answer, recorder.done.take())
 }
 
 #[tokio::test]
 async fn a_service_counts_as_touched_before_anybody_can_have_changed_it() {
-    let before = ["note touched", "check the lease", "update"];
-    let (done, order) = update(Recorder::default()).await;
-    assert!(done && order.starts_with(&before.map(str::to_owned)), "{order:?}");
+    let before = ["read the move and its lease", "note touched", "update"];
+    let (answer, order) = update(Recorder::default()).await;
+    assert!(answer.is_ok() && order.starts_with(&before.map(str::to_owned)), "{order:?}");
     assert_eq!(order.last().unwrap(), "note deployment touched");
-    let (done, order) = update(Recorder { update_fails: true, ..Recorder::default() }).await;
-    assert!(!done);
+    let (answer, order) = update(Recorder { update_fails: true, ..Recorder::default() }).await;
+    assert!(answer.is_err());
     assert_eq!(order, before);
+}
+
+#[tokio::test]
+async fn a_service_that_somebody_else_holds_is_not_even_looked_at() {
+    let (answer, order) = update(Recorder { lost: true, ..Recorder::default() }).await;
+    assert_eq!(answer.unwrap_err().name(), "LeaseLost");
+    assert_eq!(order, ["read the move and its lease"]);
+}
+
+#[tokio::test]
+async fn a_release_that_somebody_stopped_goes_no_further() {
+    let (answer, order) = update(Recorder { stopped: true, ..Recorder::default() }).await;
+    assert_eq!(answer.unwrap_err(), Fault::Stopped("stopped by r9: bad numbers".to_owned()));
+    assert_eq!(order, ["read the move and its lease"]);
 }

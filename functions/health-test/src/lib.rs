@@ -18,10 +18,10 @@ pub mod verdict;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::DeploymentId;
+use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{Bundle, MoveRow, Verdict};
+use pipeline::rows::{Bundle, MoveEvent, MoveRow, Verdict};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use look::{Look, Looks};
 use packs::Chosen;
@@ -92,14 +92,16 @@ pub struct Response {
 
 /// The function.
 #[derive(Debug)]
-pub struct HealthTest<P, W> {
-    /// ECS, the load balancers, Parameter Store, CloudWatch Logs and the ledger.
+pub struct HealthTest<P, W, L> {
+    /// ECS, the load balancers, Parameter Store and CloudWatch Logs.
     pub port: P,
     /// What is asked over HTTP.
     pub web: W,
+    /// The moves.
+    pub moves: L,
 }
 
-impl<P: Port, W: Web> HealthTest<P, W> {
+impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Answer, Fault> {
         match request {
@@ -112,7 +114,7 @@ impl<P: Port, W: Web> HealthTest<P, W> {
 
     /// Reads the pack while nothing is touched yet, so that a mistake in it is found in time.
     async fn before(&self, OneLook { looks, key }: OneLook) -> Result<Response, Fault> {
-        packs::check(&self.port, &self.web, &self.port.load(&key).await?).await?;
+        packs::check(&self.port, &self.web, &self.moves.load(&key).await?.row).await?;
         let reason = "no tests before the rollout are configured".to_owned();
         let looks = looks.unwrap_or_default();
         Ok(Response { verdict: Verdict::Healthy, reason, pause_seconds: 0, looks })
@@ -120,15 +122,21 @@ impl<P: Port, W: Web> HealthTest<P, W> {
 
     async fn look(&self, phase: Phase, request: OneLook, now: Timestamp) -> Result<Response, Fault> {
         let OneLook { looks, key } = request;
-        let row = self.port.load(&key).await?;
+        let Loaded { row, stop, .. } = self.moves.load(&key).await?;
         let mut look = Look::of(phase, &row, looks.unwrap_or_default())?;
         if let Some((verdict, reason)) = look.decided {
             return Ok(Response { verdict, reason, pause_seconds: 0, looks: look.looks });
         }
+        if let Some(stop) = stop.filter(|_| phase == Phase::After) {
+            let reason = format!("stopped by {}: {}", stop.by, stop.because);
+            let answer =
+                Response { verdict: Verdict::Inconclusive, reason, pause_seconds: 0, looks: look.looks };
+            return self.note(phase, &key, &row, answer, None, now).await;
+        }
         let service = Measured::of(self.port.service(&row).await);
         if let Some(deployment) = verdict::forced_anew(&look.wanted, &service) {
             // Noted at once: a rollback has to know it as ours.
-            self.port.note(&key, phase.deployment(&deployment)).await?;
+            self.moves.note(&key, &row, deployed_anew(phase, deployment.clone())).await?;
             look.wanted.deployment = deployment;
         }
         let (finding, reason) = self.observe(phase, service, &look.wanted, &row, &mut look.looks).await?;
@@ -142,7 +150,22 @@ impl<P: Port, W: Web> HealthTest<P, W> {
             _ => None,
         };
         let answer = Response { verdict, reason, pause_seconds, looks: look.looks };
-        self.note(phase, &key, &answer, bundle, now).await?;
+        self.note(phase, &key, &row, answer, bundle, now).await
+    }
+
+    /// Records what a look has decided, if it has.
+    async fn note(
+        &self,
+        phase: Phase,
+        key: &MoveKey,
+        row: &MoveRow,
+        answer: Response,
+        bundle: Option<Bundle>,
+        now: Timestamp,
+    ) -> Result<Response, Fault> {
+        if let Some(event) = decided(phase, &answer, bundle, now) {
+            self.moves.note(key, row, event).await?;
+        }
         Ok(answer)
     }
 
@@ -185,37 +208,24 @@ impl<P: Port, W: Web> HealthTest<P, W> {
             Chosen::Unmeasured(why) => Measured::Not(why),
         })
     }
-
-    async fn note(
-        &self,
-        phase: Phase,
-        key: &MoveKey,
-        answer: &Response,
-        bundle: Option<Bundle>,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        let Response { verdict, reason, .. } = answer;
-        if *verdict == Verdict::Pending {
-            return Ok(());
-        }
-        let mut fields = match phase {
-            Phase::Rollback => json!({"undoVerdict": verdict, "undoReason": reason}),
-            Phase::After => json!({"verdict": verdict, "reason": reason, "decided": now}),
-        };
-        // A verdict without a bundle leaves the one of the way forward where it is.
-        if let (Some(bundle), Some(fields)) = (bundle, fields.as_object_mut()) {
-            fields.insert("bundle".to_owned(), json!(bundle));
-        }
-        self.port.note(key, fields).await
-    }
 }
 
-impl Phase {
-    /// Returns the fields that name the deployment of this way.
-    fn deployment(self, deployment: &DeploymentId) -> Value {
-        match self {
-            Phase::After => json!({"deployment": deployment}),
-            Phase::Rollback => json!({"undo": deployment}),
-        }
+/// Says what to record of a look; nothing as long as another one follows.
+fn decided(phase: Phase, answer: &Response, bundle: Option<Bundle>, now: Timestamp) -> Option<MoveEvent> {
+    let (verdict, reason) = (answer.verdict, answer.reason.clone());
+    if verdict == Verdict::Pending {
+        return None;
+    }
+    Some(match phase {
+        Phase::Rollback => MoveEvent::RollbackDecided { undo_verdict: verdict, undo_reason: reason, bundle },
+        Phase::After => MoveEvent::Decided { verdict, reason, decided: now, alarm: None, bundle },
+    })
+}
+
+/// Says that the deployment of this way is another one than it was.
+fn deployed_anew(phase: Phase, deployment: DeploymentId) -> MoveEvent {
+    match phase {
+        Phase::After => MoveEvent::DeployedAnew { deployment },
+        Phase::Rollback => MoveEvent::RollbackDeployedAnew { undo: deployment },
     }
 }

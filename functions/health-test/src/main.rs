@@ -8,6 +8,7 @@ async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
     let config = aws::config("health-test").await;
     let ledger = Ledger::new(&config)?;
-    let health_test = HealthTest { port: Aws::new(&config, ledger), web: Probe::new()? };
+    let health_test =
+        HealthTest { port: Aws::new(&config, ledger.clone()), web: Probe::new()?, moves: ledger };
     lambda::serve(async |request, now| health_test.handle(request, now).await).await
 }

@@ -10,10 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use pipeline::Fault;
 use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
-use pipeline::payload::MoveKey;
 use pipeline::rows::MoveRow;
 use pipeline::service::Deployment;
-use serde_json::Value;
 
 /// A service that exists.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,10 +143,6 @@ impl<T> Measured<T> {
 
 /// All that the function asks of AWS.
 pub trait Port {
-    /// Reads a move.
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault>;
-    /// Notes what was found out about a move.
-    async fn note(&self, key: &MoveKey, fields: Value) -> Result<(), Fault>;
     /// Reads the service of a move; none if it does not exist or is on its way out.
     async fn service(&self, row: &MoveRow) -> Result<Option<Service>, Fault>;
     /// Reads the tasks that the service wants to run.
@@ -179,6 +173,7 @@ pub(crate) mod samples {
     use super::*;
     use pipeline::ids::DeploymentId;
     use pipeline::service::Rollout;
+    use serde_json::Value;
 
     /// The move of `events/health-test/good.json`, on its way back.
     pub(crate) fn row() -> MoveRow {

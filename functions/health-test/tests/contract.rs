@@ -15,11 +15,13 @@ use pack::policy::Policy;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::image::ImageReference;
+use pipeline::ledger::Loaded;
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{MoveRow, RestorePoint, Verdict};
 use pipeline::service::{Deployment, Rollout};
 use pipeline::{Fault, document};
 use serde_json::{Value, json};
+use testbed::moves::Moves;
 
 const PACK: &str = r#"{"checks": [{
     "name": "health",
@@ -50,7 +52,7 @@ struct World {
     target: &'static str,
     own_groups: Vec<String>,
     calls: RefCell<Vec<&'static str>>,
-    noted: RefCell<Vec<Value>>,
+    moves: Moves,
 }
 
 impl World {
@@ -68,7 +70,7 @@ impl World {
             target: "healthy",
             own_groups: vec!["sg-health-test".to_owned()],
             calls: RefCell::default(),
-            noted: RefCell::default(),
+            moves: Moves { found: Some(Loaded::given(&row())), ..Moves::default() },
         }
     }
 
@@ -130,16 +132,6 @@ impl World {
 }
 
 impl Port for &World {
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        match &key.which {
-            MoveRef::Inline(row) => Ok((**row).clone()),
-            MoveRef::Ordinal(_) => Ok(row()),
-        }
-    }
-    async fn note(&self, _: &MoveKey, fields: Value) -> Result<(), Fault> {
-        self.noted.borrow_mut().push(fields);
-        Ok(())
-    }
     async fn service(&self, _: &MoveRow) -> Result<Option<Service>, Fault> {
         self.called("service")?;
         let ours = self.progress(if self.primary == 3 { self.tasks.0 } else { 2 }, self.rollout.clone());
@@ -256,7 +248,7 @@ fn now() -> Timestamp {
 }
 
 async fn answer(world: &World, request: Request) -> Result<Said, Fault> {
-    HealthTest { port: world, web: world }.handle(request, now()).await
+    HealthTest { port: world, web: world, moves: &world.moves }.handle(request, now()).await
 }
 
 async fn look(world: &World, request: Request) -> Result<health_test::Response, Fault> {
@@ -312,10 +304,10 @@ async fn a_final_verdict_is_noted_and_a_pending_one_is_not() {
     let world = World::good();
     let answer = look(&world, request(Phase::After)).await.unwrap();
     let noted = json!({"verdict": "Healthy", "reason": answer.reason, "decided": now()});
-    assert_eq!(*world.noted.borrow(), [noted]);
+    assert_eq!(*world.moves.noted.borrow(), [noted]);
     let world = World { rollout: Rollout::InProgress, ..World::good() };
     assert_eq!(look(&world, request(Phase::After)).await.unwrap().verdict, Verdict::Pending);
-    assert!(world.noted.borrow().is_empty());
+    assert!(world.moves.noted.borrow().is_empty());
 }
 
 #[tokio::test]
@@ -324,7 +316,7 @@ async fn the_verdict_of_the_way_back_is_noted_as_such() {
     let event: Value =
         serde_json::from_str(include_str!("../../../events/health-test/rollback.json")).unwrap();
     let answer = look(&world, document::read("the sample", event).unwrap()).await.unwrap();
-    assert_eq!(*world.noted.borrow(), [json!({"undoVerdict": "Healthy", "undoReason": answer.reason})]);
+    assert_eq!(*world.moves.noted.borrow(), [json!({"undoVerdict": "Healthy", "undoReason": answer.reason})]);
 }
 
 #[tokio::test]
@@ -339,7 +331,7 @@ async fn a_look_calls_no_more_than_it_needs() {
     let event: Value =
         serde_json::from_str(include_str!("../../../events/health-test/decided.json")).unwrap();
     look(&world, document::read("the sample", event).unwrap()).await.unwrap();
-    assert!(world.calls.borrow().is_empty() && world.noted.borrow().is_empty());
+    assert!(world.calls.borrow().is_empty() && world.moves.noted.borrow().is_empty());
 }
 
 #[tokio::test]
@@ -362,7 +354,7 @@ async fn what_failed_tasks_left_behind_is_noted_with_the_verdict_and_only_then()
     ] {
         let (readable, good) = (World { readable, ..World::of(case) }, World::of(case));
         let answer = look(&readable, sample(case)).await.unwrap();
-        let noted = readable.noted.take();
+        let noted = readable.moves.noted.take();
         assert_eq!(noted.len(), 1, "{case}");
         assert_eq!(noted[0]["bundle"], json!({"stopped": stopped, "logs": logs}), "{case}");
         assert_eq!(
@@ -373,7 +365,7 @@ async fn what_failed_tasks_left_behind_is_noted_with_the_verdict_and_only_then()
     for case in ["good", "rollback", "superseded", "inconclusive", "pending"] {
         let world = World::of(case);
         look(&world, sample(case)).await.unwrap();
-        assert!(world.noted.borrow().iter().all(|noted| noted.get("bundle").is_none()), "{case}");
+        assert!(world.moves.noted.borrow().iter().all(|noted| noted.get("bundle").is_none()), "{case}");
         assert!(!world.calls.borrow().contains(&"ended"), "{case}");
     }
 }
@@ -438,7 +430,7 @@ async fn a_forced_deployment_of_our_revision_is_noted_and_judged_as_ours() {
     let world = World::of("forced-anew");
     let answer = look(&world, request(Phase::After)).await.unwrap();
     assert_eq!(answer.verdict, Verdict::Healthy, "{}", answer.reason);
-    let noted = world.noted.take();
+    let noted = world.moves.noted.take();
     assert_eq!((noted.len(), &noted[0]), (2, &json!({"deployment": "ecs-svc/9"})));
     let world = World { body: r#"{"status":"down"}"#, ..World::of("forced-anew") };
     let failed = Some(Looks { failed: [("health".to_owned(), 2)].into(), ..Looks::default() });
@@ -448,7 +440,7 @@ async fn a_forced_deployment_of_our_revision_is_noted_and_judged_as_ours() {
     let which = changed("good", |row| row.deployment = Some(DeploymentId::parse("ecs-svc/9").unwrap()));
     let world = World::of("forced-anew");
     look(&world, of(Phase::After, which, None)).await.unwrap();
-    assert!(world.noted.borrow().iter().all(|noted| noted.get("deployment").is_none()));
+    assert!(world.moves.noted.borrow().iter().all(|noted| noted.get("deployment").is_none()));
 }
 
 #[tokio::test]
@@ -562,4 +554,21 @@ async fn a_service_without_a_healthy_target_is_not_refused_for_it() {
         reached(&world, reach(vec![MoveRow { pack: Some(pack::hash(PACK)), ..row() }], None)).await;
     assert_eq!(response.next, Next::Reached);
     assert!(response.because.ends_with("1 service has no healthy target to try"), "{}", response.because);
+}
+
+#[tokio::test]
+async fn a_release_that_was_stopped_is_looked_at_no_more_but_its_rollback_is() {
+    let stop =
+        json!({"by": "r9", "because": "bad numbers", "since": "2026-11-23T10:00:00Z", "rollback": true});
+    let loaded = Loaded { stop: Some(serde_json::from_value(stop).unwrap()), ..Loaded::given(&row()) };
+    let mut world = World::good();
+    world.moves.found = Some(loaded);
+    let answer = look(&world, of(Phase::After, MoveRef::Ordinal(3), None)).await.unwrap();
+    assert_eq!(
+        (answer.verdict, answer.reason.as_str()),
+        (Verdict::Inconclusive, "stopped by r9: bad numbers")
+    );
+    assert_eq!(world.moves.noted.borrow().len(), 1);
+    let answer = look(&world, of(Phase::Rollback, MoveRef::Ordinal(3), None)).await;
+    assert!(!answer.is_ok_and(|answer| answer.reason.starts_with("stopped by")));
 }

@@ -20,8 +20,12 @@ pub enum Opening {
     Planned,
     /// What was asked for is done, and was no release.
     Answered,
+    /// So it is, and others have to hear of it.
+    Alert,
     /// Not let in.
     Refused,
+    /// Stopped before it had a plan.
+    Rejected,
     /// It is too early to say: ask again.
     Waiting,
     /// A person must agree first.
@@ -36,6 +40,8 @@ pub enum Opening {
 pub struct Opened {
     /// The next state.
     pub next: Opening,
+    /// How the run ends if it ends now.
+    pub outcome: Opening,
     /// Why, in a sentence.
     pub because: String,
     /// The environment; empty if there is none.
@@ -74,8 +80,10 @@ impl Opened {
     /// Makes an answer that plans nothing.
     pub fn without_plan(next: Opening, environment: Option<&EnvironmentName>, because: String) -> Self {
         let environment = environment.map(ToString::to_string).unwrap_or_default();
+        let outcome = if next == Opening::Alert { Opening::Answered } else { next };
         Opened {
             next,
+            outcome,
             because,
             environment,
             approval_minutes: 0,
@@ -83,6 +91,11 @@ impl Opened {
             plan: Plan::default(),
             services: Vec::new(),
         }
+    }
+
+    /// Answers a request that is carried out, and was none for a release; others have to hear of it.
+    pub fn answered(environment: &EnvironmentName, because: String) -> Self {
+        Opened::without_plan(Opening::Alert, Some(environment), because)
     }
 
     /// Refuses a request; one that only asks for a plan is answered with what would refuse it.
@@ -107,6 +120,8 @@ pub enum Leasing {
     AskApproval,
     /// Not let in.
     Refused,
+    /// Stopped, or not agreed to.
+    Rejected,
     /// Somebody newer owns all services.
     Superseded,
     /// It waited too long.
@@ -129,12 +144,22 @@ pub struct Leased {
     pub concurrency: u32,
     /// How long to wait before asking again.
     pub pause_seconds: i64,
+    /// Whether it is asked first if the live tests can reach what they ask.
+    pub reach: bool,
 }
 
 impl Leased {
     /// Makes an answer that holds nothing.
     pub fn nothing(next: Leasing, because: String, pause_seconds: i64) -> Self {
-        Leased { next, because, waves: Vec::new(), repositories: 0, concurrency: 1, pause_seconds }
+        Leased {
+            next,
+            because,
+            waves: Vec::new(),
+            repositories: 0,
+            concurrency: 1,
+            pause_seconds,
+            reach: false,
+        }
     }
 }
 

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
-use pipeline::rows::{HeadRow, MoveRow, PlanRow, WaitingRow};
+use pipeline::rows::{Answer, HeadRow, MoveRow, PlanRow, Reply, Stop, WaitingRow};
 use serde_json::{Value, json};
 
 use crate::answer::{Opened, Opening};
 use crate::intake::request::{Mode, Request};
 use crate::payload::{Ask, Run};
 use crate::plan::PlanContext;
+use crate::plan::abort::stopped;
 use crate::plan::waves::hash;
 use crate::ports::{Approvals, Executions, Releases};
 use crate::{at_once, observe};
@@ -40,6 +41,7 @@ pub async fn answer(
     ledger: &(impl Releases + Approvals),
     request: &Request,
     run: &Run,
+    now: Timestamp,
 ) -> Result<Opened, Fault> {
     let Some(release) = &request.release else {
         return Err(Fault::InvalidInput("the request answers without \"release\"".to_owned()));
@@ -58,19 +60,40 @@ pub async fn answer(
     let Some((_, row)) = waiting.into_iter().find(|(waiting, _)| waiting == release) else {
         return ended(Opening::Refused, not_waiting(release, &head));
     };
-    let (next, done) = match request.mode {
-        Mode::Approve => ("Approved", "goes on"),
-        _ => ("Rejected", "was turned down, and nothing was changed"),
+    let (reply, done) = match request.mode {
+        Mode::Approve => (Reply::Approved, "goes on"),
+        _ => (Reply::Rejected, "was turned down, and nothing was changed"),
     };
+    let asked = head.asked.clone().unwrap_or_default();
+    let answer = Answer { next: reply, by: run.release.clone(), since: now, asked };
     let reason = request.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let next = format!("{reply:?}");
     let because = format!("{} by {}{reason}", next.to_lowercase(), run.release);
+    // Before the token is used: what goes on without it is turned down under the leases.
+    ledger.record_answer(release, &answer).await?;
     let question = Question { environment: name, release, row: &row };
-    let taken = give(aws, ledger, question, &run.release, &reply(next, &because)).await?;
+    let taken = give(aws, ledger, question, &run.release, &output(&next, &because)).await?;
     // A call of this run before may have answered, and its own answer was lost.
     match taken || row.answered_by.as_ref() == Some(&run.release) {
         true => ended(Opening::Answered, format!("{release} {done}")),
         false => ended(Opening::Refused, not_waiting(release, &head)),
     }
+}
+
+/// Turns a release down that is to end, if it waits for a person.
+pub async fn stop(
+    aws: &impl Executions,
+    ledger: &impl Approvals,
+    environment: &EnvironmentName,
+    release: &ReleaseId,
+    stop: &Stop,
+) -> Result<(), Fault> {
+    let waiting = ledger.waiting(environment).await?;
+    if let Some((_, row)) = waiting.iter().find(|(waiting, _)| waiting == release) {
+        let question = Question { environment, release, row };
+        give(aws, ledger, question, &stop.by, &output("Rejected", &stopped(stop))).await?;
+    }
+    Ok(())
 }
 
 /// A question that waits for an answer, as it was seen.
@@ -87,12 +110,12 @@ async fn give(
     ledger: &impl Approvals,
     Question { environment, release, row }: Question<'_>,
     by: &ReleaseId,
-    reply: &Value,
+    output: &Value,
 ) -> Result<bool, Fault> {
     if !ledger.answer(environment, release, row, by).await? {
         return Ok(false);
     }
-    let taken = aws.answer(&row.token, reply).await?;
+    let taken = aws.answer(&row.token, output).await?;
     ledger.answered(environment, release, Some(row)).await?;
     Ok(taken)
 }
@@ -122,12 +145,12 @@ pub async fn overtake(
             ledger.replan(&older, &hash(kept), &left).await?;
         }
         let question = Question { environment: context.name, release: &older, row: &row };
-        give(aws, ledger, question, context.release, &reply(next, &because)).await?;
+        give(aws, ledger, question, context.release, &output(next, &because)).await?;
     }
     Ok(())
 }
 
-fn reply(next: &str, because: &str) -> Value {
+fn output(next: &str, because: &str) -> Value {
     json!({"next": next, "because": because})
 }
 

@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Promote};
 use pipeline::fate::Fate;
 use pipeline::ids::{Digest, ReleaseId, Repository, ServiceName};
-use pipeline::rows::{HeadRow, Hold, MoveRow, Outcome, Quarantine};
+use pipeline::payload::MoveKey;
+use pipeline::rows::{HeadRow, LeaseRow, MoveRow, Outcome, Quarantine, ServiceRow};
 
 use crate::answer::Closed;
 use crate::at_once;
+use crate::held::give_up_lost;
 use crate::payload::{Close, Run};
-use crate::plan::conclusion::{conclude, is_bad, is_rollback, known};
+use crate::plan::conclusion::{conclude, is_bad, stopped_too_late};
+use crate::plan::history::{left, proven};
 use crate::plan::{ImageSelection, ReleaseSpec, promotion};
 use crate::ports::{Approvals, Documents, Executions, History, ImageKey, Leases, Releases};
 
@@ -24,14 +28,21 @@ pub async fn close(
     now: Timestamp,
 ) -> Result<Closed, Fault> {
     let Close { run, outcome, because } = &close;
-    let head = ledger.head(&run.release).await?;
-    let moves = ledger.moves(&run.release).await?;
-    let mut closed = conclude(outcome, because, &moves, head.as_ref().and_then(|head| head.undo));
-    let Some(head) = head else { return Ok(closed) };
+    let (head, mut moves) = try_join(ledger.head(&run.release), ledger.moves(&run.release)).await?;
+    let Some(head) = head else { return Ok(conclude(outcome, because, &moves, None)) };
+    let leases = leases(ledger, &head, &moves).await?;
+    // When it is closed its leases are free.
+    if head.outcome.is_none() {
+        give_up_lost(ledger, &run.release, &mut moves, &leases, now).await?;
+    }
+    let mut closed = conclude(outcome, because, &moves, head.undo);
+    if let Some((outcome, because)) = stopped_too_late(&run.release, &head, &closed) {
+        (closed.outcome, closed.because) = (outcome, because);
+    }
     let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
     let deployed: Vec<&MoveRow> =
         rows.iter().copied().filter(|row| Fate::of(row, head.undo) == Fate::Deployed).collect();
-    // Once: when it is closed its leases are free, and what it knows may be outdated.
+    // Once: what it knows may be outdated.
     if head.outcome.is_none() {
         record(ledger, &run.release, &head, &rows, &deployed, now).await?;
         ledger.close(&run.release, closed.outcome, &closed.fates).await?;
@@ -39,7 +50,7 @@ pub async fn close(
     if head.policy.approval == Approval::Required {
         ledger.answered(&head.environment, &run.release, None).await?;
     }
-    free(ledger, &head, &rows, run, now).await?;
+    free(ledger, &head, &leases, run, now).await?;
     if closed.outcome == Outcome::Deployed {
         match promote(aws, &head, run, &deployed).await {
             // The call that comes again finds it closed, and only starts what follows.
@@ -65,7 +76,18 @@ async fn record(
     deployed: &[&MoveRow],
     now: Timestamp,
 ) -> Result<(), Fault> {
-    at_once(deployed, async |row| verified(ledger, release, head, row, now).await).await?;
+    let spec = ReleaseSpec::of(head, release)?;
+    let names: Vec<ServiceName> = deployed.iter().map(|row| row.service.clone()).collect();
+    let known = match names.is_empty() {
+        true => BTreeMap::new(),
+        false => ledger.services(&head.environment, Some(&names)).await?,
+    };
+    let nothing = ServiceRow::default();
+    at_once(deployed, async |row| {
+        let known = known.get(&row.service).unwrap_or(&nothing);
+        ledger.verified(row, known, &proven(row, &spec, release, now)).await
+    })
+    .await?;
     // After it: what was good for one service and bad for another is bad.
     let bad: Vec<&MoveRow> = rows.iter().copied().filter(|row| is_bad(row)).collect();
     at_once(&bad, async |row| {
@@ -74,53 +96,52 @@ async fn record(
         ledger.quarantine(row, &Quarantine { release, since, reason }).await
     })
     .await?;
-    revoke(ledger, head, deployed).await
-}
-
-/// Writes down that the image of a move is good.
-async fn verified(
-    ledger: &impl History,
-    release: &ReleaseId,
-    head: &HeadRow,
-    row: &MoveRow,
-    now: Timestamp,
-) -> Result<(), Fault> {
-    let since = row.decided.unwrap_or(now);
-    let rolled_back_from = row.restore.as_ref().filter(|_| is_rollback(head));
-    let hold =
-        rolled_back_from.map(|from| Hold { digest: from.digest.clone(), release: release.clone(), since });
-    ledger.verified(row, &known(row, release, now), hold.as_ref()).await
+    let left: BTreeSet<ImageKey> = deployed.iter().filter_map(|row| left(row, &spec)).collect();
+    revoke(ledger, head, left).await
 }
 
 /// Takes away the proof of images that somebody has rolled back from, unless a service here still runs them.
-async fn revoke(ledger: &impl History, head: &HeadRow, deployed: &[&MoveRow]) -> Result<(), Fault> {
-    let left = deployed
-        .iter()
-        .filter_map(|row| Some((row.repository.clone(), row.restore.as_ref()?.digest.clone())));
-    let left: BTreeSet<ImageKey> = left.filter(|_| is_rollback(head)).collect();
+async fn revoke(ledger: &impl History, head: &HeadRow, left: BTreeSet<ImageKey>) -> Result<(), Fault> {
     if left.is_empty() {
         return Ok(());
     }
     let services = ledger.services(&head.environment, None).await?;
-    let run = services.into_values().filter_map(|row| row.verified);
-    let run: BTreeSet<ImageKey> = run.map(|known| (known.repository, known.digest)).collect();
+    let run = services.values().flat_map(|row| {
+        let verified = row.repositories().into_iter().filter_map(|repository| row.verified(repository));
+        verified.map(|fact| (fact.repository.clone(), fact.digest.clone()))
+    });
+    let run: BTreeSet<ImageKey> = run.collect();
     let gone: Vec<&ImageKey> = left.difference(&run).collect();
     at_once(&gone, async |image| ledger.revoke(&head.environment, image).await).await?;
     Ok(())
 }
 
-/// Frees the leases of all services that were ever meant: a plan may have become smaller.
+/// Reads the leases of all services that were ever meant: a plan may have become smaller.
+async fn leases(
+    ledger: &impl Leases,
+    head: &HeadRow,
+    moves: &[(MoveKey, MoveRow)],
+) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
+    let services: BTreeSet<&ServiceName> =
+        head.services.iter().chain(moves.iter().map(|(_, row)| &row.service)).collect();
+    let services: Vec<ServiceName> = services.into_iter().cloned().collect();
+    ledger.leases(&head.environment, &services).await
+}
+
+/// Frees those that are ours.
 async fn free(
     ledger: &impl Leases,
     head: &HeadRow,
-    rows: &[&MoveRow],
+    leases: &BTreeMap<ServiceName, LeaseRow>,
     run: &Run,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let services: BTreeSet<&ServiceName> =
-        head.services.iter().chain(rows.iter().map(|row| &row.service)).collect();
-    let services: Vec<&ServiceName> = services.into_iter().collect();
-    at_once(&services, async |service| ledger.free(&head.environment, service, run, now).await).await?;
+    let ours = leases.iter().filter(|(_, lease)| lease.release.as_ref() == Some(&run.release));
+    let ours: Vec<(&ServiceName, u64)> = ours.map(|(service, lease)| (service, lease.fence)).collect();
+    at_once(&ours, async |(service, fence)| {
+        ledger.free(&head.environment, service, &run.release, *fence, now).await
+    })
+    .await?;
     Ok(())
 }
 

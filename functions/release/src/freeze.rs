@@ -1,25 +1,83 @@
 //! Freezes an environment, or lets releases in again.
 
+use std::collections::BTreeSet;
+
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
+use pipeline::ids::{EnvironmentName, ReleaseId};
 use pipeline::rows::FrozenRow;
 
-use crate::answer::{Opened, Opening};
-use crate::intake::request::{Mode, Request};
+use crate::answer::Opened;
+use crate::intake::request::Request;
+use crate::observe;
 use crate::payload::Run;
-use crate::ports::Freezes;
+use crate::plan::abort;
+use crate::plan::freeze::Freeze;
+use crate::ports::{Approvals, Executions, Freezes, Leases};
 
-/// Does what a request of the mode `freeze` or `resume` asks for.
+/// How many open releases an answer names.
+const NAMED: usize = 20;
+
+/// Lets nothing in that goes forward, and names the releases that are open.
 pub async fn freeze(
+    aws: &impl Executions,
+    ledger: &(impl Freezes + Leases + Approvals),
+    request: Request,
+    run: &Run,
+    now: Timestamp,
+) -> Result<Opened, Fault> {
+    let (name, row) = (request.environment.clone(), row(request, run, now, true));
+    ledger.freeze(&name, &row).await?;
+    let mut lines = vec![format!("{name} lets no release in from now on ({})", row.because)];
+    let open = open(ledger, &name).await?;
+    for release in open.iter().take(NAMED) {
+        lines.push(match observe::still_runs(aws, run, release).await? {
+            true => {
+                let request = abort::request(&name, release, &row.because);
+                format!(
+                    "{release} is open, and starts no further wave until a resume; to abort it: {request}"
+                )
+            }
+            false => {
+                let request = abort::rollback(&name, release, &row.because);
+                format!("{release} is open, and its execution has ended; to roll it back: {request}")
+            }
+        });
+    }
+    if open.len() > NAMED {
+        lines.push(format!("{} more are open", open.len() - NAMED));
+    }
+    Ok(Opened::answered(&name, lines.join("; ")))
+}
+
+/// Lets releases in again, and names the freeze that ends so.
+pub async fn resume(
     ledger: &impl Freezes,
     request: Request,
     run: &Run,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
-    let (name, frozen) = (request.environment, request.mode == Mode::Freeze);
+    let (name, row) = (request.environment.clone(), row(request, run, now, false));
+    let before = ledger.frozen(&name).await?;
+    ledger.freeze(&name, &row).await?;
+    let mut because = format!("{name} lets releases in again ({})", row.because);
+    if let Some(before) = before {
+        because = format!("{because}; until now {}", Freeze::Row(before).named(&name));
+    }
+    Ok(Opened::answered(&name, because))
+}
+
+fn row(request: Request, run: &Run, since: Timestamp, frozen: bool) -> FrozenRow {
     let because = request.reason.unwrap_or_else(|| "on request".to_owned());
-    let done = if frozen { "lets no release in from now on" } else { "lets releases in again" };
-    let why = format!("{name} {done} ({because})");
-    ledger.freeze(&name, &FrozenRow { frozen, by: run.release.clone(), because, since: now }).await?;
-    Ok(Opened::without_plan(Opening::Answered, Some(&name), why))
+    FrozenRow { frozen, by: run.release.clone(), because, since, automatic: false }
+}
+
+/// Returns the releases that hold leases or wait for a person.  Others are refused at their next look.
+async fn open(
+    ledger: &(impl Leases + Approvals),
+    name: &EnvironmentName,
+) -> Result<BTreeSet<ReleaseId>, Fault> {
+    let mut open = ledger.holders(name).await?;
+    open.extend(ledger.waiting(name).await?.into_iter().map(|(release, _)| release));
+    Ok(open)
 }

@@ -1,31 +1,44 @@
-//! Judges a wave by the rows of its moves, and by the alarms of all that are finished.
+//! Judges a wave by the rows of its moves, by the alarms of all that are finished, and by what people asked for.
 
+use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::OnFailure;
-use pipeline::rows::{FrozenRow, Undo};
+use pipeline::ids::{ReleaseId, ServiceName};
+use pipeline::rows::{FrozenRow, HeadRow, Undo};
 
 use crate::answer::{Judged, Next};
+use crate::held::give_up_lost;
 use crate::observe;
 use crate::payload::Judge;
-use crate::plan::verdict::{alarmed, decide, watched};
-use crate::ports::{Alarms, Freezes, Releases};
+use crate::plan::ReleaseSpec;
+use crate::plan::alarms::{alarmed, watched};
+use crate::plan::verdict::{decide, has_baked, held, stopped};
+use crate::ports::{Alarms, Freezes, Leases, Releases};
 
 /// Decides how the release goes on after a wave.
 pub async fn judge(
     aws: &impl Alarms,
-    ledger: &(impl Freezes + Releases),
+    ledger: &(impl Freezes + Leases + Releases),
     judge: Judge,
     now: Timestamp,
 ) -> Result<Judged, Fault> {
     let (release, wave) = (&judge.run.release, judge.wave);
-    let head = observe::head(ledger, release).await?;
-    let mut moves = ledger.moves(release).await?;
+    let (head, mut moves) = try_join(observe::head(ledger, release), ledger.moves(release)).await?;
+    let services: Vec<ServiceName> = moves.iter().map(|(_, row)| row.service.clone()).collect();
+    let leases = ledger.leases(&head.environment, &services).await?;
+    give_up_lost(ledger, release, &mut moves, &leases, now).await?;
+    if let Some(stop) = &head.stop {
+        if stop.rollback {
+            ledger.undo(release, Undo::All).await?;
+        }
+        return Ok(stopped(stop, wave));
+    }
     let policy = &head.policy;
     let states = observe::states(aws, watched(&moves)).await?;
-    for (place, said) in alarmed(&moves, &states, wave, policy, now) {
+    for (place, said) in alarmed(&moves, &states, has_baked(&moves, wave, policy, now)) {
         let Some((key, row)) = moves.get_mut(place) else { continue };
-        ledger.decide(key, &said, now).await?;
+        ledger.decide(key, row, &said, now).await?;
         (row.verdict, row.reason) = (Some(said.verdict), Some(said.reason));
     }
     let decision = decide(&moves, wave, policy, now);
@@ -36,10 +49,28 @@ pub async fn judge(
         }
         Next::Stop if policy.on_failure == OnFailure::Freeze => {
             let (by, because) = (release.clone(), decision.because.clone());
-            let row = FrozenRow { frozen: true, by, because, since: now };
+            let row = FrozenRow { frozen: true, by, because, since: now, automatic: true };
             ledger.freeze(&head.environment, &row).await?;
+        }
+        Next::NextWave => {
+            if let Some(frozen) = freeze_of_another(ledger, release, &head).await? {
+                return Ok(held(&moves, wave, &head, &frozen, now));
+            }
         }
         _ => {}
     }
     Ok(decision)
+}
+
+/// Reads the freeze that holds a release, if one does: what goes back is never held.
+async fn freeze_of_another(
+    ledger: &impl Freezes,
+    release: &ReleaseId,
+    head: &HeadRow,
+) -> Result<Option<FrozenRow>, Fault> {
+    if ReleaseSpec::of(head, release)?.to.goes_back() {
+        return Ok(None);
+    }
+    let frozen = ledger.frozen(&head.environment).await?;
+    Ok(frozen.filter(|frozen| frozen.by != *release))
 }

@@ -1,34 +1,35 @@
 //! Takes the leases of a release, plans again under them, and writes the moves down with their way back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::environment::{Approval, Environment};
+use pipeline::environment::Approval;
 use pipeline::ids::{PackHash, ReleaseId, ServiceName};
-use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow};
+use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow, ServiceRow};
 
 use crate::answer::{Leased, Leasing};
 use crate::intake::route::{Policy, policy};
 use crate::payload::Run;
 use crate::plan::findings::refusals;
-use crate::plan::waves::{hash, numbered, proposal, waves};
+use crate::plan::leases::may_take_over;
+use crate::plan::waves::{Numbered, hash, numbered, proposal, waves};
 use crate::plan::words::plural;
-use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, gates};
+use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, abort, alarms, approval};
 use crate::ports::{
-    Alarms, Approvals, Clusters, Documents, Executions, Freezes, History, Images, Leases, LiveTests, Releases,
+    Alarms, Approvals, Clusters, Documents, Execution, Executions, Freezes, History, Images, Leases,
+    LiveTests, Releases,
 };
 use crate::{approve, at_once, observe, planning};
 
-/// How long an ended execution's last function may still write: the longest time-out in the template, and a margin.
-const LAST_WRITE_SECONDS: i64 = 70;
+/// How many leases are taken together.
+const LEASES_AT_ONCE: usize = 25;
+
+/// How many moves are written together: each has up to three rows, and DynamoDB writes 100.
+const MOVES_AT_ONCE: usize = 25;
 
 /// The numbers of the leases that are held, by service.
 type Fences = BTreeMap<ServiceName, u64>;
-
-/// A service that somebody else holds, and who.
-type Holder = (ServiceName, String);
 
 /// Takes the leases, or says who holds one.
 pub async fn lease(
@@ -38,63 +39,88 @@ pub async fn lease(
     now: Timestamp,
 ) -> Result<Leased, Fault> {
     let head = observe::head(ledger, &run.release).await?;
+    if let Some(stop) = &head.stop {
+        forget_all_but(ledger, &run.release, &[], &Fences::new()).await?;
+        return Ok(Leased::nothing(Leasing::Rejected, abort::stopped(stop), 0));
+    }
     let fences = match take(aws, ledger, &head, &run, now).await? {
         Ok(fences) => fences,
-        Err(holder) => return wait(ledger, &head, holder, &run, now).await,
+        Err(why) => return wait(ledger, &head, &why, &run, now).await,
     };
-    let leased = plan_again(aws, ledger, &head, &run, &fences, now).await?;
+    let leased = match plan_again(aws, ledger, &head, &run, &fences, now).await {
+        // A call that was given up runs on beside this one, or this one was given up.
+        Err(Fault::LeaseLost(why)) => {
+            free(ledger, &head, &run, &fences, now).await?;
+            return wait(ledger, &head, &why, &run, now).await;
+        }
+        leased => leased?,
+    };
     if leased.next != Leasing::Wave {
-        forget_all_but(ledger, &run.release, &[]).await?;
+        forget_all_but(ledger, &run.release, &[], &fences).await?;
         free(ledger, &head, &run, &fences, now).await?;
     }
     Ok(leased)
 }
 
-/// Takes the leases of all services of a release, or of none.
+/// Takes the leases of all services of a release, or of none: then says who holds one.
 async fn take(
     aws: &impl Executions,
     ledger: &impl Leases,
     head: &HeadRow,
     run: &Run,
     now: Timestamp,
-) -> Result<Result<Fences, Holder>, Fault> {
+) -> Result<Result<Fences, String>, Fault> {
     let mut services = head.services.clone();
     services.sort();
+    services.dedup();
     let seen = ledger.leases(&head.environment, &services).await?;
-    if let Some(holder) = holder(aws, &services, &seen, run, now).await? {
-        return Ok(Err(holder));
+    if let Some(why) = holder(aws, &services, &seen, run, now).await? {
+        return Ok(Err(why));
     }
+    let number = |service: ServiceName| {
+        let seen = seen.get(&service).map_or(0, |lease| lease.fence);
+        (service, seen + 1)
+    };
+    let wanted: Vec<(ServiceName, u64)> = services.into_iter().map(number).collect();
     let mut fences = Fences::new();
-    for service in services {
-        match ledger.take(&head.environment, &service, run, seen.get(&service), now).await? {
-            Some(fence) => drop(fences.insert(service, fence)),
-            None => {
-                free(ledger, head, run, &fences, now).await?;
-                return Ok(Err((service, "a release that was quicker".to_owned())));
-            }
+    for some in wanted.chunks(LEASES_AT_ONCE) {
+        if let Some(service) = ledger.take(&head.environment, some, run, now).await? {
+            free(ledger, head, run, &fences, now).await?;
+            return Ok(Err(format!("{service} is held by a release that was quicker")));
         }
+        fences.extend(some.iter().cloned());
     }
     Ok(Ok(fences))
 }
 
-/// Returns the first service that is held by a release which may still write.
+/// Names the first service that is held by somebody who may still write, and who that is.
 async fn holder(
     aws: &impl Executions,
     services: &[ServiceName],
     seen: &BTreeMap<ServiceName, LeaseRow>,
     run: &Run,
     now: Timestamp,
-) -> Result<Option<Holder>, Fault> {
-    let mut ended: BTreeMap<&ReleaseId, bool> = BTreeMap::new();
+) -> Result<Option<String>, Fault> {
+    let mut known: BTreeMap<&ReleaseId, Execution> = BTreeMap::new();
     for service in services {
-        let Some(LeaseRow { holder: Some(holder), release: Some(release), .. }) = seen.get(service) else {
+        let Some(LeaseRow { holder: Some(holder), release: Some(release), since, .. }) = seen.get(service)
+        else {
             continue;
         };
-        if *release != run.release && !ended.contains_key(release) {
-            ended.insert(release, may_take_over(aws.ended(holder).await?, now));
+        if *release == run.release {
+            // A later call counts on it: this one is that of which the answer was given up.
+            if *since > now {
+                return Ok(Some(format!("{service} is held by a later call of this release")));
+            }
+            continue;
         }
-        if ended.get(release) == Some(&false) {
-            return Ok(Some((service.clone(), format!("release {release}"))));
+        let execution = match known.get(release) {
+            Some(execution) => *execution,
+            None => aws.execution(holder).await?,
+        };
+        known.insert(release, execution);
+        if !may_take_over(execution, *since, now) {
+            return Ok(Some(format!("{service} is held by release {release}")));
         }
     }
     Ok(None)
@@ -104,14 +130,14 @@ async fn holder(
 async fn wait(
     ledger: &impl Releases,
     head: &HeadRow,
-    (service, release): Holder,
+    why: &str,
     run: &Run,
     now: Timestamp,
 ) -> Result<Leased, Fault> {
     if head.waits.is_none() {
         ledger.waits(&run.release, now).await?;
     }
-    Ok(waiting(head, &release, &service, now))
+    Ok(waiting(head, why, now))
 }
 
 async fn free(
@@ -121,8 +147,11 @@ async fn free(
     taken: &Fences,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let services: Vec<&ServiceName> = taken.keys().collect();
-    at_once(&services, async |service| ledger.free(&head.environment, service, run, now).await).await?;
+    let taken: Vec<(&ServiceName, &u64)> = taken.iter().collect();
+    at_once(&taken, async |(service, fence)| {
+        ledger.free(&head.environment, service, &run.release, **fence, now).await
+    })
+    .await?;
     Ok(())
 }
 
@@ -138,7 +167,7 @@ async fn plan_again(
     let spec = ReleaseSpec::of(head, &run.release)?;
     let environments = aws.environments().await?;
     // Nothing is touched yet, and the document may be mended at leisure.
-    let environment = match policy(&head.environment, &environments, spec.to.is_back()) {
+    let environment = match policy(&head.environment, &environments, spec.to.goes_back()) {
         Ok(Policy { environment, findings }) => match refusals(&findings).next() {
             None => environment,
             Some(why) => return Ok(Leased::nothing(Leasing::Refused, why.to_owned(), 0)),
@@ -148,14 +177,15 @@ async fn plan_again(
     let environment = &environment;
     let (name, order, release) = (&head.environment, &head.order, &run.release);
     let context = PlanContext { name, environment, order, release, now };
-    let PlanDraft { moves, findings, packs, .. } = match planned(aws, ledger, head, context, &spec).await? {
-        Ok(draft) => draft,
-        Err(leased) => return Ok(leased),
-    };
+    let PlanDraft { moves, known, findings, packs, .. } =
+        match draft(aws, ledger, head, context, &spec).await? {
+            Ok(draft) => draft,
+            Err(leased) => return Ok(leased),
+        };
     // A service that was not in the plan has no lease: it waits for the next release.
     let held = moves.into_iter().filter_map(|one| {
         let fence = *fences.get(&one.service)?;
-        Some(MoveRow { fence, ..one })
+        Some(MoveRow { fence, leased: Some(now), ..one })
     });
     let moves: Vec<MoveRow> = held.collect();
     if environment.approval == Approval::Required
@@ -163,16 +193,19 @@ async fn plan_again(
     {
         return Ok(leased);
     }
+    if let Some(why) = approval::lacking(&run.release, head) {
+        return Ok(Leased::nothing(Leasing::Rejected, why, 0));
+    }
     // Before the moves that name them.
     let packs: Vec<(PackHash, String)> = packs.into_iter().collect();
     at_once(&packs, async |(hash, text)| ledger.keep(hash, text).await).await?;
-    let told: Vec<String> = findings.into_iter().map(|finding| finding.text).collect();
-    let leased = record(aws, ledger, run, moves, environment, now).await?;
-    Ok(Leased { because: [vec![leased.because], told].concat().join("; "), ..leased })
+    let leased = record(aws, ledger, context, &spec, moves, &known, fences).await?;
+    let told = findings.into_iter().map(|finding| finding.text);
+    Ok(Leased { because: [leased.because].into_iter().chain(told).collect::<Vec<_>>().join("; "), ..leased })
 }
 
-/// Plans what a release does now; or tells where it goes if that is nothing.
-async fn planned(
+/// Returns the plan that a release has now; or where it goes if it has none.
+async fn draft(
     aws: &(impl LiveTests + Clusters + Images + Alarms),
     ledger: &(impl History + Freezes + Leases + Releases),
     head: &HeadRow,
@@ -180,14 +213,15 @@ async fn planned(
     spec: &ReleaseSpec,
 ) -> Result<Result<PlanDraft, Leased>, Fault> {
     let nothing = |next, why, seconds| Ok(Err(Leased::nothing(next, why, seconds)));
-    if let Some(why) = observe::frozen(ledger, context).await? {
+    let freeze = observe::freeze(ledger, context.name, context.environment.frozen).await?;
+    if let Some(why) = freeze.and_then(|freeze| freeze.refuses(context.name, spec)) {
         return nothing(Leasing::Refused, why, 0);
     }
     let seen = match observe::cluster(aws, context, Some(&head.services)).await? {
         Ok(seen) => seen,
         Err((seconds, why)) => return nothing(Leasing::Waiting, why, seconds),
     };
-    let mut draft = planning::draft(aws, ledger, context, spec, seen.services).await?;
+    let mut draft = planning::draft(aws, ledger, context, spec, seen).await?;
     match draft.admission(spec, context) {
         Admission::Go => {}
         Admission::Refused(why) => return nothing(Leasing::Refused, why, 0),
@@ -197,7 +231,7 @@ async fn planned(
         }
     }
     let states = observe::alarms(aws, &draft.moves).await?;
-    gates::watch_what_is_quiet(&mut draft.moves, &states);
+    alarms::watch_what_exists(&mut draft.moves, &states);
     Ok(Ok(draft))
 }
 
@@ -224,66 +258,65 @@ async fn ask_again(
 async fn record(
     aws: &impl Clusters,
     ledger: &(impl History + Releases),
-    run: &Run,
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
     moves: Vec<MoveRow>,
-    environment: &Environment,
-    now: Timestamp,
+    known: &BTreeMap<ServiceName, ServiceRow>,
+    fences: &Fences,
 ) -> Result<Leased, Fault> {
     let because = format!("holds {}", plural(moves.len(), "lease"));
-    let (numbered, counts, repositories) = numbered(waves(moves, environment));
-    forget_all_but(ledger, &run.release, &counts).await?;
-    at_once(&numbered, async |(wave, n, one)| {
-        ledger.write(&run.release, *wave, *n, one).await?;
+    let (numbered, counts, repositories) = numbered(waves(moves, context.environment));
+    forget_all_but(ledger, context.release, &numbered, fences).await?;
+    let chunks: Vec<&[Numbered]> = numbered.chunks(MOVES_AT_ONCE).collect();
+    at_once(&chunks, async |some| ledger.write(context.release, some).await).await?;
+    let nothing = ServiceRow::default();
+    at_once(&numbered, async |(.., one)| {
         // What a release has verified was kept when it was registered.
         if let Some(baseline) = one.restore.as_ref().filter(|restore| restore.release.is_none()) {
             aws.record(&baseline.task_definition).await?;
         }
-        ledger.adopt(&run.release, one, now).await
+        let known = known.get(&one.service).unwrap_or(&nothing);
+        ledger.adopt(one, known, context.now).await
     })
     .await?;
-    let concurrency = environment.concurrency.max(1);
-    Ok(Leased { next: Leasing::Wave, because, waves: counts, repositories, concurrency, pause_seconds: 0 })
+    let concurrency = context.environment.concurrency.max(1);
+    // What goes back is never held up by a test that cannot be asked.
+    let reach = !spec.to.goes_back() && numbered.iter().any(|(_, _, one)| one.pack.is_some());
+    let (next, waves, pause_seconds) = (Leasing::Wave, counts, 0);
+    Ok(Leased { next, because, waves, repositories, concurrency, pause_seconds, reach })
 }
 
 /// Takes away what an earlier call wrote, of a plan that was larger: it would count as moves that never began.
-async fn forget_all_but(ledger: &impl Releases, release: &ReleaseId, counts: &[u32]) -> Result<(), Fault> {
+async fn forget_all_but(
+    ledger: &impl Releases,
+    release: &ReleaseId,
+    kept: &[Numbered],
+    fences: &Fences,
+) -> Result<(), Fault> {
     let written = ledger.moves(release).await?;
-    let is_of_the_plan = |key: &MoveKey| {
-        let (wave, n) = key.order();
-        counts.get(wave as usize).is_some_and(|count| n < *count)
-    };
-    let stale: Vec<_> = written.into_iter().filter(|(key, _)| !is_of_the_plan(key)).collect();
-    at_once(&stale, async |(key, _)| ledger.forget(key).await).await?;
+    let services: BTreeSet<&ServiceName> = kept.iter().map(|(.., row)| &row.service).collect();
+    let dropped = written.iter().filter(|(_, row)| !services.contains(&row.service));
+    let dropped: BTreeMap<&ServiceName, &MoveRow> = dropped.map(|(_, row)| (&row.service, row)).collect();
+    let dropped: Vec<&MoveRow> = dropped.into_values().collect();
+    // First of all: a row that is gone does not tell any more whose service this was.
+    at_once(&dropped, async |row| ledger.disown(release, row, fences.get(&row.service).copied()).await)
+        .await?;
+    let places: BTreeSet<(u32, u32)> = kept.iter().map(|(wave, n, _)| (*wave, *n)).collect();
+    let stale: Vec<_> = written.iter().filter(|(key, _)| !places.contains(&key.order())).collect();
+    at_once(&stale, async |(key, row)| {
+        let fence = fences.get(&row.service).copied().unwrap_or(row.fence);
+        ledger.forget(key, &row.service, fence).await
+    })
+    .await?;
     Ok(())
 }
 
-/// Tells whether the lease of an execution that ended then may be taken over.
-///
-/// An execution can be stopped while one of its functions runs on, so that function's time-out is waited out.
-fn may_take_over(ended: Option<Timestamp>, now: Timestamp) -> bool {
-    ended.is_some_and(|ended| now.seconds_since(ended) >= LAST_WRITE_SECONDS)
-}
-
 /// Answers that a lease is held, and how long to wait: 10 s at first, and up to a minute.
-fn waiting(head: &HeadRow, holder: &str, service: &ServiceName, now: Timestamp) -> Leased {
+fn waiting(head: &HeadRow, why: &str, now: Timestamp) -> Leased {
     let waited = head.waits.map_or(0, |since| now.seconds_since(since));
-    let why = format!("{service} is held by {holder}");
     if waited >= i64::from(head.policy.max_wait_minutes) * 60 {
         let why = format!("{why}, for longer than {} minutes", head.policy.max_wait_minutes);
         return Leased::nothing(Leasing::Expired, why, 0);
     }
-    Leased::nothing(Leasing::Waiting, why, (waited / 3).clamp(10, 60))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lease_is_never_taken_from_one_who_may_still_write() {
-        let now = Timestamp::from_millis(1_000_000);
-        assert!(!may_take_over(None, now));
-        assert!(!may_take_over(Some(now.plus_seconds(-69)), now));
-        assert!(may_take_over(Some(now.plus_seconds(-70)), now));
-    }
+    Leased::nothing(Leasing::Waiting, why.to_owned(), (waited / 3).clamp(10, 60))
 }

@@ -7,11 +7,13 @@
 //! Each step (`open`, `approve`, `lease`, `judge`, `close`) observes, decides and records.  `intake` reads what an
 //! execution was started with, `observe` reads the world, `plan` decides and is pure, `ports` says what the world is.
 
+mod abort;
 pub mod adapters;
 pub mod answer;
 mod approve;
 mod close;
 mod freeze;
+mod held;
 mod intake;
 mod judge;
 mod lease;

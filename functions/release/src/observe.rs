@@ -6,11 +6,15 @@ mod images;
 use std::collections::BTreeSet;
 
 use pipeline::Fault;
-use pipeline::ids::{ReleaseId, ServiceName};
-use pipeline::rows::{FrozenRow, HeadRow, MoveRow};
+use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
+use pipeline::rows::{HeadRow, MoveRow};
 
+use crate::payload::Run;
 use crate::plan::PlanContext;
-use crate::ports::{AlarmStates, Alarms, ClusterSnapshot, Clusters, Freezes, Releases};
+use crate::plan::freeze::Freeze;
+use crate::ports::{
+    AlarmStates, Alarms, ClusterSnapshot, Clusters, Execution, Executions, Freezes, Releases,
+};
 
 pub use candidates::candidates;
 pub use images::{commits, endangered, immovable, indexes, missing};
@@ -32,16 +36,22 @@ pub async fn cluster(
     Ok(Ok(seen))
 }
 
-/// Tells why an environment lets nothing in, if it does not.
-pub async fn frozen(ledger: &impl Freezes, context: PlanContext<'_>) -> Result<Option<String>, Fault> {
-    let name = context.name;
-    if context.environment.frozen {
-        return Ok(Some(format!("{name} is frozen: expected \"frozen\": false in its document")));
+/// Reads whether an environment is frozen, and by whom.
+pub async fn freeze(
+    ledger: &impl Freezes,
+    name: &EnvironmentName,
+    frozen_by_document: bool,
+) -> Result<Option<Freeze>, Fault> {
+    if frozen_by_document {
+        return Ok(Some(Freeze::Document));
     }
-    let frozen = ledger.frozen(name).await?;
-    Ok(frozen.map(|FrozenRow { by, because, since, .. }| {
-        format!("{name} is frozen since {since} by {by} ({because}): expected a resume")
-    }))
+    Ok(ledger.frozen(name).await?.map(Freeze::Row))
+}
+
+/// Tells whether the execution of a release of the same machine may still do something.
+pub async fn still_runs(aws: &impl Executions, run: &Run, release: &ReleaseId) -> Result<bool, Fault> {
+    let machine = run.execution.rsplit_once(':').map_or(run.execution.as_str(), |(machine, _)| machine);
+    Ok(aws.execution(&format!("{machine}:{release}")).await? == Execution::Running)
 }
 
 /// Reads the head of a release that was opened.

@@ -21,10 +21,10 @@ use crate::plan::waves::{hash, proposal};
 use crate::plan::words::{TO_OVERRIDE, plural};
 use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, preview};
 use crate::ports::{
-    Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, History, Images, Leases, LiveTests,
-    Releases, Service,
+    Alarms, Approvals, ClusterSnapshot, Clusters, Documents, Events, Executions, Freezes, History, Images,
+    Leases, LiveTests, Releases,
 };
-use crate::{approve, at_once, freeze, observe, planning};
+use crate::{abort, approve, at_once, freeze, observe, planning};
 
 /// Decides what an execution's input means.
 pub async fn open(
@@ -33,6 +33,9 @@ pub async fn open(
     open: Open,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
+    if let Some(stopped) = abort::stopped_before(ledger, &open.run).await? {
+        return Ok(stopped);
+    }
     let environments = aws.environments().await?;
     let plans = open.input.get("mode") == Some(&"plan".into());
     let trigger = match intake::read(open.input) {
@@ -59,7 +62,7 @@ pub async fn open(
 /// Finds what a request asks for; what needs no release is done at once.
 async fn of_request(
     aws: &impl Executions,
-    ledger: &(impl Freezes + Releases + Approvals),
+    ledger: &(impl Freezes + Leases + Releases + Approvals),
     request: Request,
     run: &Run,
     environments: &Environments,
@@ -70,13 +73,23 @@ async fn of_request(
     let refused = |why| Opened::refused(plans, Some(&name), why);
     if !environments.has(&name) {
         return Ok(Err(refused(intake::route::unknown_environment(&name, environments))));
+    };
+    if request.mode == Mode::Rollback
+        && let Some(why) = abort::still_runs(aws, ledger, &request, run).await?
+    {
+        return Ok(Err(refused(why)));
     }
     match request.mode {
         Mode::Deploy | Mode::Plan | Mode::Rollback => {
             Ok(intake::of_request(request, run, environments, started)?.map_err(refused))
         }
-        Mode::Freeze | Mode::Resume => Ok(Err(freeze::freeze(ledger, request, run, now).await?)),
-        Mode::Approve | Mode::Reject => Ok(Err(approve::answer(aws, ledger, &request, run).await?)),
+        Mode::Freeze => Ok(Err(freeze::freeze(aws, ledger, request, run, now).await?)),
+        Mode::Resume => Ok(Err(freeze::resume(ledger, request, run, now).await?)),
+        Mode::Abort => match intake::route::policy(&name, environments, true) {
+            Ok(policy) => Ok(Err(abort::abort(aws, ledger, &request, run, &policy.environment, now).await?)),
+            Err(why) => Ok(Err(refused(why))),
+        },
+        Mode::Approve | Mode::Reject => Ok(Err(approve::answer(aws, ledger, &request, run, now).await?)),
         Mode::Reconcile => Err(Fault::NotSupported(format!("the mode {:?} of a request", request.mode))),
     }
 }
@@ -93,12 +106,13 @@ async fn accept(
         intent;
     let (environment, release) = (&environment, &run.release);
     let context = PlanContext { name: &name, environment, order: &order, release, now };
-    let frozen = observe::frozen(ledger, context).await?;
+    let freeze = observe::freeze(ledger, &name, environment.frozen).await?;
+    let frozen = freeze.as_ref().and_then(|freeze| freeze.refuses(&name, images.spec()));
     if let Some(why) = frozen.clone().filter(|_| !plans) {
         return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
     }
-    let services = match services(aws, context, &images, plans).await? {
-        Ok(services) => services,
+    let seen = match services(aws, context, &images, plans).await? {
+        Ok(seen) => seen,
         Err(answer) => return Ok(answer),
     };
     let spec = match images.resolve(aws, ledger, context).await? {
@@ -106,9 +120,9 @@ async fn accept(
         Err(why) => return Ok(Opened::refused(plans, Some(&name), why)),
     };
     if spec.to == ImageSelection::Present {
-        return manageable(aws, ledger, context, &spec, services, findings).await;
+        return manageable(aws, ledger, context, &spec, seen, findings).await;
     }
-    let mut draft = planning::draft(aws, ledger, context, &spec, services).await?;
+    let mut draft = planning::draft(aws, ledger, context, &spec, seen).await?;
     draft.findings.extend(findings);
     draft.refuse(frozen);
     planning::find(aws, context, &spec, &mut draft, plans).await?;
@@ -119,7 +133,11 @@ async fn accept(
         return Ok(ended);
     }
     record(aws, ledger, context, &spec, &draft).await?;
-    Ok(opened(&draft, context, &spec))
+    let mut opened = opened(&draft, context, &spec);
+    if let Some(freeze) = freeze {
+        opened.because = format!("{}; {}", opened.because, freeze.passed(&name));
+    }
+    Ok(opened)
 }
 
 /// Looks at the services that a release may be about; or answers that it is too early, or that one is unknown.
@@ -128,21 +146,21 @@ async fn services(
     context: PlanContext<'_>,
     images: &ImageRequest,
     plans: bool,
-) -> Result<Result<Vec<Service>, Opened>, Fault> {
+) -> Result<Result<ClusterSnapshot, Opened>, Fault> {
     // A plan tells of the others, too, and so does a name that the cluster does not have.
     let named = images.services().filter(|_| !plans);
     let mut seen = observe::cluster(aws, context, named).await?;
-    let lacks = |services: &[Service]| named.is_some_and(|named| services.len() < named.len());
-    if seen.as_ref().is_ok_and(|seen| lacks(&seen.services)) {
+    let lacks = |seen: &ClusterSnapshot| named.is_some_and(|named| seen.names().count() < named.len());
+    if seen.as_ref().is_ok_and(lacks) {
         seen = observe::cluster(aws, context, None).await?;
     }
-    let services = match seen {
-        Ok(seen) => seen.services,
+    let seen = match seen {
+        Ok(seen) => seen,
         Err((seconds, why)) => return Ok(Err(waiting(context, seconds, why))),
     };
-    Ok(match unknown_service(&services, images.services(), &context.environment.cluster) {
+    Ok(match unknown_service(&seen, images.services(), &context.environment.cluster) {
         Some(why) => Err(Opened::refused(plans, Some(context.name), why)),
-        None => Ok(services),
+        None => Ok(seen),
     })
 }
 
@@ -152,12 +170,12 @@ async fn manageable(
     ledger: &(impl History + Leases + Releases),
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
-    services: Vec<Service>,
+    seen: ClusterSnapshot,
     findings: Vec<Finding>,
 ) -> Result<Opened, Fault> {
-    let (candidates, _) = observe::candidates(aws, ledger, context, spec, &services).await?;
+    let (candidates, _) = observe::candidates(aws, ledger, context, spec, &seen.services).await?;
     let foreign = "none of its images is in an ECR repository of this account and region";
-    let managed = services.into_iter().map(|service| {
+    let managed = seen.services.into_iter().map(|service| {
         let candidate = candidates.iter().find(|one| one.service.name == service.name);
         Managed {
             service: service.name,
@@ -165,7 +183,11 @@ async fn manageable(
             blocked: candidate.map_or_else(|| Some(foreign.to_owned()), blocker),
         }
     });
-    let services: Vec<Managed> = managed.collect();
+    let unreadable = seen.unreadable.into_iter().map(|(service, why)| {
+        let blocked = Some(format!("it cannot be made out: {why}"));
+        Managed { service, repository: None, blocked }
+    });
+    let services: Vec<Managed> = managed.chain(unreadable).collect();
     let free = services.iter().filter(|one| one.blocked.is_none()).count();
     let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
     let planned = Opened::without_plan(Opening::Planned, Some(context.name), because);
@@ -198,7 +220,10 @@ async fn record(
     draft: &PlanDraft,
 ) -> Result<(), Fault> {
     let moves = &draft.moves;
-    at_once(moves, async |one| ledger.order(context.name, &one.service, context.order).await).await?;
+    at_once(moves, async |one| {
+        ledger.order(context.name, &one.service, &one.repository, context.order).await
+    })
+    .await?;
     approve::overtake(aws, ledger, context, moves).await?;
     let proposals: Vec<PlanRow> = moves.iter().map(proposal).collect();
     if context.environment.approval == Approval::Required {
@@ -213,9 +238,11 @@ async fn record(
         waits: None,
         plan: hash(&proposals),
         asked: None,
+        answer: None,
         services: moves.iter().map(|one| one.service.clone()).collect(),
         findings: Finding::gravest(&draft.findings, TOLD),
         undo: None,
+        stop: None,
         outcome: None,
         fates: BTreeMap::new(),
     };

@@ -1,12 +1,18 @@
 //! What a release does, decided from what was read.  Pure: nothing here waits, reads or writes.
 
+pub mod abort;
+pub mod alarms;
+pub mod approval;
 pub mod candidates;
 pub mod conclusion;
 pub mod decision;
 pub mod draft;
 pub mod eta;
 pub mod findings;
+pub mod freeze;
 pub mod gates;
+pub mod history;
+pub mod leases;
 pub mod lifecycle;
 pub mod packs;
 pub mod preview;

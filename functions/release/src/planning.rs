@@ -7,8 +7,10 @@ use pipeline::ids::ServiceName;
 use pipeline::rows::MoveRow;
 
 use crate::observe;
-use crate::plan::{PlanContext, PlanDraft, ReleaseSpec, findings, gates, packs};
-use crate::ports::{Alarms, Clusters, History, ImageKey, Images, Leases, LiveTests, Releases, Service};
+use crate::plan::{PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates, packs};
+use crate::ports::{
+    Alarms, ClusterSnapshot, Clusters, History, ImageKey, Images, Leases, LiveTests, Releases,
+};
 
 /// Plans what a spec means for services as they were seen.
 pub async fn draft(
@@ -16,11 +18,11 @@ pub async fn draft(
     ledger: &(impl History + Leases + Releases),
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
-    services: Vec<Service>,
+    seen: ClusterSnapshot,
 ) -> Result<PlanDraft, Fault> {
-    let (mut candidates, untouched) = observe::candidates(aws, ledger, context, spec, &services).await?;
+    let (mut candidates, untouched) = observe::candidates(aws, ledger, context, spec, &seen.services).await?;
     observe::indexes(aws, spec, &mut candidates).await?;
-    let draft = PlanDraft::new(services, &candidates, untouched, spec, context);
+    let draft = PlanDraft::new(seen, &candidates, untouched, spec, context);
     match draft.moves.is_empty() {
         true => Ok(draft),
         false => {
@@ -38,7 +40,10 @@ async fn with_images(
     spec: &ReleaseSpec,
     mut draft: PlanDraft,
 ) -> Result<PlanDraft, Fault> {
-    draft.refuse(observe::missing(aws, spec, &draft.moves).await?);
+    let gone = observe::missing(aws, spec, &draft.moves).await?;
+    let gone = gates::without_images(&mut draft.moves, &gone, spec.force);
+    draft.refuse(gone.refused);
+    draft.warn(gone.findings);
     let images = forward(&draft.moves);
     if gates::asks_for_evidence(spec) {
         let here = ledger.evidence(context.name, &images).await?;
@@ -68,7 +73,7 @@ async fn with_packs(
 ) -> Result<PlanDraft, Fault> {
     let services: Vec<ServiceName> = draft.moves.iter().map(|row| row.service.clone()).collect();
     let documents = aws.documents(context.name, &services).await?;
-    packs::pin(&mut draft, context.name, &documents.tests, aws.prober(), spec.to.is_back());
+    packs::pin(&mut draft, context.name, &documents.tests, aws.prober(), spec.to.goes_back());
     Ok(draft)
 }
 
@@ -90,7 +95,7 @@ pub async fn find(
     draft.findings.extend(findings::of(draft, aws.roles()));
     if plans || !draft.is_refused() {
         let states = observe::alarms(aws, &draft.moves).await?;
-        let unwatched = gates::watch_what_is_quiet(&mut draft.moves, &states);
+        let unwatched = alarms::watch_what_exists(&mut draft.moves, &states);
         draft.warn(unwatched);
         draft.warn(observe::endangered(aws, spec, &draft.moves).await?);
     }

@@ -4,7 +4,7 @@ mod aws;
 mod ledger;
 
 pub use aws::{
-    Alarm, AlarmStates, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Executions,
-    ImageId, Images, Index, LiveTests, Mutability, Prober, Revision, Service, Source,
+    AlarmStates, Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, ImageId,
+    Images, Index, LiveTests, Mutability, Prober, Revision, Service, Source, TaskImages,
 };
-pub use ledger::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Releases};
+pub use ledger::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};

@@ -5,22 +5,27 @@
 //! nothing about services.
 
 pub mod manifest;
+pub mod movers;
 pub mod registry;
 pub mod restore;
 pub mod tags;
 
 use pipeline::Fault;
-use pipeline::clock::Timestamp;
+use pipeline::clock::{CallClock, Timestamp};
 use pipeline::ids::{Digest, ReleaseId};
-use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveRow, RepositoryRow};
+use pipeline::ledger::MoveLedger;
+use pipeline::payload::{MoveKey, MoveRef};
+use pipeline::rows::{MoveEvent, MoveRow, TagRow};
 use serde::{Deserialize, Serialize};
 
-use registry::{Place, Port, Slot};
+use registry::{Changed, Place, Port, Slot};
 use tags::Tagging;
 
 /// How many tags one step puts back.
 const TAGS_PER_STEP: usize = 5;
+
+/// How often it is tried to write down who moves a tag, while others do the same.
+const ATTEMPTS: usize = 3;
 
 /// What the state machine asks for.
 #[derive(Debug, Deserialize)]
@@ -36,10 +41,12 @@ pub enum Request {
 
 /// What a slot is wanted for: a move, or one step of putting a repository's tags back.
 #[derive(Debug, Deserialize)]
-pub struct SlotKey {
-    /// The ordinal of the repository's row.
-    #[serde(default)]
-    pub repository: Option<u32>,
+#[serde(untagged)]
+pub enum SlotKey {
+    /// One step of putting a repository's tags back.
+    Repository(RestoreKey),
+    /// A move.
+    Move(MoveKey),
 }
 
 /// One repository of a release.
@@ -74,10 +81,15 @@ pub enum Response {
         /// How many are left.
         left: usize,
     },
-    /// No move stayed on the new digest, so the tag is back where it was.
+    /// No move stayed on the new digest, so the tag is back where it was, or where another release put it.
     Restored {
         /// What the tag names now; none if nothing is known of the time before.
         restored: Option<Digest>,
+    },
+    /// The environment's tag could not go back.
+    Gone {
+        /// Why.
+        gone: String,
     },
     /// Some services stayed on the new digest, and so did the tag.
     Mixed {
@@ -88,70 +100,107 @@ pub enum Response {
 
 /// The function.
 #[derive(Debug)]
-pub struct Retag<P> {
-    /// ECR and the ledger.
+pub struct Retag<P, L> {
+    /// ECR, and what the ledger keeps of its repositories.
     pub port: P,
+    /// The moves.
+    pub moves: L,
 }
 
-impl<P: Port> Retag<P> {
+impl<P: Port, L: MoveLedger> Retag<P, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         match request {
-            Request::Slot(SlotKey { repository }) => {
-                let start_at = match repository {
-                    Some(_) => self.port.slot(Slot { registrations: 0, tags: TAGS_PER_STEP }, now).await?,
-                    None => self.port.slot(Slot { registrations: 1, tags: tags::OF_A_MOVE }, now).await?,
-                };
-                Ok(Response::Drawn { start_at })
-            }
-            Request::Move(key) => self.tag(&key, now).await,
-            Request::Restore(key) => self.restore(&key, now).await,
+            Request::Slot(key) => self.slot(&key, now).await,
+            Request::Move(key) => self.tag(&key, CallClock::starting_at(now)).await,
+            Request::Restore(key) => self.restore(&key, CallClock::starting_at(now)).await,
         }
     }
 
-    async fn tag(&self, key: &MoveKey, now: Timestamp) -> Result<Response, Fault> {
-        let row = self.port.load(key).await?;
+    async fn slot(&self, key: &SlotKey, now: Timestamp) -> Result<Response, Fault> {
+        let slot = match key {
+            SlotKey::Repository(_) => Slot { registrations: 0, tags: TAGS_PER_STEP },
+            SlotKey::Move(key) => {
+                self.moves.load(key).await?.forward()?;
+                Slot { registrations: 1, tags: tags::OF_A_MOVE }
+            }
+        };
+        Ok(Response::Drawn { start_at: self.port.slot(slot, now).await? })
+    }
+
+    async fn tag(&self, key: &MoveKey, clock: CallClock) -> Result<Response, Fault> {
+        let row = self.moves.load_leased(key).await?.forward()?;
         let place = Place::of(&row);
-        let wanted = tags::of_move(&row);
+        let mut wanted = tags::of_move(&row);
         let seen = self.port.look(&place, &wanted).await?;
         let image = seen.image(&row.digest).ok_or_else(|| not_there(&place, &row.digest))?;
         let already = seen.tagged(&row.tag) == Some(&row.digest);
 
-        self.port.begin(key, &row, manifest::children(image)?, now).await?;
-        let changes = tags::missing(&wanted, &seen)?;
-        if !changes.is_empty() {
-            // Once for all of them: a lease passes on only when no call of its holder can still be running.
-            self.port.check_lease(key, &row).await?;
+        self.port.keep_before(key, &row).await?;
+        let started = MoveEvent::Started { started: clock.now(), children: manifest::children(image)? };
+        self.moves.note(key, &row, started).await?;
+        if !self.moves_last(key, &row).await? {
+            wanted.retain(|tagging| tagging.service.is_some());
         }
-        for change in changes {
-            self.write(&place, &row, change, now).await?;
+        for change in tags::missing(&wanted, &seen)? {
+            self.write(&place, &row, change, clock).await?;
         }
         Ok(Response::Moved { digest: row.digest, already })
     }
 
-    async fn restore(&self, key: &RestoreKey, now: Timestamp) -> Result<Response, Fault> {
-        let repository: RepositoryRow = self.port.repository(key).await?;
-        let moves = self.port.moves(key).await?;
-        let undo = self.port.undo(&key.release).await?;
-        let mut plan = restore::plan(&repository, moves.iter().map(|(_, row)| row), undo);
-        let Some((first, row)) = moves.first() else { return Ok(Response::Restored { restored: None }) };
+    /// Writes down that a release moves the environment's tag; tells whether it may, since none came after it.
+    async fn moves_last(&self, key: &MoveKey, row: &MoveRow) -> Result<bool, Fault> {
+        if let MoveRef::Inline(_) = key.which {
+            return Ok(true);
+        }
+        for _ in 0..ATTEMPTS {
+            let known = self.port.movers(row).await?;
+            let Some(next) = movers::moving(&known, &key.release, row) else {
+                return Ok(movers::is_last(&known, &key.release));
+            };
+            if self.port.set_movers(row, &next).await? {
+                return Ok(true);
+            }
+        }
+        Err(at_the_same_moment(row))
+    }
+
+    async fn restore(&self, key: &RestoreKey, clock: CallClock) -> Result<Response, Fault> {
+        let Changed { repository, moves, undo } = self.port.changed(key).await?;
+        let Some(row) = moves.first() else { return Ok(Response::Restored { restored: None }) };
+        let known = self.port.movers(row).await?;
+        let back = movers::restoring(&known, &key.release, repository.before.as_ref());
+        let named = movers::named(back.as_ref().unwrap_or(&known), repository.before.as_ref());
+        let plan = restore::plan(&repository, named, moves.iter(), undo);
         let place = Place::of(row);
         let seen = self.port.look(&place, &plan.tags).await?;
-        // An image that is gone already needs no keep-tag, and must not hold up the others.
-        plan.tags.retain(|tagging| tagging.service.is_none() || seen.image(&tagging.digest).is_some());
         let missing = tags::missing(&plan.tags, &seen)?;
         let left = missing.len().saturating_sub(TAGS_PER_STEP);
+        if left == 0 && plan.stayed.is_empty() {
+            // Before the tag itself: a call that comes again reads from it where the tag has to be.
+            self.put_back(row, back.as_ref()).await?;
+        }
         for change in missing.into_iter().take(TAGS_PER_STEP) {
-            let holder = moves.iter().find(|(_, row)| change.tagging.service.as_ref() == Some(&row.service));
-            let (key, row) = holder.map_or((first, row), |(key, row)| (key, row));
-            self.port.check_lease(key, row).await?;
-            self.write(&place, row, change, now).await?;
+            self.write(&place, row, change, clock).await?;
+        }
+        if left > 0 {
+            return Ok(Response::Left { left });
+        }
+        if let Some(failure) = plan.failure(&seen) {
+            self.port.note_failure(key, &failure).await?;
+            return Ok(Response::Gone { gone: failure.cause });
         }
         Ok(match plan.stayed {
-            _ if left > 0 => Response::Left { left },
-            stayed if stayed.is_empty() => Response::Restored { restored: repository.before },
+            stayed if stayed.is_empty() => Response::Restored { restored: named.cloned() },
             stayed => Response::Mixed { mixed: stayed },
         })
+    }
+
+    async fn put_back(&self, row: &MoveRow, movers: Option<&TagRow>) -> Result<(), Fault> {
+        match movers {
+            Some(movers) if !self.port.set_movers(row, movers).await? => Err(at_the_same_moment(row)),
+            _ => Ok(()),
+        }
     }
 
     async fn write(
@@ -159,15 +208,20 @@ impl<P: Port> Retag<P> {
         place: &Place,
         row: &MoveRow,
         change: tags::Change<'_>,
-        now: Timestamp,
+        clock: CallClock,
     ) -> Result<(), Fault> {
         let Tagging { tag, digest, .. } = change.tagging;
         if *tag == row.tag {
             // Our own push comes back as an event; this row is how it is recognised.
-            self.port.announce(row, digest, now).await?;
+            self.port.announce(row, digest, clock.now()).await?;
         }
         self.port.put(place, tag, change.image).await
     }
+}
+
+fn at_the_same_moment(row: &MoveRow) -> Fault {
+    let MoveRow { tag, repository, .. } = row;
+    Fault::Unavailable(format!("another release moved the tag {tag} of {repository} at the same moment"))
 }
 
 fn not_there(place: &Place, digest: &Digest) -> Fault {

@@ -8,6 +8,6 @@ async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
     let config = aws::config("retag").await;
     let ledger = Ledger::new(&config)?;
-    let retag = Retag { port: Aws::new(&config, ledger) };
+    let retag = Retag { port: Aws::new(&config, ledger.clone()), moves: ledger };
     lambda::serve(async |request, now| retag.handle(request, now).await).await
 }

@@ -7,11 +7,11 @@ use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{Image, ImageIdentifier};
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{Digest, Registry, ReleaseId, Repository};
+use pipeline::ids::{Digest, Registry, Repository};
 use pipeline::image::{MEDIA_TYPES, PER_CALL};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::{HeadRow, MoveRow, RepositoryRow, Undo, WriteRow};
+use pipeline::rows::{Failure, MoveRow, RepositoryRow, TagRow, Undo, WriteRow};
 use pipeline::{Fault, pace};
 use serde_json::json;
 
@@ -87,32 +87,35 @@ impl Seen {
 
 /// All that the function asks of the world.
 pub trait Port {
-    /// Reads a move.
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault>;
     /// Reads the images and tags of some taggings.
     async fn look(&self, place: &Place, wanted: &[Tagging]) -> Result<Seen, Fault>;
-    /// Notes that a move began, what its image consists of, and what the environment had.
-    async fn begin(
-        &self,
-        key: &MoveKey,
-        row: &MoveRow,
-        children: Vec<Digest>,
-        now: Timestamp,
-    ) -> Result<(), Fault>;
-    /// Makes sure that the lease is still held.
-    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault>;
+    /// Writes down what the environment had before the first move of a repository.
+    async fn keep_before(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault>;
     /// Writes down that the environment's tag is about to be written.
     async fn announce(&self, row: &MoveRow, digest: &Digest, now: Timestamp) -> Result<(), Fault>;
+    /// Reads who moved the environment's tag.
+    async fn movers(&self, row: &MoveRow) -> Result<TagRow, Fault>;
+    /// Writes that down, if nobody else did since it was read; tells whether it was written.
+    async fn set_movers(&self, row: &MoveRow, movers: &TagRow) -> Result<bool, Fault>;
+    /// Notes why tags of a repository did not go back.
+    async fn note_failure(&self, key: &RestoreKey, failure: &Failure) -> Result<(), Fault>;
     /// Writes a tag.
     async fn put(&self, place: &Place, tag: &str, image: &Manifest) -> Result<(), Fault>;
     /// Draws a slot in the pace of the account.
     async fn slot(&self, slot: Slot, now: Timestamp) -> Result<Timestamp, Fault>;
-    /// Reads what of a release is undone.
-    async fn undo(&self, release: &ReleaseId) -> Result<Option<Undo>, Fault>;
-    /// Reads a repository's row of a release.
-    async fn repository(&self, key: &RestoreKey) -> Result<RepositoryRow, Fault>;
-    /// Reads the moves of that repository.
-    async fn moves(&self, key: &RestoreKey) -> Result<Vec<(MoveKey, MoveRow)>, Fault>;
+    /// Reads all that decides which tags of a repository go back, if its release still holds their services.
+    async fn changed(&self, key: &RestoreKey) -> Result<Changed, Fault>;
+}
+
+/// What a release has done to a repository.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The repository's row of the release.
+    pub repository: RepositoryRow,
+    /// The moves to its images.
+    pub moves: Vec<MoveRow>,
+    /// What of the release is undone.
+    pub undo: Option<Undo>,
 }
 
 /// ECR and the ledger.
@@ -130,10 +133,6 @@ impl Aws {
 }
 
 impl Port for Aws {
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        self.ledger.load(key).await
-    }
-
     async fn look(&self, place: &Place, wanted: &[Tagging]) -> Result<Seen, Fault> {
         let digests: BTreeSet<&Digest> = wanted.iter().map(|tagging| &tagging.digest).collect();
         let by_digest = |digest: &Digest| ImageIdentifier::builder().image_digest(digest.as_str()).build();
@@ -155,31 +154,40 @@ impl Port for Aws {
         Ok(seen)
     }
 
-    async fn begin(
-        &self,
-        key: &MoveKey,
-        row: &MoveRow,
-        children: Vec<Digest>,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
+    async fn keep_before(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault> {
         if let MoveRef::Inline(_) = key.which {
             return Ok(());
         }
         let before = row.restore.as_ref().map(|restore| restore.digest.clone());
         let (registry, repository) = (row.registry.clone(), row.repository.clone());
-        let first = RepositoryRow { registry, repository, tag: row.tag.clone(), before };
+        let first = RepositoryRow { registry, repository, tag: row.tag.clone(), before, failure: None };
         self.ledger.put_new(&Key::repository(&key.release, row.repository_row), &first).await?;
-        self.ledger.note(key, json!({"started": now, "children": children})).await
-    }
-
-    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault> {
-        self.ledger.check_lease(key, row).await
+        Ok(())
     }
 
     async fn announce(&self, row: &MoveRow, digest: &Digest, now: Timestamp) -> Result<(), Fault> {
         let expires = now.plus_seconds(REMEMBERED_SECONDS).millis() / 1000;
         let write = WriteRow { digest: digest.clone(), time: now, expires };
         self.ledger.put(&Key::write(&row.environment, &row.repository, now), &write).await
+    }
+
+    async fn movers(&self, row: &MoveRow) -> Result<TagRow, Fault> {
+        let movers = self.ledger.get(&Key::tag(&row.environment, &row.repository)).await?;
+        Ok(movers.unwrap_or_default())
+    }
+
+    async fn set_movers(&self, row: &MoveRow, movers: &TagRow) -> Result<bool, Fault> {
+        let TagRow { version, moves } = movers;
+        let seen = json!({"seen": version.saturating_sub(1)});
+        let unchanged = ("attribute_not_exists(pk) OR #version = :seen", seen);
+        let fields = json!({"version": version, "moves": moves});
+        self.ledger.set(&Key::tag(&row.environment, &row.repository), fields, Some(unchanged)).await
+    }
+
+    async fn note_failure(&self, key: &RestoreKey, failure: &Failure) -> Result<(), Fault> {
+        let row = Key::repository(&key.release, key.repository);
+        self.ledger.set(&row, json!({"failure": failure}), None).await?;
+        Ok(())
     }
 
     async fn put(&self, place: &Place, tag: &str, image: &Manifest) -> Result<(), Fault> {
@@ -208,19 +216,14 @@ impl Port for Aws {
         }
     }
 
-    async fn undo(&self, release: &ReleaseId) -> Result<Option<Undo>, Fault> {
-        let head: Option<HeadRow> = self.ledger.get(&Key::head(release)).await?;
-        Ok(head.and_then(|head| head.undo))
-    }
-
-    async fn repository(&self, key: &RestoreKey) -> Result<RepositoryRow, Fault> {
-        let row = self.ledger.get(&Key::repository(&key.release, key.repository)).await?;
-        row.ok_or_else(|| Fault::NotFound(format!("repository {} of {}", key.repository, key.release)))
-    }
-
-    async fn moves(&self, key: &RestoreKey) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
-        let rows = self.ledger.moves(&key.release).await?;
-        Ok(rows.into_iter().filter(|(_, row)| row.repository_row == key.repository).collect())
+    async fn changed(&self, key: &RestoreKey) -> Result<Changed, Fault> {
+        let repository = self.ledger.get(&Key::repository(&key.release, key.repository)).await?;
+        let repository = repository
+            .ok_or_else(|| Fault::NotFound(format!("repository {} of {}", key.repository, key.release)))?;
+        let moves = self.ledger.moves(&key.release).await?.into_iter().map(|(_, row)| row);
+        let moves: Vec<MoveRow> = moves.filter(|row| row.repository_row == key.repository).collect();
+        self.ledger.check_leases(&key.release, &moves).await?;
+        Ok(Changed { repository, moves, undo: self.ledger.undo_of(&key.release).await? })
     }
 }
 

@@ -1,9 +1,11 @@
 //! Which tags go back when a release did not stay.  Pure.
 
 use pipeline::fate::Fate;
-use pipeline::rows::{MoveRow, RepositoryRow, Undo};
+use pipeline::ids::Digest;
+use pipeline::rows::{Failure, MoveRow, RepositoryRow, Undo};
 
-use crate::tags::Tagging;
+use crate::registry::Seen;
+use crate::tags::{self, Tagging};
 
 /// What to put back.
 #[derive(Debug, PartialEq)]
@@ -14,12 +16,13 @@ pub struct Plan {
     pub stayed: Vec<String>,
 }
 
-/// Decides for one repository.
+/// Decides for one repository, of which the environment's tag would name `named`.
 ///
 /// The environment's tag goes back only if no service stayed on the new digest; the keep-tags of every service that
 /// did not stay go back in any case.
 pub fn plan<'a>(
     repository: &RepositoryRow,
+    named: Option<&Digest>,
     moves: impl Iterator<Item = &'a MoveRow>,
     undo: Option<Undo>,
 ) -> Plan {
@@ -35,10 +38,19 @@ pub fn plan<'a>(
             _ => {}
         }
     }
-    if let (true, Some(before)) = (plan.stayed.is_empty(), &repository.before) {
-        plan.tags.push(Tagging { tag: repository.tag.clone(), digest: before.clone(), service: None });
+    if let (true, Some(named)) = (plan.stayed.is_empty(), named) {
+        plan.tags.push(Tagging::environment(&repository.tag, named));
     }
     plan
+}
+
+impl Plan {
+    /// Says why the environment's tag cannot go back, if its image is gone.
+    pub fn failure(&self, seen: &Seen) -> Option<Failure> {
+        let environment = self.tags.iter().find(|tagging| tagging.service.is_none())?;
+        let gone = seen.image(&environment.digest).is_none().then(|| tags::gone(environment))?;
+        Some(Failure { error: gone.name().to_owned(), cause: gone.to_string() })
+    }
 }
 
 #[cfg(test)]
@@ -55,6 +67,7 @@ mod tests {
             repository: row.repository,
             tag: row.tag,
             before: Some(digest('a')),
+            failure: None,
         }
     }
 
@@ -72,7 +85,7 @@ mod tests {
     #[test]
     fn everything_goes_back_when_nothing_stayed() {
         let undone = with(Verdict::Unhealthy, Some(Verdict::Healthy));
-        let plan = plan(&repository(), [&undone].into_iter(), Some(Undo::All));
+        let plan = plan(&repository(), Some(&digest('a')), [&undone].into_iter(), Some(Undo::All));
         let tags: Vec<_> = plan.tags.iter().map(|tagging| (tagging.tag.as_str(), &tagging.digest)).collect();
         assert_eq!(tags, [("tidegate.dev.users.live", &digest('a')), ("dev", &digest('a'))]);
         assert!(plan.stayed.is_empty());
@@ -82,7 +95,7 @@ mod tests {
     fn what_was_verified_before_is_kept_again() {
         let mut undone = with(Verdict::Unhealthy, Some(Verdict::Healthy));
         undone.restore.as_mut().unwrap().before = Some(digest('c'));
-        let plan = plan(&repository(), [&undone].into_iter(), Some(Undo::All));
+        let plan = plan(&repository(), Some(&digest('a')), [&undone].into_iter(), Some(Undo::All));
         let tags: Vec<_> = plan.tags.iter().map(|tagging| (tagging.tag.as_str(), &tagging.digest)).collect();
         assert_eq!(tags[1], ("tidegate.dev.users.previous", &digest('c')));
     }
@@ -91,14 +104,15 @@ mod tests {
     fn the_environments_tag_stays_with_a_service_that_stayed() {
         let undone = with(Verdict::Unhealthy, Some(Verdict::Healthy));
         let rows = [&undone, &with(Verdict::Healthy, None)];
-        let plan = plan(&repository(), rows.into_iter(), Some(Undo::Failed));
+        let plan = plan(&repository(), Some(&digest('a')), rows.into_iter(), Some(Undo::Failed));
         assert_eq!(plan.tags.len(), 1);
         assert_eq!(plan.stayed, ["users"]);
     }
 
     #[test]
     fn a_service_of_which_nobody_knows_keeps_the_tag_too() {
-        let plan = plan(&repository(), [&with(Verdict::Inconclusive, None)].into_iter(), None);
+        let plan =
+            plan(&repository(), Some(&digest('a')), [&with(Verdict::Inconclusive, None)].into_iter(), None);
         assert_eq!((plan.tags.len(), plan.stayed.len()), (0, 1));
     }
 }

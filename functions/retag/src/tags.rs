@@ -23,6 +23,8 @@ pub struct Tagging {
     pub digest: Digest,
     /// The service that a keep-tag speaks of; none for the environment's tag.
     pub service: Option<ServiceName>,
+    /// Whether nothing may be written if the image is gone.
+    pub required: bool,
 }
 
 impl Tagging {
@@ -32,7 +34,18 @@ impl Tagging {
             tag: keep_tag(&row.environment, &row.service, kind),
             digest: digest.clone(),
             service: Some(row.service.clone()),
+            required: false,
         }
+    }
+
+    /// Makes the environment's tag.
+    pub fn environment(tag: &str, digest: &Digest) -> Self {
+        Tagging { tag: tag.to_owned(), digest: digest.clone(), service: None, required: false }
+    }
+
+    /// Makes one whose image has to be there.
+    fn required(self) -> Self {
+        Tagging { required: true, ..self }
     }
 }
 
@@ -54,24 +67,35 @@ pub const OF_A_MOVE: usize = 3;
 /// untagged, and a lifecycle rule would take it.
 pub fn of_move(row: &MoveRow) -> Vec<Tagging> {
     let mut tags = Vec::new();
-    tags.extend(row.restore.iter().map(|restore| Tagging::keep(row, "previous", &restore.digest)));
-    tags.push(Tagging { tag: row.tag.clone(), digest: row.digest.clone(), service: None });
-    tags.push(Tagging::keep(row, "live", &row.digest));
+    match &row.restore {
+        // The same image once more: what was before it is before it still.
+        Some(restore) if restore.digest == row.digest => {
+            tags.extend(restore.before.iter().map(|before| Tagging::keep(row, "previous", before)));
+        }
+        Some(restore) => tags.push(Tagging::keep(row, "previous", &restore.digest).required()),
+        None => {}
+    }
+    tags.push(Tagging::environment(&row.tag, &row.digest).required());
+    tags.push(Tagging::keep(row, "live", &row.digest).required());
     tags
 }
 
-/// Returns the tags that name something else yet; a fault if an image to be tagged is gone.
+/// Returns the tags that name something else yet, without those whose image is gone; a fault if one of these is
+/// required.
 pub fn missing<'a>(wanted: &'a [Tagging], seen: &'a Seen) -> Result<Vec<Change<'a>>, Fault> {
     let missing = wanted.iter().filter(|tagging| seen.tagged(&tagging.tag) != Some(&tagging.digest));
     missing
-        .map(|tagging| match seen.image(&tagging.digest) {
-            Some(image) => Ok(Change { tagging, image }),
-            None => Err(Fault::NotFound(format!(
-                "the image {}, which {} must name,",
-                tagging.digest, tagging.tag
-            ))),
+        .filter_map(|tagging| match seen.image(&tagging.digest) {
+            Some(image) => Some(Ok(Change { tagging, image })),
+            None if tagging.required => Some(Err(gone(tagging))),
+            None => None,
         })
         .collect()
+}
+
+/// Says that an image to be tagged is gone.
+pub fn gone(tagging: &Tagging) -> Fault {
+    Fault::NotFound(format!("the image {}, which {} must name,", tagging.digest, tagging.tag))
 }
 
 /// Returns the name of a keep-tag, cut and hashed where ECR would refuse its length.
@@ -131,6 +155,22 @@ mod tests {
         let row = row();
         let seen = Seen::new([image(&row.digest)], []);
         assert_eq!(missing(&of_move(&row), &seen).unwrap_err().name(), "NotFound");
+    }
+
+    #[test]
+    fn the_same_image_once_more_leaves_the_version_before_it_kept() {
+        let mut row = row();
+        let restore = row.restore.as_mut().unwrap();
+        (restore.digest, restore.before) = (row.digest.clone(), Some(digest('c')));
+        let tags: Vec<_> = of_move(&row).into_iter().map(|one| (one.tag, one.digest)).collect();
+        let previous = ("tidegate.dev.users.previous".to_owned(), digest('c'));
+        assert_eq!(tags.first(), Some(&previous));
+        assert_eq!(tags.len(), OF_A_MOVE);
+        // It is kept as long as it is there; the way back is the image itself.
+        let seen = Seen::new([image(&row.digest)], []);
+        assert_eq!(missing(&of_move(&row), &seen).unwrap().len(), 2);
+        row.restore.as_mut().unwrap().before = None;
+        assert!(of_move(&row).iter().all(|one| !one.tag.ends_with("previous")));
     }
 
     #[test]

@@ -1,84 +1,22 @@
 //! The samples in `events/retag`, against a registry in memory.
 
-#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+mod shelf;
 
-use std::cell::RefCell;
+use retag::Retag;
+use shelf::Shelf;
+use testbed::moves::Moves;
 
-use pipeline::Fault;
-use pipeline::clock::Timestamp;
-use pipeline::ids::{Digest, ReleaseId};
-use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveRow, RepositoryRow, Undo};
-use retag::manifest::Manifest;
-use retag::registry::{Place, Port, Seen, Slot};
-use retag::tags::Tagging;
-use retag::{RestoreKey, Retag};
-
-/// Two images, of which the older one has the environment's tag.
-#[derive(Default)]
-struct Shelf {
-    written: RefCell<Vec<String>>,
-}
-
-fn digest(letter: char) -> Digest {
-    Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
-}
-
-fn image(letter: char) -> Manifest {
-    let media_type = "application/vnd.oci.image.manifest.v1+json".to_owned();
-    Manifest { digest: digest(letter), media_type, bytes: "{}".to_owned() }
-}
-
-impl Port for Shelf {
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        match &key.which {
-            pipeline::payload::MoveRef::Inline(row) => Ok((**row).clone()),
-            other => Err(Fault::NotFound(format!("{other:?}"))),
-        }
-    }
-    async fn look(&self, _: &Place, _: &[Tagging]) -> Result<Seen, Fault> {
-        Ok(Seen::new([image('a'), image('b')], [("dev".to_owned(), digest('a'))]))
-    }
-    async fn begin(&self, _: &MoveKey, _: &MoveRow, _: Vec<Digest>, _: Timestamp) -> Result<(), Fault> {
-        self.written.borrow_mut().push("begin".to_owned());
-        Ok(())
-    }
-    async fn check_lease(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
-        Ok(())
-    }
-    async fn announce(&self, _: &MoveRow, _: &Digest, _: Timestamp) -> Result<(), Fault> {
-        self.written.borrow_mut().push("announce".to_owned());
-        Ok(())
-    }
-    async fn put(&self, _: &Place, tag: &str, image: &Manifest) -> Result<(), Fault> {
-        self.written.borrow_mut().push(format!("{tag} -> {}", image.digest.short()));
-        Ok(())
-    }
-    async fn slot(&self, slot: Slot, now: Timestamp) -> Result<Timestamp, Fault> {
-        Ok(now.plus_seconds(slot.registrations))
-    }
-    async fn undo(&self, _: &ReleaseId) -> Result<Option<Undo>, Fault> {
-        Ok(Some(Undo::All))
-    }
-    async fn repository(&self, key: &RestoreKey) -> Result<RepositoryRow, Fault> {
-        Err(Fault::NotFound(key.release.to_string()))
-    }
-    async fn moves(&self, _: &RestoreKey) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
-        Ok(Vec::new())
-    }
-}
-
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_samples_are_answered_as_their_golden_files_say() {
     testbed::contract::check("retag", async |case, request, now| {
-        let retag = Retag { port: Shelf::default() };
-        let answer = retag.handle(request, now).await;
-        let written = retag.port.written.take();
+        let shelf = Shelf::of(&['a', 'b']);
+        let answer = Retag { port: &shelf, moves: Moves::default() }.handle(request, now).await;
+        let written = shelf.written.take();
         match case {
             "good" => assert_eq!(
                 written,
                 [
-                    "begin",
+                    "keep before",
                     "tidegate.dev.users.previous -> aaaaaaaaaaaa",
                     "announce",
                     "dev -> bbbbbbbbbbbb",

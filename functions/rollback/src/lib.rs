@@ -10,10 +10,10 @@ pub mod service;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveRow, RestorePoint};
+use pipeline::rows::{MoveEvent, MoveRow, RestorePoint};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use plan::Plan;
 use service::Port;
@@ -59,17 +59,22 @@ pub enum Response {
 
 /// The function.
 #[derive(Debug)]
-pub struct Rollback<P> {
-    /// ECS and the ledger.
+pub struct Rollback<P, L> {
+    /// ECS, its pace and the recorded revisions.
     pub port: P,
+    /// The moves.
+    pub moves: L,
 }
 
-impl<P: Port> Rollback<P> {
+impl<P: Port, L: MoveLedger> Rollback<P, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         let (Request::Slot(key) | Request::Back(key)) = &request;
-        let row = self.port.load(key).await?;
-        if let Some(nothing) = plan::nothing(&row, self.port.scope(key).await?) {
+        let Loaded { row, undo, .. } = self.moves.load_leased(key).await?;
+        let Some(scope) = undo else {
+            return Err(Fault::InvalidInput(format!("{} was not judged to be undone", key.release)));
+        };
+        if let Some(nothing) = plan::nothing(&row, scope) {
             return Ok(Response::Nothing { nothing });
         }
         match request {
@@ -91,19 +96,17 @@ impl<P: Port> Rollback<P> {
             Plan::Already(deployment) => (deployment, true),
             Plan::Superseded(by) => {
                 let reason = format!("{by} is in place of our deployment");
-                self.port
-                    .note(key, json!({"verdict": "Superseded", "reason": reason, "decided": now}))
-                    .await?;
+                self.moves.note(key, &row, MoveEvent::superseded(reason, now)).await?;
                 return Ok(Response::Superseded { superseded: by });
             }
             Plan::Start => {
                 let to = self.way_back(key, &row, restore).await?;
-                self.port.note(key, json!({"undoStarted": started})).await?;
-                self.port.check_lease(key, &row).await?;
+                self.moves.note(key, &row, MoveEvent::RollbackStarted { undo_started: started }).await?;
                 (self.port.point(&row, &to).await?, false)
             }
         };
-        self.port.note(key, json!({"undoStarted": started, "undo": deployment})).await?;
+        let deployed = MoveEvent::RollbackDeployed { undo_started: started, undo: deployment.clone() };
+        self.moves.note(key, &row, deployed).await?;
         Ok(Response::Started { deployment, already })
     }
 
@@ -120,8 +123,9 @@ impl<P: Port> Rollback<P> {
         if self.port.usable(row, restore).await? {
             return Ok(restore.task_definition.clone());
         }
-        let copy = self.port.register(key, row, restore).await?;
-        self.port.note(key, json!({"undoRevision": copy})).await?;
+        let copy = self.port.register(row, restore).await?;
+        let registered = MoveEvent::RollbackRegistered { undo_revision: copy.clone() };
+        self.moves.note(key, row, registered).await?;
         Ok(copy)
     }
 }

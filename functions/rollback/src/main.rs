@@ -8,6 +8,6 @@ async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
     let config = aws::config("rollback").await;
     let ledger = Ledger::new(&config)?;
-    let rollback = Rollback { port: Aws::new(&config, ledger) };
+    let rollback = Rollback { port: Aws::new(&config, ledger.clone()), moves: ledger };
     lambda::serve(async |request, now| rollback.handle(request, now).await).await
 }

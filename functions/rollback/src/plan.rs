@@ -34,20 +34,24 @@ pub fn next(deployments: &[Deployment], row: &MoveRow, restore: &RestorePoint) -
     let Some(primary) = deployments.iter().find(|one| one.primary) else {
         return Plan::Superseded("nobody: the service is gone".to_owned());
     };
-    let ours = |one: &Deployment| {
-        row.deployment
-            .as_ref()
-            .map_or(Some(&one.task_definition) == row.registered.as_ref(), |id| one.id == *id)
+    // A revision is registered for one move: whoever deploys it once more deploys what has to go.
+    let is_ours = |one: &&Deployment| {
+        Some(&one.task_definition) == row.registered.as_ref() || Some(&one.id) == row.deployment.as_ref()
     };
-    if ours(primary) {
+    if is_ours(&primary) {
         return Plan::Start;
     }
-    let ours_failed =
-        deployments.iter().find(|one| ours(one)).is_none_or(|one| one.rollout == Rollout::Failed);
-    let back = primary.task_definition == restore.task_definition
+    let ours: Vec<&Deployment> = deployments.iter().filter(is_ours).collect();
+    let failed = ours.iter().any(|one| one.rollout == Rollout::Failed);
+    let is_back = primary.task_definition == restore.task_definition
         || Some(&primary.task_definition) == row.undo_revision.as_ref();
-    if row.undo.as_ref() == Some(&primary.id) || back && (ours_failed || row.undo_started.is_some()) {
+    let is_by_ecs_or_us = failed || ours.is_empty() || row.undo_started.is_some();
+    if row.undo.as_ref() == Some(&primary.id) || is_back && is_by_ecs_or_us {
         return Plan::Already(primary.id.clone());
+    }
+    // ECS goes back to what ran before, which is not always what was verified.
+    if primary.id == row.replaces || failed && primary.task_definition == row.running {
+        return Plan::Start;
     }
     Plan::Superseded(format!("{} on {}", primary.id, primary.task_definition))
 }
@@ -118,6 +122,40 @@ mod tests {
         let hand = deployment(9, 1, true, Rollout::InProgress);
         let other = Plan::Superseded(format!("{} on {}", hand.id, hand.task_definition));
         check(&row(), &[hand, deployment(2, 2, false, Rollout::Completed)], other);
+    }
+
+    #[test]
+    fn our_revision_is_ours_whoever_deploys_it_once_more() {
+        let forced = deployment(8, 2, true, Rollout::InProgress);
+        check(&row(), &[forced.clone(), deployment(2, 2, false, Rollout::InProgress)], Plan::Start);
+        check(&row(), &[forced], Plan::Start);
+    }
+
+    #[test]
+    fn the_return_of_ecs_from_a_forced_deployment_of_ours_is_adopted() {
+        let back = deployment(9, 1, true, Rollout::InProgress);
+        let adopted = Plan::Already(back.id.clone());
+        let forced = deployment(8, 2, false, Rollout::Failed);
+        check(&row(), &[back, forced, deployment(2, 2, false, Rollout::InProgress)], adopted);
+    }
+
+    #[test]
+    fn what_ecs_put_back_before_the_update_was_noted_is_adopted() {
+        let back = deployment(3, 1, true, Rollout::Completed);
+        let adopted = Plan::Already(back.id.clone());
+        check(&MoveRow { deployment: None, ..row() }, &[back], adopted);
+    }
+
+    #[test]
+    fn the_return_of_ecs_to_what_was_never_verified_goes_on_to_the_restore_point() {
+        let mut row = row();
+        row.restore.as_mut().unwrap().task_definition =
+            deployment(1, 7, true, Rollout::Completed).task_definition;
+        let back = deployment(3, 1, true, Rollout::Completed);
+        check(&row, &[back.clone(), deployment(2, 2, false, Rollout::Failed)], Plan::Start);
+        // Without a failure of ours it may have been a person.
+        let other = Plan::Superseded(format!("{} on {}", back.id, back.task_definition));
+        check(&row, &[back, deployment(2, 2, false, Rollout::Completed)], other);
     }
 
     #[test]

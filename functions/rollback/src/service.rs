@@ -1,36 +1,21 @@
-//! The port to ECS and the ledger, and its adapter.
+//! The port to ECS, its pace and the recorded revisions, and its adapter.
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
-use pipeline::ledger::{Key, Ledger};
-use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::{HeadRow, MoveRow, RestorePoint, Undo};
+use pipeline::ledger::Ledger;
+use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::{self, Deployment};
 use pipeline::task_definition::TaskDefinition;
 use pipeline::{Fault, pace};
-use serde_json::Value;
 
 /// All that the function asks of the world.
 pub trait Port {
-    /// Reads a move.
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault>;
-    /// Reads what of the release is undone.
-    async fn scope(&self, key: &MoveKey) -> Result<Undo, Fault>;
-    /// Notes what was done about a move.
-    async fn note(&self, key: &MoveKey, fields: Value) -> Result<(), Fault>;
-    /// Makes sure that the lease is still held.
-    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault>;
     /// Tells whether a service that is pointed at the restore point's revision will run its digest.
     async fn usable(&self, row: &MoveRow, restore: &RestorePoint) -> Result<bool, Fault>;
     /// Registers the recorded revision again, pinned to the recorded digest.
-    async fn register(
-        &self,
-        key: &MoveKey,
-        row: &MoveRow,
-        restore: &RestorePoint,
-    ) -> Result<TaskDefinitionArn, Fault>;
+    async fn register(&self, row: &MoveRow, restore: &RestorePoint) -> Result<TaskDefinitionArn, Fault>;
     /// Draws a slot in the pace of the account: for an update, and perhaps for a registration before it.
     async fn slot(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault>;
     /// Reads the deployments of the service.
@@ -54,27 +39,6 @@ impl Aws {
 }
 
 impl Port for Aws {
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        self.ledger.load(key).await
-    }
-
-    async fn scope(&self, key: &MoveKey) -> Result<Undo, Fault> {
-        if let MoveRef::Inline(_) = key.which {
-            return Ok(Undo::All);
-        }
-        let head: Option<HeadRow> = self.ledger.get(&Key::head(&key.release)).await?;
-        let undo = head.and_then(|head| head.undo);
-        undo.ok_or_else(|| Fault::InvalidInput(format!("{} was not judged to be undone", key.release)))
-    }
-
-    async fn note(&self, key: &MoveKey, fields: Value) -> Result<(), Fault> {
-        self.ledger.note(key, fields).await
-    }
-
-    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault> {
-        self.ledger.check_lease(key, row).await
-    }
-
     async fn usable(&self, row: &MoveRow, restore: &RestorePoint) -> Result<bool, Fault> {
         match TaskDefinition::read(&self.ecs, &restore.task_definition).await {
             Ok(revision) => Ok(revision.runs(&restore.digest, &row.containers)),
@@ -84,19 +48,13 @@ impl Port for Aws {
         }
     }
 
-    async fn register(
-        &self,
-        key: &MoveKey,
-        row: &MoveRow,
-        restore: &RestorePoint,
-    ) -> Result<TaskDefinitionArn, Fault> {
+    async fn register(&self, row: &MoveRow, restore: &RestorePoint) -> Result<TaskDefinitionArn, Fault> {
         let json = match &restore.task_definition_json {
             Some(json) => json.clone(),
             None => self.ledger.recorded(&restore.task_definition).await?,
         };
         let recorded = TaskDefinition::recorded(&restore.task_definition, &json).await?;
         let copy = recorded.pinned(&self.ecs, &row.containers, &restore.digest).await?;
-        self.check_lease(key, row).await?;
         Ok(recorded.register(copy).await?.0)
     }
 

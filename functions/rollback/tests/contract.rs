@@ -5,12 +5,11 @@
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
-use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::{MoveRow, RestorePoint, Undo};
+use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::{Deployment, Rollout};
 use rollback::Rollback;
 use rollback::service::Port;
-use serde_json::Value;
+use testbed::moves::Moves;
 
 /// A service that completed deployment 2 of revision 2.
 struct Bad;
@@ -20,25 +19,10 @@ fn revision(n: u32) -> TaskDefinitionArn {
 }
 
 impl Port for Bad {
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        match &key.which {
-            MoveRef::Inline(row) => Ok((**row).clone()),
-            other => Err(Fault::NotFound(format!("{other:?}"))),
-        }
-    }
-    async fn scope(&self, _: &MoveKey) -> Result<Undo, Fault> {
-        Ok(Undo::All)
-    }
-    async fn note(&self, _: &MoveKey, _: Value) -> Result<(), Fault> {
-        Ok(())
-    }
-    async fn check_lease(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
-        Ok(())
-    }
     async fn usable(&self, _: &MoveRow, restore: &RestorePoint) -> Result<bool, Fault> {
         Ok(restore.task_definition != revision(9))
     }
-    async fn register(&self, _: &MoveKey, _: &MoveRow, _: &RestorePoint) -> Result<TaskDefinitionArn, Fault> {
+    async fn register(&self, _: &MoveRow, _: &RestorePoint) -> Result<TaskDefinitionArn, Fault> {
         Ok(revision(10))
     }
     async fn slot(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault> {
@@ -56,6 +40,6 @@ impl Port for Bad {
 
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
-    let rollback = Rollback { port: Bad };
+    let rollback = Rollback { port: Bad, moves: Moves::default() };
     testbed::contract::check("rollback", async |_, request, now| rollback.handle(request, now).await).await;
 }

@@ -66,8 +66,11 @@ pub struct Failure {
 }
 
 /// `release#<id>` / `move#<wave>#<n>`: one service of a release.
+///
+/// Read leniently: a later version may have written it.  A move in a sample is read with
+/// [`document::read_strictly`](crate::document::read_strictly).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct MoveRow {
     /// The environment.
     pub environment: EnvironmentName,
@@ -108,12 +111,15 @@ pub struct MoveRow {
     /// Whether nothing may put it back by itself.
     #[serde(default)]
     pub forward_only: bool,
-    /// The alarms that were quiet when the lease was taken, and have to stay so.
+    /// The alarms that existed when the lease was taken: none of them may go red after it.
     #[serde(default)]
     pub alarms: Vec<String>,
     /// The live tests that it has to pass, as they were when the release was let in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pack: Option<PackHash>,
+    /// When the lease was taken; absent from rows of older versions, whose alarms were all quiet then.
+    #[serde(default)]
+    pub leased: Option<Timestamp>,
 
     /// When its first step began.
     #[serde(default)]

@@ -30,22 +30,23 @@ pub enum Function {
 #[derive(Debug)]
 pub struct Crew {
     release: Release<release::adapters::Aws, Ledger>,
-    retag: Retag<retag::registry::Aws>,
-    deploy: Deploy<deploy::service::Aws>,
-    health_test: HealthTest<health_test::rollout::Aws, Probe>,
-    rollback: Rollback<rollback::service::Aws>,
+    retag: Retag<retag::registry::Aws, Ledger>,
+    deploy: Deploy<deploy::service::Aws, Ledger>,
+    health_test: HealthTest<health_test::rollout::Aws, Probe, Ledger>,
+    rollback: Rollback<rollback::service::Aws, Ledger>,
 }
 
 impl Crew {
     /// Starts them.
     pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
         let book = Ledger::of(config, "ledger");
-        let looks = health_test::rollout::Aws::new(config, book.clone());
+        let moves = || book.clone();
+        let looks = health_test::rollout::Aws::new(config, moves());
         Ok(Crew {
-            retag: Retag { port: retag::registry::Aws::new(config, book.clone()) },
-            deploy: Deploy { port: deploy::service::Aws::new(config, book.clone()) },
-            health_test: HealthTest { port: looks, web: Probe::new()? },
-            rollback: Rollback { port: rollback::service::Aws::new(config, book.clone()) },
+            retag: Retag { port: retag::registry::Aws::new(config, moves()), moves: moves() },
+            deploy: Deploy { port: deploy::service::Aws::new(config, moves()), moves: moves() },
+            health_test: HealthTest { port: looks, web: Probe::new()?, moves: moves() },
+            rollback: Rollback { port: rollback::service::Aws::new(config, moves()), moves: moves() },
             release: Release { aws: release::adapters::Aws::new(config, book.clone()), ledger: book },
         })
     }

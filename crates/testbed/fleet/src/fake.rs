@@ -68,12 +68,14 @@ pub struct Refusal {
     pub code: &'static str,
     /// The sentence with it.
     pub message: String,
+    /// What became of each write of a transaction.
+    pub reasons: Vec<&'static str>,
 }
 
 impl Refusal {
     /// Refuses a call.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Refusal { code, message: message.into() }
+        Refusal { code, message: message.into(), reasons: Vec::new() }
     }
 }
 
@@ -125,22 +127,36 @@ impl State {
 
     fn parameter_store(&self, name: &str, input: &Value) -> Answer {
         let text = |key: &str| input[key].as_str().unwrap_or_default();
-        let listed = |asked: &dyn Fn(&str) -> bool| {
-            let found = self.parameters.iter().filter(|(path, _)| asked(path));
-            let found = found.map(|(path, value)| json!({"Name": path, "Value": value, "Type": "String"}));
-            json!({"Parameters": found.collect::<Vec<_>>()})
-        };
         match name {
             "GetParametersByPath" => {
                 let deep = input["Recursive"] == true;
-                Ok(listed(&|path| {
+                let below = |path: &str| {
                     path.strip_prefix(text("Path"))
                         .is_some_and(|rest| rest.starts_with('/') && (deep || !rest[1..].contains('/')))
-                }))
+                };
+                let from = text("NextToken").parse().unwrap_or(0);
+                let found: Vec<_> = self.parameters.iter().filter(|(path, _)| below(path)).collect();
+                let some = found.iter().skip(from).take(PARAMETERS_PER_CALL);
+                let some = some.map(|(path, value)| parameter(path, value)).collect::<Vec<_>>();
+                let next = from + some.len();
+                let more = (next < found.len()).then(|| next.to_string());
+                Ok(json!({"Parameters": some, "NextToken": more}))
             }
             "GetParameters" => {
-                let names = input["Names"].as_array();
-                Ok(listed(&|path| names.is_some_and(|names| names.iter().any(|name| name == path))))
+                let names: Vec<&str> =
+                    input["Names"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                if names.len() > PARAMETERS_PER_CALL {
+                    return Err(Refusal::new("ValidationException", "more than 10 parameters in one call"));
+                }
+                let (found, missing): (Vec<_>, Vec<_>) = names
+                    .into_iter()
+                    .map(|name| (name, self.parameters.get(name)))
+                    .partition(|(_, value)| value.is_some());
+                let found = found.into_iter().filter_map(|(name, value)| Some(parameter(name, value?)));
+                let missing = missing.into_iter().map(|(name, _)| name);
+                Ok(
+                    json!({"Parameters": found.collect::<Vec<_>>(), "InvalidParameters": missing.collect::<Vec<_>>()}),
+                )
             }
             "GetParameter" => match self.parameters.get(text("Name")) {
                 Some(value) => Ok(json!({"Parameter": {"Name": text("Name"), "Value": value}})),
@@ -165,6 +181,13 @@ impl State {
             _ => Err(unknown(name)),
         }
     }
+}
+
+/// How many parameters one call returns at most.
+const PARAMETERS_PER_CALL: usize = 10;
+
+fn parameter(path: &str, value: &str) -> Value {
+    json!({"Name": path, "Value": value, "Type": "String"})
 }
 
 /// Refuses an operation that this AWS does not have.

@@ -3,13 +3,18 @@
 //! Each move of a wave registers a revision and writes up to three tags; the first 20 and the first 10 calls come from
 //! full buckets, and after that one registration and ten tags come each second.  Every move's rollout has to end, and
 //! an end is seen at the next look of the cadence 2, 5, 10, 30, 30, ... s.  A cold ledger reads every task definition
-//! once before the first wave: 50 at once, and 20 a second.  Calls themselves are counted as if they took no time.
+//! once before the first wave: 50 at once, and 20 a second.  Of the time that calls take, only that of the calls to ECS is
+//! counted that every move has to make one after the other: the description of its service, and at first of its
+//! revision, the registration, the update, and one for each look.
 
 /// The size of a bucket, and how much comes back each second.
 const REGISTER: (f64, f64) = (20.0, 1.0);
 const DESCRIBE_TASK_DEFINITION: (f64, f64) = (50.0, 20.0);
 const UPDATE_SERVICE: (f64, f64) = (50.0, 5.0);
 const PUT_IMAGE: (f64, f64) = (10.0, 10.0);
+
+/// How long ECS takes to answer.
+const ECS: f64 = 0.3;
 
 /// How many tags a move writes: two keep-tags, and the environment's if its repository is its own.
 const TAGS: f64 = 3.0;
@@ -25,10 +30,12 @@ pub fn of_rates(waves: &[usize], cold: bool) -> f64 {
 /// Returns the seconds of the floor, given how long each rollout of each wave takes, in the order of its moves.
 pub fn of(waves: &[Vec<f64>], cold: bool) -> f64 {
     let ends = |wave: &Vec<f64>| {
-        let ends = wave.iter().enumerate().map(|(n, takes)| starts_at(n + 1) + seen_after(*takes));
+        let ends =
+            wave.iter().enumerate().map(|(n, takes)| starts_at(n + 1) + 2.0 * ECS + seen_after(*takes));
         ends.fold(0.0, f64::max)
     };
-    opening(waves.iter().map(Vec::len).sum(), cold) + waves.iter().map(ends).sum::<f64>()
+    let described = if cold { 2.0 * ECS } else { ECS };
+    opening(waves.iter().map(Vec::len).sum(), cold) + described + waves.iter().map(ends).sum::<f64>()
 }
 
 fn opening(services: usize, cold: bool) -> f64 {
@@ -46,14 +53,14 @@ fn waited(n: f64, (size, refill): (f64, f64)) -> f64 {
     ((n - size) / refill).max(0.0)
 }
 
-/// Returns when a look sees the end of a rollout.
+/// Returns when a look has seen the end of a rollout.
 fn seen_after(takes: f64) -> f64 {
     let mut pauses = PAUSES.iter().chain(PAUSES.last().into_iter().cycle());
     let mut look = 0.0;
     while look < takes {
-        look += pauses.next().copied().unwrap_or(takes);
+        look += ECS + pauses.next().copied().unwrap_or(takes);
     }
-    look
+    look + ECS
 }
 
 #[cfg(test)]
@@ -69,7 +76,8 @@ mod tests {
 
     #[test]
     fn an_end_is_seen_at_the_next_look() {
-        assert_eq!([1.0, 2.0, 7.5, 20.0, 47.0, 47.5].map(seen_after), [2.0, 2.0, 17.0, 47.0, 47.0, 77.0]);
-        assert_eq!(of(&[vec![20.0]], false), 47.0);
+        let seen = [1.0, 2.3, 7.5, 20.0, 48.0, 48.5].map(|takes| (seen_after(takes) * 10.0).round() / 10.0);
+        assert_eq!(seen, [2.6, 2.6, 7.9, 48.5, 48.5, 78.8]);
+        assert_eq!((of(&[vec![20.0]], false) * 10.0).round() / 10.0, 49.4);
     }
 }

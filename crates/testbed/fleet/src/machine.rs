@@ -13,7 +13,7 @@ pub mod parent;
 use pipeline::clock::Timestamp;
 use serde_json::{Value, json};
 
-use crate::crew::Crew;
+use crate::crew::{Crew, Function};
 use crate::fake::{ACCOUNT, Fake, REGION};
 use call::{Called, Task};
 use meter::Meter;
@@ -34,6 +34,8 @@ pub struct Machine {
     pub mishaps: Mishaps,
     /// What was measured since the last release began.
     pub meter: Meter,
+    /// A call that was given up and has not done its work yet, and when it began.
+    late: Option<(Function, Value, Timestamp)>,
 }
 
 /// How an execution ended.
@@ -54,7 +56,7 @@ pub struct Run {
 impl Machine {
     /// Makes a machine of an account, in which nothing goes wrong.
     pub fn new(fake: Fake, crew: Crew) -> Self {
-        Machine { fake, crew, mishaps: Mishaps::default(), meter: Meter::default() }
+        Machine { fake, crew, mishaps: Mishaps::default(), meter: Meter::default(), late: None }
     }
 
     /// Runs one execution to its end.
@@ -102,7 +104,7 @@ impl Machine {
             };
         }
         match state {
-            "WaitToOpen" | "WaitForLeases" | "Bake" => self.wait(variables.pause * 1000),
+            "WaitToOpen" | "WaitForLeases" | "WaitToReach" | "Bake" => self.wait(variables.pause * 1000),
             "Wave" | "Undo" | "RestoreTags" => {
                 self.map(state, variables.items(state, context), variables.concurrency).await;
             }

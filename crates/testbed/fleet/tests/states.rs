@@ -41,7 +41,7 @@ fn items_call_the_same_functions_with_the_same_keys() {
         for name in states {
             let state = &machine["States"][map]["ItemProcessor"]["States"][name];
             let Some(task) = item::task(name, &Value::Null) else {
-                assert_ne!(state["Resource"], "arn:aws:states:::lambda:invoke", "{name}");
+                assert_ne!(state["Resource"], "arn:${Partition}:states:::lambda:invoke", "{name}");
                 continue;
             };
             let function = format!("${{{:?}FunctionArn}}", task.function);
@@ -68,8 +68,14 @@ fn the_parent_goes_where_the_machine_goes() {
         let state = &machine["States"][name];
         match parent::Variables::default().task(name, &Value::Null) {
             Some((task, next)) => {
+                let function = format!("${{{:?}FunctionArn}}", task.function);
+                assert_eq!(state["Arguments"]["FunctionName"], function, "{name}");
                 let payload = &state["Arguments"]["Payload"];
-                assert_eq!(payload["do"], task.keys["do"], "{name}");
+                assert_eq!(
+                    (&payload["do"], &payload["phase"]),
+                    (&task.keys["do"], &task.keys["phase"]),
+                    "{name}"
+                );
                 let context = ["release", "execution", "machine"].map(str::to_owned);
                 assert_eq!(names(payload), names(&task.keys).into_iter().chain(context).collect(), "{name}");
                 assert_eq!((&state["Next"], &state["Catch"][0]["Next"]), (&next.into(), &task.caught.into()));
@@ -86,12 +92,14 @@ fn the_parent_goes_where_the_machine_goes() {
 #[test]
 fn the_parent_chooses_as_the_machine_does() {
     let machine = machine();
-    for name in ["Opened", "Leased", "Judged"] {
+    for name in ["IsAccepted", "HasLeases", "IsReachable", "WhatNext"] {
         for choice in machine["States"][name]["Choices"].as_array().unwrap() {
-            let next = choice["Condition"].as_str().unwrap().split('\'').nth(1).unwrap().to_owned();
+            let condition = choice["Condition"].as_str().unwrap();
+            let next = condition.split('\'').nth(1).unwrap().to_owned();
+            let reach = condition.contains("$reach");
             let to = choice["Next"].as_str().unwrap();
             if parent::STATES.contains(&to) {
-                let mut variables = parent::Variables { next, ..Default::default() };
+                let mut variables = parent::Variables { next, reach, ..Default::default() };
                 assert_eq!(variables.go(name), to, "{name}");
             }
         }

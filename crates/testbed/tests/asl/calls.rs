@@ -8,14 +8,11 @@ use serde_json::{Value, json};
 use crate::document::{check, list, states, text};
 use crate::template::timeouts;
 
-const CALL: &str = "arn:aws:states:::lambda:invoke";
-const ASK: &str = "arn:aws:states:::lambda:invoke.waitForTaskToken";
+const CALL: &str = "arn:${Partition}:states:::lambda:invoke";
+const ASK: &str = "arn:${Partition}:states:::lambda:invoke.waitForTaskToken";
 
 /// The functions that write where a second writer does harm.
 const WRITING: [&str; 3] = ["RetagFunction", "DeployFunction", "RollbackFunction"];
-
-/// The one task without a catch: its Map tolerates it, and the ledger shows which tag is not back.
-const UNCAUGHT: [&str; 0] = [];
 
 #[test]
 fn a_call_outlasts_its_function_and_a_function_its_operations() {
@@ -57,7 +54,7 @@ fn a_call_outlasts_its_function_and_a_function_its_operations() {
             ),
             ("/States/Judge/TimeoutSeconds", json!("{% $pauseSeconds %}"), "Judge waits"),
             ("/States/Judge/Arguments/FunctionName", json!("${JudgeFunctionArn}"), "${JudgeFunctionArn}"),
-            ("/States/Judge/Resource", json!("arn:aws:states:::lambda:invoke.sync"), "Judge waits"),
+            ("/States/Judge/Resource", json!("arn:${Partition}:states:::lambda:invoke.sync"), "Judge waits"),
             ("/States/Judge/Arguments/FunctionName", Value::Null, "Judge waits 70 for null"),
         ],
     );
@@ -66,13 +63,15 @@ fn a_call_outlasts_its_function_and_a_function_its_operations() {
 #[test]
 fn what_writes_is_not_tried_again_beside_itself() {
     let [reading, writing] = retries();
+    let waiting = json!([not_ready()]);
     check(
         |document| {
             let mut found = Vec::new();
             for (name, state) in states(document) {
                 let Some(function) = function(state) else { continue };
                 let expected = match text(&state["Resource"]) {
-                    ASK => &Value::Null,
+                    // A person was asked: after any other error it is not known what has become of the question.
+                    ASK => &waiting,
                     _ if WRITING.contains(&function) => &writing,
                     _ => &reading,
                 };
@@ -91,7 +90,8 @@ fn what_writes_is_not_tried_again_beside_itself() {
                 "HealthTest is tried again",
             ),
             ("/States/Approve/Retry", writing.clone(), "Approve is tried again"),
-            ("/States/Judge/Retry/0/MaxAttempts", json!(6), "Judge is tried again"),
+            ("/States/Approve/Retry", Value::Null, "Approve is tried again"),
+            ("/States/Judge/Retry/1/MaxAttempts", json!(6), "Judge is tried again"),
             ("/States/Judge/Retry", Value::Null, "Judge is tried again"),
         ],
     );
@@ -103,7 +103,7 @@ fn whatever_fails_is_caught() {
         |document| {
             let mut found = Vec::new();
             for (name, state) in states(document) {
-                let fallible = ["Task", "Map"].contains(&text(&state["Type"])) && !UNCAUGHT.contains(&name);
+                let fallible = ["Task", "Map"].contains(&text(&state["Type"]));
                 let catches_all =
                     list(&state["Catch"]).last().is_some_and(|c| c["ErrorEquals"] == json!(["States.ALL"]));
                 if fallible != catches_all {
@@ -140,7 +140,7 @@ fn all_errors_stand_alone_and_last() {
         },
         &[
             ("/States/Approve/Catch/0/ErrorEquals", json!(["States.ALL"]), "Approve mixes"),
-            ("/States/Judge/Retry/0/ErrorEquals/0", json!("States.ALL"), "Judge mixes"),
+            ("/States/Judge/Retry/1/ErrorEquals/0", json!("States.ALL"), "Judge mixes"),
             ("/States/Judge/Catch/0/ErrorEquals", json!([]), "Judge mixes []"),
         ],
     );
@@ -149,7 +149,7 @@ fn all_errors_stand_alone_and_last() {
 #[test]
 fn there_are_two_ways_of_trying_a_function_again() {
     let [reading, writing] = retries();
-    let errors = |retry: &Value| list(&retry[0]["ErrorEquals"]).to_vec();
+    let errors = |retry: &Value| list(&retry[1]["ErrorEquals"]).to_vec();
     let mut more = errors(&writing);
     // After these the first call may still run: beside it, a second one would be a second writer.
     more.extend(
@@ -162,9 +162,22 @@ fn there_are_two_ways_of_trying_a_function_again() {
         "IntervalSeconds": 2, "MaxAttempts": 5, "BackoffRate": 2, "MaxDelaySeconds": 30, "JitterStrategy": "FULL"
     });
     for mut retry in [reading, writing] {
-        retry[0].as_object_mut().expect("a retry").remove("ErrorEquals");
-        assert_eq!(retry, json!([pace]));
+        retry[1].as_object_mut().expect("a retry").remove("ErrorEquals");
+        assert_eq!(retry, json!([not_ready(), pace]));
     }
+}
+
+/// Returns the first retrier of every call: Lambda has not begun to run the function, so writing ones may be called again.
+///
+/// A function that was idle for weeks is inactive, and takes minutes to become active.
+fn not_ready() -> Value {
+    json!({
+        "ErrorEquals": [
+            "Lambda.ResourceNotReadyException", "Lambda.ResourceConflictException", "Lambda.ENINotReadyException",
+            "Lambda.EC2ThrottledException", "Lambda.CodeArtifactUserPendingException"
+        ],
+        "IntervalSeconds": 10, "MaxAttempts": 8, "BackoffRate": 1.5
+    })
 }
 
 /// Returns how reading states try again, and how writing ones do.
@@ -173,8 +186,8 @@ fn retries() -> [Value; 2] {
     let mut by_errors = BTreeMap::new();
     for (_, state) in states(&document).into_iter().filter(|(_, state)| function(state).is_some()) {
         let retry = &state["Retry"];
-        let after_time_out = list(&retry[0]["ErrorEquals"]).contains(&json!("States.Timeout"));
-        if !retry.is_null() {
+        let after_time_out = list(&retry[1]["ErrorEquals"]).contains(&json!("States.Timeout"));
+        if text(&state["Resource"]) == CALL {
             by_errors.entry((!after_time_out, retry.to_string())).or_insert_with(|| retry.clone());
         }
     }

@@ -38,7 +38,7 @@ fn no_field_of_jsonpath_is_left() {
             ("/States/Judge/Parameters", json!({}), "Parameters is of JSONPath"),
             ("/States/Wave/ItemsPath", json!("$.moves"), "ItemsPath is of JSONPath"),
             ("/States/Alert/Arguments/Payload/outcome.$", json!("$.outcome"), "outcome.$ is of JSONPath"),
-            ("/States/Ended/Choices/0/Variable", json!("$.outcome"), "Variable is of JSONPath"),
+            ("/States/WhichOutcome/Choices/0/Variable", json!("$.outcome"), "Variable is of JSONPath"),
         ],
     );
 }
@@ -78,7 +78,7 @@ fn every_state_name_is_unique_in_the_whole_file() {
         names.filter(|name| source.matches(&format!("\"{name}\": {{")).count() != 1).collect()
     }
     assert_eq!(twice(&source()), [""; 0]);
-    for (name, instead) in [("Bake", "Judged"), ("MoveDone", "UndoDone"), ("Slot", "Bake")] {
+    for (name, instead) in [("Bake", "WhatNext"), ("MoveDone", "UndoDone"), ("Slot", "Bake")] {
         let damaged = source().replace(&format!("\"{name}\": {{"), &format!("\"{instead}\": {{"));
         assert!(twice(&damaged).contains(&instead.to_owned()), "{name} = {instead} was not found");
     }
@@ -104,6 +104,42 @@ fn every_state_says_in_one_sentence_what_it_does() {
             ("/States/Bake/Comment", json!("Waits. Then looks."), "Bake says"),
             ("/States/Wave/ItemProcessor/States/Slot/Comment", json!("waits"), "Slot says"),
         ],
+    );
+}
+
+#[test]
+fn a_choice_is_named_as_a_question_and_nothing_else_is() {
+    let asks = |name: &str| {
+        ["Are", "Has", "Is", "What", "Which"]
+            .iter()
+            .filter_map(|word| name.strip_prefix(word))
+            .any(|rest| rest.starts_with(char::is_uppercase))
+    };
+    check(
+        |document| {
+            let states = states(document).into_iter();
+            let other = states.filter(|(name, state)| asks(name) != (state["Type"] == "Choice"));
+            other.map(|(name, state)| format!("{name} is a {}", state["Type"])).collect()
+        },
+        &[
+            ("/States/IsLate", json!({"Type": "Pass"}), r#"IsLate is a "Pass""#),
+            ("/States/Opened", json!({"Type": "Choice"}), r#"Opened is a "Choice""#),
+            ("/States/Issue", json!({"Type": "Choice"}), r#"Issue is a "Choice""#),
+        ],
+    );
+}
+
+#[test]
+fn no_comment_says_that_the_ledger_is_empty() {
+    // Every end but a failed start has rows behind it: a claimed event, a plan, leases.
+    check(
+        |document| {
+            let states = states(document).into_iter();
+            let wrong =
+                states.filter(|(_, state)| state["Comment"].to_string().contains("nothing was written"));
+            wrong.map(|(name, _)| format!("{name} says that nothing was written")).collect()
+        },
+        &[("/States/Refused/Comment", json!("Not let in; nothing was written."), "Refused says")],
     );
 }
 

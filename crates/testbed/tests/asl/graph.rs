@@ -7,28 +7,34 @@ use crate::document::{Scope, check, exits, scopes, states, text};
 /// Whence alone a state is reached.  Together: what is no release ends at once, and everything else is told.
 ///
 /// A refusal at the door is told without being closed; every other end passes CloseRelease, and then Alert.
-const BEFORE: [(&str, &[&str]); 14] = [
-    ("Opened", &["OpenRelease"]),
-    ("Ignored", &["Opened"]),
-    ("Planned", &["Opened"]),
-    ("Answered", &["Opened"]),
-    ("Alert", &["CloseRelease", "Opened"]),
+///
+/// What live tests will ask is reached before the first wave, and never by a rollback, which TakeLeases tells apart.
+/// Tags go back after a rollback, and where a release stops: moves that failed may have left theirs.
+const BEFORE: [(&str, &[&str]); 17] = [
+    ("IsAccepted", &["OpenRelease"]),
+    ("Reach", &["HasLeases", "WaitToReach"]),
+    ("Wave", &["HasLeases", "IsReachable", "WhatNext"]),
+    ("RestoreTags", &["IsUndoComplete", "WhatNext"]),
+    ("Ignored", &["IsAccepted"]),
+    ("Planned", &["IsAccepted"]),
+    ("Answered", &["IsAccepted", "WhichOutcome"]),
+    ("Alert", &["CloseRelease", "IsAccepted"]),
     ("Undelivered", &["Alert"]),
-    ("Ended", &["Alert", "Undelivered"]),
-    ("Deployed", &["Ended"]),
-    ("RolledBack", &["Ended"]),
-    ("NeedsHuman", &["Ended"]),
-    ("Refused", &["Ended"]),
-    ("Superseded", &["Ended"]),
-    ("Rejected", &["Ended"]),
-    ("Expired", &["Ended"]),
+    ("WhichOutcome", &["Alert", "Undelivered"]),
+    ("Deployed", &["WhichOutcome"]),
+    ("RolledBack", &["WhichOutcome"]),
+    ("NeedsHuman", &["WhichOutcome"]),
+    ("Refused", &["WhichOutcome"]),
+    ("Superseded", &["WhichOutcome"]),
+    ("Rejected", &["WhichOutcome"]),
+    ("Expired", &["WhichOutcome"]),
 ];
 
 /// What bounds a loop: a Wait lets time pass until a deadline, a person is waited for, and the others count.
 const BOUNDS: [&str; 3] = [
-    "Approve", // waits for an answer, as long as the environment says
-    "Undone",  // counts down to the first wave
-    "Wave",    // runs once for each wave that TakeLeases counted
+    "Approve",        // waits for an answer, as long as the environment says
+    "IsUndoComplete", // counts down to the first wave
+    "Wave",           // runs once for each wave that TakeLeases counted
 ];
 
 #[test]
@@ -50,8 +56,8 @@ fn every_way_leads_to_a_state_of_the_same_scope() {
         &[
             ("/StartAt", json!("Retag"), "Retag is not there"),
             ("/States/Bake/Next", json!("Nowhere"), "Bake leads to Nowhere"),
-            ("/States/Ended/Default", json!("MoveDone"), "Ended leads to MoveDone"),
-            ("/States/Judged/Choices/0/Next", json!("Pause"), "Judged leads to Pause"),
+            ("/States/WhichOutcome/Default", json!("MoveDone"), "WhichOutcome leads to MoveDone"),
+            ("/States/WhatNext/Choices/0/Next", json!("Pause"), "WhatNext leads to Pause"),
             ("/States/Judge/Catch/0/Next", json!("MoveFailed"), "Judge leads to MoveFailed"),
             ("/States/Wave/ItemProcessor/States/Slot/Next", json!("Judge"), "Slot leads to Judge"),
         ],
@@ -71,7 +77,7 @@ fn every_state_can_be_reached() {
             scopes(document).iter().flat_map(unreached).collect()
         },
         &[
-            ("/States/Leased/Choices/1/Next", json!("Wave"), "nothing leads to WaitForLeases"),
+            ("/States/HasLeases/Choices/2/Next", json!("Wave"), "nothing leads to WaitForLeases"),
             ("/States/Wave/ItemProcessor/StartAt", json!("Slot"), "nothing leads to DrawSlot"),
         ],
     );
@@ -101,7 +107,7 @@ fn every_state_goes_on_or_ends() {
         &[
             ("/States/Bake/Next", Value::Null, "Bake goes on by []"),
             ("/States/Bake/End", json!(true), r#"Bake goes on by ["Next", "End"]"#),
-            ("/States/Ended/Default", Value::Null, "Ended goes on by []"),
+            ("/States/WhichOutcome/Default", Value::Null, "WhichOutcome goes on by []"),
             ("/States/Deployed/Next", json!("Bake"), r#"Deployed goes on by ["Next"]"#),
             ("/States/Undo/ItemProcessor/States/UndoDone/End", json!(false), "UndoDone goes on by"),
         ],
@@ -128,27 +134,37 @@ fn what_is_no_release_ends_at_once_and_every_other_end_is_told() {
                 }
             }
             // What the door answers by name is let through; the refusal is what remains.
-            if document["States"]["Opened"]["Default"] != "Alert" {
+            if document["States"]["IsAccepted"]["Default"] != "Alert" {
                 found.push("a refusal at the door is not told".to_owned());
             }
             found
         },
         &[
             (
-                "/States/Judged/Default",
+                "/States/WhatNext/Default",
                 json!("Alert"),
-                r#"Alert comes after {"CloseRelease", "Judged", "Opened"}"#,
+                r#"Alert comes after {"CloseRelease", "IsAccepted", "WhatNext"}"#,
             ),
             ("/States/OpenRelease/Catch/0/Next", json!("Alert"), "Alert comes after"),
             (
                 "/States/RestoreTags/Next",
                 json!("RolledBack"),
-                r#"RolledBack comes after {"Ended", "RestoreTags"}"#,
+                r#"RolledBack comes after {"RestoreTags", "WhichOutcome"}"#,
             ),
-            ("/States/Leased/Default", json!("Ignored"), r#"Ignored comes after {"Leased", "Opened"}"#),
-            ("/States/Opened/Choices/5/Next", json!("Deployed"), r#"Answered comes after {}"#),
-            ("/States/Alert/Catch/0/Next", json!("Ended"), "Undelivered comes after {}"),
-            ("/States/Opened/Default", json!("TakeLeases"), "a refusal at the door is not told"),
+            (
+                "/States/HasLeases/Default",
+                json!("Ignored"),
+                r#"Ignored comes after {"HasLeases", "IsAccepted"}"#,
+            ),
+            (
+                "/States/IsAccepted/Choices/5/Next",
+                json!("Deployed"),
+                r#"Answered comes after {"WhichOutcome"}"#,
+            ),
+            ("/States/WhatNext/Choices/3/Next", json!("CloseRelease"), "RestoreTags comes after"),
+            ("/States/HasLeases/Choices/0/Next", json!("Wave"), r#"Reach comes after {"WaitToReach"}"#),
+            ("/States/Alert/Catch/0/Next", json!("WhichOutcome"), "Undelivered comes after {}"),
+            ("/States/IsAccepted/Default", json!("TakeLeases"), "a refusal at the door is not told"),
             ("/States/Done", json!({"Type": "Succeed"}), "Done is an end that nobody knows"),
         ],
     );
@@ -169,18 +185,56 @@ fn every_loop_is_bounded() {
             found
         },
         &[
-            ("/States/Judged/Choices/0/Next", json!("Judge"), "Judge comes again"),
+            ("/States/WhatNext/Choices/0/Next", json!("Judge"), "Judge comes again"),
             ("/States/WaitForLeases/Type", json!("Pass"), "TakeLeases comes again"),
             (
-                "/States/Wave/ItemProcessor/States/Tested/Choices/0/Next",
+                "/States/Wave/ItemProcessor/States/HasVerdict/Choices/0/Next",
                 json!("HealthTest"),
                 "HealthTest comes again",
             ),
             (
-                "/States/Undo/ItemProcessor/States/RollbackTested/Choices/0/Next",
+                "/States/Undo/ItemProcessor/States/HasRollbackVerdict/Choices/0/Next",
                 json!("RollbackTest"),
                 "RollbackTest comes again",
             ),
+        ],
+    );
+}
+
+#[test]
+fn what_cannot_be_reached_is_refused_before_anything_is_changed() {
+    let answers = json!({
+        "next": "{% $states.result.Payload.next %}",
+        "outcome": "{% $states.result.Payload.next = 'Unreachable' ? 'Refused' : $states.result.Payload.next %}",
+        "because": "{% $states.result.Payload.because %}",
+        "pauseSeconds": "{% $number($states.result.Payload.pauseSeconds) %}",
+        "reachLooks": "{% $states.result.Payload.looks %}"
+    });
+    let goes_on = json!([
+        {"Condition": "{% $next = 'Reached' %}", "Next": "Wave"},
+        {"Condition": "{% $next = 'Pending' %}", "Next": "WaitToReach"},
+    ]);
+    check(
+        |document| {
+            let (reach, choice) = (&document["States"]["Reach"], &document["States"]["IsReachable"]);
+            let mut found = Vec::new();
+            if reach["Assign"] != answers || reach["Arguments"]["Payload"]["looks"] != "{% $reachLooks %}" {
+                found.push(format!("Reach keeps {}", reach["Assign"]));
+            }
+            if choice["Choices"] != goes_on || choice["Default"] != "CloseRelease" {
+                found.push(format!("IsReachable goes by {}", choice["Choices"]));
+            }
+            if document["States"]["HasLeases"]["Choices"][0]["Condition"] != "{% $next = 'Wave' and $reach %}"
+            {
+                found.push("HasLeases does not ask whether there is anything to reach".to_owned());
+            }
+            found
+        },
+        &[
+            ("/States/Reach/Assign/outcome", json!("{% $states.result.Payload.next %}"), "Reach keeps"),
+            ("/States/Reach/Arguments/Payload/looks", Value::Null, "Reach keeps"),
+            ("/States/IsReachable/Default", json!("Wave"), "IsReachable goes by"),
+            ("/States/HasLeases/Choices/0/Condition", json!("{% $reach %}"), "HasLeases does not ask"),
         ],
     );
 }
@@ -192,12 +246,12 @@ fn the_undo_counts_down_to_the_first_wave() {
     ]);
     check(
         |document| {
-            let choices = &document["States"]["Undone"]["Choices"];
+            let choices = &document["States"]["IsUndoComplete"]["Choices"];
             if *choices == expected { vec![] } else { vec![choices.to_string()] }
         },
         &[
-            ("/States/Undone/Choices/0/Condition", json!("{% $wave >= 0 %}"), ">= 0"),
-            ("/States/Undone/Choices/0/Assign", Value::Null, "Undo"),
+            ("/States/IsUndoComplete/Choices/0/Condition", json!("{% $wave >= 0 %}"), ">= 0"),
+            ("/States/IsUndoComplete/Choices/0/Assign", Value::Null, "Undo"),
         ],
     );
 }

@@ -75,6 +75,64 @@ fn every_way_of_an_item_ends_with_nothing() {
 }
 
 #[test]
+fn why_an_item_failed_is_written_down_in_its_row() {
+    let row = |sort: &str| {
+        json!({
+            "TableName": "${LedgerTableName}",
+            "Key": {"pk": {"S": "{% 'release#' & $states.input.release %}"}, "sk": {"S": sort}},
+            "UpdateExpression": "SET #failure = :failure",
+            "ConditionExpression": "attribute_exists(pk)",
+            "ExpressionAttributeValues": {
+                ":failure": {
+                    "M": {"error": {"S": "{% $states.input.error %}"}, "cause": {"S": "{% $states.input.cause %}"}}
+                }
+            }
+        })
+    };
+    let a_move = "{% 'move#' & $string($states.input.wave) & '#' & $string($states.input.move) %}";
+    let notes = [
+        ("Wave", "MoveFailed", a_move, "failure"),
+        ("Undo", "RollbackFailed", a_move, "undoFailure"),
+        ("RestoreTags", "RestoreTagFailed", "{% 'repo#' & $string($states.input.repository) %}", "failure"),
+    ];
+    check(
+        |document| {
+            let mut found = Vec::new();
+            for (map, note, sort, field) in notes {
+                let inner = &document["States"][map]["ItemProcessor"]["States"];
+                let mut expected = row(sort);
+                expected["ExpressionAttributeNames"] = json!({"#failure": field});
+                if inner[note]["Arguments"] != expected {
+                    found.push(format!("{note} writes {}", inner[note]["Arguments"]));
+                }
+                for (name, state) in inner.as_object().into_iter().flatten() {
+                    let lost = name != note && state["Type"] == "Task" && state["Catch"][0]["Next"] != note;
+                    found.extend(lost.then(|| format!("{name} fails without a word")));
+                }
+            }
+            found
+        },
+        &[
+            (
+                "/States/RestoreTags/ItemProcessor/States/RestoreTag/Catch/0/Next",
+                json!("RestoreTagDone"),
+                "RestoreTag fails without a word",
+            ),
+            (
+                "/States/Undo/ItemProcessor/States/RollbackFailed/Arguments/ExpressionAttributeNames/#failure",
+                json!("failure"),
+                "RollbackFailed writes",
+            ),
+            (
+                "/States/RestoreTags/ItemProcessor/States/RestoreTagFailed/Arguments/ConditionExpression",
+                Value::Null,
+                "RestoreTagFailed writes",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn an_item_sees_neither_the_variables_nor_the_execution_of_the_machine() {
     check(
         |document| {

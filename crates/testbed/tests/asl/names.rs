@@ -18,7 +18,7 @@ fn the_faults_tried_again_are_those_that_the_functions_allow() {
             let errors =
                 rules.flat_map(list).flat_map(|rule| list(&rule["ErrorEquals"])).filter_map(Value::as_str);
             let of_aws = |name: &str| {
-                ["States.", "Lambda.", "Sandbox.", "Runtime.", "DynamoDB."]
+                ["States.", "Lambda.", "Sandbox.", "Runtime.", "DynamoDb."]
                     .iter()
                     .any(|by| name.starts_with(by))
             };
@@ -26,8 +26,37 @@ fn the_faults_tried_again_are_those_that_the_functions_allow() {
             ours.symmetric_difference(&expected).map(|name| format!("only one side knows {name}")).collect()
         },
         &[
-            ("/States/Judge/Retry/0/ErrorEquals/0", json!("LeaseLost"), "only one side knows LeaseLost"),
+            ("/States/Judge/Retry/1/ErrorEquals/0", json!("LeaseLost"), "only one side knows LeaseLost"),
             ("/States/Judge/Catch/0/ErrorEquals/0", json!("Denied"), "only one side knows Denied"),
+        ],
+    );
+}
+
+#[test]
+fn a_fault_of_dynamodb_bears_the_name_that_step_functions_gives_it() {
+    // Calls through the SDK put the SDK's name of the service in front; only the optimised ones say `DynamoDB`.
+    check(
+        |document| {
+            let mut found = Vec::new();
+            for (name, state) in states(document) {
+                let rules = [&state["Retry"], &state["Catch"]].into_iter().flat_map(list);
+                let errors = rules.flat_map(|rule| list(&rule["ErrorEquals"])).filter_map(Value::as_str);
+                let calls = state["Resource"].as_str().is_some_and(|it| it.contains(":aws-sdk:dynamodb:"));
+                let wrong = errors.filter(|error| {
+                    let service = error.split('.').next().unwrap_or_default();
+                    service.eq_ignore_ascii_case("dynamodb") && !(calls && service == "DynamoDb")
+                });
+                found.extend(wrong.map(|error| format!("{name} knows {error}")));
+            }
+            found
+        },
+        &[
+            (
+                "/States/Wave/ItemProcessor/States/MoveFailed/Retry/0/ErrorEquals/0",
+                json!("DynamoDB.ConditionalCheckFailedException"),
+                "MoveFailed knows DynamoDB.ConditionalCheckFailedException",
+            ),
+            ("/States/Judge/Retry/1/ErrorEquals/0", json!("DynamoDb.X"), "Judge knows DynamoDb.X"),
         ],
     );
 }
@@ -51,14 +80,18 @@ fn a_failed_end_bears_its_name_as_its_error() {
 fn an_outcome_leads_to_the_end_that_bears_its_name() {
     check(
         |document| {
-            let choices = list(&document["States"]["Ended"]["Choices"]);
+            let choices = list(&document["States"]["WhichOutcome"]["Choices"]);
             let other = choices.iter().filter(|choice| {
                 let end = choice["Next"].as_str().unwrap_or_default();
                 choice["Condition"] != format!("{{% $outcome = '{end}' %}}")
             });
             other.map(|choice| format!("{} leads to {}", choice["Condition"], choice["Next"])).collect()
         },
-        &[("/States/Ended/Choices/0/Next", json!("RolledBack"), r#"'Deployed' %}" leads to "RolledBack""#)],
+        &[(
+            "/States/WhichOutcome/Choices/0/Next",
+            json!("RolledBack"),
+            r#"'Deployed' %}" leads to "RolledBack""#,
+        )],
     );
 }
 

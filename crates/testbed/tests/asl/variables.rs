@@ -36,7 +36,7 @@ fn every_variable_is_assigned_on_every_way_to_its_use() {
                 Value::Null,
                 "WaitForLeases may not know $pauseSeconds",
             ),
-            ("/States/Opened/Choices/0/Next", json!("Judge"), "Judge may not know $wave"),
+            ("/States/IsAccepted/Choices/0/Next", json!("Judge"), "Judge may not know $wave"),
             // New values count from the next state on.
             (
                 "/States/TakeLeases/TimeoutSeconds",

@@ -85,9 +85,9 @@ pub(crate) fn collect_resources(definition: &Value, into: &mut BTreeSet<String>)
     }
 }
 
-/// `arn:aws:states:::aws-sdk:dynamodb:updateItem` -> `dynamodb:UpdateItem`
+/// `arn:${Partition}:states:::aws-sdk:dynamodb:updateItem` -> `dynamodb:UpdateItem`
 pub(crate) fn action_of(resource: &str) -> String {
-    let call = resource.trim_start_matches("arn:aws:states:::").trim_start_matches("aws-sdk:");
+    let call = resource.trim_start_matches("arn:${Partition}:states:::").trim_start_matches("aws-sdk:");
     let (service, operation) = call.split_once(':').expect("service:operation");
     match (service, operation.split('.').next().expect("an operation")) {
         ("lambda", "invoke") => "lambda:InvokeFunction".to_owned(),

@@ -34,7 +34,7 @@ const WITHOUT_RESOURCES: [&str; 14] = [
 ];
 
 /// Who alone may do what.
-const EXCLUSIVE: [(&str, &[&str]); 11] = [
+const EXCLUSIVE: [(&str, &[&str]); 12] = [
     ("ecr:PutImage", &["RetagFunction"]),
     ("ecs:RegisterTaskDefinition", &["DeployFunction", "RollbackFunction"]),
     ("ecs:TagResource", &["DeployFunction", "RollbackFunction"]),
@@ -43,6 +43,7 @@ const EXCLUSIVE: [(&str, &[&str]); 11] = [
     ("lambda:InvokeFunction", &["ReleaseMachine"]),
     ("sns:Publish", &["AlertFunction"]),
     ("sqs:SendMessage", &["ReleaseMachine"]),
+    ("states:RedriveExecution", &["ReleaseMachine"]),
     ("states:SendTaskSuccess", &["ReleaseFunction"]),
     ("states:StartExecution", &["ReleaseFunction", "ReleaseMachine"]),
     ("states:StopExecution", &["ReleaseMachine"]),
@@ -204,6 +205,35 @@ fn the_machine_gets_exactly_what_its_definition_asks_for() {
 }
 
 #[test]
+fn no_arn_names_a_partition_of_aws() {
+    let template = Template::read();
+    for (file, text) in [("the template", template.text.as_str()), ("the definition", &machine().to_string())]
+    {
+        let named: Vec<&str> =
+            text.match_indices("arn:aws").map(|(at, _)| &text[at..(at + 40).min(text.len())]).collect();
+        assert!(named.is_empty(), "{file} works in one partition alone: {named:?}");
+    }
+    let given = &template.resources()["ReleaseMachine"]["Properties"]["DefinitionSubstitutions"];
+    assert_eq!(given["Partition"], json!({"Ref": "AWS::Partition"}));
+}
+
+#[test]
+fn a_run_that_was_stopped_within_a_map_can_be_redriven() {
+    // Step Functions redrives the items with the machine's role, and their ARNs bear the label of their map.
+    let redrives: Vec<_> = Template::read()
+        .statements()
+        .into_iter()
+        .filter(|(_, statement)| {
+            strings(&statement["Action"]).contains(&"states:RedriveExecution".to_owned())
+        })
+        .collect();
+    let [(owner, statement)] = redrives.as_slice() else { panic!("{redrives:?}") };
+    let items =
+        "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${ReleaseMachine.Name}/*";
+    assert_eq!((owner.as_str(), &statement["Resource"]), ("ReleaseMachine", &json!({"Fn::Sub": items})));
+}
+
+#[test]
 fn the_machine_may_do_what_its_definition_does() {
     // The local AWS does not look at the machine's role: nothing else would notice.
     let mut resources = BTreeSet::new();
@@ -304,9 +334,10 @@ fn every_queue_has_an_alarm_and_every_alarm_reaches_somebody() {
 fn the_ledger_forgets_what_may_expire_and_nothing_else() {
     let template = Template::read();
     let ledger = &template.resources()["Ledger"];
+    // A stack that could not be created leaves no table behind, which would be in the way of the next attempt.
     assert_eq!(
         (&ledger["DeletionPolicy"], &ledger["UpdateReplacePolicy"]),
-        (&json!("Retain"), &json!("Retain"))
+        (&json!("RetainExceptOnCreate"), &json!("Retain"))
     );
     let properties = &ledger["Properties"];
     assert_eq!(properties["BillingMode"], json!("PAY_PER_REQUEST"));

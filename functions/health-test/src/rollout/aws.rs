@@ -1,4 +1,4 @@
-//! The port's adapter: ECS, the load balancers, Parameter Store, CloudWatch Logs and the ledger.
+//! The port's adapter: ECS, the load balancers, Parameter Store and CloudWatch Logs.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,9 @@ use pipeline::aws::fault_of;
 use pipeline::environment::tests_path;
 use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::ledger::Ledger;
-use pipeline::payload::MoveKey;
 use pipeline::rows::MoveRow;
 use pipeline::service::{self, deployments_of};
 use pipeline::{Fault, settings};
-use serde_json::Value;
 
 use super::{Container, Ended, Port, Progress, Service, Target, Task, logs};
 
@@ -32,25 +30,17 @@ impl Aws {
     /// Makes the adapter.
     pub fn new(config: &SdkConfig, ledger: Ledger) -> Self {
         Aws {
+            ledger,
             own_groups: settings::list("SECURITY_GROUP_IDS").unwrap_or_default(),
             ecs: aws_sdk_ecs::Client::new(config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
-            ledger,
         }
     }
 }
 
 impl Port for Aws {
-    async fn load(&self, key: &MoveKey) -> Result<MoveRow, Fault> {
-        self.ledger.load(key).await
-    }
-
-    async fn note(&self, key: &MoveKey, fields: Value) -> Result<(), Fault> {
-        self.ledger.note(key, fields).await
-    }
-
     async fn service(&self, row: &MoveRow) -> Result<Option<Service>, Fault> {
         let found = service::describe(&self.ecs, &row.cluster, &row.service).await?;
         found.as_ref().map(service_of).transpose()

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
+use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use aws_sdk_ecs::types::Service as Described;
 use aws_sdk_sfn::error::ProvideErrorMetadata;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use pack::policy::Policy;
+use pipeline::alarm::{Alarm, AlarmState};
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{self, Environments, ServiceDocuments};
@@ -17,11 +20,11 @@ use serde_json::Value;
 
 use crate::at_once;
 use crate::ports::{
-    self, Alarm, AlarmStates, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Executions,
-    ImageId, Index, LiveTests, Mutability, Prober, Revision, Service, Source,
+    self, AlarmStates, Alarms, ClusterSnapshot, Clusters, Documents, Execution, Executions, ImageId, Index,
+    LiveTests, Mutability, Prober, Revision, Service, Source, TaskImages,
 };
 use images::Images;
-use revisions::{Budget, Revisions};
+use revisions::{Budget, Failed, Revisions};
 
 mod images;
 mod revisions;
@@ -30,8 +33,12 @@ mod revisions;
 const SERVICES_PER_CALL: usize = 10;
 const ALARMS_PER_CALL: usize = 100;
 
+/// How many such calls for services are under way at once.  ECS takes 100 and 20 a second after that, for the whole
+/// account; a call takes it 100 to 400 ms.
+const DESCRIBED_AT_ONCE: usize = 8;
+
 /// How many services are described before their revisions are read.
-const SERVICES_PER_TURN: usize = 100;
+const SERVICES_PER_TURN: usize = DESCRIBED_AT_ONCE * SERVICES_PER_CALL;
 
 /// From how many services on it takes fewer calls to read the tasks of their whole cluster.
 const MANY_SERVICES: usize = 10;
@@ -77,23 +84,24 @@ impl Aws {
     }
 
     async fn describe(&self, cluster: &str, names: &[String]) -> Result<Vec<Described>, Fault> {
-        let mut services = Vec::new();
-        for names in names.chunks(SERVICES_PER_CALL) {
+        let calls = stream::iter(names.chunks(SERVICES_PER_CALL)).map(async |names| {
             let call = self.ecs.describe_services().cluster(cluster).set_services(Some(names.to_vec()));
             let answer = call.send().await;
-            let answer =
-                answer.map_err(|error| fault_of(&format!("describe services of {cluster}"), &error))?;
-            let found = answer.services.unwrap_or_default().into_iter();
-            services.extend(found.filter(|one| one.status() == Some("ACTIVE")));
-        }
-        Ok(services)
+            answer.map_err(|error| fault_of(&format!("describe services of {cluster}"), &error))
+        });
+        let answers: Vec<_> = calls.buffered(DESCRIBED_AT_ONCE).try_collect().await?;
+        let found = answers.into_iter().flat_map(|answer| answer.services.unwrap_or_default());
+        Ok(found.filter(|one| one.status() == Some("ACTIVE")).collect())
     }
 
     /// Makes our own of a service; none while its revision is unread.
-    fn service(&self, described: &Described) -> Result<Option<Service>, Fault> {
+    fn service(&self, described: &Described, failed: &Failed) -> Result<Option<Service>, Fault> {
         let deployments = service::deployments_of(described)?;
         let revision = match deployments.iter().find(|one| one.primary) {
-            Some(primary) => self.revisions.revision(&primary.task_definition)?,
+            Some(primary) => match failed.get(&primary.task_definition) {
+                Some(fault) => return Err(fault.clone()),
+                None => self.revisions.revision(&primary.task_definition)?,
+            },
             None => Some(Revision::default()),
         };
         let Some(revision) = revision else { return Ok(None) };
@@ -106,7 +114,7 @@ impl Aws {
         let balanced =
             balanced.filter_map(|one| Some((one.container_name()?.to_owned(), one.container_port()?)));
         Ok(Some(Service {
-            name: ServiceName::parse(described.service_name().unwrap_or_default())?,
+            name: name_of(described)?,
             controller: controller.to_owned(),
             strategy: configuration
                 .and_then(|configuration| configuration.strategy())
@@ -148,41 +156,49 @@ impl Clusters for Aws {
             Some(named) => named.iter().map(ToString::to_string).collect(),
             None => self.list(cluster).await?,
         };
-        let (mut described, mut all, mut unread) = (Vec::new(), BTreeSet::new(), 0);
+        let (mut described, mut all, mut failed, mut unread) =
+            (Vec::new(), BTreeSet::new(), Failed::new(), 0);
+        let mut seen = ClusterSnapshot::default();
         // In turns: while ECS tells of services, it can be asked for more revisions.
         let mut budget = Budget::new();
         for some in names.chunks(SERVICES_PER_TURN) {
             let found = self.describe(cluster, some).await?;
-            let arns = revisions_of(&found)?;
-            unread += self.revisions.read(&arns, &mut budget).await?;
+            // What cannot be made out of a service comes up again below.
+            let arns: BTreeSet<_> = found.iter().filter_map(|one| primary_of(one).ok()?).collect();
+            unread += self.revisions.read(&arns, &mut budget, &mut failed).await?;
             all.extend(arns);
             described.extend(found);
         }
         self.revisions.forget_all_but(&all);
-        let mut services = Vec::new();
         for one in &described {
-            services.extend(self.service(one)?);
+            match self.service(one, &failed) {
+                Ok(service) => seen.services.extend(service),
+                Err(fault) => drop(seen.unreadable.insert(name_of(one)?, fault.to_string())),
+            }
         }
-        Ok(ClusterSnapshot { services, unread })
+        Ok(ClusterSnapshot { unread, ..seen })
     }
 
-    async fn running(&self, cluster: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault> {
-        let tasks = if of.len() < MANY_SERVICES {
-            let names: Vec<&ServiceName> = of.keys().collect();
-            at_once(&names, async |name| service::tasks(&self.ecs, cluster, Some(name)).await).await?.concat()
+    async fn running(
+        &self,
+        cluster: &str,
+        services: &[ServiceName],
+    ) -> Result<BTreeMap<ServiceName, TaskImages>, Fault> {
+        let tasks = if services.len() < MANY_SERVICES {
+            at_once(services, async |name| service::tasks(&self.ecs, cluster, Some(name)).await)
+                .await?
+                .concat()
         } else {
             service::tasks(&self.ecs, cluster, None).await?
         };
-        let mut running: BTreeMap<ServiceName, Digests> = BTreeMap::new();
+        let mut running: BTreeMap<ServiceName, TaskImages> = BTreeMap::new();
         for task in tasks {
             let service = task.group().and_then(|group| group.strip_prefix("service:"));
             let name = service.and_then(|name| ServiceName::parse(name).ok());
-            let Some((name, containers)) = name.as_ref().and_then(|name| of.get_key_value(name)) else {
-                continue;
-            };
-            let digests = running.entry(name.clone()).or_default();
-            let ours = |name: Option<&str>| name.is_some_and(|name| containers.iter().any(|one| one == name));
-            for container in task.containers().iter().filter(|one| ours(one.name())) {
+            let Some(name) = name.filter(|name| services.contains(name)) else { continue };
+            let images = running.entry(name).or_default();
+            for container in task.containers() {
+                let digests = images.entry(container.name().unwrap_or_default().to_owned()).or_default();
                 match container.image_digest().map(Digest::parse) {
                     Some(Ok(digest)) => digests.seen.extend([digest]),
                     _ => digests.unknown = true,
@@ -241,34 +257,49 @@ impl Alarms for Aws {
             let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
             let answer = call.max_records(100).send().await;
             let answer = answer.map_err(|error| fault_of("describe alarms", &error))?;
-            let metric = answer.metric_alarms().iter().map(|one| (one.alarm_name(), one.state_value()));
-            let composite = answer.composite_alarms().iter().map(|one| (one.alarm_name(), one.state_value()));
-            for (name, state) in metric.chain(composite) {
-                let state = match state {
-                    Some(StateValue::Ok) => Alarm::Ok,
-                    Some(StateValue::Alarm) => Alarm::InAlarm,
-                    _ => Alarm::Unknown,
-                };
-                states.extend(name.map(|name| (name.to_owned(), state)));
+            for one in answer.metric_alarms() {
+                // A change of the reason alone updates a state, too.
+                let since = one.state_transitioned_timestamp().or(one.state_updated_timestamp());
+                states.extend(named(one.alarm_name(), one.state_value(), since));
+            }
+            for one in answer.composite_alarms() {
+                let since = one.state_transitioned_timestamp().or(one.state_updated_timestamp());
+                states.extend(named(one.alarm_name(), one.state_value(), since));
             }
         }
         Ok(states)
     }
 }
 
+/// Returns an alarm by its name.
+fn named(
+    name: Option<&str>,
+    state: Option<&StateValue>,
+    since: Option<&DateTime>,
+) -> Option<(String, Alarm)> {
+    let state = match state {
+        Some(StateValue::Ok) => AlarmState::Ok,
+        Some(StateValue::Alarm) => AlarmState::InAlarm,
+        _ => AlarmState::InsufficientData,
+    };
+    let since = since.and_then(|since| since.to_millis().ok()).map(Timestamp::from_millis);
+    Some((name?.to_owned(), Alarm { state, since }))
+}
+
 impl Executions for Aws {
-    async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault> {
+    async fn execution(&self, execution: &str) -> Result<Execution, Fault> {
         let answer = match self.sfn.describe_execution().execution_arn(execution).send().await {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(|e| e.is_execution_does_not_exist()) => {
-                return Ok(Some(Timestamp::from_millis(0)));
+                return Ok(Execution::Unknown);
             }
             Err(error) => return Err(fault_of(&format!("describe {execution}"), &error)),
         };
         if matches!(answer.status().as_str(), "RUNNING" | "PENDING_REDRIVE") {
-            return Ok(None);
+            return Ok(Execution::Running);
         }
-        Ok(answer.stop_date().and_then(|stopped| stopped.to_millis().ok()).map(Timestamp::from_millis))
+        let stopped = answer.stop_date().and_then(|stopped| stopped.to_millis().ok());
+        Ok(stopped.map_or(Execution::Running, |stopped| Execution::Ended(Timestamp::from_millis(stopped))))
     }
 
     async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault> {
@@ -317,12 +348,12 @@ fn connect_names(described: &Described) -> Vec<String> {
     named.map(str::to_owned).collect()
 }
 
-/// Returns the revisions that services are steering to.
-fn revisions_of(services: &[Described]) -> Result<BTreeSet<TaskDefinitionArn>, Fault> {
-    let mut arns = BTreeSet::new();
-    for one in services {
-        let primary = service::deployments_of(one)?.into_iter().find(|one| one.primary);
-        arns.extend(primary.map(|primary| primary.task_definition));
-    }
-    Ok(arns)
+fn name_of(described: &Described) -> Result<ServiceName, Fault> {
+    ServiceName::parse(described.service_name().unwrap_or_default())
+}
+
+/// Returns the revision that a service is steering to; none if it has no deployment.
+fn primary_of(described: &Described) -> Result<Option<TaskDefinitionArn>, Fault> {
+    let deployments = service::deployments_of(described)?;
+    Ok(deployments.into_iter().find(|one| one.primary).map(|primary| primary.task_definition))
 }

@@ -1,22 +1,25 @@
 //! The adapter to the ledger's table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
-use pipeline::ledger::{Key, Ledger};
+use pipeline::ledger::{Condition, Key, Ledger, MoveLedger, Write, placeholder};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
-    EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome,
-    PlanRow, Quarantine, ServiceRow, Undo, WaitingRow, WriteRow,
+    Answer, EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, OrderKey,
+    Outcome, PlanRow, Quarantine, ServiceRow, Stop, Undo, VerifiedImage, WaitingRow, WriteRow, hold_key,
+    order_key,
 };
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::payload::Run;
-use crate::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Releases};
+use crate::plan::history;
+use crate::plan::waves::Numbered;
+use crate::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
 
 /// Up to how many services are read by their keys; of more, all of the environment are read.
 const FEW_SERVICES: usize = 100;
@@ -73,44 +76,58 @@ impl History for Ledger {
         &self,
         environment: &EnvironmentName,
         service: &ServiceName,
+        repository: &Repository,
         key: &OrderKey,
     ) -> Result<(), Fault> {
-        let newer = "attribute_not_exists(#order) OR #order <= :order";
-        self.set(&Key::service(environment, service), json!({"order": key}), Some((newer, json!({}))))
-            .await?;
+        let name = order_key(repository);
+        let placeholder = placeholder(&name);
+        let newer = format!("attribute_not_exists(#{placeholder}) OR #{placeholder} <= :{placeholder}");
+        let place = Key::service(environment, service);
+        self.set(&place, json!({name: key}), Some((&newer, json!({})))).await?;
         Ok(())
     }
 
-    async fn adopt(&self, release: &ReleaseId, row: &MoveRow, now: Timestamp) -> Result<(), Fault> {
+    async fn adopt(&self, row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Result<(), Fault> {
+        let Some(met) = history::met(row, known, now) else { return Ok(()) };
         let key = Key::service(&row.environment, &row.service);
-        self.set(&key, json!({"last": release}), None).await?;
-        let Some(baseline) = restored(row, now).filter(|known| known.release.is_none()) else {
-            return Ok(());
-        };
-        self.set(&key, json!({"verified": baseline}), Some(("attribute_not_exists(#verified)", json!({}))))
-            .await?;
+        let fields = Value::Object(facts(known, &met, row.fence));
+        self.set(&key, fields, Some((NO_LATER_LEASE, json!({})))).await?;
         Ok(())
     }
 
-    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault> {
-        let Some(release) = &known.release else { return Ok(()) };
-        let took = row.touched.map(|touched| known.since.seconds_since(touched).max(1));
-        let mut fields = json!({"verified": known, "seconds": took});
-        let previous = match (hold, restored(row, known.since)) {
-            (Some(_), _) => Some(Value::Null),
-            // The same image once more: what was before it is before it still.
-            (None, Some(before)) if before.digest == known.digest => None,
-            (None, before) => Some(json!(before)),
-        };
-        if let Some(fields) = fields.as_object_mut() {
-            fields.extend(previous.map(|previous| ("previous".to_owned(), previous)));
-            fields.extend(hold.map(|hold| ("hold".to_owned(), json!(hold))));
+    async fn verified(&self, row: &MoveRow, known: &ServiceRow, proven: &Proven) -> Result<(), Fault> {
+        let Proven { fact, hold, evidence, ends_quarantine } = proven;
+        let Some(release) = &fact.release else { return Ok(()) };
+        let took = row.touched.map(|touched| fact.since.seconds_since(touched).max(1));
+        let mut fields = facts(known, fact, row.fence);
+        fields.insert("seconds".to_owned(), json!(took));
+        // A hold ends when its image is verified again.
+        let ended = known.hold(&fact.repository).is_some_and(|hold| hold.digest == fact.digest);
+        if hold.is_some() || ended {
+            fields.insert(hold_key(&fact.repository), json!(hold));
+            fields.insert("hold".to_owned(), json!(hold));
         }
-        self.set(&Key::service(&row.environment, &row.service), fields, None).await?;
-        let commit = known.commit.clone();
-        let evidence = Evidence { release: release.clone(), since: known.since, commit };
-        let key = Key::evidence(&row.repository, &row.digest, &row.environment);
-        self.set(&key, json!({"verified": evidence, "quarantine": null}), None).await?;
+        let mut shown = Map::new();
+        if *evidence {
+            let (release, commit) = (release.clone(), fact.commit.clone());
+            let evidence = Evidence { release, since: fact.since, commit };
+            shown.insert("verified".to_owned(), json!(evidence));
+        }
+        if *ends_quarantine {
+            shown.insert("quarantine".to_owned(), Value::Null);
+        }
+        let service = Key::service(&row.environment, &row.service);
+        let mut writes = vec![Write::set(service, Value::Object(fields)).when((NO_LATER_LEASE, json!({})))];
+        if !shown.is_empty() {
+            let evidence = Key::evidence(&row.repository, &row.digest, &row.environment);
+            writes.push(Write::set(evidence, Value::Object(shown)));
+        }
+        if self.transact(writes).await?.is_some() {
+            tracing::warn!(
+                "{} was written under a later lease: what {release} has shown is not kept",
+                row.service
+            );
+        }
         Ok(())
     }
 
@@ -137,7 +154,13 @@ impl Freezes for Ledger {
     }
 
     async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault> {
-        self.put(&Key::frozen(environment), row).await
+        let key = Key::frozen(environment);
+        if !row.automatic {
+            return self.put(&key, row).await;
+        }
+        let no_person_has = "attribute_not_exists(pk) OR #frozen = :thawed OR #automatic = :automatic";
+        self.set(&key, json!(row), Some((no_person_has, json!({"thawed": false})))).await?;
+        Ok(())
     }
 }
 
@@ -150,35 +173,46 @@ impl Leases for Ledger {
         self.of_services(environment, "lease#", Some(services)).await
     }
 
+    async fn holders(&self, environment: &EnvironmentName) -> Result<BTreeSet<ReleaseId>, Fault> {
+        let leases: BTreeMap<ServiceName, LeaseRow> = self.of_services(environment, "lease#", None).await?;
+        Ok(leases.into_values().filter_map(|lease| lease.release).collect())
+    }
+
     async fn take(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
+        leases: &[(ServiceName, u64)],
         run: &Run,
-        seen: Option<&LeaseRow>,
         now: Timestamp,
-    ) -> Result<Option<u64>, Fault> {
-        let seen = seen.map_or(0, |lease| lease.fence);
-        let fence = seen + 1;
-        let lease = json!({"holder": run.execution, "release": run.release, "fence": fence, "since": now});
-        // The number rises with every taking, so nobody else took it in between if it is still what we saw.
-        let unchanged = ("attribute_not_exists(pk) OR #fence = :seen", json!({"seen": seen}));
-        let taken = self.set(&Key::lease(environment, service), lease, Some(unchanged)).await?;
-        Ok(taken.then_some(fence))
+    ) -> Result<Option<ServiceName>, Fault> {
+        let take = |(service, fence): &(ServiceName, u64)| {
+            let lease =
+                json!({"holder": run.execution, "release": run.release, "fence": fence, "since": now});
+            // The number rises with every taking, so nobody else took it in between if it is still what we saw.
+            let unchanged = ("attribute_not_exists(pk) OR #fence = :seen", json!({"seen": fence - 1}));
+            Write::set(Key::lease(environment, service), lease).when(unchanged)
+        };
+        let refused = self.transact(leases.iter().map(take).collect()).await?;
+        Ok(refused.and_then(|place| leases.get(place)).map(|(service, _)| service.clone()))
     }
 
     async fn free(
         &self,
         environment: &EnvironmentName,
         service: &ServiceName,
-        run: &Run,
+        release: &ReleaseId,
+        fence: u64,
         now: Timestamp,
     ) -> Result<(), Fault> {
         let free = json!({"holder": null, "release": null, "since": now});
-        let ours = ("#release = :ours", json!({"ours": run.release}));
-        self.set(&Key::lease(environment, service), free, Some(ours)).await?;
+        self.set(&Key::lease(environment, service), free, Some(held(release, fence))).await?;
         Ok(())
     }
+}
+
+/// Holds of a lease that a release has under a number.
+fn held(release: &ReleaseId, fence: u64) -> Condition<'static> {
+    ("#release = :ours AND #fence = :ourFence", json!({"ours": release, "ourFence": fence}))
 }
 
 impl Releases for Ledger {
@@ -199,24 +233,82 @@ impl Releases for Ledger {
         self.pin(hash, text.to_owned()).await
     }
 
-    async fn write(&self, release: &ReleaseId, wave: u32, ordinal: u32, row: &MoveRow) -> Result<(), Fault> {
-        self.put(&Key::a_move(release, wave, ordinal), row).await
+    async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault> {
+        let Some((.., first)) = moves.first() else { return Ok(()) };
+        let names: Vec<ServiceName> = moves.iter().map(|(.., row)| row.service.clone()).collect();
+        let known = self.services(&first.environment, Some(&names)).await?;
+        let mut writes = Vec::new();
+        for (wave, n, row) in moves {
+            let lease = Key::lease(&row.environment, &row.service);
+            writes.push(Write::check(lease, held(release, row.fence)));
+            // Nothing of a move that is under way is ever wiped.
+            let idle = ("attribute_not_exists(#started) OR #started = :none", json!({"none": null}));
+            writes.push(Write::put(Key::a_move(release, *wave, *n), row)?.when(idle));
+            let last = known.get(&row.service).and_then(|known| known.last.as_ref());
+            if last != Some(release) {
+                let service = Key::service(&row.environment, &row.service);
+                writes.push(Write::set(service, json!({"last": release, "lastBefore": last})));
+            }
+        }
+        match self.transact(writes).await? {
+            None => Ok(()),
+            Some(_) => Err(Fault::LeaseLost(format!(
+                "another call of {release} has taken the leases of its services again"
+            ))),
+        }
     }
 
-    async fn forget(&self, key: &MoveKey) -> Result<(), Fault> {
-        match key.which {
-            MoveRef::Ordinal(n) => self.delete(&Key::a_move(&key.release, key.wave, n), None).await,
-            MoveRef::Inline(_) => Ok(()),
-        }
+    async fn disown(&self, release: &ReleaseId, row: &MoveRow, fence: Option<u64>) -> Result<(), Fault> {
+        let (environment, service) = (&row.environment, &row.service);
+        let key = Key::service(environment, service);
+        let known: Option<ServiceRow> = self.get(&key).await?;
+        let Some(known) = known.filter(|known| known.last.as_ref() == Some(release)) else { return Ok(()) };
+        let lease = Key::lease(environment, service);
+        let mut writes: Vec<Write> =
+            fence.map(|fence| Write::check(lease, held(release, fence))).into_iter().collect();
+        let ours = ("#last = :ours", json!({"ours": release}));
+        writes.push(Write::set(key, json!({"last": known.last_before})).when(ours));
+        self.transact(writes).await?;
+        Ok(())
+    }
+
+    async fn forget(&self, key: &MoveKey, service: &ServiceName, fence: u64) -> Result<(), Fault> {
+        let MoveRef::Ordinal(n) = key.which else { return Ok(()) };
+        let condition = "#service = :service AND #fence <= :fence";
+        let old = (condition, json!({"service": service, "fence": fence}));
+        self.delete(&Key::a_move(&key.release, key.wave, n), Some(old)).await
     }
 
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
         Ledger::moves(self, release).await
     }
 
-    async fn decide(&self, key: &MoveKey, alarm: &AlarmVerdict, now: Timestamp) -> Result<(), Fault> {
-        let AlarmVerdict { verdict, reason, alarm } = alarm;
-        self.note(key, json!({"verdict": verdict, "reason": reason, "alarm": alarm, "decided": now})).await
+    async fn decide(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        said: &AlarmVerdict,
+        decided: Timestamp,
+    ) -> Result<(), Fault> {
+        let AlarmVerdict { verdict, reason, alarm } = said.clone();
+        let event = MoveEvent::Decided { verdict, reason, decided, alarm: Some(alarm), bundle: None };
+        self.note(key, row, event).await
+    }
+
+    async fn supersede(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        reason: &str,
+        decided: Timestamp,
+    ) -> Result<(), Fault> {
+        self.note(key, row, MoveEvent::superseded(reason.to_owned(), decided)).await
+    }
+
+    async fn stop(&self, release: &ReleaseId, stop: &Stop) -> Result<bool, Fault> {
+        let open = "attribute_exists(pk) AND (attribute_not_exists(outcome) OR outcome = :none) \
+                    AND (attribute_not_exists(#stop) OR #stop = :none)";
+        self.set(&Key::head(release), json!({"stop": stop}), Some((open, json!({"none": null})))).await
     }
 
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault> {
@@ -229,7 +321,17 @@ impl Releases for Ledger {
         outcome: Outcome,
         fates: &BTreeMap<Fate, u32>,
     ) -> Result<(), Fault> {
-        self.set_head(release, json!({"outcome": outcome, "fates": fates})).await
+        let fields = json!({"outcome": outcome, "fates": fates});
+        if outcome != Outcome::Deployed {
+            return self.set_head(release, fields).await;
+        }
+        let not_stopped = ("attribute_not_exists(stop) OR stop = :none", json!({"none": null}));
+        match self.set(&Key::head(release), fields, Some(not_stopped)).await? {
+            true => Ok(()),
+            false => {
+                Err(Fault::Unavailable(format!("{release} was stopped while it closed: it is read again")))
+            }
+        }
     }
 }
 
@@ -277,28 +379,35 @@ impl Approvals for Ledger {
         self.set(&key, json!({"answeredBy": by, "token": row.token}), Some(same)).await
     }
 
+    async fn record_answer(&self, release: &ReleaseId, answer: &Answer) -> Result<(), Fault> {
+        self.set_head(release, json!({"answer": answer})).await
+    }
+
     async fn answered(
         &self,
         environment: &EnvironmentName,
         release: &ReleaseId,
         row: Option<&WaitingRow>,
     ) -> Result<(), Fault> {
-        let token = row.map(|row| ("token", row.token.as_str()));
-        self.delete(&Key::waiting(environment, release), token).await
+        let same = row.map(|row| ("#token = :token", json!({"token": row.token})));
+        self.delete(&Key::waiting(environment, release), same).await
     }
 }
 
-/// Returns what a move's restore point knows.
-fn restored(row: &MoveRow, since: Timestamp) -> Option<Known> {
-    let restore = row.restore.as_ref()?;
-    Some(Known {
-        repository: row.repository.clone(),
-        digest: restore.digest.clone(),
-        task_definition: restore.task_definition.clone(),
-        commit: restore.commit.clone(),
-        since,
-        release: restore.release.clone(),
-    })
+/// Holds as long as no later holder of the lease has written the history of a service.
+const NO_LATER_LEASE: &str = "attribute_not_exists(#fence) OR #fence <= :fence";
+
+/// Returns the fields of a history with one more fact, those of older versions among them.
+fn facts(known: &ServiceRow, fact: &VerifiedImage, fence: u64) -> Map<String, Value> {
+    let history = known.with(fact);
+    let next = ServiceRow { history, ..ServiceRow::default() };
+    let (verified, previous) = (next.verified(&fact.repository), next.before(&fact.repository));
+    Map::from_iter([
+        ("verified".to_owned(), json!(verified)),
+        ("previous".to_owned(), json!(previous)),
+        ("history".to_owned(), json!(next.history)),
+        ("fence".to_owned(), json!(fence)),
+    ])
 }
 
 /// What only this function does with the table.

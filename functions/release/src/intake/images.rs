@@ -31,6 +31,11 @@ enum Requested {
 }
 
 impl ImageRequest {
+    /// Returns what is wanted, as far as it is known before the images are.
+    pub fn spec(&self) -> &ReleaseSpec {
+        &self.spec
+    }
+
     /// Returns the services that are named.
     pub fn services(&self) -> Option<&[ServiceName]> {
         self.spec.services.as_deref()
@@ -140,7 +145,7 @@ async fn offered(
         )));
     };
     let services = ledger.services(from, None).await?;
-    let mut offered = promotion::newest(services.into_values().filter_map(|row| row.verified));
+    let mut offered = promotion::newest(services.values());
     offered.retain(|offer, _| repository.is_none_or(|named| named == offer));
     if offered.is_empty() {
         let what = repository.map_or("nothing", |_| "no image of that repository");

@@ -33,13 +33,16 @@ pub struct Request {
     /// What to do.
     #[serde(default)]
     pub mode: Mode,
-    /// The release that an answer, or the rollback of a release that died, is about.
+    /// The release that an answer, its end, or its rollback is about.
     #[serde(default)]
     pub release: Option<ReleaseId>,
+    /// Whether a release that is stopped rolls back what it touched; yes if absent.
+    #[serde(default)]
+    pub rollback: Option<bool>,
     /// Whether to go on where a rule that may be overridden says no.
     #[serde(default)]
     pub force: bool,
-    /// Why; required with `force`.
+    /// Why; required with `force`, to stop a release, and to roll back past the freeze of a person.
     #[serde(default)]
     pub reason: Option<String>,
     /// The release of another environment that has led to this one by itself: an image that is too young is waited
@@ -75,10 +78,12 @@ pub enum Mode {
     Approve,
     /// Turn a waiting release down.
     Reject,
-    /// Refuse all releases from now on.
+    /// Refuse from now on what goes forward, and hold what has begun before its next wave.
     Freeze,
     /// Let them in again.
     Resume,
+    /// Stop a release where it is.
+    Abort,
     /// Find lost pushes and drift.
     Reconcile,
 }
@@ -98,7 +103,8 @@ impl Request {
             services.retain(|service| seen.insert(service.clone()));
         }
         let wrong = |what: &str| Err(Fault::InvalidInput(format!("the request {what}")));
-        if request.force && request.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+        let reasoned = request.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
+        if request.force && !reasoned {
             return wrong("has \"force\" without a \"reason\": expected why the rule does not apply");
         }
         if request.scope == Some(Scope::Service) && request.services.is_none() {
@@ -127,6 +133,15 @@ impl Request {
             return wrong(
                 "has an image with the mode \"rollback\": expected either; to an image of choice, deploy it",
             );
+        }
+        if request.mode == Mode::Abort && request.release.is_none() {
+            return wrong("has the mode \"abort\" without \"release\": expected the release that is to end");
+        }
+        if request.mode == Mode::Abort && !reasoned {
+            return wrong("has the mode \"abort\" without a \"reason\": expected why the release is to end");
+        }
+        if request.mode != Mode::Abort && request.rollback.is_some() {
+            return wrong("has \"rollback\" without the mode \"abort\": remove it, or ask for that mode");
         }
         if matches!(request.mode, Mode::Approve | Mode::Reject) && request.release.is_none() {
             return wrong("answers without \"release\": expected the release that waits");
@@ -173,6 +188,18 @@ mod tests {
         let narrowed = json!({"environment": "dev", "scope": "cluster", "services": ["users"]});
         assert!(refusal(narrowed).contains("which narrow it"));
         assert!(refusal(json!({"environment": "dev", "mode": "approve"})).contains("without \"release\""));
+        let abort = |more: Value| {
+            let mut request = json!({"environment": "dev", "mode": "abort"});
+            request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            refusal(request)
+        };
+        assert!(abort(json!({"reason": "bad"})).contains("without \"release\""));
+        for reason in [json!({}), json!({"reason": " "})] {
+            let mut more = json!({"release": "r1"});
+            more.as_object_mut().unwrap().extend(reason.as_object().unwrap().clone());
+            assert!(abort(more).contains("without a \"reason\""));
+        }
+        assert!(refusal(json!({"environment": "dev", "rollback": true})).contains("\"rollback\" without"));
     }
 
     #[test]

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use pipeline::Fault;
 use pipeline::ids::{ReleaseId, ServiceName};
+use pipeline::rows::ServiceRow;
 
 use crate::answer::Untouched;
-use crate::plan::candidates::{Candidate, Meant, Moves, could_be_meant, is_named, is_ours, meant};
+use crate::plan::candidates::{
+    Candidate, Meant, Moves, could_be_meant, is_named, is_ours, meant, needs_tasks,
+};
 use crate::plan::draft::stays;
 use crate::plan::restore::at_rest;
 use crate::plan::{ImageSelection, PlanContext, ReleaseSpec, promotion};
-use crate::ports::{Clusters, Containers, History, ImageKey, Leases, Releases, Service};
+use crate::ports::{Clusters, History, ImageKey, Leases, Releases, Service, TaskImages};
 
 /// Finds the services that a release is about, with all that is known of them; and those that stay, and why.
 pub async fn candidates(
@@ -28,9 +31,11 @@ pub async fn candidates(
         ImageSelection::RestorePointsOf(release) => moves_of(ledger, release).await?,
         _ => Moves::new(),
     };
-    let (mut candidates, mut untouched) = (Vec::new(), Vec::new());
+    let tasks = tasks(aws, context, spec, &services, &rows).await?;
+    let (mut candidates, mut untouched, none) = (Vec::new(), Vec::new(), TaskImages::new());
     for service in services {
-        match meant(service, rows.remove(&service.name).unwrap_or_default(), spec, &back) {
+        let row = rows.remove(&service.name).unwrap_or_default();
+        match meant(service, row, tasks.get(&service.name).unwrap_or(&none), spec, &back) {
             Meant::Candidate(candidate) => candidates.push(with_loss(aws, *candidate).await?),
             Meant::Not(service, why) => untouched.extend(stays(spec, &service, why)),
             Meant::Foreign => {}
@@ -39,7 +44,6 @@ pub async fn candidates(
     if spec.only_newer {
         candidates = newer(ledger, context, spec, candidates, &mut untouched).await?;
     }
-    with_tasks(aws, context, &mut candidates).await?;
     with_rollouts(ledger, context, &mut candidates).await?;
     Ok((candidates, untouched))
 }
@@ -76,23 +80,24 @@ async fn newer(
     Ok(newer)
 }
 
-/// Adds what the tasks report of the services that nobody has verified.
-async fn with_tasks(
+/// Reads what the tasks report of the services of which nothing else says what they run.
+async fn tasks(
     aws: &impl Clusters,
     context: PlanContext<'_>,
-    candidates: &mut [Candidate],
-) -> Result<(), Fault> {
-    let unverified = candidates.iter().filter(|one| one.verified().is_none());
-    let unverified: Containers =
-        unverified.map(|one| (one.service.name.clone(), one.containers.clone())).collect();
-    if unverified.is_empty() {
-        return Ok(());
+    spec: &ReleaseSpec,
+    services: &[&Service],
+    rows: &BTreeMap<ServiceName, ServiceRow>,
+) -> Result<BTreeMap<ServiceName, TaskImages>, Fault> {
+    let nothing = ServiceRow::default();
+    let silent = services.iter().filter(|service| {
+        let row = rows.get(&service.name).unwrap_or(&nothing);
+        could_be_meant(service, spec) && needs_tasks(service, row, spec)
+    });
+    let silent: Vec<ServiceName> = silent.map(|service| service.name.clone()).collect();
+    if silent.is_empty() {
+        return Ok(BTreeMap::new());
     }
-    let mut running = aws.running(&context.environment.cluster, &unverified).await?;
-    for one in candidates {
-        one.running = running.remove(&one.service.name).unwrap_or_default();
-    }
-    Ok(())
+    aws.running(&context.environment.cluster, &silent).await
 }
 
 /// Adds whose the rollouts are that are in progress.

@@ -12,16 +12,21 @@ use crate::plan::lifecycle;
 use crate::plan::{Candidate, ReleaseSpec};
 use crate::ports::{ImageId, ImageKey, Images, Source};
 
-/// Names the images of a release, and those that it may go back to, that are gone from ECR.
-pub async fn missing(aws: &impl Images, spec: &ReleaseSpec, moves: &[MoveRow]) -> Result<Vec<String>, Fault> {
+/// Returns the images of a release, and those that it may go back to, that are gone from ECR.
+pub async fn missing(
+    aws: &impl Images,
+    spec: &ReleaseSpec,
+    moves: &[MoveRow],
+) -> Result<BTreeSet<ImageKey>, Fault> {
     let needed: Vec<_> = Needed::by(moves).into_iter().collect();
     let missing = at_once(&needed, async |(repository, needed)| {
         let images: Vec<ImageId> =
             needed.all().into_iter().map(|digest| ImageId::Digest(digest.clone())).collect();
         let found = aws.images(&source(spec, repository), &images).await?;
-        Ok(needed.missing(repository, &found))
+        let gone = needed.missing(&found).into_iter();
+        Ok(gone.map(|digest| ((*repository).clone(), digest.clone())).collect::<Vec<ImageKey>>())
     });
-    Ok(missing.await?.concat())
+    Ok(missing.await?.into_iter().flatten().collect())
 }
 
 /// Reads from which commits images were built.

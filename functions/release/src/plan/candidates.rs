@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::ids::{Digest, Repository, ServiceName, Tag};
+use pipeline::ids::{Digest, PackHash, ReleaseId, Repository, ServiceName, Tag};
 use pipeline::image::ImageReference;
-use pipeline::rows::{Known, LeaseRow, MoveRow, ServiceRow};
+use pipeline::rows::{LeaseRow, MoveRow, RestorePoint, ServiceRow, VerifiedImage};
 
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
-use crate::ports::{Digests, ImageKey, Index, Service};
+use crate::ports::{Digests, ImageKey, Index, Service, TaskImages};
 
 /// The moves of a release, by service.
 pub type Moves = BTreeMap<ServiceName, MoveRow>;
@@ -46,8 +46,8 @@ pub enum Meant {
 
 impl Candidate {
     /// Returns what was verified of the image that is to change: a service may run images of several repositories.
-    pub fn verified(&self) -> Option<&Known> {
-        self.row.verified.as_ref().filter(|known| known.repository == self.repository)
+    pub fn verified(&self) -> Option<&VerifiedImage> {
+        self.row.verified(&self.repository)
     }
 
     /// Returns the tag by which a service names the image that its tasks report, if nobody has verified it.
@@ -66,8 +66,19 @@ impl Candidate {
     }
 
     /// Returns what was verified before it.
-    pub fn previous(&self) -> Option<&Known> {
-        self.row.previous.as_ref().filter(|known| known.repository == self.repository)
+    pub fn previous(&self) -> Option<&VerifiedImage> {
+        self.row.before(&self.repository)
+    }
+
+    /// Returns the live tests that the image which it is to run has passed here, if they were kept.
+    pub fn passed(&self) -> Option<&PackHash> {
+        let facts = self.row.facts(&self.repository);
+        facts.into_iter().find(|fact| fact.digest == self.digest)?.pack.as_ref()
+    }
+
+    /// Tells whether the service runs an image, as far as its revision or its tasks say so.
+    pub fn runs(&self, digest: &Digest) -> bool {
+        runs(&self.service, &self.containers, &self.running, digest)
     }
 }
 
@@ -86,9 +97,38 @@ pub fn is_named(service: &ServiceName, spec: &ReleaseSpec) -> bool {
     spec.services.as_ref().is_none_or(|services| services.contains(service))
 }
 
+/// Tells whether only the tasks of a service can say which image of ours it runs: nobody has verified one of them, or
+/// its revision neither is the one that was verified nor pins what was.
+pub fn needs_tasks(service: &Service, row: &ServiceRow, spec: &ReleaseSpec) -> bool {
+    let Some(primary) = service.primary() else { return false };
+    let said = |repository: &Repository| {
+        row.verified(repository).is_some_and(|fact| {
+            let containers = containers(service, spec, repository);
+            fact.task_definition == primary.task_definition
+                || runs(service, &containers, &Digests::default(), &fact.digest)
+        })
+    };
+    let mut ours = repositories(service, spec).into_iter();
+    ours.any(|repository| !said(repository))
+}
+
+/// Tells whether containers of a service run an image: all of them are pinned to it, or all their tasks report it.
+fn runs(service: &Service, containers: &[String], running: &Digests, digest: &Digest) -> bool {
+    let mut images = service.revision.images.iter().filter(|(container, _)| containers.contains(container));
+    let pinned = images.all(|(_, image)| image.digest.as_ref() == Some(digest));
+    let reported = !running.unknown && running.seen.len() == 1 && running.seen.contains(digest);
+    pinned || reported
+}
+
 /// Says what a release wants of a service; `back` has the moves of the release whose restore points are wanted.
-pub fn meant(service: &Service, row: ServiceRow, spec: &ReleaseSpec, back: &Moves) -> Meant {
-    let (repository, digest) = match image(service, &row, spec, back) {
+pub fn meant(
+    service: &Service,
+    row: ServiceRow,
+    tasks: &TaskImages,
+    spec: &ReleaseSpec,
+    back: &Moves,
+) -> Meant {
+    let (repository, digest) = match image(service, &row, tasks, spec, back) {
         Ok(image) => image,
         Err(why) => return Meant::Not(service.name.clone(), why),
     };
@@ -96,7 +136,8 @@ pub fn meant(service: &Service, row: ServiceRow, spec: &ReleaseSpec, back: &Move
     if containers.is_empty() || service.primary().is_none() {
         return Meant::Foreign;
     }
-    let (service, running, loss, ours) = (service.clone(), Digests::default(), None, false);
+    let running = reported(tasks, &containers);
+    let (service, loss, ours) = (service.clone(), None, false);
     Meant::Candidate(Box::new(Candidate {
         service,
         repository,
@@ -109,27 +150,101 @@ pub fn meant(service: &Service, row: ServiceRow, spec: &ReleaseSpec, back: &Move
     }))
 }
 
+/// Returns what the tasks of a service report for some of its containers.
+fn reported(tasks: &TaskImages, containers: &[String]) -> Digests {
+    let mut all = Digests::default();
+    for digests in containers.iter().filter_map(|container| tasks.get(container)) {
+        all.seen.extend(digests.seen.iter().cloned());
+        all.unknown |= digests.unknown;
+    }
+    all
+}
+
 /// Returns the image that a service is to run.
-fn image(service: &Service, row: &ServiceRow, spec: &ReleaseSpec, back: &Moves) -> Result<ImageKey, String> {
+fn image(
+    service: &Service,
+    row: &ServiceRow,
+    tasks: &TaskImages,
+    spec: &ReleaseSpec,
+    back: &Moves,
+) -> Result<ImageKey, String> {
     let ours = |image: &&ImageReference| image.registry == spec.registry && image.region == spec.region;
     let mut images = service.revision.images.iter().map(|(_, image)| image).filter(ours);
-    let found = match &spec.to {
-        ImageSelection::Images(to) => return chosen(images, to),
-        ImageSelection::Previous => row.previous.clone().map(|known| (known.repository, known.digest)),
+    match &spec.to {
+        ImageSelection::Images(to) => chosen(images, to),
+        ImageSelection::Previous => before(service, row, tasks, spec)
+            .map(|fact| (fact.repository.clone(), fact.digest.clone()))
+            .ok_or_else(|| "nothing was verified before what it runs".to_owned()),
         // Which digest it is does not matter to whether the service could be moved.
         ImageSelection::Present => images
-            .next()
-            .and_then(|image| Some((image.repository.clone(), image.digest.clone().or_else(Digest::any)?))),
-        ImageSelection::RestorePointsOf(_) => back
-            .get(&service.name)
-            .and_then(|row| Some((row.repository.clone(), row.restore.as_ref()?.digest.clone()))),
-    };
-    let narrowed =
-        found.filter(|(repository, _)| spec.repository.as_ref().is_none_or(|named| named == repository));
-    narrowed.ok_or_else(|| match &spec.to {
-        ImageSelection::RestorePointsOf(release) => format!("{release} wrote no restore point for it"),
-        _ => "nothing was verified before what it runs".to_owned(),
+            .find(|image| is_meant(&image.repository, spec))
+            .and_then(|image| Some((image.repository.clone(), image.digest.clone().or_else(Digest::any)?)))
+            .ok_or_else(|| "no image of its repositories is meant".to_owned()),
+        ImageSelection::RestorePointsOf(release) => {
+            let row_of = back.get(&service.name).filter(|old| is_meant(&old.repository, spec));
+            let restore = row_of.and_then(|old| Some((old, old.restore.as_ref()?)));
+            let (old, restore) = restore.ok_or_else(|| format!("{release} wrote no restore point for it"))?;
+            match verified_since(row, old, restore, release).filter(|_| !spec.force) {
+                Some(by) => Err(format!(
+                    "it was verified since by {by}: set \"force\" and \"reason\" to go back to {} all the same",
+                    restore.digest.short()
+                )),
+                None => Ok((old.repository.clone(), restore.digest.clone())),
+            }
+        }
+    }
+}
+
+/// Tells whether a repository is asked for.
+fn is_meant(repository: &Repository, spec: &ReleaseSpec) -> bool {
+    spec.repository.as_ref().is_none_or(|named| named == repository)
+}
+
+/// Returns the repositories of a service that are asked for, each once.
+fn repositories<'a>(service: &'a Service, spec: &ReleaseSpec) -> Vec<&'a Repository> {
+    let images = service.revision.images.iter().map(|(_, image)| image);
+    let ours = images.filter(|image| image.registry == spec.registry && image.region == spec.region);
+    let mut names: Vec<&Repository> = ours.map(|image| &image.repository).collect();
+    names.retain(|repository| is_meant(repository, spec));
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Returns what a rollback goes back to: what was verified if something else runs, otherwise what was before it.
+///
+/// Of several repositories it is the one that changed last.
+fn before<'a>(
+    service: &Service,
+    row: &'a ServiceRow,
+    tasks: &TaskImages,
+    spec: &ReleaseSpec,
+) -> Option<&'a VerifiedImage> {
+    let mut changed: Vec<&VerifiedImage> =
+        repositories(service, spec).into_iter().filter_map(|repository| row.verified(repository)).collect();
+    changed.sort_by_key(|fact| std::cmp::Reverse(fact.since));
+    changed.into_iter().find_map(|verified| {
+        let containers = containers(service, spec, &verified.repository);
+        let primary = service.primary()?;
+        let there = primary.task_definition == verified.task_definition
+            || runs(service, &containers, &reported(tasks, &containers), &verified.digest);
+        if there { row.before(&verified.repository) } else { Some(verified) }
     })
+}
+
+/// Names the release that has verified a service since another one wrote a restore point, if one has.
+fn verified_since(
+    row: &ServiceRow,
+    old: &MoveRow,
+    restore: &RestorePoint,
+    release: &ReleaseId,
+) -> Option<String> {
+    let newest = row.verified(&old.repository)?;
+    let is_restore = newest.digest == restore.digest && newest.task_definition == restore.task_definition;
+    if is_restore || newest.release.as_ref() == Some(release) {
+        return None;
+    }
+    Some(newest.release.as_ref().map_or_else(|| "somebody".to_owned(), ToString::to_string))
 }
 
 /// Returns the one image of a service that is to become another one.
@@ -178,7 +293,98 @@ pub fn is_ours(
     let (Some(primary), Some(row)) = (service.primary(), last) else { return false };
     // By its revisions as well: it may have died before it noted a deployment, and ECS may be on its way back.
     let restore = row.restore.as_ref().map(|restore| &restore.task_definition);
-    let mut ids = [&row.deployment, &row.undo].into_iter().flatten();
+    // What it was to replace as well: that was ours, or it would not have been let in.
+    let mut ids = [row.deployment.as_ref(), row.undo.as_ref(), Some(&row.replaces)].into_iter().flatten();
     let mut revisions = [row.registered.as_ref(), row.undo_revision.as_ref(), restore].into_iter().flatten();
     ids.any(|id| *id == primary.id) || revisions.any(|one| *one == primary.task_definition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{candidate, digest, known, release, row, spec};
+
+    /// What a request of the mode `rollback` wants of a service.
+    fn wanted(
+        service: &Service,
+        row: &ServiceRow,
+        to: &ImageSelection,
+        back: &Moves,
+    ) -> Result<Digest, String> {
+        let spec = ReleaseSpec { to: to.clone(), ..spec() };
+        match meant(service, row.clone(), &TaskImages::new(), &spec, back) {
+            Meant::Candidate(candidate) => Ok(candidate.digest),
+            Meant::Not(_, why) => Err(why),
+            Meant::Foreign => Err("it is foreign".to_owned()),
+        }
+    }
+
+    fn verified(letter: char, before: char) -> ServiceRow {
+        let fact = |letter, seconds: i64| {
+            let since = pipeline::clock::Timestamp::from_millis(seconds * 1000);
+            VerifiedImage { since, ..known(letter) }
+        };
+        ServiceRow { history: vec![fact(letter, 2), fact(before, 1)], ..ServiceRow::default() }
+    }
+
+    #[test]
+    fn a_rollback_of_what_nobody_verified_goes_to_what_was_verified() {
+        let history = verified('b', 'a');
+        let runs = |letter: char| {
+            let mut service = candidate(&format!("@{}", digest(letter))).service;
+            service.deployments[0].task_definition = pipeline::ids::TaskDefinitionArn::parse(
+                "arn:aws:ecs:eu-west-1:123456789012:task-definition/users:9",
+            )
+            .unwrap();
+            service
+        };
+        let to = |letter| wanted(&runs(letter), &history, &ImageSelection::Previous, &Moves::new());
+        assert_eq!(to('b'), Ok(digest('a')), "it runs what was verified, under another revision");
+        assert_eq!(to('c'), Ok(digest('b')), "somebody deployed it by hand");
+    }
+
+    #[test]
+    fn what_was_verified_since_stays_when_an_older_release_is_to_go_back() {
+        let service = candidate(&format!("@{}", digest('b'))).service;
+        let old = row("users");
+        let restore = old.restore.clone().unwrap();
+        let back: Moves = [(service.name.clone(), old)].into();
+        let dead = ImageSelection::RestorePointsOf(release("r0"));
+        let of = |row: &ServiceRow| wanted(&service, row, &dead, &back);
+        assert_eq!(of(&ServiceRow::default()), Ok(digest('a')));
+        let same = VerifiedImage { task_definition: restore.task_definition, release: None, ..known('a') };
+        assert_eq!(of(&ServiceRow { verified: Some(same), ..ServiceRow::default() }), Ok(digest('a')));
+        let its_own = VerifiedImage { release: Some(release("r0")), ..known('b') };
+        assert_eq!(of(&ServiceRow { verified: Some(its_own), ..ServiceRow::default() }), Ok(digest('a')));
+        let newer = VerifiedImage { release: Some(release("r5")), ..known('d') };
+        assert_eq!(
+            of(&ServiceRow { verified: Some(newer), ..ServiceRow::default() }),
+            Err("it was verified since by r5: set \"force\" and \"reason\" to go back to aaaaaaaaaaaa all the same".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_a_release_was_to_replace_is_ours_as_what_it_deployed_is() {
+        use pipeline::clock::Timestamp;
+        use pipeline::ids::EnvironmentName;
+        use pipeline::rows::OrderKey;
+        let (service, environment) = (candidate(":main-1").service, crate::plan::tests::environment());
+        let (name, order) = (
+            EnvironmentName::parse("dev").unwrap(),
+            OrderKey::new(Timestamp::from_millis(1), Timestamp::from_millis(1), None),
+        );
+        let (release, now) = (release("r2"), Timestamp::from_millis(9));
+        let context =
+            PlanContext { name: &name, environment: &environment, order: &order, release: &release, now };
+        assert!(
+            is_ours(&service, context, None, Some(&row("users"))),
+            "it failed before it changed anything"
+        );
+        let other = MoveRow {
+            replaces: pipeline::ids::DeploymentId::parse("ecs-svc/9").unwrap(),
+            restore: None,
+            ..row("users")
+        };
+        assert!(!is_ours(&service, context, None, Some(&other)));
+    }
 }

@@ -2,38 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
 use pipeline::ids::ReleaseId;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, Known, MoveRow, Outcome, Undo, Verdict};
+use pipeline::rows::{HeadRow, MoveRow, Outcome, Undo, Verdict};
 use serde_json::Value;
 
-use super::spec::{ImageSelection, ReleaseSpec};
+use super::abort;
 use super::words::sentence;
 use crate::answer::{Closed, SHOWN, Story};
 
 /// Tells whether a move has shown that its image is bad; an alarm that others share has not.
 pub fn is_bad(row: &MoveRow) -> bool {
     row.touched.is_some() && row.verdict == Some(Verdict::Unhealthy) && row.alarm.is_none()
-}
-
-/// Describes what a deployed move runs now.
-pub fn known(row: &MoveRow, release: &ReleaseId, now: Timestamp) -> Known {
-    Known {
-        repository: row.repository.clone(),
-        digest: row.digest.clone(),
-        commit: row.commit.clone(),
-        task_definition: row.registered.clone().unwrap_or_else(|| row.running.clone()),
-        since: row.decided.unwrap_or(now),
-        release: Some(release.clone()),
-    }
-}
-
-/// Tells whether a release went back on request, and not forward.
-pub fn is_rollback(head: &HeadRow) -> bool {
-    let spec: Result<ReleaseSpec, _> = serde_json::from_value(head.request.clone());
-    spec.is_ok_and(|spec| spec.to == ImageSelection::Previous)
 }
 
 /// Tells the outcome: what ended the release before its first wave, or what its moves became.
@@ -45,7 +26,7 @@ pub fn conclude(outcome: &str, because: &str, moves: &[(MoveKey, MoveRow)], undo
     let outcome = match outcome_named(outcome) {
         Some(named) => named,
         None if moves.is_empty() => Outcome::NeedsHuman,
-        None => outcome_of(&fates),
+        None => outcome_of(&fates, undo),
     };
     let story = |row: &MoveRow| Story {
         service: row.service.clone(),
@@ -62,18 +43,36 @@ pub fn conclude(outcome: &str, because: &str, moves: &[(MoveKey, MoveRow)], undo
                 moves.len()
             )
         }
+        (why, Outcome::Superseded) if why.is_empty() && !moves.is_empty() => {
+            let told =
+                moves.iter().find_map(|(_, row)| Some(format!("{}: {}", row.service, row.reason.as_ref()?)));
+            told.unwrap_or_else(|| "other releases own all its services".to_owned())
+        }
         (why, _) if why.is_empty() => "the ledger does not say why".to_owned(),
         (why, _) => why,
     };
     Closed { outcome, because, fates, moves: moves.iter().take(SHOWN).map(|(_, row)| story(row)).collect() }
 }
 
+/// Tells that a release was stopped after its last wave was judged: what it did stays, and is not what was asked for.
+pub fn stopped_too_late(release: &ReleaseId, head: &HeadRow, closed: &Closed) -> Option<(Outcome, String)> {
+    let stop = head.stop.as_ref().filter(|_| closed.outcome == Outcome::Deployed)?;
+    let request = abort::rollback(&head.environment, release, &stop.because);
+    let because = format!(
+        "{}, after its last wave was judged: its services run what it deployed; to roll back, ask for {request}",
+        abort::stopped(stop)
+    );
+    Some((Outcome::NeedsHuman, because))
+}
+
 /// Tells the outcome of a release whose waves ended.
-fn outcome_of(fates: &BTreeMap<Fate, u32>) -> Outcome {
+fn outcome_of(fates: &BTreeMap<Fate, u32>, undo: Option<Undo>) -> Outcome {
     let any = |fate| fates.contains_key(&fate);
-    if any(Fate::NeedsHuman) {
+    let unfinished = any(Fate::Failed) || any(Fate::Untouched);
+    if any(Fate::NeedsHuman) || (undo.is_none() && unfinished && any(Fate::Deployed)) {
+        // It may also have stopped half-way, with nothing put back: services of two versions are left.
         Outcome::NeedsHuman
-    } else if any(Fate::Undone) || any(Fate::Failed) || any(Fate::Untouched) {
+    } else if any(Fate::Undone) || unfinished {
         // A move whose turn never came has not failed, and its release has not done what it was to do.
         Outcome::RolledBack
     } else if any(Fate::Deployed) {
@@ -96,12 +95,17 @@ fn outcome_named(name: &str) -> Option<Outcome> {
 mod tests {
     use super::*;
     use crate::plan::tests::row;
+    use pipeline::clock::Timestamp;
 
     fn conclusion(outcome: &str, rows: Vec<MoveRow>) -> Outcome {
+        concluded(outcome, rows, None)
+    }
+
+    fn concluded(outcome: &str, rows: Vec<MoveRow>, undo: Option<Undo>) -> Outcome {
         let release = ReleaseId::parse("r1").unwrap();
         let keyed = (0..).zip(rows).map(|(n, row)| (MoveKey::new(release.clone(), 0, n), row));
         let moves: Vec<_> = keyed.collect();
-        let closed = conclude(outcome, "", &moves, None);
+        let closed = conclude(outcome, "", &moves, undo);
         assert_eq!(closed.fates.values().sum::<u32>() as usize, moves.len());
         closed.outcome
     }
@@ -122,14 +126,27 @@ mod tests {
         let healthy = || seen(Verdict::Healthy, None);
         let undone = || seen(Verdict::Unhealthy, Some(Verdict::Healthy));
         assert_eq!(conclusion("", vec![healthy(), seen(Verdict::Superseded, None)]), Outcome::Deployed);
-        assert_eq!(conclusion("", vec![healthy(), undone()]), Outcome::RolledBack);
+        assert_eq!(concluded("", vec![healthy(), undone()], Some(Undo::Failed)), Outcome::RolledBack);
         assert_eq!(conclusion("", vec![undone(), seen(Verdict::Inconclusive, None)]), Outcome::NeedsHuman);
         assert_eq!(
             conclusion("", vec![seen(Verdict::Unhealthy, Some(Verdict::Unhealthy))]),
             Outcome::NeedsHuman
         );
         assert_eq!(conclusion("", vec![seen(Verdict::Superseded, None)]), Outcome::Superseded);
-        assert_eq!(conclusion("", vec![healthy(), row("orders")]), Outcome::RolledBack);
+    }
+
+    #[test]
+    fn a_release_that_stops_half_way_needs_a_human_unless_what_it_touched_is_back() {
+        let healthy = || seen(Verdict::Healthy, None);
+        let undone = || seen(Verdict::Healthy, Some(Verdict::Healthy));
+        let failed = || MoveRow { started: Some(Timestamp::from_millis(0)), ..row("orders") };
+        // Stopped, held for too long, or frozen: one service runs the new version, the other the old one.
+        assert_eq!(conclusion("", vec![healthy(), row("orders")]), Outcome::NeedsHuman);
+        assert_eq!(conclusion("", vec![healthy(), failed()]), Outcome::NeedsHuman);
+        assert_eq!(conclusion("", vec![failed(), row("carts")]), Outcome::RolledBack);
+        let undo = Some(Undo::Failed);
+        assert_eq!(concluded("", vec![healthy(), failed()], undo), Outcome::RolledBack);
+        assert_eq!(concluded("", vec![undone(), row("orders")], Some(Undo::All)), Outcome::RolledBack);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use pipeline::service::Deployment;
 use serde_json::json;
 
 use super::restore::{at_rest, restore_point, settled};
-use super::{Candidate, PlanContext, ReleaseSpec};
+use super::{Candidate, ImageSelection, PlanContext, ReleaseSpec};
 
 /// What is decided about one candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,25 +30,29 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
     let service = &candidate.service;
     let refused = |why: String| Decision::Refused(format!("{}: {why}", service.name));
     // What has nowhere to go need not be fit to go.
-    let there = candidate.verified().is_some_and(|known| {
-        let runs = service.primary().is_some_and(|one| one.task_definition == known.task_definition);
-        runs && at_rest(service) && known.digest == candidate.digest
-    });
+    // What a dead release left behind has to be proven, even if ECS has put it back already.
+    let proves = matches!(spec.to, ImageSelection::RestorePointsOf(_));
+    let there = !proves
+        && candidate.verified().is_some_and(|known| {
+            let runs = service.primary().is_some_and(|one| one.task_definition == known.task_definition);
+            runs && at_rest(service) && known.digest == candidate.digest
+        });
     if there && !spec.force {
         return Decision::There;
     }
     if let Some(why) = unfit(candidate) {
         return Decision::Unfit(why);
     }
-    if let Some(newer) = candidate.row.order.as_ref().filter(|newer| *newer > context.order && !spec.force) {
+    let newer = candidate.row.order(&candidate.repository);
+    if let Some(newer) = newer.filter(|newer| newer > context.order && !spec.force) {
         return match newer.rival(context.order) {
             Some(image) => refused(outrun(candidate, image, context)),
             None => Decision::Superseded,
         };
     }
-    if let Some(hold) =
-        candidate.row.hold.as_ref().filter(|hold| hold.digest == candidate.digest && !spec.force)
-    {
+    // What was verified before is no matter of holds: somebody asks for it by name.
+    let hold = candidate.row.hold(&candidate.repository).filter(|hold| hold.digest == candidate.digest);
+    if let Some(hold) = hold.filter(|_| !spec.force && !spec.to.goes_back()) {
         let (image, by) = (hold.digest.short(), &hold.release);
         return refused(format!("{image} is on hold since {}, when {by} rolled back from it", hold.since));
     }
@@ -63,7 +67,7 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
         Err(why) => return refused(format!("no known good version to return to: {why}")),
     };
     let runs = restore.as_ref().filter(|restore| restore.task_definition == primary.task_definition);
-    if !spec.force && runs.is_some_and(|runs| runs.digest == candidate.digest) {
+    if !spec.force && !proves && runs.is_some_and(|runs| runs.digest == candidate.digest) {
         return Decision::There;
     }
     Decision::Move(Box::new(row(candidate, spec, context, primary, restore)))
@@ -127,9 +131,11 @@ fn row(
         restore,
         health_timeout_seconds: environment.health_timeout_seconds,
         commit: None,
-        pack: None,
         forward_only: environment.is_forward_only(&candidate.service.name),
         alarms: watched(candidate, environment),
+        // What goes back is judged by what it has passed.
+        pack: candidate.passed().filter(|_| spec.to.goes_back()).cloned(),
+        leased: None,
         repository_row: 0,
         fence: 0,
         children: Vec::new(),

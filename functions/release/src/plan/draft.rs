@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use pipeline::ids::{PackHash, ServiceName};
-use pipeline::rows::{Finding, MoveRow};
+use pipeline::rows::{Finding, MoveRow, ServiceRow};
 
 use super::candidates::Candidate;
 use super::decision::{Decision, decide};
 use super::findings::refusals;
+use super::restore::{found_otherwise, put_back_already};
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
 use super::words::did_you_mean;
 use crate::answer::Untouched;
-use crate::ports::Service;
+use crate::ports::{ClusterSnapshot, Service};
 
 /// How many reasons a refusal gives.
 const REASONS: usize = 20;
@@ -34,8 +35,8 @@ pub struct PlanDraft {
     pub packs: BTreeMap<PackHash, String>,
     /// All services that were looked at.
     pub services: Vec<Service>,
-    /// How long their last moves took.
-    pub seconds: BTreeMap<ServiceName, u32>,
+    /// What the ledger knows of those that it is about.
+    pub known: BTreeMap<ServiceName, ServiceRow>,
     /// How many services run the image already.
     pub there: usize,
     /// Of how many services a newer push wants something else.
@@ -62,19 +63,20 @@ pub enum Admission {
 impl PlanDraft {
     /// Decides about the services that a release is about; `untouched` are those that it is not.
     pub fn new(
-        services: Vec<Service>,
+        seen: ClusterSnapshot,
         candidates: &[Candidate],
         untouched: Vec<Untouched>,
         spec: &ReleaseSpec,
         context: PlanContext<'_>,
     ) -> Self {
-        let mut draft = PlanDraft { services, untouched, ..PlanDraft::default() };
+        let mut draft = PlanDraft { services: seen.services, untouched, ..PlanDraft::default() };
         let mut unfit = Vec::new();
         for candidate in candidates {
             let why = draft.add(candidate, spec, context);
             unfit.extend(why.map(|why| Untouched { service: candidate.service.name.clone(), why }));
         }
         draft.leave(unfit, spec);
+        draft.leave_unreadable(seen.unreadable, spec);
         if draft.moves.len() > MOST_MOVES {
             let count = draft.moves.len();
             draft.refuse([format!("{count} services would move: expected {MOST_MOVES} at most")]);
@@ -85,9 +87,14 @@ impl PlanDraft {
     /// Adds what is decided about one service; says why it can never be moved, if that is so.
     fn add(&mut self, candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_>) -> Option<String> {
         let service = &candidate.service.name;
-        self.seconds.extend(candidate.row.seconds.map(|seconds| (service.clone(), seconds)));
+        self.known.insert(service.clone(), candidate.row.clone());
         match decide(candidate, spec, context) {
-            Decision::Move(row) => self.moves.push(*row),
+            Decision::Move(row) => {
+                let restore = row.restore.as_ref();
+                self.tell(restore.and_then(|restore| found_otherwise(candidate, restore)));
+                self.tell(restore.and_then(|restore| put_back_already(candidate, spec, restore)));
+                self.moves.push(*row);
+            }
             Decision::There => {
                 self.there += 1;
                 let why = format!("it runs {} already", candidate.digest.short());
@@ -114,6 +121,23 @@ impl PlanDraft {
         self.untouched.extend(unfit);
     }
 
+    /// Leaves out the services that cannot be made out; one that is named, or that may be all that is meant, refuses.
+    fn leave_unreadable(&mut self, unreadable: BTreeMap<ServiceName, String>, spec: &ReleaseSpec) {
+        let none = self.moves.is_empty() && self.there + self.newer == 0;
+        for (service, why) in unreadable {
+            match &spec.services {
+                Some(named) if named.contains(&service) => {
+                    self.refuse([format!("{service} cannot be made out: {why}")]);
+                }
+                Some(_) => {}
+                None if none => {
+                    self.refuse([format!("{service} may be meant, and cannot be made out: {why}")]);
+                }
+                None => self.warn([format!("{service} is left out, since it cannot be made out: {why}")]),
+            }
+        }
+    }
+
     /// Adds why the release may not be.
     pub fn refuse(&mut self, why: impl IntoIterator<Item = String>) {
         self.findings.extend(why.into_iter().map(Finding::refuses));
@@ -122,6 +146,11 @@ impl PlanDraft {
     /// Adds what somebody should look at, and what stops nothing.
     pub fn warn(&mut self, why: impl IntoIterator<Item = String>) {
         self.findings.extend(why.into_iter().map(Finding::warns));
+    }
+
+    /// Adds what is good to know.
+    pub fn tell(&mut self, what: impl IntoIterator<Item = String>) {
+        self.findings.extend(what.into_iter().map(Finding::tells));
     }
 
     /// Tells whether the release may not be.
@@ -140,7 +169,7 @@ impl PlanDraft {
         }
         match (self.moves.is_empty(), self.newer, self.there) {
             (false, ..) => Admission::Go,
-            (true, 0, 0) => Admission::Nothing(nothing(spec, cluster)),
+            (true, 0, 0) => Admission::Nothing(nothing(spec, cluster, &self.untouched)),
             (true, 0, _) => Admission::There(format!("every service of {cluster} runs {words} already")),
             (true, ..) => {
                 Admission::Superseded(format!("a newer push than {words} was accepted for {}", context.name))
@@ -149,9 +178,10 @@ impl PlanDraft {
     }
 }
 
-/// Says of a service that it stays, where all services of the environment are meant.
+/// Says of a service that it stays, where all services of the environment are meant, or those of another release.
 pub fn stays(spec: &ReleaseSpec, service: &ServiceName, why: String) -> Option<Untouched> {
-    spec.repository.is_none().then(|| Untouched { service: service.clone(), why })
+    let all = spec.repository.is_none() || matches!(spec.to, ImageSelection::RestorePointsOf(_));
+    all.then(|| Untouched { service: service.clone(), why })
 }
 
 /// Says the first few reasons, and counts the others: a cause has a size.
@@ -164,8 +194,13 @@ fn some_of(reasons: &[&str]) -> String {
 }
 
 /// Says why no service is meant.
-fn nothing(spec: &ReleaseSpec, cluster: &str) -> String {
+fn nothing(spec: &ReleaseSpec, cluster: &str, untouched: &[Untouched]) -> String {
     match &spec.to {
+        ImageSelection::RestorePointsOf(_) if !untouched.is_empty() => {
+            let said: Vec<String> =
+                untouched.iter().map(|one| format!("{}: {}", one.service, one.why)).collect();
+            some_of(&said.iter().map(String::as_str).collect::<Vec<_>>())
+        }
         ImageSelection::Images(_) if spec.only_newer => {
             format!("no service of {cluster} has a newer verified image")
         }
@@ -183,8 +218,12 @@ fn nothing(spec: &ReleaseSpec, cluster: &str) -> String {
 }
 
 /// Names a service that was asked for and that the cluster does not have.
-pub fn unknown_service(services: &[Service], named: Option<&[ServiceName]>, cluster: &str) -> Option<String> {
-    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+pub fn unknown_service(
+    seen: &ClusterSnapshot,
+    named: Option<&[ServiceName]>,
+    cluster: &str,
+) -> Option<String> {
+    let names: Vec<&str> = seen.names().map(ServiceName::as_str).collect();
     let unknown = named.into_iter().flatten().find(|named| !names.contains(&named.as_str()))?;
     let meant = did_you_mean(unknown.as_str(), names.iter().copied());
     Some(format!("{cluster} has no service {:?}{meant}", unknown.as_str()))

@@ -1,6 +1,6 @@
-//! Whether the images of a release may go where they are to go, and which alarms can be watched.  Pure.
+//! Whether the images of a release may go where they are to go.  Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::ids::{Digest, Repository};
 use pipeline::rows::{EvidenceRow, MoveRow, Quarantine};
@@ -8,7 +8,7 @@ use pipeline::rows::{EvidenceRow, MoveRow, Quarantine};
 use super::promotion::{self, Shown};
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
 use super::words::TO_OVERRIDE;
-use crate::ports::{Alarm, AlarmStates, ImageKey, Mutability};
+use crate::ports::{ImageKey, Mutability};
 
 /// What an environment knows of images.
 pub type Evidence = BTreeMap<ImageKey, EvidenceRow>;
@@ -40,15 +40,47 @@ impl<'a> Needed<'a> {
         all
     }
 
-    /// Names those that are gone from ECR.
-    pub fn missing(&self, repository: &Repository, found: &BTreeMap<String, Digest>) -> Vec<String> {
-        let gone = self.all().into_iter().filter(|digest| !found.contains_key(digest.as_str()));
-        let named = gone.map(|digest| match self.forward.contains(&digest) {
-            true => format!("the image {repository}@{digest} is not in ECR"),
-            false => format!("no known good version to return to: {repository}@{digest} is gone from ECR"),
-        });
-        named.collect()
+    /// Returns those that are gone from ECR.
+    pub fn missing(&self, found: &BTreeMap<String, Digest>) -> Vec<&'a Digest> {
+        self.all().into_iter().filter(|digest| !found.contains_key(digest.as_str())).collect()
     }
+}
+
+/// Says which images of moves are gone from ECR; with force a move whose way back is gone has none.
+pub fn without_images(moves: &mut [MoveRow], gone: &BTreeSet<ImageKey>, force: bool) -> Gone {
+    let mut said = Gone::default();
+    for row in moves {
+        if gone.contains(&(row.repository.clone(), row.digest.clone())) {
+            said.refused.insert(format!("the image {}@{} is not in ECR", row.repository, row.digest));
+        }
+        let key = row.restore.as_ref().map(|restore| (row.repository.clone(), restore.digest.clone()));
+        let Some((repository, digest)) = key.filter(|key| gone.contains(key) && key.1 != row.digest) else {
+            continue;
+        };
+        let gone = format!("{repository}@{digest} is gone from ECR");
+        match force {
+            true => {
+                row.restore = None;
+                said.findings.push(format!("{}: no way back if it fails: {gone}", row.service));
+            }
+            false => {
+                said.refused.insert(format!(
+                    "no known good version to return to: {gone}; push it again, or set \"force\" and \"reason\" to go \
+                     on without a way back"
+                ));
+            }
+        }
+    }
+    said
+}
+
+/// What follows from images that are gone from ECR.
+#[derive(Debug, Default, PartialEq)]
+pub struct Gone {
+    /// Why the release may not be.
+    pub refused: BTreeSet<String>,
+    /// What a person should know.
+    pub findings: Vec<String>,
 }
 
 /// Tells whether the images of a release have to show anything: the way back needs no evidence, since somebody asks
@@ -113,20 +145,24 @@ pub fn immovable(repository: &Repository, tag: &str, mutability: &Mutability) ->
     ))
 }
 
-/// Keeps of the alarms of each move those that are quiet now, and names the others: they cannot tell what it does.
-pub fn watch_what_is_quiet(moves: &mut [MoveRow], states: &AlarmStates) -> Vec<String> {
-    let mut findings = Vec::new();
-    for row in moves {
-        let (quiet, other) = row.alarms.drain(..).partition(|name| states.get(name) == Some(&Alarm::Ok));
-        row.alarms = quiet;
-        findings.extend(other.into_iter().map(|name| {
-            let says = match states.get(&name) {
-                Some(Alarm::InAlarm) => "is red already",
-                Some(_) => "has too little data",
-                None => "does not exist",
-            };
-            format!("{}: the alarm {name} {says}, so it is not watched", row.service)
-        }));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{digest, repository, row};
+
+    #[test]
+    fn an_image_that_is_gone_refuses_and_force_goes_on_without_a_way_back() {
+        let gone = |letter| BTreeSet::from([(repository(), digest(letter))]);
+        let mut moves = vec![row("users")];
+        assert_eq!(without_images(&mut moves, &BTreeSet::new(), false), Gone::default());
+        let refused = |moves: &mut Vec<MoveRow>, letter, force| {
+            without_images(moves, &gone(letter), force).refused.into_iter().collect::<Vec<_>>().join("; ")
+        };
+        assert!(refused(&mut moves, 'b', true).contains("is not in ECR"));
+        let why = refused(&mut moves, 'a', false);
+        assert!(why.starts_with("no known good version to return to") && why.contains("\"force\""), "{why}");
+        let said = without_images(&mut moves, &gone('a'), true);
+        assert!(said.refused.is_empty() && said.findings[0].contains("no way back if it fails"));
+        assert_eq!(moves[0].restore, None);
     }
-    findings
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use pack::Pack;
 use pack::asked::Site;
 use pipeline::environment::tests_path;
-use pipeline::ids::{EnvironmentName, ServiceName};
+use pipeline::ids::{EnvironmentName, PackHash, ServiceName};
+use pipeline::rows::MoveRow;
 
 use super::PlanDraft;
 use crate::ports::{Prober, Service};
@@ -48,6 +49,11 @@ pub fn pin(
         true => draft.warn(mistakes),
         false => draft.refuse(mistakes),
     }
+}
+
+/// Returns the live tests that a move was judged by, if there was one in them.
+pub fn asked(row: &MoveRow) -> Option<&PackHash> {
+    row.pack.as_ref().filter(|hash| **hash != pack::hash(NOTHING))
 }
 
 /// Says why live tests cannot be used for a service.

@@ -28,7 +28,9 @@ pub fn summary(moves: &[MoveRow], context: PlanContext<'_>, spec: &ReleaseSpec) 
 /// Shows the moves of a draft, wave by wave, and so many of its findings.
 pub fn shown(draft: &PlanDraft, environment: &Environment, findings: usize) -> Plan {
     let waves = waves::waves(draft.moves.clone(), environment);
-    let seconds = |one: &MoveRow| draft.seconds.get(&one.service).copied().unwrap_or(eta::ASSUMED_SECONDS);
+    let seconds = |one: &MoveRow| {
+        draft.known.get(&one.service).and_then(|row| row.seconds).unwrap_or(eta::ASSUMED_SECONDS)
+    };
     let rollouts: Vec<Vec<u32>> = waves.iter().map(|wave| wave.iter().map(seconds).collect()).collect();
     let lengths = eta::waves(&rollouts, environment.concurrency, environment.bake_seconds);
     let counted = waves.iter().zip(&lengths);

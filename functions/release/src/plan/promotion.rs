@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Environment, Environments};
 use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository};
-use pipeline::rows::{Evidence, EvidenceRow, Known};
+use pipeline::rows::{Evidence, EvidenceRow, ServiceRow};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -26,16 +26,20 @@ pub enum Shown {
     Lacking(String),
 }
 
-/// Returns the newest verified image of each repository; what was only adopted proves nothing.
-pub fn newest(known: impl Iterator<Item = Known>) -> BTreeMap<Repository, Digest> {
-    let mut newest: BTreeMap<Repository, Known> = BTreeMap::new();
-    for one in known.filter(|known| known.release.is_some()) {
-        let older = newest.get(&one.repository).is_none_or(|other| other.since < one.since);
-        if older {
-            newest.insert(one.repository.clone(), one);
+/// Returns the image of each repository that a release has brought last to one of these services, and that one still
+/// runs; what was only adopted proves nothing, and a rollback brings nothing anew.
+pub fn newest<'a>(services: impl Iterator<Item = &'a ServiceRow>) -> BTreeMap<Repository, Digest> {
+    let mut newest: BTreeMap<&Repository, (Timestamp, &Digest)> = BTreeMap::new();
+    for row in services {
+        for repository in row.repositories() {
+            let Some(digest) = row.verified(repository).map(|fact| &fact.digest) else { continue };
+            let Some(since) = row.released(repository, digest) else { continue };
+            if newest.get(repository).is_none_or(|(other, _)| *other < since) {
+                newest.insert(repository, (since, digest));
+            }
         }
     }
-    newest.into_iter().map(|(repository, known)| (repository, known.digest)).collect()
+    newest.into_iter().map(|(repository, (_, digest))| (repository.clone(), digest.clone())).collect()
 }
 
 /// Tells whether an image may come here, by what it has shown in the environment before.
@@ -123,7 +127,7 @@ pub fn name(next: &EnvironmentName, release: &ReleaseId) -> String {
 mod tests {
     use super::*;
     use crate::plan::tests::{candidate, digest, known, release, repository};
-    use pipeline::rows::Quarantine;
+    use pipeline::rows::{How, Quarantine, VerifiedImage};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
@@ -135,12 +139,27 @@ mod tests {
 
     #[test]
     fn the_newest_of_each_repository_is_on_offer_and_a_baseline_is_not() {
-        let old = Known { since: at(1), ..known('a') };
-        let new = Known { since: at(2), ..known('b') };
-        let adopted = Known { since: at(3), release: None, ..known('c') };
-        let other = Known { repository: Repository::parse("shop/orders").unwrap(), ..known('d') };
-        let offered = newest([old, new, adopted, other].into_iter());
+        let of = |fact: VerifiedImage| ServiceRow { verified: Some(fact), ..ServiceRow::default() };
+        let old = of(VerifiedImage { since: at(1), ..known('a') });
+        let new = of(VerifiedImage { since: at(2), ..known('b') });
+        let adopted = of(VerifiedImage { since: at(3), release: None, ..known('c') });
+        let other = of(VerifiedImage { repository: Repository::parse("shop/orders").unwrap(), ..known('d') });
+        let offered = newest([old, new, adopted, other].iter());
         assert_eq!(offered.into_values().collect::<Vec<_>>(), [digest('d'), digest('b')]);
+    }
+
+    #[test]
+    fn a_service_that_was_rolled_back_offers_nothing_newer_than_before() {
+        let fact = |seconds, letter, how| {
+            let how = Some(how);
+            VerifiedImage { since: at(seconds), how, ..known(letter) }
+        };
+        let (a, b) = (fact(1, 'a', How::Released), fact(2, 'b', How::Released));
+        let history = vec![fact(9, 'a', How::RolledBack), b.clone(), a];
+        let rolled_back = ServiceRow { history, ..ServiceRow::default() };
+        let other = ServiceRow { history: vec![b], ..ServiceRow::default() };
+        let offered = newest([rolled_back, other].iter());
+        assert_eq!(offered.into_values().collect::<Vec<_>>(), [digest('b')]);
     }
 
     #[test]
@@ -167,7 +186,7 @@ mod tests {
     fn a_service_stays_that_runs_something_newer() {
         let mut service = candidate(":main-1");
         assert_eq!(older(&service, Some(&evidence(5)), None), None, "nobody verified what it runs");
-        service.row.verified = Some(Known { since: at(9), ..known('a') });
+        service.row.verified = Some(VerifiedImage { since: at(9), ..known('a') });
         let stays = |present: Option<i64>| {
             older(&service, Some(&evidence(5)), present.map(evidence).as_ref()).is_some()
         };

@@ -3,7 +3,7 @@
 use pipeline::rows::RestorePoint;
 use pipeline::service::{Deployment, Rollout};
 
-use super::Candidate;
+use super::{Candidate, ImageSelection, ReleaseSpec};
 use crate::ports::Service;
 
 /// Tells whether nothing is rolling out.
@@ -25,19 +25,61 @@ pub fn settled(service: &Service) -> Result<&Deployment, String> {
     }
 }
 
-/// Returns the last verified digest; for a service that nobody verified yet, what it runs: its baseline.
+/// Returns what a service goes back to: what was verified last, as it runs now if it does.
+///
+/// A settled service that runs the verified digest under another revision keeps that revision: somebody has changed its
+/// configuration since, and an old one may name a secret that is gone.  For a service that nobody has verified it is
+/// what runs: its baseline.
 pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestorePoint, String> {
-    if let Some(verified) = candidate.verified() {
-        return Ok(RestorePoint {
-            digest: verified.digest.clone(),
-            task_definition: verified.task_definition.clone(),
-            task_definition_json: None,
-            commit: verified.commit.clone(),
-            release: verified.release.clone(),
-            before: candidate.previous().map(|known| known.digest.clone()),
-            pack: None,
-        });
+    let Some(verified) = candidate.verified() else { return baseline(candidate, primary) };
+    let mut restore = RestorePoint {
+        digest: verified.digest.clone(),
+        task_definition: verified.task_definition.clone(),
+        task_definition_json: None,
+        commit: verified.commit.clone(),
+        release: verified.release.clone(),
+        before: candidate.previous().map(|known| known.digest.clone()),
+        pack: verified.pack.clone(),
+    };
+    let settled = settled(&candidate.service).is_ok();
+    if settled && primary.task_definition != verified.task_definition && candidate.runs(&verified.digest) {
+        restore.release = candidate.row.verifier(&primary.task_definition).cloned();
+        restore.task_definition = primary.task_definition.clone();
     }
+    Ok(restore)
+}
+
+/// Says that ECS has put back already what a dead release left: it is deployed once more, and so proven.
+pub fn put_back_already(candidate: &Candidate, spec: &ReleaseSpec, restore: &RestorePoint) -> Option<String> {
+    let primary = candidate.service.primary()?;
+    let back = restore.task_definition == primary.task_definition && restore.digest == candidate.digest;
+    let dead = matches!(spec.to, ImageSelection::RestorePointsOf(_));
+    (dead && back && restore.release.is_some()).then(|| {
+        format!(
+            "{}: ECS had rolled it back to {} already; it is deployed once more, to be tested",
+            candidate.service.name,
+            restore.digest.short()
+        )
+    })
+}
+
+/// Says that the way back is another revision than the one that was verified.
+pub fn found_otherwise(candidate: &Candidate, restore: &RestorePoint) -> Option<String> {
+    let verified = candidate.verified()?;
+    let other = restore.release.is_none() && restore.task_definition != verified.task_definition;
+    other.then(|| {
+        format!(
+            "{}: it runs {} and not {}, which was verified with the same image; a rollback returns to {}",
+            candidate.service.name,
+            restore.task_definition.revision(),
+            verified.task_definition.revision(),
+            restore.task_definition.revision(),
+        )
+    })
+}
+
+/// Returns what a service runs that nobody has verified.
+fn baseline(candidate: &Candidate, primary: &Deployment) -> Result<RestorePoint, String> {
     let mut seen = candidate.running.seen.iter();
     let (Some(reported), None, false) = (seen.next(), seen.next(), candidate.running.unknown) else {
         return Err("its running tasks are not all on one digest".to_owned());

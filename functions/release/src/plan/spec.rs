@@ -75,8 +75,8 @@ impl ReleaseSpec {
 }
 
 impl ImageSelection {
-    /// Tells whether it is something that ran here before: what is wrong elsewhere does not stop it.
-    pub fn is_back(&self) -> bool {
+    /// Tells whether services go back to what ran here before: what is wrong elsewhere does not stop that.
+    pub fn goes_back(&self) -> bool {
         matches!(self, ImageSelection::Previous | ImageSelection::RestorePointsOf(_))
     }
 

@@ -7,7 +7,7 @@ use pipeline::ids::{
     DeploymentId, Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, TaskDefinitionArn,
 };
 use pipeline::image::ImageReference;
-use pipeline::rows::{FindingKind, Hold, Known, MoveRow, OrderKey, ServiceRow};
+use pipeline::rows::{FindingKind, HeadRow, Hold, MoveRow, OrderKey, ServiceRow, VerifiedImage};
 use pipeline::service::{Deployment, Rollout};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use super::candidates::{Candidate, containers};
 use super::decision::{Decision, decide};
 use super::draft::PlanDraft;
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
-use crate::ports::{Digests, Index, Revision, Service};
+use crate::ports::{ClusterSnapshot, Digests, Index, Revision, Service};
 
 pub fn digest(letter: char) -> Digest {
     Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
@@ -30,7 +30,7 @@ pub fn environment() -> Environment {
     document::read("dev", json!({"cluster": "dev", "tag": "dev", "waves": [["pay*"], ["users"]]})).unwrap()
 }
 
-fn spec() -> ReleaseSpec {
+pub fn spec() -> ReleaseSpec {
     ReleaseSpec {
         registry: Registry::parse("123456789012").unwrap(),
         region: "eu-west-1".to_owned(),
@@ -81,15 +81,26 @@ pub fn candidate(image: &str) -> Candidate {
 }
 
 /// Returns an image that a release has verified.
-pub fn known(letter: char) -> Known {
-    Known {
+pub fn known(letter: char) -> VerifiedImage {
+    VerifiedImage {
         repository: repository(),
         digest: digest(letter),
         commit: None,
         task_definition: arn(1),
         since: Timestamp::from_millis(0),
         release: Some(release("r1")),
+        how: None,
+        pack: None,
     }
+}
+
+/// Returns the head of a release of dev that goes forward.
+pub fn head() -> HeadRow {
+    let head = json!({
+        "environment": "dev", "policy": environment(), "request": {}, "order": "000000000000000#",
+        "opened": "2026-11-23T09:00:00Z", "plan": "", "services": ["users"], "undo": null, "outcome": null
+    });
+    serde_json::from_value(head).unwrap()
 }
 
 pub fn release(name: &str) -> ReleaseId {
@@ -137,6 +148,22 @@ fn a_pinned_index_is_the_baseline_and_not_the_platform_that_tasks_report() {
 }
 
 #[test]
+fn what_goes_back_is_judged_by_the_live_tests_that_it_has_passed() {
+    let pack = Some(pack::hash("{}"));
+    let mut candidate = candidate(":main-1");
+    candidate.row.history = vec![known('a'), VerifiedImage { pack: pack.clone(), ..known('b') }];
+    for (to, expected) in [(ImageSelection::Previous, pack), (spec().to, None)] {
+        let Decision::Move(row) = decided(&candidate, &ReleaseSpec { to, ..spec() }) else {
+            panic!("no move")
+        };
+        assert_eq!(row.pack, expected);
+    }
+    candidate.row.history[0].pack = Some(pack::hash("{ }"));
+    let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
+    assert_eq!(row.restore.unwrap().pack, Some(pack::hash("{ }")), "that of the way back");
+}
+
+#[test]
 fn an_index_that_contains_what_tasks_report_is_the_baseline() {
     let baseline = |image: &str, images: &[char]| {
         let mut candidate = candidate(image);
@@ -155,7 +182,7 @@ fn an_index_that_contains_what_tasks_report_is_the_baseline() {
 #[test]
 fn the_way_back_is_what_was_verified_whatever_runs() {
     let mut candidate = candidate(":main-1");
-    candidate.row.verified = Some(Known { task_definition: arn(7), release: None, ..known('d') });
+    candidate.row.verified = Some(VerifiedImage { task_definition: arn(7), release: None, ..known('d') });
     candidate.running = Digests::default();
     let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
     assert_eq!((row.restore.unwrap().task_definition, row.running), (arn(7), arn(1)));
@@ -215,7 +242,7 @@ fn what_has_nowhere_to_go_need_not_be_fit_to_go() {
 fn what_was_verified_of_another_image_of_a_service_is_no_way_back_for_this_one() {
     let mut candidate = candidate(":main-1");
     candidate.row.verified =
-        Some(Known { repository: Repository::parse("shop/proxy").unwrap(), ..known('e') });
+        Some(VerifiedImage { repository: Repository::parse("shop/proxy").unwrap(), ..known('e') });
     let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
     assert_eq!(row.restore.unwrap().digest, digest('a'), "what its tasks report is");
 }
@@ -245,6 +272,54 @@ fn a_newer_push_wins() {
     // Its own key is there when a release plans again under its leases.
     candidate.row.order = Some(key(5000, 6000, &digest('b')));
     assert!(matches!(decided(&candidate, &spec()), Decision::Move(_)));
+}
+
+#[test]
+fn what_runs_is_the_way_back_if_it_is_what_was_verified_under_a_newer_revision() {
+    let mut changed = candidate(&format!("@{}", digest('a')));
+    changed.row.verified = Some(VerifiedImage { task_definition: arn(7), ..known('a') });
+    let Decision::Move(row) = decided(&changed, &spec()) else { panic!("it does not move") };
+    let restore = row.restore.unwrap();
+    assert_eq!((restore.task_definition, restore.release), (arn(1), None));
+    // Its tasks say so as well, where the revision names a tag.
+    let mut tagged = candidate(":prod");
+    tagged.row.verified = Some(VerifiedImage { task_definition: arn(7), ..known('a') });
+    let Decision::Move(row) = decided(&tagged, &spec()) else { panic!("it does not move") };
+    assert_eq!(row.restore.unwrap().task_definition, arn(1));
+    // A revision that a release of another repository has verified is no find.
+    changed.row.history = vec![VerifiedImage { task_definition: arn(1), ..known('e') }];
+    let Decision::Move(row) = decided(&changed, &spec()) else { panic!("it does not move") };
+    assert_eq!(row.restore.unwrap().release, Some(release("r1")));
+}
+
+#[test]
+fn a_push_of_another_repository_has_a_place_of_its_own() {
+    let mut candidate = candidate(":main-1");
+    let newer = json!(key(9_000, 9_000, &digest('c')));
+    candidate.row.by_repository.insert("order:shop/proxy".to_owned(), newer.clone());
+    assert!(matches!(decided(&candidate, &spec()), Decision::Move(_)));
+    candidate.row.by_repository.insert("order:shop/users".to_owned(), newer);
+    assert_eq!(decided(&candidate, &spec()), Decision::Superseded);
+}
+
+#[test]
+fn a_rollback_asks_for_no_hold() {
+    let mut candidate = candidate(":main-1");
+    candidate.row.verified = Some(known('a'));
+    let hold = Hold { digest: digest('b'), release: release("r1"), since: Timestamp::from_millis(0) };
+    candidate.row.by_repository.insert("hold:shop/users".to_owned(), json!(hold));
+    assert!(matches!(decided(&candidate, &spec()), Decision::Refused(_)));
+    let back = ReleaseSpec { to: ImageSelection::Previous, ..spec() };
+    assert!(matches!(decided(&candidate, &back), Decision::Move(_)));
+}
+
+#[test]
+fn what_a_dead_release_left_is_proven_even_if_ecs_has_put_it_back() {
+    let mut candidate = candidate(&format!("@{}", digest('b')));
+    candidate.row.verified = Some(known('b'));
+    assert_eq!(decided(&candidate, &spec()), Decision::There);
+    let dead = ReleaseSpec { to: ImageSelection::RestorePointsOf(release("r0")), ..spec() };
+    assert!(matches!(decided(&candidate, &dead), Decision::Move(_)));
 }
 
 #[test]
@@ -309,5 +384,6 @@ fn drafted(candidates: &[Candidate], spec: &ReleaseSpec) -> PlanDraft {
     let (order, now) = (&order, Timestamp::from_millis(9000));
     let context = PlanContext { name: &name, environment: &environment, order, release: &release, now };
     let services = candidates.iter().map(|one| one.service.clone()).collect();
-    PlanDraft::new(services, candidates, Vec::new(), spec, context)
+    let seen = ClusterSnapshot { services, ..ClusterSnapshot::default() };
+    PlanDraft::new(seen, candidates, Vec::new(), spec, context)
 }

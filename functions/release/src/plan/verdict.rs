@@ -1,55 +1,25 @@
-//! How a release goes on after a wave, by the rows of its moves and the alarms of those that are finished.  Pure.
-
-use std::collections::BTreeSet;
+//! How a release goes on after a wave, by the rows of its moves and by what people asked for meanwhile.  Pure.
 
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Environment, OnFailure};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveRow, Verdict};
+use pipeline::rows::{FrozenRow, HeadRow, MoveRow, Stop, Verdict};
 
+use super::abort;
+use super::alarms::is_healthy;
+use super::freeze::Freeze;
 use super::words::sentence;
 use crate::answer::{Judged, Next};
-use crate::ports::{Alarm, AlarmStates, AlarmVerdict};
 
 /// How often alarms are looked at during one bake, and how long the pauses are at least.
 const LOOKS: i64 = 20;
 const PAUSE_SECONDS: i64 = 15;
 
-/// Returns the alarms of the moves that are healthy.
-pub fn watched(moves: &[(MoveKey, MoveRow)]) -> BTreeSet<String> {
-    moves.iter().filter(|(_, row)| is_healthy(row)).flat_map(|(_, row)| row.alarms.clone()).collect()
-}
-
-/// Returns the places of the moves that were healthy and of which an alarm says otherwise.
-pub fn alarmed(
-    moves: &[(MoveKey, MoveRow)],
-    states: &AlarmStates,
-    wave: u32,
-    policy: &Environment,
-    now: Timestamp,
-) -> Vec<(usize, AlarmVerdict)> {
-    let baked = left_to_bake(moves, wave, policy, now) <= 0;
-    let healthy = moves.iter().enumerate().filter(|(_, (_, row))| is_healthy(row));
-    healthy.filter_map(|(place, (_, row))| Some((place, alarm_verdict(row, states, baked)?))).collect()
-}
-
-fn is_healthy(row: &MoveRow) -> bool {
-    row.verdict == Some(Verdict::Healthy)
-}
-
-/// Says what the alarms of a healthy move make of it, if they are not quiet.
-///
-/// One that cannot tell is waited for as long as the wave bakes.
-fn alarm_verdict(row: &MoveRow, states: &AlarmStates, baked: bool) -> Option<AlarmVerdict> {
-    let is = |wanted: Option<Alarm>| row.alarms.iter().find(move |name| states.get(*name).copied() == wanted);
-    if let Some(name) = is(Some(Alarm::InAlarm)) {
-        let reason = format!("the alarm {name} went red after it was healthy");
-        return Some(AlarmVerdict { verdict: Verdict::Unhealthy, reason, alarm: name.clone() });
-    }
-    let silent = is(Some(Alarm::Unknown)).or_else(|| is(None)).filter(|_| baked)?;
-    let reason = format!("the alarm {silent} cannot tell any more how it does");
-    Some(AlarmVerdict { verdict: Verdict::Inconclusive, reason, alarm: silent.clone() })
-}
+/// How long a release is held before its next wave, and how often it looks: often at first, when a freeze is short.
+const HELD_SECONDS: i64 = 24 * 3600;
+const HOLD_SOON_SECONDS: i64 = 3600;
+const HOLD_PAUSE_SECONDS: i64 = 60;
+const LATER_PAUSE_SECONDS: i64 = 300;
 
 /// Decides by the worst that happened: in the wave, or since to a move of a wave before it.
 pub fn decide(moves: &[(MoveKey, MoveRow)], wave: u32, policy: &Environment, now: Timestamp) -> Judged {
@@ -66,12 +36,48 @@ pub fn decide(moves: &[(MoveKey, MoveRow)], wave: u32, policy: &Environment, now
     if left > 0 {
         let watched = reached.any(|row| !row.alarms.is_empty());
         let step = if watched { (i64::from(policy.bake_seconds) / LOOKS).max(PAUSE_SECONDS) } else { left };
-        return judged(Next::Bake, format!("wave {wave} is healthy and bakes"), left.min(step));
+        // In every pause somebody may freeze the environment, or stop the release.
+        let pause = left.min(step).min(policy.bake_pause_seconds());
+        return judged(Next::Bake, format!("wave {wave} is healthy and bakes"), pause);
     }
     if moves.iter().any(|(key, _)| key.wave > wave) {
         return Judged { wave: wave + 1, ..judged(Next::NextWave, format!("wave {wave} is healthy"), 0) };
     }
     judged(Next::Done, String::new(), 0)
+}
+
+/// Ends a release that somebody stopped.
+pub fn stopped(stop: &Stop, wave: u32) -> Judged {
+    let next = if stop.rollback { Next::Undo } else { Next::Stop };
+    Judged { next, because: abort::stopped(stop), wave, pause_seconds: 0 }
+}
+
+/// Holds a release before its next wave, while its environment is frozen by somebody else; a day at the longest.
+pub fn held(
+    moves: &[(MoveKey, MoveRow)],
+    wave: u32,
+    head: &HeadRow,
+    frozen: &FrozenRow,
+    now: Timestamp,
+) -> Judged {
+    let decided = moves.iter().filter(|(key, _)| key.wave == wave).filter_map(|(_, row)| row.decided).max();
+    let baked = decided.map(|decided| decided.plus_seconds(i64::from(head.policy.bake_seconds)));
+    let held = now.seconds_since(baked.map_or(frozen.since, |baked| baked.max(frozen.since)));
+    let waves = moves.iter().map(|(key, _)| key.wave + 1).max().unwrap_or_default();
+    // People count waves from one.
+    let (freeze, next) = (Freeze::Row(frozen.clone()).named(&head.environment), wave + 2);
+    if held >= HELD_SECONDS {
+        let because = format!("{freeze}: wave {next} of {waves} waited for a day, and did not start");
+        return Judged { next: Next::Stop, because, wave, pause_seconds: 0 };
+    }
+    let because = format!("{freeze}: wave {next} of {waves} waits; resume to go on, or abort");
+    let pause_seconds = if held < HOLD_SOON_SECONDS { HOLD_PAUSE_SECONDS } else { LATER_PAUSE_SECONDS };
+    Judged { next: Next::Bake, because, wave, pause_seconds }
+}
+
+/// Tells whether a wave has baked.
+pub fn has_baked(moves: &[(MoveKey, MoveRow)], wave: u32, policy: &Environment, now: Timestamp) -> bool {
+    left_to_bake(moves, wave, policy, now) <= 0
 }
 
 /// Returns how many seconds a wave has left to bake, from its last verdict on.
@@ -103,7 +109,7 @@ fn said(row: &MoveRow) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::{environment, row};
+    use crate::plan::tests::{environment, head, release, row};
     use pipeline::rows::Failure;
 
     const NOW: i64 = 100_000;
@@ -160,7 +166,7 @@ mod tests {
         let alarms = vec!["shop-5xx".to_owned()];
         let moves = [at(0, MoveRow { alarms, ..seen(Verdict::Healthy) })];
         check(&moves, OnFailure::UndoAll, 60, (Next::Bake, 0, 15));
-        check(&moves, OnFailure::UndoAll, 6000, (Next::Bake, 0, 300));
+        check(&moves, OnFailure::UndoAll, 800, (Next::Bake, 0, 40));
         check(&moves, OnFailure::UndoAll, 31, (Next::Bake, 0, 1));
     }
 
@@ -173,20 +179,53 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_that_is_red_is_unhealthy_and_one_that_cannot_tell_is_waited_for() {
-        let row = MoveRow { alarms: vec!["a".to_owned(), "b".to_owned()], ..seen(Verdict::Healthy) };
-        let heard = |a: Option<Alarm>, b: Option<Alarm>, baked: bool| {
-            let states = [("a", a), ("b", b)].into_iter().filter_map(|(name, s)| Some((name.to_owned(), s?)));
-            alarm_verdict(&row, &states.collect(), baked).map(|said| said.verdict)
+    fn no_bake_lasts_so_long_that_nobody_can_stop_it() {
+        let moves = [at(0, seen(Verdict::Healthy))];
+        check(&moves, OnFailure::UndoAll, 600, (Next::Bake, 0, 60));
+        // Two waves and the rest: 24 hours in 1,500 pauses for all three.
+        check(&moves, OnFailure::UndoAll, 24 * 3600, (Next::Bake, 0, 173));
+        let alarms = vec!["shop-5xx".to_owned()];
+        let watched = [at(0, MoveRow { alarms, ..seen(Verdict::Healthy) })];
+        check(&watched, OnFailure::UndoAll, 24 * 3600, (Next::Bake, 0, 173));
+    }
+
+    #[test]
+    fn a_stopped_release_goes_back_unless_somebody_asked_it_to_stay() {
+        for (rollback, next) in [(true, Next::Undo), (false, Next::Stop)] {
+            let since = Timestamp::from_millis(NOW);
+            let stop = Stop { by: release("r9"), because: "bad numbers".to_owned(), since, rollback };
+            let judged = stopped(&stop, 2);
+            assert_eq!((judged.next, judged.wave), (next, 2));
+            assert_eq!(judged.because, "stopped by r9 (bad numbers)");
+        }
+    }
+
+    #[test]
+    fn a_frozen_release_is_held_before_its_next_wave_for_a_day() {
+        let moves = [at(0, seen(Verdict::Healthy)), at(1, row("orders")), at(2, row("carts"))];
+        let head = HeadRow { policy: Environment { bake_seconds: 30, ..environment() }, ..head() };
+        let held_for = |frozen: i64, now: i64| {
+            let (by, since) = (release("r9"), Timestamp::from_millis(NOW + frozen * 1000));
+            let frozen =
+                FrozenRow { frozen: true, by, because: "the sale".to_owned(), since, automatic: false };
+            let judged = held(&moves, 0, &head, &frozen, Timestamp::from_millis(NOW + now * 1000));
+            assert_eq!(judged.wave, 0, "it is judged again");
+            (judged.next, judged.pause_seconds, judged.because)
         };
-        use Alarm::{InAlarm, Ok, Unknown};
-        for baked in [false, true] {
-            assert_eq!(heard(Some(Ok), Some(Ok), baked), None);
-            assert_eq!(heard(Some(Unknown), Some(InAlarm), baked), Some(Verdict::Unhealthy));
-        }
-        for silent in [Some(Unknown), None] {
-            assert_eq!(heard(Some(Ok), silent, false), None);
-            assert_eq!(heard(Some(Ok), silent, true), Some(Verdict::Inconclusive));
-        }
+        let since = |frozen, now| {
+            let (next, pause, _) = held_for(frozen, now);
+            (next, pause)
+        };
+        // Its bake ended at NOW: before, there was nothing to hold.
+        assert_eq!(since(-100_000, 3599), (Next::Bake, 60));
+        assert_eq!(since(-100_000, 3600), (Next::Bake, 300));
+        assert_eq!(since(600, 4199), (Next::Bake, 60));
+        assert_eq!(since(600, 4200), (Next::Bake, 300));
+        assert_eq!(since(0, 24 * 3600 - 1), (Next::Bake, 300));
+        assert_eq!(since(0, 24 * 3600), (Next::Stop, 0));
+        assert_eq!(
+            held_for(-100, 0).2,
+            "dev is frozen since 1970-01-01T00:00:00Z by r9 (the sale): wave 2 of 3 waits; resume to go on, or abort"
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pack::policy::Policy;
 use pipeline::Fault;
+use pipeline::alarm::Alarm;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Environments, ServiceDocuments};
 use pipeline::ids::{Digest, EnvironmentName, Registry, Repository, ServiceName, Tag, TaskDefinitionArn};
@@ -35,8 +36,12 @@ pub trait LiveTests {
 pub trait Clusters {
     /// Reads the services of a cluster: those named, or all of them.
     async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<ClusterSnapshot, Fault>;
-    /// Reads the digests that the running tasks of some services report, each for some of its containers.
-    async fn running(&self, cluster: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault>;
+    /// Reads the digests that the running tasks of some services report.
+    async fn running(
+        &self,
+        cluster: &str,
+        services: &[ServiceName],
+    ) -> Result<BTreeMap<ServiceName, TaskImages>, Fault>;
     /// Tells why a revision cannot be copied with another image, if it cannot.
     async fn loss(
         &self,
@@ -72,8 +77,8 @@ pub trait Alarms {
 
 /// The executions of the state machine.
 pub trait Executions {
-    /// Tells when an execution ended; the start of time if there is no such execution, none while it may still write.
-    async fn ended(&self, execution: &str) -> Result<Option<Timestamp>, Fault>;
+    /// Tells what is known of an execution.
+    async fn execution(&self, execution: &str) -> Result<Execution, Fault>;
     /// Answers a waiting state; tells whether it still waited.
     async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault>;
     /// Starts an execution of the machine, once for each name.
@@ -89,17 +94,30 @@ pub struct Prober {
     pub policy: Policy,
 }
 
+/// What is known of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Execution {
+    /// It runs, or is about to run again.
+    Running,
+    /// It ended then.
+    Ended(Timestamp),
+    /// There is none, or it began so lately that it is not told of yet.
+    Unknown,
+}
+
 /// The states of alarms, by name.
 pub type AlarmStates = BTreeMap<String, Alarm>;
 
-/// The containers of services.
-pub type Containers = BTreeMap<ServiceName, Vec<String>>;
+/// What the tasks of a service report, by container.
+pub type TaskImages = BTreeMap<String, Digests>;
 
 /// What could be read of a cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClusterSnapshot {
     /// Its services.
     pub services: Vec<Service>,
+    /// The services that cannot be made out, and why: each stays as it is, and stops no other.
+    pub unreadable: BTreeMap<ServiceName, String>,
     /// How many task definitions are left to be read another time: ECS answers so many at once.
     pub unread: usize,
 }
@@ -141,6 +159,13 @@ pub struct Mutability {
     pub except: Vec<String>,
 }
 
+impl ClusterSnapshot {
+    /// Returns the names of all services, whatever they are.
+    pub fn names(&self) -> impl Iterator<Item = &ServiceName> {
+        self.services.iter().map(|service| &service.name).chain(self.unreadable.keys())
+    }
+}
+
 impl Mutability {
     /// Tells whether a tag may move.
     pub fn moves(&self, tag: &str) -> bool {
@@ -149,18 +174,7 @@ impl Mutability {
     }
 }
 
-/// What an alarm says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Alarm {
-    /// All is well.
-    Ok,
-    /// It is not.
-    InAlarm,
-    /// It cannot tell.
-    Unknown,
-}
-
-/// What the tasks of a service report.
+/// What tasks report for a container.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Digests {
     /// The digests, each once.

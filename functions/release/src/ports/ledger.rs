@@ -1,6 +1,6 @@
 //! What the function reads from the ledger and writes to it, cut to what its steps need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -8,14 +8,28 @@ use pipeline::fate::Fate;
 use pipeline::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
-    ServiceRow, Undo, Verdict, WaitingRow, WriteRow,
+    Answer, EvidenceRow, FrozenRow, HeadRow, Hold, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
+    ServiceRow, Stop, Undo, Verdict, VerifiedImage, WaitingRow, WriteRow,
 };
 
 use crate::payload::Run;
+use crate::plan::waves::Numbered;
 
 /// An image: its repository and its digest.
 pub type ImageKey = (Repository, Digest);
+
+/// What a service has shown: a fact for its history, and what follows from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proven {
+    /// What it runs now, verified.
+    pub fact: VerifiedImage,
+    /// What it is kept from now: the image that somebody rolled back from.
+    pub hold: Option<Hold>,
+    /// Whether the image has shown anything new to the environments that follow; a rollback shows nothing.
+    pub evidence: bool,
+    /// Whether a quarantine of the image ends: only a forced release says so, by naming it.
+    pub ends_quarantine: bool,
+}
 
 /// What an alarm makes of a move that was healthy.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,19 +68,20 @@ pub trait History {
         environment: &EnvironmentName,
         images: &[ImageKey],
     ) -> Result<BTreeMap<ImageKey, EvidenceRow>, Fault>;
-    /// Notes the newest push that was accepted for a service; a newer one stays.
+    /// Notes the newest push of a repository that was accepted for a service; a newer one stays.
     async fn order(
         &self,
         environment: &EnvironmentName,
         service: &ServiceName,
+        repository: &Repository,
         key: &OrderKey,
     ) -> Result<(), Fault>;
-    /// Writes down that a release holds a service, and what it ran if nobody knew.
-    async fn adopt(&self, release: &ReleaseId, row: &MoveRow, now: Timestamp) -> Result<(), Fault>;
-    /// Writes down what a service runs, verified, and the evidence for its image.
+    /// Writes down what a release met when it took a service, if nobody knew; `known` is what the ledger has.
+    async fn adopt(&self, row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Result<(), Fault>;
+    /// Writes down what a service runs, verified, and what its image has shown; `known` is what the ledger has.
     ///
-    /// With a hold it was a rollback: what it rolled back from is no version to return to.
-    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault>;
+    /// What was written under a later lease stays.
+    async fn verified(&self, row: &MoveRow, known: &ServiceRow, proven: &Proven) -> Result<(), Fault>;
     /// Writes down that the image of a move was bad, live.
     async fn quarantine(&self, row: &MoveRow, why: &Quarantine) -> Result<(), Fault>;
     /// Writes down that an image proves nothing any more to the environments that follow.
@@ -77,7 +92,7 @@ pub trait History {
 pub trait Freezes {
     /// Reads who froze an environment, if somebody did.
     async fn frozen(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault>;
-    /// Freezes an environment, or lets releases in again.
+    /// Freezes an environment, or lets releases in again; a release's own freeze leaves a person's as it is.
     async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault>;
 }
 
@@ -89,21 +104,23 @@ pub trait Leases {
         environment: &EnvironmentName,
         services: &[ServiceName],
     ) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault>;
-    /// Takes a lease that is still as it was seen, and returns its number; none if somebody else was quicker.
+    /// Reads which releases hold leases of an environment.
+    async fn holders(&self, environment: &EnvironmentName) -> Result<BTreeSet<ReleaseId>, Fault>;
+    /// Takes leases under new numbers, all or none; returns the first one whose number was raised meanwhile.
     async fn take(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
+        leases: &[(ServiceName, u64)],
         run: &Run,
-        seen: Option<&LeaseRow>,
         now: Timestamp,
-    ) -> Result<Option<u64>, Fault>;
-    /// Frees a lease, if it is ours.
+    ) -> Result<Option<ServiceName>, Fault>;
+    /// Frees a lease, if it is ours and has this number still.
     async fn free(
         &self,
         environment: &EnvironmentName,
         service: &ServiceName,
-        run: &Run,
+        release: &ReleaseId,
+        fence: u64,
         now: Timestamp,
     ) -> Result<(), Fault>;
 }
@@ -118,17 +135,35 @@ pub trait Releases {
     async fn waits(&self, release: &ReleaseId, since: Timestamp) -> Result<(), Fault>;
     /// Keeps the text of live tests under their hash.
     async fn keep(&self, hash: &PackHash, text: &str) -> Result<(), Fault>;
-    /// Writes a move.
-    async fn write(&self, release: &ReleaseId, wave: u32, ordinal: u32, row: &MoveRow) -> Result<(), Fault>;
-    /// Takes a move away that is none of the plan any more.
-    async fn forget(&self, key: &MoveKey) -> Result<(), Fault>;
+    /// Writes moves, and that the release holds their services last: all, or none if a lease is lost by now.
+    async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault>;
+    /// Writes down that a release does not hold a service after all, unless its lease has another number by now.
+    async fn disown(&self, release: &ReleaseId, row: &MoveRow, fence: Option<u64>) -> Result<(), Fault>;
+    /// Takes a move away that is none of the plan any more, unless it was written under a higher number than this.
+    async fn forget(&self, key: &MoveKey, service: &ServiceName, fence: u64) -> Result<(), Fault>;
     /// Reads the moves of a release.
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault>;
     /// Writes down what an alarm says of a move after the health test.
-    async fn decide(&self, key: &MoveKey, alarm: &AlarmVerdict, now: Timestamp) -> Result<(), Fault>;
+    async fn decide(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        said: &AlarmVerdict,
+        decided: Timestamp,
+    ) -> Result<(), Fault>;
+    /// Writes down that another release owns the service of a move.
+    async fn supersede(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        reason: &str,
+        decided: Timestamp,
+    ) -> Result<(), Fault>;
+    /// Writes down that an open release is to end, unless that was written before; tells whether it was written.
+    async fn stop(&self, release: &ReleaseId, stop: &Stop) -> Result<bool, Fault>;
     /// Writes down what is undone.
     async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault>;
-    /// Writes down how a release ended.
+    /// Writes down how a release ended; a stop that was written meanwhile is a fault, and is read by the next call.
     async fn close(
         &self,
         release: &ReleaseId,
@@ -163,6 +198,8 @@ pub trait Approvals {
         row: &WaitingRow,
         by: &ReleaseId,
     ) -> Result<bool, Fault>;
+    /// Writes down what a person answered: without it an answer counts for nothing.
+    async fn record_answer(&self, release: &ReleaseId, answer: &Answer) -> Result<(), Fault>;
     /// Writes down that a release waits no more for this answer; for any, if none is named.
     async fn answered(
         &self,

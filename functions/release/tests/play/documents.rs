@@ -48,7 +48,7 @@ async fn a_request_needs_no_document_but_its_own() {
     let after = json!({"environment": "after-mall", "repository": "shop/users", "image": digest('b'), "mode": "plan"});
     assert_eq!(open(&release, after).await["next"], "Planned");
     for mode in ["freeze", "resume"] {
-        assert_eq!(open(&release, json!({"environment": "mall", "mode": mode})).await["next"], "Answered");
+        assert_eq!(open(&release, json!({"environment": "mall", "mode": mode})).await["outcome"], "Answered");
     }
     for mode in ["approve", "reject"] {
         let release = with_wrong("careful", TYPO);
@@ -127,7 +127,7 @@ async fn two_environments_on_one_cluster_move_nothing_forward_and_may_go_back() 
     assert!(open(&release, plan).await["findings"].to_string().contains("share the cluster mall"));
     assert_eq!(open(&release, deploy("dev")).await["next"], "TakeLeases");
     for mode in ["freeze", "resume"] {
-        assert_eq!(open(&release, json!({"environment": "mall", "mode": mode})).await["next"], "Answered");
+        assert_eq!(open(&release, json!({"environment": "mall", "mode": mode})).await["outcome"], "Answered");
     }
     let row = ServiceRow { verified: Some(known('a')), previous: Some(known('c')), ..ServiceRow::default() };
     release.ledger.know("mall", "users", row);

@@ -100,7 +100,7 @@ async fn live_tests_are_kept_before_anything_is_touched() {
     open(&release, json!({"environment": "dev", "repository": "shop/users", "image": digest('b')})).await;
     release.ledger.written.take();
     assert_eq!(ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await["next"], "Wave");
-    assert_eq!(release.ledger.written.take(), ["take", &format!("keep {text}"), "move", "adopt users"]);
+    assert_eq!(release.ledger.written.take(), ["take 1", &format!("keep {text}"), "move", "adopt users"]);
     assert_eq!(release.ledger.moves.borrow()[0].1.pack, Some(pack::hash(text)));
 }
 

@@ -9,8 +9,12 @@ mod findings;
 #[cfg(test)]
 mod notebook;
 #[cfg(test)]
+mod overlap;
+#[cfg(test)]
 mod promotion;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod stops;

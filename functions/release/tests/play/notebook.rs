@@ -1,7 +1,7 @@
 //! A ledger in memory, which remembers every write by a word.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -9,23 +9,26 @@ use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    Evidence, EvidenceRow, FrozenRow, HeadRow, Hold, Known, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
-    Quarantine, RestorePoint, ServiceRow, Undo, WaitingRow, WriteRow,
+    Answer, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
+    Quarantine, RestorePoint, ServiceRow, Stop, Undo, Verdict, VerifiedImage, WaitingRow, WriteRow,
 };
 use release::Run;
-use release::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Releases};
+use release::plan::waves::Numbered;
+use release::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
 
 use crate::shop::{arn, digest};
 
 /// Returns an image that was verified once.
-pub fn known(letter: char) -> Known {
-    Known {
+pub fn known(letter: char) -> VerifiedImage {
+    VerifiedImage {
         repository: Repository::parse("shop/users").unwrap(),
         digest: digest(letter),
         commit: None,
         task_definition: arn("users"),
         since: Timestamp::from_millis(0),
         release: Some(ReleaseId::parse("r0").unwrap()),
+        how: None,
+        pack: None,
     }
 }
 
@@ -44,18 +47,29 @@ pub struct Notebook {
     pub written: RefCell<Vec<String>>,
     pub head: RefCell<Option<HeadRow>>,
     pub moves: RefCell<Vec<(MoveKey, MoveRow)>>,
-    /// The leases that others hold.
+    /// Who holds what.
     pub leases: RefCell<BTreeMap<ServiceName, LeaseRow>>,
     /// What is known of services, by environment; the rest is unknown.
     pub services: RefCell<BTreeMap<(String, String), ServiceRow>>,
     /// The releases that wait, and what they asked.
     pub waiting: RefCell<Vec<(ReleaseId, WaitingRow)>>,
     pub proposed: RefCell<Vec<PlanRow>>,
+    pub frozen: RefCell<Option<FrozenRow>>,
 }
 
 impl Notebook {
     pub fn know(&self, environment: &str, service: &str, row: ServiceRow) {
         self.services.borrow_mut().insert((environment.to_owned(), service.to_owned()), row);
+    }
+
+    fn service(
+        &self,
+        environment: &EnvironmentName,
+        service: &ServiceName,
+        change: impl FnOnce(&mut ServiceRow),
+    ) {
+        let key = (environment.to_string(), service.to_string());
+        change(self.services.borrow_mut().entry(key).or_default());
     }
 
     fn write(&self, what: impl Into<String>) -> Result<(), Fault> {
@@ -103,15 +117,21 @@ impl History for Notebook {
         };
         Ok(images.iter().map(|image| (image.clone(), of(image))).collect())
     }
-    async fn order(&self, _: &EnvironmentName, _: &ServiceName, _: &OrderKey) -> Result<(), Fault> {
+    async fn order(
+        &self,
+        _: &EnvironmentName,
+        _: &ServiceName,
+        _: &Repository,
+        _: &OrderKey,
+    ) -> Result<(), Fault> {
         self.write("order")
     }
-    async fn adopt(&self, _: &ReleaseId, row: &MoveRow, _: Timestamp) -> Result<(), Fault> {
+    async fn adopt(&self, row: &MoveRow, _: &ServiceRow, _: Timestamp) -> Result<(), Fault> {
         Notebook::write(self, format!("adopt {}", row.service))
     }
-    async fn verified(&self, row: &MoveRow, known: &Known, hold: Option<&Hold>) -> Result<(), Fault> {
-        let hold = if hold.is_some() { ", hold" } else { "" };
-        Notebook::write(self, format!("verified {} {}{hold}", row.service, known.digest.short()))
+    async fn verified(&self, row: &MoveRow, _: &ServiceRow, proven: &Proven) -> Result<(), Fault> {
+        let hold = if proven.hold.is_some() { ", hold" } else { "" };
+        Notebook::write(self, format!("verified {} {}{hold}", row.service, proven.fact.digest.short()))
     }
     async fn quarantine(&self, row: &MoveRow, _: &Quarantine) -> Result<(), Fault> {
         Notebook::write(self, format!("quarantine {}", row.digest.short()))
@@ -123,9 +143,13 @@ impl History for Notebook {
 
 impl Freezes for Notebook {
     async fn frozen(&self, _: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
-        Ok(None)
+        Ok(self.frozen.borrow().clone())
     }
     async fn freeze(&self, environment: &EnvironmentName, row: &FrozenRow) -> Result<(), Fault> {
+        let by_a_person = self.frozen.borrow().as_ref().is_some_and(|seen| !seen.automatic);
+        if !(row.automatic && by_a_person) {
+            *self.frozen.borrow_mut() = Some(row.clone()).filter(|row| row.frozen);
+        }
         Notebook::write(self, format!("{} {environment}", if row.frozen { "freeze" } else { "resume" }))
     }
 }
@@ -138,28 +162,50 @@ impl Leases for Notebook {
     ) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
         Ok(self.leases.borrow().clone())
     }
+    async fn holders(&self, _: &EnvironmentName) -> Result<BTreeSet<ReleaseId>, Fault> {
+        Ok(self.leases.borrow().values().filter_map(|lease| lease.release.clone()).collect())
+    }
     async fn take(
         &self,
         _: &EnvironmentName,
-        service: &ServiceName,
-        _: &Run,
-        seen: Option<&LeaseRow>,
-        _: Timestamp,
-    ) -> Result<Option<u64>, Fault> {
-        // Somebody may have been quicker than what was seen.
-        if seen.is_none() && service.as_str() == "zebra" {
-            return Ok(None);
+        leases: &[(ServiceName, u64)],
+        run: &Run,
+        now: Timestamp,
+    ) -> Result<Option<ServiceName>, Fault> {
+        let mut known = self.leases.borrow_mut();
+        for (service, fence) in leases {
+            // Somebody may have been quicker than what was seen.
+            let quicker = service.as_str() == "zebra" && *fence == 1;
+            if quicker || known.get(service).map_or(0, |lease| lease.fence) + 1 != *fence {
+                return Ok(Some(service.clone()));
+            }
         }
-        Notebook::write(self, "take").map(|()| Some(1))
+        for (service, fence) in leases {
+            let (holder, release) = (Some(run.execution.clone()), Some(run.release.clone()));
+            known.insert(service.clone(), LeaseRow { holder, release, fence: *fence, since: now });
+        }
+        Notebook::write(self, format!("take {}", leases.len())).map(|()| None)
     }
-    async fn free(&self, _: &EnvironmentName, _: &ServiceName, _: &Run, _: Timestamp) -> Result<(), Fault> {
-        self.write("free")
+    async fn free(
+        &self,
+        _: &EnvironmentName,
+        service: &ServiceName,
+        release: &ReleaseId,
+        fence: u64,
+        since: Timestamp,
+    ) -> Result<(), Fault> {
+        let mut known = self.leases.borrow_mut();
+        match known.get_mut(service).filter(|lease| lease.is_held_by(release, fence)) {
+            Some(lease) => *lease = LeaseRow { holder: None, release: None, fence, since },
+            None => return Ok(()),
+        }
+        Notebook::write(self, "free")
     }
 }
 
 impl Releases for Notebook {
     async fn open(&self, _: &ReleaseId, head: &HeadRow) -> Result<(), Fault> {
-        *self.head.borrow_mut() = Some(head.clone());
+        self.head.borrow_mut().get_or_insert_with(|| head.clone());
         self.write("open")
     }
     async fn head(&self, _: &ReleaseId) -> Result<Option<HeadRow>, Fault> {
@@ -174,26 +220,80 @@ impl Releases for Notebook {
     async fn keep(&self, _: &PackHash, text: &str) -> Result<(), Fault> {
         Notebook::write(self, format!("keep {text}"))
     }
-    async fn write(&self, release: &ReleaseId, wave: u32, n: u32, row: &MoveRow) -> Result<(), Fault> {
-        let key = MoveKey::new(release.clone(), wave, n);
-        self.moves.borrow_mut().retain(|(known, _)| *known != key);
-        self.moves.borrow_mut().push((key, row.clone()));
-        Notebook::write(self, "move")
+    async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault> {
+        for (wave, n, row) in moves {
+            let key = MoveKey::new(release.clone(), *wave, *n);
+            let leased =
+                self.leases.borrow().get(&row.service).is_some_and(|l| l.is_held_by(release, row.fence));
+            let begun = |(known, row): &(MoveKey, MoveRow)| *known == key && row.started.is_some();
+            if !leased || self.moves.borrow().iter().any(begun) {
+                return Err(Fault::LeaseLost("another call has taken the leases again".to_owned()));
+            }
+            self.moves.borrow_mut().retain(|(known, _)| *known != key);
+            self.moves.borrow_mut().push((key, row.clone()));
+            self.service(&row.environment, &row.service, |known| {
+                if known.last.as_ref() != Some(release) {
+                    known.last_before = known.last.replace(release.clone());
+                }
+            });
+            Notebook::write(self, "move")?;
+        }
+        Ok(())
     }
-    async fn forget(&self, key: &MoveKey) -> Result<(), Fault> {
-        self.moves.borrow_mut().retain(|(known, _)| known != key);
-        self.write("forget")
+    async fn disown(&self, release: &ReleaseId, row: &MoveRow, fence: Option<u64>) -> Result<(), Fault> {
+        let leased = |fence| {
+            self.leases.borrow().get(&row.service).is_some_and(|lease| lease.is_held_by(release, fence))
+        };
+        if fence.is_none_or(leased) {
+            self.service(&row.environment, &row.service, |known| {
+                if known.last.as_ref() == Some(release) {
+                    known.last = known.last_before.clone();
+                }
+            });
+        }
+        Ok(())
+    }
+    async fn forget(&self, key: &MoveKey, service: &ServiceName, fence: u64) -> Result<(), Fault> {
+        let old = |row: &MoveRow| row.service == *service && row.fence <= fence;
+        let before = self.moves.borrow().len();
+        self.moves.borrow_mut().retain(|(known, row)| known != key || !old(row));
+        match self.moves.borrow().len() < before {
+            true => self.write("forget"),
+            false => Ok(()),
+        }
     }
     async fn moves(&self, _: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
         Ok(self.moves.borrow().clone())
     }
-    async fn decide(&self, key: &MoveKey, said: &AlarmVerdict, _: Timestamp) -> Result<(), Fault> {
+    async fn decide(
+        &self,
+        key: &MoveKey,
+        _: &MoveRow,
+        said: &AlarmVerdict,
+        _: Timestamp,
+    ) -> Result<(), Fault> {
         let mut moves = self.moves.borrow_mut();
         for (_, row) in moves.iter_mut().filter(|(known, _)| known == key) {
             (row.verdict, row.alarm) = (Some(said.verdict), Some(said.alarm.clone()));
         }
         drop(moves);
         Notebook::write(self, format!("{:?}: {}", said.verdict, said.reason))
+    }
+    async fn supersede(&self, key: &MoveKey, row: &MoveRow, reason: &str, _: Timestamp) -> Result<(), Fault> {
+        let mut moves = self.moves.borrow_mut();
+        for (_, row) in moves.iter_mut().filter(|(known, _)| known == key) {
+            (row.verdict, row.reason) = (Some(Verdict::Superseded), Some(reason.to_owned()));
+        }
+        drop(moves);
+        Notebook::write(self, format!("superseded {}: {reason}", row.service))
+    }
+    async fn stop(&self, _: &ReleaseId, stop: &Stop) -> Result<bool, Fault> {
+        let mut head = self.head.borrow_mut();
+        let Some(head) = head.as_mut().filter(|head| head.outcome.is_none() && head.stop.is_none()) else {
+            return Ok(false);
+        };
+        head.stop = Some(stop.clone());
+        Notebook::write(self, "stop").map(|()| true)
     }
     async fn undo(&self, _: &ReleaseId, undo: Undo) -> Result<(), Fault> {
         if let Some(head) = self.head.borrow_mut().as_mut() {
@@ -250,6 +350,12 @@ impl Approvals for Notebook {
         let mut waiting = self.waiting.borrow_mut();
         let seen = waiting.iter_mut().find(|(waiting, now)| waiting == of && now.token == row.token);
         Ok(seen.map(|(_, row)| row.answered_by = Some(by.clone())).is_some())
+    }
+    async fn record_answer(&self, _: &ReleaseId, answer: &Answer) -> Result<(), Fault> {
+        if let Some(head) = self.head.borrow_mut().as_mut() {
+            head.answer = Some(answer.clone());
+        }
+        Notebook::write(self, format!("answer {:?}", answer.next))
     }
     async fn answered(
         &self,

@@ -1,10 +1,11 @@
 //! The way from one environment to the next, and the answer of a person, against a shop in memory.
 
+use pipeline::alarm::{Alarm, AlarmState};
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository};
-use pipeline::rows::{Known, OrderKey, ServiceRow, Verdict, WaitingRow};
+use pipeline::rows::{OrderKey, ServiceRow, Verdict, VerifiedImage, WaitingRow};
 use release::Release;
-use release::ports::{Alarm, Approvals};
+use release::ports::Approvals;
 use serde_json::{Value, json};
 
 use crate::notebook::{Notebook, known};
@@ -13,7 +14,7 @@ use crate::shop::{Shop, arn, digest};
 
 /// Lets dev have verified an image of users.
 pub fn with_dev(book: &Notebook) {
-    let verified = Known { since: Timestamp::parse("2026-11-23T09:00:00Z").unwrap(), ..known('b') };
+    let verified = VerifiedImage { since: Timestamp::parse("2026-11-23T09:00:00Z").unwrap(), ..known('b') };
     book.know("dev", "users", ServiceRow { verified: Some(verified), ..ServiceRow::default() });
 }
 
@@ -100,9 +101,31 @@ async fn a_plan_that_changed_since_a_person_was_asked_is_asked_again() {
     for _ in 0..2 {
         let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:12Z").await;
         assert_eq!(leased["next"], "AskApproval");
-        assert_eq!(release.ledger.written.take(), ["take", "propose users", "replan users", "free"]);
+        assert_eq!(release.ledger.written.take(), ["take 1", "propose users", "replan users", "free"]);
     }
     ask(&release, "ask", json!({"token": "t2"}), "2026-11-23T10:00:13Z").await;
+    approve(&release).await;
+    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:14Z").await;
+    assert_eq!(leased["next"], "Wave");
+}
+
+/// Agrees to the release that waits, by another run.
+async fn approve(release: &Release<Shop, Notebook>) {
+    let input = json!({"environment": "careful", "mode": "approve", "release": "r1"});
+    let answer = ask(release, "open", json!({"input": input}), "2026-11-23T10:00:13Z").await;
+    assert_eq!(answer["next"], "Answered", "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_that_did_not_come_through_the_door_counts_for_nothing() {
+    let release = release();
+    open(&release, json!({"environment": "careful"})).await;
+    ask(&release, "ask", json!({"token": "t1"}), "2026-11-23T10:00:11Z").await;
+    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:12Z").await;
+    assert_eq!(leased["next"], "Rejected");
+    assert!(leased["because"].as_str().unwrap().starts_with("nobody approved it through the pipeline"));
+    assert!(release.ledger.moves.borrow().is_empty(), "nothing is left of it");
+    approve(&release).await;
     let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:14Z").await;
     assert_eq!(leased["next"], "Wave");
 }
@@ -126,7 +149,7 @@ async fn an_answer_to_an_older_question_answers_no_newer_one() {
 #[tokio::test]
 async fn a_service_that_is_there_already_does_not_hold_up_the_others_that_are_named() {
     let release = release();
-    let there = Known { repository: cart(), task_definition: arn("cart"), ..known('b') };
+    let there = VerifiedImage { repository: cart(), task_definition: arn("cart"), ..known('b') };
     release.ledger.know("mall", "cart", ServiceRow { verified: Some(there), ..ServiceRow::default() });
     let images = json!({"shop/users": digest('b'), "shop/cart": digest('b')});
     let input = json!({"environment": "mall", "services": ["users", "cart"], "images": images});
@@ -144,18 +167,15 @@ async fn a_service_that_is_there_already_does_not_hold_up_the_others_that_are_na
 
 #[tokio::test]
 async fn a_deployed_release_starts_what_follows_and_nothing_else_does() {
-    let release = release();
-    let input = json!({"environment": "dev", "repository": "shop/users", "image": digest('b'), "force": true, "reason": "x"});
-    open(&release, input).await;
-    ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
     for (verdict, started) in [(Verdict::Unhealthy, false), (Verdict::Healthy, true)] {
+        let release = release();
+        let input = json!({"environment": "dev", "repository": "shop/users", "image": digest('b'), "force": true, "reason": "x"});
+        open(&release, input).await;
+        ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
         {
             let row = &mut release.ledger.moves.borrow_mut()[0].1;
             row.touched = Some(Timestamp::from_millis(0));
             row.verdict = Some(verdict);
-        }
-        if let Some(head) = release.ledger.head.borrow_mut().as_mut() {
-            head.outcome = None;
         }
         ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
         let done = release.aws.done.take();
@@ -200,7 +220,7 @@ async fn what_follows_is_started_once_more_and_its_failure_is_told() {
 async fn an_image_that_a_service_still_runs_keeps_its_proof_when_another_rolls_back_from_it() {
     for (worker, withdrawn) in [('b', false), ('a', true)] {
         let release = release();
-        let mall = |digest| Known { since: Timestamp::from_millis(0), ..known(digest) };
+        let mall = |digest| VerifiedImage { since: Timestamp::from_millis(0), ..known(digest) };
         let row =
             ServiceRow { verified: Some(mall('b')), previous: Some(mall('c')), ..ServiceRow::default() };
         release.ledger.know("mall", "users", row);
@@ -244,7 +264,7 @@ async fn what_does_not_promote_by_itself_starts_nothing() {
 async fn a_service_that_runs_something_newer_stays_and_the_answer_says_why() {
     let release = release();
     // Verified here after dev had verified what is on offer, and never there.
-    let hotfix = Known { since: Timestamp::parse("2026-11-23T09:30:00Z").unwrap(), ..known('c') };
+    let hotfix = VerifiedImage { since: Timestamp::parse("2026-11-23T09:30:00Z").unwrap(), ..known('c') };
     release.ledger.know("careful", "users", ServiceRow { verified: Some(hotfix), ..ServiceRow::default() });
     let refused = open(&release, json!({"environment": "careful"})).await;
     assert_eq!(refused["because"], "no service of careful has a newer verified image");
@@ -269,7 +289,12 @@ async fn a_request_has_its_place_by_when_its_execution_began() {
 #[tokio::test]
 async fn an_alarm_that_goes_red_while_a_wave_bakes_undoes_it() {
     let release = release();
-    release.aws.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm::Ok);
+    let set = |state, since: &str| {
+        let since = Some(Timestamp::parse(since).unwrap());
+        release.aws.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm { state, since });
+    };
+    // Red before it begins: it is watched all the same.
+    set(AlarmState::InAlarm, "2026-11-23T10:00:00Z");
     open(&release, json!({"environment": "mall", "images": {"shop/users": digest('b')}})).await;
     ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
     {
@@ -280,11 +305,11 @@ async fn an_alarm_that_goes_red_while_a_wave_bakes_undoes_it() {
     }
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:40Z").await;
     assert_eq!(judged["next"], "Done");
-    release.aws.alarms.borrow_mut().insert("mall-5xx".to_owned(), Alarm::InAlarm);
+    set(AlarmState::InAlarm, "2026-11-23T10:00:45Z");
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:50Z").await;
     assert_eq!(judged["next"], "Undo");
     // Others may share the alarm: it says little of this image.
     ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
     assert!(!release.ledger.written.take().iter().any(|word| word.starts_with("quarantine")));
-    assert_eq!(judged["because"], "users: the alarm mall-5xx went red after it was healthy");
+    assert_eq!(judged["because"], "users: the alarm mall-5xx went red after the release began");
 }

@@ -1,17 +1,17 @@
 //! A world in memory: a few environments, the services of two clusters, a few images.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
-use pipeline::clock::Timestamp;
+use pipeline::alarm::Alarm;
 use pipeline::environment::{Environments, PATH, ServiceDocuments};
 use pipeline::ids::{DeploymentId, Digest, EnvironmentName, ServiceName, Tag, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::{Deployment, Rollout};
 use release::ports::{
-    Alarm, Alarms, ClusterSnapshot, Clusters, Containers, Digests, Documents, Executions, ImageId, Images,
-    Index, LiveTests, Mutability, Prober, Revision, Service, Source,
+    Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, ImageId, Images, Index,
+    LiveTests, Mutability, Prober, Revision, Service, Source, TaskImages,
 };
 use serde_json::{Value, json};
 
@@ -65,17 +65,22 @@ pub struct Shop {
     pub roles: Option<Vec<String>>,
     /// How many looks find task definitions unread.
     pub unread: RefCell<usize>,
+    /// What is known of other executions, if they do not run.
+    pub holder: Cell<Option<Execution>>,
+    /// Whether the next reader of the documents stalls, and whether one does.
+    pub stalls: Cell<bool>,
+    pub stalled: Cell<bool>,
 }
 
 impl Shop {
     fn all(&self, cluster: &str) -> ClusterSnapshot {
         let unread = self.unread.replace_with(|left| left.saturating_sub(1));
         if unread > 0 {
-            return ClusterSnapshot { services: Vec::new(), unread };
+            return ClusterSnapshot { unread, ..ClusterSnapshot::default() };
         }
         if !matches!(cluster, "dev" | "test" | "locked" | "prod") {
             let services = ["cart", "checkout", "users"].map(|name| service(name, "ROLLING")).to_vec();
-            return ClusterSnapshot { services, unread };
+            return ClusterSnapshot { services, unread, ..ClusterSnapshot::default() };
         }
         let mut services =
             ["users", "legacy", "idle", "busy", "split", "newer"].map(|name| service(name, "ROLLING"));
@@ -86,6 +91,7 @@ impl Shop {
         ClusterSnapshot {
             services: services.into_iter().chain([service("orders", "BLUE_GREEN")]).collect(),
             unread,
+            ..ClusterSnapshot::default()
         }
     }
 }
@@ -104,6 +110,12 @@ impl Documents for Shop {
             "after-mall": {"cluster": "after-mall", "tag": "after-mall", "from": "mall"},
             "careful": {"cluster": "careful", "tag": "careful", "from": "dev", "approval": "required"}
         });
+        if self.stalls.take() {
+            self.stalled.set(true);
+            while self.stalled.get() {
+                tokio::task::yield_now().await;
+            }
+        }
         let wrong = self.wrong.borrow();
         let texts = documents.as_object().unwrap().iter().map(|(name, document)| {
             let text = wrong.get(name).cloned().unwrap_or_else(|| document.to_string());
@@ -137,10 +149,14 @@ impl Clusters for Shop {
         let asked = |service: &Service| named.is_none_or(|named| named.contains(&service.name));
         Ok(ClusterSnapshot { services: all.services.into_iter().filter(asked).collect(), ..all })
     }
-    async fn running(&self, _: &str, of: &Containers) -> Result<BTreeMap<ServiceName, Digests>, Fault> {
+    async fn running(
+        &self,
+        _: &str,
+        services: &[ServiceName],
+    ) -> Result<BTreeMap<ServiceName, TaskImages>, Fault> {
         let other = |name: &ServiceName| if name.as_str() == "split" { 'c' } else { 'a' };
         let seen = |name| Digests { seen: [digest('a'), digest(other(name))].into(), unknown: false };
-        Ok(of.keys().map(|name| (name.clone(), seen(name))).collect())
+        Ok(services.iter().map(|name| (name.clone(), [("app".to_owned(), seen(name))].into())).collect())
     }
     async fn loss(&self, arn: &TaskDefinitionArn, _: &[String], _: &Digest) -> Result<Option<String>, Fault> {
         let lost = format!("the task definition {arn} has brandNew.mode, which a copy would lose");
@@ -187,8 +203,8 @@ impl Alarms for Shop {
 }
 
 impl Executions for Shop {
-    async fn ended(&self, _: &str) -> Result<Option<Timestamp>, Fault> {
-        Ok(None)
+    async fn execution(&self, _: &str) -> Result<Execution, Fault> {
+        Ok(self.holder.get().unwrap_or(Execution::Running))
     }
     async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault> {
         self.done.borrow_mut().push(format!("answer {}", answer["next"].as_str().unwrap()));

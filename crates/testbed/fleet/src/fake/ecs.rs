@@ -21,7 +21,7 @@ const PER_PAGE: usize = 100;
 pub struct Ecs {
     /// Its services, by name.
     pub services: BTreeMap<String, Service>,
-    /// Calls that are denied: the operation, and the service or the family.
+    /// Calls that are denied: the operation, and the service, the family or the revision.
     pub denied: Vec<(&'static str, String)>,
     revisions: BTreeMap<String, Value>,
     newest: BTreeMap<String, u32>,
@@ -76,7 +76,8 @@ impl Ecs {
     }
 
     pub(super) fn answer(&mut self, name: &str, input: &Value, ecr: &Ecr, now: i64) -> Answer {
-        let subject = input["service"].as_str().or(input["family"].as_str()).unwrap_or_default();
+        let named = ["service", "family", "taskDefinition"].into_iter().find_map(|key| input[key].as_str());
+        let subject = named.unwrap_or_default();
         if self.denied.iter().any(|(operation, of)| *operation == name && of == subject) {
             return Err(Refusal::new(
                 "AccessDeniedException",

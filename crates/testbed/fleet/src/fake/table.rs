@@ -1,6 +1,6 @@
 //! DynamoDB: one table, of which every row has `pk` and `sk`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,9 @@ const PAGE_BYTES: usize = 1 << 20;
 /// How many rows, and how much of them, are read at once by their keys.
 const ROWS_PER_BATCH: usize = 100;
 const BATCH_BYTES: usize = 16 << 20;
+
+/// How many rows are written together.
+const ROWS_PER_TRANSACTION: usize = 100;
 
 /// How large a row may be.
 const ROW_BYTES: usize = 400 * 1024;
@@ -50,10 +53,8 @@ impl Table {
             }
             "PutItem" => self.put(input),
             "UpdateItem" => self.update(input),
-            "DeleteItem" => {
-                self.0.remove(&key_of(&input["Key"])?);
-                Ok(json!({}))
-            }
+            "DeleteItem" => self.delete(input),
+            "TransactWriteItems" => self.write_all(input),
             "BatchGetItem" => self.get_some(input),
             "Query" => self.query(input),
             _ => Err(unknown(name)),
@@ -70,19 +71,73 @@ impl Table {
         Ok(json!({}))
     }
 
+    fn delete(&mut self, input: &Value) -> Answer {
+        let key = key_of(&input["Key"])?;
+        let scope = Scope::of(input);
+        self.check(input, &scope, &key)?;
+        scope.check_all_used()?;
+        self.0.remove(&key);
+        Ok(json!({}))
+    }
+
     fn update(&mut self, input: &Value) -> Answer {
         let key = key_of(&input["Key"])?;
         let scope = Scope::of(input);
         let condition = self.check(input, &scope, &key);
-        let keys = input["Key"].as_object().cloned().unwrap_or_default();
-        let mut row = self.0.get(&key).cloned().unwrap_or(keys);
-        let changed =
-            expression::set(input["UpdateExpression"].as_str().unwrap_or_default(), &scope, &mut row);
+        let updated = self.updated(input, &scope, &key);
         condition?;
-        let changed = changed?;
+        let (row, changed) = updated?;
         scope.check_all_used()?;
         self.write(key, row)?;
         Ok(json!({"Attributes": changed}))
+    }
+
+    /// Returns a row as an update leaves it, and the attributes that it sets.
+    fn updated(
+        &self,
+        input: &Value,
+        scope: &Scope<'_>,
+        key: &(String, String),
+    ) -> Result<(Row, Row), Refusal> {
+        let keys = input["Key"].as_object().cloned().unwrap_or_default();
+        let mut row = self.0.get(key).cloned().unwrap_or(keys);
+        let update = input["UpdateExpression"].as_str().unwrap_or_default();
+        let changed = expression::set(update, scope, &mut row)?;
+        Ok((row, changed))
+    }
+
+    /// Does several writes, or none of them if the condition of one does not hold.
+    fn write_all(&mut self, input: &Value) -> Answer {
+        let all = input["TransactItems"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if all.is_empty() || all.len() > ROWS_PER_TRANSACTION {
+            return Err(wrong(format!("a transaction of {} rows", all.len())));
+        }
+        let (mut keys, mut rows, mut reasons) = (BTreeSet::new(), Vec::new(), Vec::new());
+        for (kind, one) in all.iter().filter_map(Value::as_object).flatten() {
+            let key = key_of(if kind == "Put" { &one["Item"] } else { &one["Key"] })?;
+            if !keys.insert(key.clone()) {
+                return Err(wrong("a transaction has several operations on one row"));
+            }
+            let scope = Scope::of(one);
+            reasons.push(match self.check(one, &scope, &key) {
+                Ok(()) => "None",
+                Err(refusal) if refusal.code == "ConditionalCheckFailedException" => "ConditionalCheckFailed",
+                Err(refusal) => return Err(refusal),
+            });
+            match kind.as_str() {
+                "Put" => rows.push((key, one["Item"].as_object().cloned().unwrap_or_default())),
+                "Update" => rows.push((key.clone(), self.updated(one, &scope, &key)?.0)),
+                "ConditionCheck" => {}
+                _ => return Err(wrong(format!("the fake does not understand {kind} in a transaction"))),
+            }
+            scope.check_all_used()?;
+        }
+        if reasons.iter().any(|reason| *reason != "None") {
+            let cancelled = Refusal::new("TransactionCanceledException", "Transaction cancelled");
+            return Err(Refusal { reasons, ..cancelled });
+        }
+        rows.into_iter().try_for_each(|(key, row)| self.write(key, row))?;
+        Ok(json!({}))
     }
 
     fn get_some(&self, input: &Value) -> Answer {
@@ -231,5 +286,23 @@ mod tests {
         assert_eq!(put(&mut table, "a", 2).unwrap_err().code, "ConditionalCheckFailedException");
         assert_eq!(table.row("p", "a").unwrap()["text"], "x");
         assert_eq!(put(&mut table, "b", 500_000).unwrap_err().code, "ValidationException");
+    }
+
+    #[test]
+    fn a_transaction_writes_all_or_nothing() {
+        let mut table = Table::default();
+        put(&mut table, "a", 1).unwrap();
+        let key = |sk: &str| json!({"pk": {"S": "p"}, "sk": {"S": sk}});
+        let put =
+            |sk: &str| json!({"Put": {"Item": key(sk), "ConditionExpression": "attribute_not_exists(pk)"}});
+        let check = |sk: &str| json!({"ConditionCheck": {"Key": key(sk), "ConditionExpression": "attribute_exists(pk)"}});
+        let mut write = |all: Value| table.answer("TransactWriteItems", &json!({"TransactItems": all}));
+        let refused = write(json!([put("b"), put("a"), check("c")])).unwrap_err();
+        assert_eq!(refused.reasons, ["None", "ConditionalCheckFailed", "ConditionalCheckFailed"]);
+        assert!(write(json!([put("b"), check("c")])).is_err());
+        assert_eq!(write(json!([put("b"), put("b")])).unwrap_err().code, "ValidationException");
+        assert_eq!(write(json!([])).unwrap_err().code, "ValidationException");
+        assert!(write(json!([put("b"), check("a")])).is_ok());
+        assert!(table.row("p", "b").is_some());
     }
 }

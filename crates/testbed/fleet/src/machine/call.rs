@@ -50,11 +50,22 @@ impl Machine {
         self.meter.sent(&payload);
         let mishap = self.mishap(state, input);
         let (answer, took) = match &mishap {
+            Some(Mishap::Late(fault)) => {
+                self.late = Some((task.function, payload, self.clock()));
+                (Err(fault.clone()), LATENCY_MS)
+            }
             Some(Mishap::Dies) => return (Called::Died, 0),
             Some(Mishap::Fails(fault)) => (Err(fault.clone()), LATENCY_MS),
             _ => self.work(task.function, payload).await,
         };
-        (self.ended(state, mishap, answer, attempt), took)
+        let called = self.ended(state, mishap, answer, attempt);
+        if let Called::Answered(_) = called
+            && let Some((function, payload, began)) = self.late.take()
+        {
+            // Nobody waits for what it answers.
+            drop(self.crew.call(function, payload, began).await);
+        }
+        (called, took)
     }
 
     /// Lets a function work; returns how long it did.
@@ -101,6 +112,9 @@ impl Machine {
     fn mishap(&mut self, state: &'static str, input: &Value) -> Option<Mishap> {
         if self.mishaps.is_empty() {
             return None;
+        }
+        if input.get("move").or(input.get("repository")).is_none() {
+            return self.mishaps.take("", state);
         }
         let (release, wave, n) = (&input["release"], &input["wave"], &input["move"]);
         let (pk, sk) = (format!("release#{}", release.as_str()?), format!("move#{wave}#{n}"));

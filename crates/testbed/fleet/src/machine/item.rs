@@ -16,11 +16,11 @@ pub const STATES: [(&str, &[&str]); 3] = [
             "Retag",
             "Register",
             "PreTest",
-            "PreTested",
+            "IsImageFit",
             "Deploy",
-            "Updated",
+            "IsSuperseded",
             "HealthTest",
-            "Tested",
+            "HasVerdict",
             "Pause",
             "MoveFailed",
             "MoveDone",
@@ -30,18 +30,21 @@ pub const STATES: [(&str, &[&str]); 3] = [
         "Undo",
         &[
             "DrawUndoSlot",
-            "UndoNeeded",
+            "IsUndoNeeded",
             "UndoSlot",
             "Rollback",
-            "RolledBackTo",
+            "IsRollbackStarted",
             "RollbackTest",
-            "RollbackTested",
+            "HasRollbackVerdict",
             "RollbackPause",
             "RollbackFailed",
             "UndoDone",
         ],
     ),
-    ("RestoreTags", &["DrawTagSlot", "TagSlot", "RestoreTag", "TagsRestored", "RestoreTagDone"]),
+    (
+        "RestoreTags",
+        &["DrawTagSlot", "TagSlot", "RestoreTag", "AreTagsRestored", "RestoreTagFailed", "RestoreTagDone"],
+    ),
 ];
 
 /// The variables of an item.
@@ -65,7 +68,7 @@ pub enum Step {
     For(i64, &'static str),
     /// It goes on.
     Go(&'static str),
-    /// It writes the item's error into this field of the move's row.
+    /// It writes the item's error into this field of its row.
     Write(&'static str, &'static str),
     /// The item ends.
     End,
@@ -85,8 +88,8 @@ pub fn task(state: &str, looks: &Value) -> Option<Task> {
         "DrawUndoSlot" => (Rollback, json!({"do": "slot"}), "RollbackFailed"),
         "Rollback" => (Rollback, json!({"do": "back"}), "RollbackFailed"),
         "RollbackTest" => (HealthTest, json!({"phase": "rollback", "looks": looks}), "RollbackFailed"),
-        "DrawTagSlot" => (Retag, json!({"do": "slot"}), "RestoreTagDone"),
-        "RestoreTag" => (Retag, json!({"do": "restore"}), "RestoreTagDone"),
+        "DrawTagSlot" => (Retag, json!({"do": "slot"}), "RestoreTagFailed"),
+        "RestoreTag" => (Retag, json!({"do": "restore"}), "RestoreTagFailed"),
         _ => return None,
     };
     Some(Task { function, keys, caught })
@@ -107,7 +110,7 @@ impl Variables {
                 self.start_at = start_at();
                 match state {
                     "DrawSlot" => "Slot",
-                    "DrawUndoSlot" => "UndoNeeded",
+                    "DrawUndoSlot" => "IsUndoNeeded",
                     _ => "TagSlot",
                 }
             }
@@ -118,22 +121,22 @@ impl Variables {
                 (self.pause, self.looks) =
                     (answer["pauseSeconds"].as_i64().unwrap_or_default(), answer["looks"].clone());
                 match state {
-                    "PreTest" => "PreTested",
-                    "HealthTest" => "Tested",
-                    _ => "RollbackTested",
+                    "PreTest" => "IsImageFit",
+                    "HealthTest" => "HasVerdict",
+                    _ => "HasRollbackVerdict",
                 }
             }
             "Deploy" => {
                 (self.superseded, self.looks) = (has("superseded"), json!({}));
-                "Updated"
+                "IsSuperseded"
             }
             "Rollback" => {
                 (self.started, self.looks) = (has("deployment"), json!({}));
-                "RolledBackTo"
+                "IsRollbackStarted"
             }
             "RestoreTag" => {
                 self.more = has("left");
-                "TagsRestored"
+                "AreTagsRestored"
             }
             _ => unknown(state),
         }
@@ -144,19 +147,20 @@ impl Variables {
         let either = |yes, then, otherwise| Step::Go(if yes { then } else { otherwise });
         match state {
             "Slot" => Step::Until(self.start_at, "Retag"),
-            "PreTested" => either(self.verdict == "Healthy", "Deploy", "MoveDone"),
-            "Updated" => either(self.superseded, "MoveDone", "HealthTest"),
-            "Tested" => either(self.verdict == "Pending", "Pause", "MoveDone"),
+            "IsImageFit" => either(self.verdict == "Healthy", "Deploy", "MoveDone"),
+            "IsSuperseded" => either(self.superseded, "MoveDone", "HealthTest"),
+            "HasVerdict" => either(self.verdict == "Pending", "Pause", "MoveDone"),
             "Pause" => Step::For(self.pause, "HealthTest"),
             "MoveFailed" => Step::Write("failure", "MoveDone"),
-            "UndoNeeded" => either(self.start_at.is_some(), "UndoSlot", "UndoDone"),
+            "IsUndoNeeded" => either(self.start_at.is_some(), "UndoSlot", "UndoDone"),
             "UndoSlot" => Step::Until(self.start_at, "Rollback"),
-            "RolledBackTo" => either(self.started, "RollbackTest", "UndoDone"),
-            "RollbackTested" => either(self.verdict == "Pending", "RollbackPause", "UndoDone"),
+            "IsRollbackStarted" => either(self.started, "RollbackTest", "UndoDone"),
+            "HasRollbackVerdict" => either(self.verdict == "Pending", "RollbackPause", "UndoDone"),
             "RollbackPause" => Step::For(self.pause, "RollbackTest"),
             "RollbackFailed" => Step::Write("undoFailure", "UndoDone"),
             "TagSlot" => Step::Until(self.start_at, "RestoreTag"),
-            "TagsRestored" => either(self.more, "DrawTagSlot", "RestoreTagDone"),
+            "AreTagsRestored" => either(self.more, "DrawTagSlot", "RestoreTagDone"),
+            "RestoreTagFailed" => Step::Write("failure", "RestoreTagDone"),
             "MoveDone" | "UndoDone" | "RestoreTagDone" => Step::End,
             _ => unknown(state),
         }

@@ -93,13 +93,16 @@ impl Machine {
         Some(milliseconds)
     }
 
-    /// Writes the error of an item into the row of its move, as the state machine does by itself.
+    /// Writes the error of an item into the row of its move or its repository, as the state machine does by itself.
     fn write(&self, field: &str, Item { input, error: (error, cause), .. }: &Item) {
         let text = |key: &str| input[key].as_str().unwrap_or_default().to_owned();
         let failure = json!({"M": {"error": {"S": error}, "cause": {"S": cause}}});
+        let sort = match input.get("repository") {
+            Some(repository) => format!("repo#{repository}"),
+            None => format!("move#{}#{}", input["wave"], input["move"]),
+        };
         let update = json!({
-            "Key": {"pk": {"S": format!("release#{}", text("release"))},
-                    "sk": {"S": format!("move#{}#{}", input["wave"], input["move"])}},
+            "Key": {"pk": {"S": format!("release#{}", text("release"))}, "sk": {"S": sort}},
             "UpdateExpression": "SET #failure = :failure", "ConditionExpression": "attribute_exists(pk)",
             "ExpressionAttributeNames": {"#failure": field}, "ExpressionAttributeValues": {":failure": failure},
         });

@@ -12,8 +12,8 @@ use crate::crew::Function;
 fn events_of(state: &str) -> u64 {
     match state {
         "Wave" | "Undo" | "RestoreTags" => 6,
-        "OpenRelease" | "TakeLeases" | "Judge" | "CloseRelease" | "Alert" | "MoveFailed"
-        | "RollbackFailed" => 5,
+        "OpenRelease" | "TakeLeases" | "Reach" | "Judge" | "CloseRelease" | "Alert" | "MoveFailed"
+        | "RollbackFailed" | "RestoreTagFailed" => 5,
         state if item::task(state, &Value::Null).is_some() => 5,
         _ => 2,
     }

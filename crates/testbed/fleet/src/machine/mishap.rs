@@ -13,6 +13,8 @@ pub enum Mishap {
     Fails(Fault),
     /// It does its work, and its answer is lost.
     FailsAfter(Fault),
+    /// It is given up, and does its work only after it was called again and has answered.
+    Late(Fault),
     /// The item ends before it, by an error that nothing catches.
     Dies,
     /// The item ends after it, by such an error.
@@ -26,7 +28,8 @@ pub enum Mishap {
 pub struct Mishaps(BTreeMap<(String, &'static str), Mishap>);
 
 impl Mishaps {
-    /// Plans one: it comes once, at the first call of `state` for `service`.
+    /// Plans one: it comes once, at the first call of `state` for `service`, which is empty for a state outside of
+    /// the maps.
     pub fn plan(&mut self, service: &str, state: &'static str, mishap: Mishap) {
         self.0.insert((service.to_owned(), state), mishap);
     }

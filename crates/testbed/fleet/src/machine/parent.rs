@@ -6,36 +6,40 @@ use super::call::{Task, merged, unknown};
 use crate::crew::Function;
 
 /// Those that are played.
-pub const STATES: [&str; 24] = [
+pub const STATES: [&str; 28] = [
     "OpenRelease",
-    "Opened",
+    "IsAccepted",
     "WaitToOpen",
     "TakeLeases",
-    "Leased",
+    "HasLeases",
     "WaitForLeases",
+    "Reach",
+    "IsReachable",
+    "WaitToReach",
     "Wave",
     "Judge",
-    "Judged",
+    "WhatNext",
     "Bake",
     "Undo",
-    "Undone",
+    "IsUndoComplete",
     "RestoreTags",
     "CloseRelease",
     "Alert",
-    "Ended",
+    "WhichOutcome",
     "Deployed",
     "RolledBack",
     "NeedsHuman",
     "Refused",
     "Superseded",
     "Ignored",
+    "Answered",
     "Rejected",
     "Expired",
 ];
 
 /// Those that are not: nobody approves here, and nothing is delivered.
-pub const NOT_PLAYED: [&str; 7] =
-    ["AskApproval", "NotAsked", "Approve", "Approved", "Undelivered", "Planned", "Answered"];
+pub const NOT_PLAYED: [&str; 6] =
+    ["AskApproval", "NotAsked", "Approve", "IsApproved", "Undelivered", "Planned"];
 
 /// The variables of an execution.
 #[derive(Debug, Default)]
@@ -58,32 +62,46 @@ pub struct Variables {
     pub concurrency: u64,
     /// How many seconds the next pause takes.
     pub pause: i64,
+    /// Whether it is asked first what the live tests reach.
+    pub reach: bool,
+    /// What the look before handed back about that.
+    pub reach_looks: Value,
     /// What CloseRelease answered.
     pub closed: Value,
 }
 
 /// Tells whether an execution ends with a state.
 pub fn is_end(state: &str) -> bool {
-    const ENDS: [&str; 8] =
-        ["Deployed", "RolledBack", "NeedsHuman", "Refused", "Superseded", "Ignored", "Rejected", "Expired"];
+    const ENDS: [&str; 9] = [
+        "Deployed",
+        "RolledBack",
+        "NeedsHuman",
+        "Refused",
+        "Superseded",
+        "Ignored",
+        "Answered",
+        "Rejected",
+        "Expired",
+    ];
     ENDS.contains(&state)
 }
 
 impl Variables {
     /// Returns what a state calls, if it calls a function, and where it goes then.
     pub fn task(&self, state: &str, input: &Value) -> Option<(Task, &'static str)> {
-        let (keys, caught, next) = match state {
-            "OpenRelease" => {
-                (json!({"do": "open", "input": input, "started": self.started}), "CloseRelease", "Opened")
-            }
-            "TakeLeases" => (json!({"do": "lease"}), "CloseRelease", "Leased"),
-            "Judge" => (json!({"do": "judge", "wave": self.wave}), "CloseRelease", "Judged"),
+        let (keys, next) = match state {
+            "OpenRelease" => (json!({"do": "open", "input": input, "started": self.started}), "IsAccepted"),
+            "TakeLeases" => (json!({"do": "lease"}), "HasLeases"),
+            "Reach" => (json!({"phase": "reach", "looks": self.reach_looks}), "IsReachable"),
+            "Judge" => (json!({"do": "judge", "wave": self.wave}), "WhatNext"),
             "CloseRelease" => {
-                (json!({"do": "close", "outcome": self.outcome, "because": self.because}), "Alert", "Alert")
+                (json!({"do": "close", "outcome": self.outcome, "because": self.because}), "Alert")
             }
             _ => return None,
         };
-        Some((Task { function: Function::Release, keys, caught }, next))
+        let function = if state == "Reach" { Function::HealthTest } else { Function::Release };
+        let caught = if state == "CloseRelease" { "Alert" } else { "CloseRelease" };
+        Some((Task { function, keys, caught }, next))
     }
 
     /// Assigns what a state keeps of its answer.
@@ -99,7 +117,15 @@ impl Variables {
         (self.next, self.outcome) = (text("next"), text("next"));
         self.pause = answer["pauseSeconds"].as_i64().unwrap_or_default();
         match state {
+            "OpenRelease" => self.outcome = text("outcome"),
+            "Reach" => {
+                self.reach_looks = answer["looks"].clone();
+                if self.next == "Unreachable" {
+                    self.outcome = "Refused".to_owned();
+                }
+            }
             "TakeLeases" => {
+                (self.reach, self.reach_looks) = (answer["reach"] == true, json!({}));
                 let waves = answer["waves"].as_array().into_iter().flatten();
                 (self.wave, self.waves) = (0, waves.filter_map(Value::as_u64).collect());
                 (self.repositories, self.concurrency) = (number("repositories"), number("concurrency"));
@@ -126,28 +152,34 @@ impl Variables {
     /// Plays a state that neither calls nor waits for anything.
     pub fn go(&mut self, state: &str) -> &'static str {
         match (state, self.next.as_str()) {
-            ("Opened", "TakeLeases") => "TakeLeases",
-            ("Opened", "Waiting") => "WaitToOpen",
-            ("Opened", "Ignored") => "Ignored",
-            ("Opened", "Refused") => "Alert",
+            ("IsAccepted", "TakeLeases") => "TakeLeases",
+            ("IsAccepted", "Waiting") => "WaitToOpen",
+            ("IsAccepted", "Ignored") => "Ignored",
+            ("IsAccepted", "Answered") => "Answered",
+            ("IsAccepted", "Refused" | "Alert") => "Alert",
             ("WaitToOpen", _) => "OpenRelease",
-            ("Leased", "Wave") => "Wave",
-            ("Leased", "Waiting") => "WaitForLeases",
+            ("HasLeases", "Wave") if self.reach => "Reach",
+            ("HasLeases", "Wave") | ("IsReachable", "Reached") => "Wave",
+            ("HasLeases", "Waiting") => "WaitForLeases",
             ("WaitForLeases", _) => "TakeLeases",
+            ("IsReachable", "Pending") => "WaitToReach",
+            ("WaitToReach", _) => "Reach",
             ("Wave" | "Bake", _) => "Judge",
-            ("Judged", "Bake") => "Bake",
-            ("Judged", "NextWave") => "Wave",
-            ("Judged", "Undo") => "Undo",
-            ("Undo", _) => "Undone",
-            ("Undone", _) if self.wave > 0 => {
+            ("WhatNext", "Bake") => "Bake",
+            ("WhatNext", "NextWave") => "Wave",
+            ("WhatNext", "Undo") => "Undo",
+            ("WhatNext", "Stop") => "RestoreTags",
+            ("Undo", _) => "IsUndoComplete",
+            ("IsUndoComplete", _) if self.wave > 0 => {
                 self.wave -= 1;
                 "Undo"
             }
-            ("Undone", _) => "RestoreTags",
-            ("Leased" | "Judged" | "RestoreTags", _) => "CloseRelease",
-            ("Alert", _) => "Ended",
-            ("Ended", _) => {
-                let ends = ["Deployed", "RolledBack", "Refused", "Superseded", "Rejected", "Expired"];
+            ("IsUndoComplete", _) => "RestoreTags",
+            ("HasLeases" | "IsReachable" | "WhatNext" | "RestoreTags", _) => "CloseRelease",
+            ("Alert", _) => "WhichOutcome",
+            ("WhichOutcome", _) => {
+                let ends =
+                    ["Deployed", "RolledBack", "Refused", "Superseded", "Rejected", "Expired", "Answered"];
                 ends.into_iter().find(|end| *end == self.outcome).unwrap_or("NeedsHuman")
             }
             _ => unknown(state),

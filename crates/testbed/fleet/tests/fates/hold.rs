@@ -64,7 +64,7 @@ pub fn everything(scenario: &Scenario, ended: &Ended) -> Result<(), TestCaseErro
         fates_are_true(end)?;
         undo_all_means_all(&head, end)?;
     }
-    outcomes_are_true(&ended.run.end, &ends)?;
+    outcomes_are_true(&ended.run.end, &head, &ends)?;
     what_goes_well_ends_well(scenario, &ended.run.end, &ends)?;
     later_waves_are_untouched(&ends)?;
     for (lease, row) in leases {
@@ -118,11 +118,14 @@ fn undo_all_means_all(head: &Value, end: &End<'_>) -> Result<(), TestCaseError> 
     Ok(())
 }
 
-fn outcomes_are_true(outcome: &str, ends: &[End<'_>]) -> Result<(), TestCaseError> {
+fn outcomes_are_true(outcome: &str, head: &Value, ends: &[End<'_>]) -> Result<(), TestCaseError> {
     let fates: Vec<&str> = ends.iter().map(|end| end.fate.as_str()).collect();
     if outcome == "Deployed" {
         prop_assert!(fates.iter().all(|fate| ["deployed", "superseded"].contains(fate)), "{fates:?}");
         prop_assert!(fates.contains(&"deployed"), "{fates:?}");
+    }
+    if outcome == "RolledBack" && head["undo"].is_null() {
+        prop_assert!(!fates.contains(&"deployed"), "nothing was put back, and it ended {outcome}: {fates:?}");
     }
     if ["Deployed", "RolledBack", "Superseded"].contains(&outcome) {
         for end in ends.iter().filter(|end| end.was_pointed_at(end.to) && end.fate != "superseded") {

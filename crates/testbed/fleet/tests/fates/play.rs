@@ -9,7 +9,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, EnvironmentName, Repository, ServiceName, TaskDefinitionArn};
 use pipeline::ledger::{Key, Ledger};
-use pipeline::rows::{Known, ServiceRow};
+use pipeline::rows::{ServiceRow, VerifiedImage};
 use serde_json::{Value, json};
 
 use crate::scenario::{Asked, Move, Scenario, Trouble};
@@ -63,8 +63,8 @@ pub async fn play(asked: Asked, scenario: &Scenario) -> Ended {
 fn policy(scenario: &Scenario) -> Value {
     let of_wave =
         |wave| scenario.moves.iter().filter(move |one| one.wave == wave).map(|one| one.placed().service);
-    let waves = (0..4).map(|wave| of_wave(wave).collect());
-    let waves: Vec<Vec<String>> = waves.filter(|wave: &Vec<String>| !wave.is_empty()).collect();
+    let waves: Vec<Vec<String>> = (0..4).map(|wave| of_wave(wave).collect()).collect();
+    let waves: Vec<Vec<String>> = waves.into_iter().filter(|wave| !wave.is_empty()).collect();
     let forward_only = scenario.moves.iter().filter(|one| one.forward_only).map(|one| one.placed().service);
     let mut policy = cluster::policy(&waves, scenario.concurrency);
     policy["forwardOnly"] = forward_only.collect();
@@ -76,13 +76,15 @@ fn policy(scenario: &Scenario) -> Value {
 /// Writes down that all services run what was verified, and that something else was before.
 async fn verify(ledger: &Ledger, fake: &Fake, placed: &[Placed], digests: &[(String, String)]) {
     for (Placed { service, repository }, (to, from)) in placed.iter().zip(digests) {
-        let known = |digest: &str, number: u32| Known {
+        let known = |digest: &str, number: u32| VerifiedImage {
             repository: Repository::parse(repository).unwrap(),
             digest: Digest::parse(digest).unwrap(),
             commit: None,
             task_definition: TaskDefinitionArn::parse(fake.open().ecs.arn(service, number)).unwrap(),
             since: Timestamp::from_millis(0),
             release: None,
+            how: None,
+            pack: None,
         };
         let row = ServiceRow {
             verified: Some(known(from, 1)),
@@ -97,6 +99,10 @@ async fn verify(ledger: &Ledger, fake: &Fake, placed: &[Placed], digests: &[(Str
 /// Plans what goes wrong.
 fn troubles(fake: &Fake, scenario: &Scenario, digests: &[(String, String)]) -> Mishaps {
     let mut mishaps = Mishaps::default();
+    if let Some((state, late)) = scenario.twice {
+        let fault = Fault::Unavailable("no answer came".to_owned());
+        mishaps.plan("", state, if late { Mishap::Late(fault) } else { Mishap::FailsAfter(fault) });
+    }
     for (one, (to, from)) in scenario.moves.iter().zip(digests) {
         for (trouble, digest) in [(one.forward, to), (one.back, from)] {
             plan(fake, &mut mishaps, one.placed(), trouble, digest);

@@ -20,6 +20,8 @@ pub struct Scenario {
     pub on_failure: &'static str,
     /// The policy's `concurrency`.
     pub concurrency: usize,
+    /// A state outside of the maps whose first answer is lost, and whether its work is done late besides.
+    pub twice: Option<(&'static str, bool)>,
     /// The services.
     pub moves: Vec<Move>,
 }
@@ -83,7 +85,9 @@ pub fn any() -> impl Strategy<Value = Scenario> {
     let one = || (0..4_usize, 1..=3_usize, prop::bool::weighted(0.3), forward(), back());
     // Most are small: they are quick, and go wrong in fewer ways at once.
     let all = prop_oneof![4 => vec(one(), 1..=4), 1 => vec(one(), 5..=12)];
-    (policy, 1..=4_usize, all).prop_map(|(on_failure, concurrency, drawn)| {
+    let states = prop::sample::select(vec!["OpenRelease", "TakeLeases", "Judge", "CloseRelease"]);
+    let twice = prop::option::weighted(0.5, (states, prop::bool::ANY));
+    (policy, 1..=4_usize, twice, all).prop_map(|(on_failure, concurrency, twice, drawn)| {
         let (mut moves, mut repository, mut left) = (Vec::new(), 0, 0_usize);
         for (n, (wave, share, forward_only, forward, back)) in drawn.into_iter().enumerate() {
             if left == 0 {
@@ -92,7 +96,7 @@ pub fn any() -> impl Strategy<Value = Scenario> {
             left = left.saturating_sub(1);
             moves.push(Move { n, repository, wave, forward_only, forward, back });
         }
-        Scenario { on_failure, concurrency, moves }
+        Scenario { on_failure, concurrency, twice, moves }
     })
 }
 

@@ -10,6 +10,7 @@ use pipeline::ledger::{Key, Ledger};
 use pipeline::rows::RevisionRow;
 use pipeline::task_definition::TaskDefinition;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::at_once;
@@ -21,6 +22,9 @@ const A_SECOND: f64 = 18.0;
 
 /// From how many on what is not asked for any more is forgotten.
 const MOST_KEPT: usize = 200;
+
+/// The revisions that ECS refused to tell of, and why.
+pub(super) type Failed = HashMap<TaskDefinitionArn, Fault>;
 
 /// What is known of task definitions; a revision never changes.
 #[derive(Debug)]
@@ -44,33 +48,48 @@ impl Revisions {
         }
     }
 
-    /// Reads revisions as far as ECS may be asked, and returns how many are left to be read another time.
+    /// Reads revisions as far as ECS may be asked, and returns how many are left to be read another time; those that ECS
+    /// refuses to tell of are added to `failed`.
     pub(super) async fn read(
         &self,
         arns: &BTreeSet<TaskDefinitionArn>,
         budget: &mut Budget,
+        failed: &mut Failed,
     ) -> Result<usize, Fault> {
         let missing: Vec<_> = arns.iter().filter(|arn| self.json(arn).is_none()).collect();
         let keys: Vec<Key> = missing.iter().map(|arn| Key::revision(arn)).collect();
-        let rows: HashMap<Key, RevisionRow> = self.ledger.get_all(&keys).await?;
+        let rows: HashMap<Key, Value> = self.ledger.get_all(&keys).await?;
+        // A row that says something else is as good as none.
+        let json = |row: &Value| RevisionRow::deserialize(row).ok().map(|row| row.json);
         let (mut unread, mut found) = (Vec::new(), Vec::new());
         for (arn, key) in missing.into_iter().zip(keys) {
-            match rows.get(&key) {
-                Some(row) => found.push((arn, row.json.clone())),
+            match rows.get(&key).and_then(json) {
+                Some(json) => found.push((arn, json)),
                 None => unread.push(arn),
             }
         }
         self.keep(found);
         let now = unread.get(..budget.take(unread.len())).unwrap_or(&unread);
         let read = at_once(now, async |arn: &&TaskDefinitionArn| {
-            let json = TaskDefinition::read(&self.ecs, arn).await?.to_record();
+            let json = match TaskDefinition::read(&self.ecs, arn).await {
+                Ok(definition) => definition.to_record(),
+                Err(fault) if Fault::RETRIED.contains(&fault.name()) => return Err(fault),
+                Err(fault) => return Ok((*arn, Err(fault))),
+            };
             // The call that reads the rest may be another process.
             if unread.len() > now.len() {
                 self.ledger.record(arn, json.clone()).await?;
             }
-            Ok((*arn, json))
+            Ok((*arn, Ok(json)))
         });
-        self.keep(read.await?);
+        let (mut kept, read) = (Vec::new(), read.await?);
+        for (arn, json) in read {
+            match json {
+                Ok(json) => kept.push((arn, json)),
+                Err(fault) => drop(failed.insert(arn.clone(), fault)),
+            }
+        }
+        self.keep(kept);
         Ok(unread.len() - now.len())
     }
 

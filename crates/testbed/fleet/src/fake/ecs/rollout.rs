@@ -55,6 +55,8 @@ pub struct Pointed {
 pub struct Service {
     /// How rollouts of images end that do not just complete, by digest.
     pub ends: BTreeMap<String, End>,
+    /// Whether somebody else deploys it, who says of a deployment no task definition.
+    pub external: bool,
     /// Whoever pointed it at something.
     pub pointed: Vec<Pointed>,
     // The newest is last, and is the primary one.
@@ -165,9 +167,14 @@ impl Service {
                 "runningCount": if one.state == "COMPLETED" { DESIRED } else { 0 }, "failedTasks": failed,
             })
         });
-        let deployments: Vec<Value> = deployments.collect();
+        let mut deployments: Vec<Value> = deployments.collect();
+        let controller = if self.external { "EXTERNAL" } else { "ECS" };
+        for one in deployments.iter_mut().filter(|_| self.external) {
+            one["taskDefinition"] = Value::Null;
+        }
         json!({"serviceName": name, "serviceArn": super::service_arn(name), "status": "ACTIVE",
-               "desiredCount": DESIRED, "loadBalancers": [], "deployments": deployments})
+               "deploymentController": {"type": controller}, "desiredCount": DESIRED, "loadBalancers": [],
+               "deployments": deployments})
     }
 }
 

@@ -1,0 +1,176 @@
+//! The moves in the ledger: each call of a function reads one once, and records each of its steps.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::{Key, Ledger, row_of};
+use crate::Fault;
+use crate::ids::ReleaseId;
+use crate::payload::{MoveKey, MoveRef};
+use crate::rows::{LeaseRow, MoveEvent, MoveRow, Stop, Undo};
+
+/// A move, and what its release's head says of all its moves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// Its row.
+    pub row: MoveRow,
+    /// What is rolled back of its release; none while that goes forward.
+    pub undo: Option<Undo>,
+    /// Who ended the release early.
+    pub stop: Option<Stop>,
+}
+
+impl Loaded {
+    /// Takes a move that is given whole; nothing else is known of its release.
+    pub fn given(row: &MoveRow) -> Self {
+        Loaded { row: row.clone(), undo: Some(Undo::All), stop: None }
+    }
+
+    /// Returns the row of a move that may go forward.
+    pub fn forward(self) -> Result<MoveRow, Fault> {
+        match self.stop {
+            Some(Stop { by, because, .. }) => Err(Fault::Stopped(format!("stopped by {by}: {because}"))),
+            None => Ok(self.row),
+        }
+    }
+}
+
+/// What the steps of a move ask of the ledger.
+///
+/// A move that is given whole reads and writes nothing, and holds no lease.
+pub trait MoveLedger {
+    /// Reads a move, and its release's head.
+    async fn load(&self, key: &MoveKey) -> Result<Loaded, Fault>;
+    /// Reads them for a call that is to write, if the release still holds the service.
+    ///
+    /// Once a call is enough: a lease passes on only when no call of its holder can still be running.
+    async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault>;
+    /// Notes a step of a move, unless the move was leased anew since it was read.
+    async fn note(&self, key: &MoveKey, row: &MoveRow, event: MoveEvent) -> Result<(), Fault>;
+}
+
+impl<L: MoveLedger> MoveLedger for &L {
+    async fn load(&self, key: &MoveKey) -> Result<Loaded, Fault> {
+        (**self).load(key).await
+    }
+    async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
+        (**self).load_leased(key).await
+    }
+    async fn note(&self, key: &MoveKey, row: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
+        (**self).note(key, row, event).await
+    }
+}
+
+/// What a move needs of the head; a head that is otherwise unreadable must not stop a rollback.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    undo: Option<Undo>,
+    #[serde(default)]
+    stop: Option<Stop>,
+}
+
+impl MoveLedger for Ledger {
+    async fn load(&self, key: &MoveKey) -> Result<Loaded, Fault> {
+        let n = match &key.which {
+            MoveRef::Inline(row) => return Ok(Loaded::given(row)),
+            MoveRef::Ordinal(n) => *n,
+        };
+        let (own, head) = (Key::a_move(&key.release, key.wave, n), Key::head(&key.release));
+        let mut items = self.items(&[own.clone(), head.clone()]).await?;
+        let Some(item) = items.remove(&own) else {
+            return Err(Fault::NotFound(format!("move {n} of wave {} of {}", key.wave, key.release)));
+        };
+        let row = row_of(&own, item)?;
+        let found: Option<Head> = items.remove(&head).map(|item| row_of(&head, item)).transpose()?;
+        let Head { undo, stop } = found.unwrap_or_default();
+        Ok(Loaded { row, undo, stop })
+    }
+
+    async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
+        let loaded = self.load(key).await?;
+        if let MoveRef::Ordinal(_) = key.which {
+            self.check_leases(&key.release, [&loaded.row]).await?;
+        }
+        Ok(loaded)
+    }
+
+    async fn note(&self, key: &MoveKey, row: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
+        let MoveRef::Ordinal(n) = key.which else { return Ok(()) };
+        let fields = serde_json::to_value(event)
+            .map_err(|error| Fault::Defect(format!("the step of a move cannot be written: {error}")))?;
+        let same = ("fence = :fence", serde_json::json!({"fence": row.fence}));
+        match self.set(&Key::a_move(&key.release, key.wave, n), fields, Some(same)).await? {
+            true => Ok(()),
+            false => Err(Fault::LeaseLost(format!(
+                "the move of {} was leased anew since this step read it",
+                row.service
+            ))),
+        }
+    }
+}
+
+impl Ledger {
+    /// Reads what is rolled back of a release; none while it goes forward.
+    pub async fn undo_of(&self, release: &ReleaseId) -> Result<Option<Undo>, Fault> {
+        let head: Option<Head> = self.get(&Key::head(release)).await?;
+        Ok(head.and_then(|head| head.undo))
+    }
+
+    /// Makes sure that a release still holds the services of some of its moves.
+    pub async fn check_leases(
+        &self,
+        release: &ReleaseId,
+        moves: impl IntoIterator<Item = &MoveRow>,
+    ) -> Result<(), Fault> {
+        let moves: Vec<(Key, &MoveRow)> =
+            moves.into_iter().map(|row| (Key::lease(&row.environment, &row.service), row)).collect();
+        let keys: Vec<Key> = moves.iter().map(|(key, _)| key.clone()).collect();
+        let leases: HashMap<Key, LeaseRow> = self.get_all(&keys).await?;
+        moves.iter().try_for_each(|(key, row)| check_lease(release, row, leases.get(key)))
+    }
+}
+
+/// Refuses a move whose service another release holds, or nobody.
+fn check_lease(release: &ReleaseId, row: &MoveRow, lease: Option<&LeaseRow>) -> Result<(), Fault> {
+    match lease {
+        Some(lease) if lease.is_held_by(release, row.fence) => Ok(()),
+        Some(LeaseRow { release: Some(other), .. }) if other != release => {
+            Err(Fault::LeaseLost(format!("{} is held by release {other} now", row.service)))
+        }
+        _ => Err(Fault::LeaseLost(format!("the lease of {} is no longer held", row.service))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn row(fence: u64) -> MoveRow {
+        let sample = include_str!("../../../../events/deploy/register.json");
+        let sample: serde_json::Value = serde_json::from_str(sample).unwrap();
+        let row: MoveRow = serde_json::from_value(sample["move"].clone()).unwrap();
+        MoveRow { fence, ..row }
+    }
+
+    fn check(held_by: Option<&str>, fence: u64, expected: Result<(), &str>) {
+        let since = Timestamp::from_millis(0);
+        let release = held_by.map(|name| ReleaseId::parse(name).unwrap());
+        let lease = LeaseRow { holder: held_by.map(str::to_owned), release, fence, since };
+        let checked = check_lease(&ReleaseId::parse("r1").unwrap(), &row(3), Some(&lease));
+        let expected = expected.map_err(|why| Fault::LeaseLost(why.to_owned()));
+        assert_eq!(checked, expected, "{held_by:?} {fence}");
+    }
+
+    #[test]
+    fn only_the_lease_of_this_very_move_counts() {
+        check(Some("r1"), 3, Ok(()));
+        check(Some("r2"), 4, Err("users is held by release r2 now"));
+        check(Some("r1"), 5, Err("the lease of users is no longer held"));
+        check(None, 3, Err("the lease of users is no longer held"));
+        let none = check_lease(&ReleaseId::parse("r1").unwrap(), &row(3), None);
+        assert_eq!(none.unwrap_err().name(), "LeaseLost");
+    }
+}

@@ -1,0 +1,98 @@
+//! The moves as the table keeps them: who may write, and what another version has written.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
+
+use fleet::fake::Fake;
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
+use pipeline::ledger::{Key, Ledger, MoveLedger};
+use pipeline::payload::MoveKey;
+use pipeline::rows::{HeadRow, MoveEvent};
+use serde_json::{Value, json};
+
+const AT: &str = "2026-11-23T10:00:00Z";
+
+fn release() -> ReleaseId {
+    ReleaseId::parse("r1").unwrap()
+}
+
+fn key() -> MoveKey {
+    MoveKey::new(release(), 0, 0)
+}
+
+/// Writes a move of `r1`, its head, and the lease of its service.
+async fn open(fake: &Fake, release: Option<&str>, fence: u64) -> Ledger {
+    let ledger = Ledger::of(&fake.config(), "ledger");
+    let sample: Value =
+        serde_json::from_str(include_str!("../../../../events/deploy/register.json")).unwrap();
+    let mut row = sample["move"].clone();
+    (row["fence"], row["ofALaterVersion"]) = (json!(3), json!({"a": [1]}));
+    ledger.put(&Key::a_move(&self::release(), 0, 0), &row).await.unwrap();
+    let policy = json!({"cluster": "dev", "tag": "dev", "ofALaterVersion": 1});
+    let head = json!({
+        "environment": "dev", "policy": policy, "request": {}, "order": "1#", "opened": AT, "plan": "",
+        "services": ["users"], "undo": null, "outcome": null, "ofALaterVersion": 1
+    });
+    ledger.put(&Key::head(&self::release()), &head).await.unwrap();
+    let lease =
+        json!({"holder": release, "release": release, "fence": fence, "since": AT, "ofALaterVersion": 1});
+    let (environment, service) =
+        (EnvironmentName::parse("dev").unwrap(), ServiceName::parse("users").unwrap());
+    ledger.put(&Key::lease(&environment, &service), &lease).await.unwrap();
+    ledger
+}
+
+fn touched() -> MoveEvent {
+    MoveEvent::Touched { touched: Timestamp::parse(AT).unwrap() }
+}
+
+fn row(fake: &Fake) -> Value {
+    fake.open().table.row("release#r1", "move#0#0").unwrap()
+}
+
+#[tokio::test]
+async fn what_a_later_version_has_written_is_read_and_stays() {
+    let fake = Fake::default();
+    let ledger = open(&fake, Some("r1"), 3).await;
+    let loaded = ledger.load_leased(&key()).await.unwrap();
+    assert_eq!(fake.open().calls["dynamodb.BatchGetItem"], 2, "the move and its head, and the lease");
+    ledger.note(&key(), &loaded.row, touched()).await.unwrap();
+    assert_eq!(row(&fake)["touched"], AT);
+    assert_eq!(row(&fake)["ofALaterVersion"], json!({"a": [1]}));
+    let head: Option<HeadRow> = ledger.get(&Key::head(&release())).await.unwrap();
+    assert_eq!(head.unwrap().policy.cluster, "dev");
+}
+
+#[tokio::test]
+async fn a_lost_lease_is_found_when_the_move_is_read() {
+    for (holder, fence) in [(Some("r2"), 4), (Some("r1"), 4), (None, 3)] {
+        let fake = Fake::default();
+        let ledger = open(&fake, holder, fence).await;
+        let fault = ledger.load_leased(&key()).await.unwrap_err();
+        assert_eq!(fault.name(), "LeaseLost", "{holder:?} {fence}");
+        assert!(ledger.load(&key()).await.is_ok(), "who writes to no service only looks");
+    }
+}
+
+#[tokio::test]
+async fn a_step_is_not_noted_on_a_move_that_was_leased_anew() {
+    let fake = Fake::default();
+    let ledger = open(&fake, Some("r1"), 3).await;
+    let loaded = ledger.load_leased(&key()).await.unwrap();
+    ledger.set(&Key::a_move(&release(), 0, 0), json!({"fence": 4}), None).await.unwrap();
+    let fault = ledger.note(&key(), &loaded.row, touched()).await.unwrap_err();
+    assert_eq!(fault.name(), "LeaseLost");
+    assert!(row(&fake)["touched"].is_null());
+}
+
+#[tokio::test]
+async fn a_stop_is_read_with_the_move() {
+    let fake = Fake::default();
+    let ledger = open(&fake, Some("r1"), 3).await;
+    assert!(ledger.load(&key()).await.unwrap().forward().is_ok());
+    let stop = json!({"by": "r9", "because": "bad numbers", "since": AT, "rollback": true});
+    ledger.set(&Key::head(&release()), json!({"stop": stop}), None).await.unwrap();
+    let stopped = ledger.load(&key()).await.unwrap().forward().unwrap_err();
+    assert_eq!(stopped, Fault::Stopped("stopped by r9: bad numbers".to_owned()));
+}

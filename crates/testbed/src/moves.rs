@@ -1,0 +1,43 @@
+//! A ledger in memory for the steps of one move.
+
+use std::cell::RefCell;
+
+use pipeline::Fault;
+use pipeline::ledger::{Loaded, MoveLedger};
+use pipeline::payload::{MoveKey, MoveRef};
+use pipeline::rows::{MoveEvent, MoveRow};
+use serde_json::Value;
+
+/// The move that a key means, and what was noted of it.
+#[derive(Debug, Default)]
+pub struct Moves {
+    /// What is found by an ordinal; a move given whole is its own.
+    pub found: Option<Loaded>,
+    /// Whether somebody else holds the service now.
+    pub lost: bool,
+    /// What was noted, as it is written.
+    pub noted: RefCell<Vec<Value>>,
+}
+
+impl MoveLedger for Moves {
+    async fn load(&self, key: &MoveKey) -> Result<Loaded, Fault> {
+        match (&key.which, &self.found) {
+            (MoveRef::Inline(row), _) => Ok(Loaded::given(row)),
+            (MoveRef::Ordinal(_), Some(found)) => Ok(found.clone()),
+            (MoveRef::Ordinal(n), None) => Err(Fault::NotFound(format!("move {n}"))),
+        }
+    }
+
+    async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
+        match self.lost {
+            true => Err(Fault::LeaseLost("somebody else holds the service".to_owned())),
+            false => self.load(key).await,
+        }
+    }
+
+    async fn note(&self, _: &MoveKey, _: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
+        let fields = serde_json::to_value(event).map_err(|error| Fault::Defect(error.to_string()))?;
+        self.noted.borrow_mut().push(fields);
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! What a release adds to the history of a service, and what it takes away from the proof of an image.  Pure.
+
+use pipeline::clock::Timestamp;
+use pipeline::ids::ReleaseId;
+use pipeline::rows::{Hold, How, MoveRow, ServiceRow, VerifiedImage};
+
+use super::packs;
+use super::spec::{ImageSelection, ReleaseSpec};
+use crate::ports::{ImageKey, Proven};
+
+/// Returns what a service was found to run when its lease was taken, if nobody has written that down.
+pub fn met(row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Option<VerifiedImage> {
+    let restore = row.restore.as_ref().filter(|restore| restore.release.is_none())?;
+    let newest = known.verified(&row.repository);
+    let how = newest.map_or(How::Baseline, |_| How::Found);
+    let is_known = |fact: &VerifiedImage| {
+        fact.task_definition == restore.task_definition && fact.digest == restore.digest
+    };
+    (!newest.is_some_and(is_known)).then(|| VerifiedImage {
+        repository: row.repository.clone(),
+        digest: restore.digest.clone(),
+        commit: restore.commit.clone(),
+        task_definition: restore.task_definition.clone(),
+        since: now,
+        release: None,
+        how: Some(how),
+        pack: restore.pack.clone(),
+    })
+}
+
+/// Returns what a deployed move has shown.
+pub fn proven(row: &MoveRow, spec: &ReleaseSpec, release: &ReleaseId, now: Timestamp) -> Proven {
+    let since = row.decided.unwrap_or(now);
+    let back = spec.to.goes_back();
+    let fact = VerifiedImage {
+        repository: row.repository.clone(),
+        digest: row.digest.clone(),
+        commit: row.commit.clone(),
+        task_definition: row.registered.clone().unwrap_or_else(|| row.running.clone()),
+        since,
+        release: Some(release.clone()),
+        how: Some(if back { How::RolledBack } else { How::Released }),
+        pack: packs::asked(row).cloned(),
+    };
+    let hold = left(row, spec).map(|(_, digest)| Hold { digest, release: release.clone(), since });
+    Proven { fact, hold, evidence: !back, ends_quarantine: spec.force && !back }
+}
+
+/// Returns the image that somebody has rolled back from, if it was verified here.
+///
+/// A service that ran something else goes back to what was verified: nothing is wrong with that.
+pub fn left(row: &MoveRow, spec: &ReleaseSpec) -> Option<ImageKey> {
+    let restore = row.restore.as_ref().filter(|restore| restore.digest != row.digest)?;
+    let verified = match &spec.to {
+        ImageSelection::Previous => true,
+        // One that died has verified nothing: it left what nobody knows.
+        ImageSelection::RestorePointsOf(release) => restore.release.as_ref() == Some(release),
+        ImageSelection::Images(_) | ImageSelection::Present => false,
+    };
+    verified.then(|| (row.repository.clone(), restore.digest.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{digest, known, release, row, spec};
+
+    fn now() -> Timestamp {
+        Timestamp::from_millis(9_000)
+    }
+
+    #[test]
+    fn a_baseline_is_met_and_so_is_a_revision_that_somebody_else_deployed() {
+        let row = row("users");
+        let met_by = |service: &ServiceRow| met(&row, service, now()).and_then(|fact| fact.how);
+        assert_eq!(met_by(&ServiceRow::default()), Some(How::Baseline));
+        let restore = row.restore.clone().unwrap();
+        let same = VerifiedImage { task_definition: restore.task_definition, release: None, ..known('a') };
+        assert_eq!(met_by(&ServiceRow { verified: Some(same), ..ServiceRow::default() }), None);
+        let other = VerifiedImage { digest: digest('c'), ..known('c') };
+        assert_eq!(met_by(&ServiceRow { verified: Some(other), ..ServiceRow::default() }), Some(How::Found));
+    }
+
+    #[test]
+    fn a_rollback_shows_nothing_and_holds_what_it_left() {
+        let back = ReleaseSpec { to: ImageSelection::Previous, ..spec() };
+        let shown = proven(&row("users"), &back, &release("r2"), now());
+        assert_eq!((shown.fact.how, shown.evidence), (Some(How::RolledBack), false));
+        assert_eq!(shown.hold.unwrap().digest, digest('a'));
+        // Back to what was verified, from what somebody deployed by hand.
+        let same = MoveRow { digest: digest('a'), ..row("users") };
+        assert_eq!(proven(&same, &back, &release("r2"), now()).hold, None);
+        let dead = ReleaseSpec { to: ImageSelection::RestorePointsOf(release("r0")), ..spec() };
+        assert_eq!(proven(&row("users"), &dead, &release("r2"), now()).hold, None);
+        let mut closed = row("users");
+        closed.restore.as_mut().unwrap().release = Some(release("r0"));
+        assert_eq!(proven(&closed, &dead, &release("r2"), now()).hold.unwrap().digest, digest('a'));
+    }
+
+    #[test]
+    fn only_force_ends_a_quarantine() {
+        let ends = |spec: &ReleaseSpec| proven(&row("users"), spec, &release("r2"), now()).ends_quarantine;
+        assert!(!ends(&spec()));
+        assert!(ends(&ReleaseSpec { force: true, ..spec() }));
+    }
+}

@@ -1,0 +1,100 @@
+//! A registry in memory, and what the ledger keeps of it.
+
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::ids::Digest;
+use pipeline::payload::MoveKey;
+use pipeline::rows::{Failure, MoveRow, TagRow};
+use retag::RestoreKey;
+use retag::manifest::Manifest;
+use retag::registry::{Changed, Place, Port, Seen, Slot};
+use retag::tags::Tagging;
+
+/// Images, each with a letter for its digest, and the tags that name them.
+#[derive(Default)]
+pub struct Shelf {
+    pub images: Vec<char>,
+    pub tags: RefCell<BTreeMap<String, Digest>>,
+    /// Who moved the environment's tag.
+    pub movers: RefCell<TagRow>,
+    /// Whether another release always moves the tag between our reading and our writing of that.
+    pub overtaken: bool,
+    /// What a release has done, if its tags are to go back.
+    pub changed: Option<Changed>,
+    /// How long a look takes.
+    pub slow: Duration,
+    /// What was written, in this order.
+    pub written: RefCell<Vec<String>>,
+    /// When writes of the environment's tag were announced.
+    pub announced: RefCell<Vec<Timestamp>>,
+}
+
+pub fn digest(letter: char) -> Digest {
+    Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
+}
+
+impl Shelf {
+    /// Holds these images, and the environment's tag on the first.
+    pub fn of(images: &[char]) -> Self {
+        let first = images.first().copied().unwrap();
+        let tags = BTreeMap::from([("dev".to_owned(), digest(first))]);
+        Shelf { images: images.to_vec(), tags: RefCell::new(tags), ..Shelf::default() }
+    }
+
+    fn wrote(&self, what: String) {
+        self.written.borrow_mut().push(what);
+    }
+}
+
+impl Port for &Shelf {
+    async fn look(&self, _: &Place, _: &[Tagging]) -> Result<Seen, Fault> {
+        tokio::time::advance(self.slow).await;
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let image = |letter: &char| Manifest {
+            digest: digest(*letter),
+            media_type: media_type.to_owned(),
+            bytes: "{}".to_owned(),
+        };
+        Ok(Seen::new(self.images.iter().map(image), self.tags.borrow().clone()))
+    }
+    async fn keep_before(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
+        self.wrote("keep before".to_owned());
+        Ok(())
+    }
+    async fn announce(&self, _: &MoveRow, _: &Digest, now: Timestamp) -> Result<(), Fault> {
+        self.wrote("announce".to_owned());
+        self.announced.borrow_mut().push(now);
+        Ok(())
+    }
+    async fn movers(&self, _: &MoveRow) -> Result<TagRow, Fault> {
+        Ok(self.movers.borrow().clone())
+    }
+    async fn set_movers(&self, _: &MoveRow, movers: &TagRow) -> Result<bool, Fault> {
+        let unchanged = !self.overtaken && self.movers.borrow().version + 1 == movers.version;
+        if unchanged {
+            *self.movers.borrow_mut() = movers.clone();
+        }
+        Ok(unchanged)
+    }
+    async fn note_failure(&self, _: &RestoreKey, failure: &Failure) -> Result<(), Fault> {
+        self.wrote(format!("{}: {}", failure.error, failure.cause));
+        Ok(())
+    }
+    async fn put(&self, _: &Place, tag: &str, image: &Manifest) -> Result<(), Fault> {
+        self.wrote(format!("{tag} -> {}", image.digest.short()));
+        self.tags.borrow_mut().insert(tag.to_owned(), image.digest.clone());
+        Ok(())
+    }
+    async fn slot(&self, slot: Slot, now: Timestamp) -> Result<Timestamp, Fault> {
+        Ok(now.plus_seconds(slot.registrations))
+    }
+    async fn changed(&self, key: &RestoreKey) -> Result<Changed, Fault> {
+        self.changed.clone().ok_or_else(|| Fault::NotFound(key.release.to_string()))
+    }
+}
