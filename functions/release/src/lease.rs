@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Approval;
-use pipeline::ids::{ReleaseId, ServiceName};
+use pipeline::ids::{PackHash, ReleaseId, ServiceName};
 use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow, ServiceRow};
 
 use crate::answer::{Leased, Leasing};
@@ -17,7 +17,8 @@ use crate::plan::waves::{Numbered, hash, numbered, proposal, waves};
 use crate::plan::words::plural;
 use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, abort, alarms, approval};
 use crate::ports::{
-    Alarms, Approvals, Clusters, Documents, Execution, Executions, Freezes, History, Images, Leases, Releases,
+    Alarms, Approvals, Clusters, Documents, Execution, Executions, Freezes, History, Images, Leases,
+    LiveTests, Releases,
 };
 use crate::{approve, at_once, observe, planning};
 
@@ -32,7 +33,7 @@ type Fences = BTreeMap<ServiceName, u64>;
 
 /// Takes the leases, or says who holds one.
 pub async fn lease(
-    aws: &(impl Documents + Clusters + Images + Alarms + Executions),
+    aws: &(impl Documents + LiveTests + Clusters + Images + Alarms + Executions),
     ledger: &(impl History + Freezes + Leases + Releases + Approvals),
     run: Run,
     now: Timestamp,
@@ -156,7 +157,7 @@ async fn free(
 
 /// Plans what is wanted as things are now, and writes the moves.
 async fn plan_again(
-    aws: &(impl Documents + Clusters + Images + Alarms),
+    aws: &(impl Documents + LiveTests + Clusters + Images + Alarms),
     ledger: &(impl History + Freezes + Leases + Releases + Approvals),
     head: &HeadRow,
     run: &Run,
@@ -176,10 +177,11 @@ async fn plan_again(
     let environment = &environment;
     let (name, order, release) = (&head.environment, &head.order, &run.release);
     let context = PlanContext { name, environment, order, release, now };
-    let PlanDraft { moves, known, findings, .. } = match draft(aws, ledger, head, context, &spec).await? {
-        Ok(draft) => draft,
-        Err(leased) => return Ok(leased),
-    };
+    let PlanDraft { moves, known, findings, packs, .. } =
+        match draft(aws, ledger, head, context, &spec).await? {
+            Ok(draft) => draft,
+            Err(leased) => return Ok(leased),
+        };
     // A service that was not in the plan has no lease: it waits for the next release.
     let held = moves.into_iter().filter_map(|one| {
         let fence = *fences.get(&one.service)?;
@@ -194,6 +196,9 @@ async fn plan_again(
     if let Some(why) = approval::lacking(&run.release, head) {
         return Ok(Leased::nothing(Leasing::Rejected, why, 0));
     }
+    // Before the moves that name them.
+    let packs: Vec<(PackHash, String)> = packs.into_iter().collect();
+    at_once(&packs, async |(hash, text)| ledger.keep(hash, text).await).await?;
     let leased = record(aws, ledger, context, &spec, moves, &known, fences).await?;
     let told = findings.into_iter().map(|finding| finding.text);
     Ok(Leased { because: [leased.because].into_iter().chain(told).collect::<Vec<_>>().join("; "), ..leased })
@@ -201,7 +206,7 @@ async fn plan_again(
 
 /// Returns the plan that a release has now; or where it goes if it has none.
 async fn draft(
-    aws: &(impl Clusters + Images + Alarms),
+    aws: &(impl LiveTests + Clusters + Images + Alarms),
     ledger: &(impl History + Freezes + Leases + Releases),
     head: &HeadRow,
     context: PlanContext<'_>,

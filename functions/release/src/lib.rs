@@ -31,7 +31,8 @@ use serde_json::Value;
 
 pub use payload::{Ask, Close, Judge, Open, Request, Run};
 use ports::{
-    Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, History, Images, Leases, Releases,
+    Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, History, Images, Leases, LiveTests,
+    Releases,
 };
 
 /// The function.
@@ -45,7 +46,7 @@ pub struct Release<A, L> {
 
 impl<A, L> Release<A, L>
 where
-    A: Documents + Clusters + Images + Alarms + Executions,
+    A: Documents + LiveTests + Clusters + Images + Alarms + Executions,
     L: Events + History + Freezes + Leases + Releases + Approvals,
 {
     /// Answers one request.

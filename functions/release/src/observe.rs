@@ -17,7 +17,7 @@ use crate::ports::{
 };
 
 pub use candidates::candidates;
-pub use images::{commits, endangered, immovable, missing};
+pub use images::{commits, endangered, immovable, indexes, missing};
 
 /// How long ECS needs until it answers as many questions as one look asks.
 const BREATH_SECONDS: i64 = 2;

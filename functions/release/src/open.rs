@@ -22,13 +22,13 @@ use crate::plan::words::{TO_OVERRIDE, plural};
 use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, preview};
 use crate::ports::{
     Alarms, Approvals, ClusterSnapshot, Clusters, Documents, Events, Executions, Freezes, History, Images,
-    Leases, Releases,
+    Leases, LiveTests, Releases,
 };
 use crate::{abort, approve, at_once, freeze, observe, planning};
 
 /// Decides what an execution's input means.
 pub async fn open(
-    aws: &(impl Documents + Clusters + Images + Alarms + Executions),
+    aws: &(impl Documents + LiveTests + Clusters + Images + Alarms + Executions),
     ledger: &(impl Events + History + Freezes + Leases + Releases + Approvals),
     open: Open,
     now: Timestamp,
@@ -96,7 +96,7 @@ async fn of_request(
 
 /// Plans what is asked of an environment, and writes an accepted plan down.
 async fn accept(
-    aws: &(impl Clusters + Images + Alarms + Executions),
+    aws: &(impl LiveTests + Clusters + Images + Alarms + Executions),
     ledger: &(impl History + Freezes + Leases + Releases + Approvals),
     intent: ReleaseIntent,
     run: &Run,

@@ -14,6 +14,7 @@ pub mod gates;
 pub mod history;
 pub mod leases;
 pub mod lifecycle;
+pub mod packs;
 pub mod preview;
 pub mod promotion;
 pub mod restore;

@@ -3,25 +3,32 @@
 //! `open` plans with it first, and `lease` once more under the leases.  Writes nothing.
 
 use pipeline::Fault;
+use pipeline::ids::ServiceName;
 use pipeline::rows::MoveRow;
 
 use crate::observe;
-use crate::plan::{PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates};
-use crate::ports::{Alarms, ClusterSnapshot, Clusters, History, ImageKey, Images, Leases, Releases};
+use crate::plan::{PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates, packs};
+use crate::ports::{
+    Alarms, ClusterSnapshot, Clusters, History, ImageKey, Images, Leases, LiveTests, Releases,
+};
 
 /// Plans what a spec means for services as they were seen.
 pub async fn draft(
-    aws: &(impl Clusters + Images),
+    aws: &(impl Clusters + Images + LiveTests),
     ledger: &(impl History + Leases + Releases),
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
     seen: ClusterSnapshot,
 ) -> Result<PlanDraft, Fault> {
-    let (candidates, untouched) = observe::candidates(aws, ledger, context, spec, &seen.services).await?;
+    let (mut candidates, untouched) = observe::candidates(aws, ledger, context, spec, &seen.services).await?;
+    observe::indexes(aws, spec, &mut candidates).await?;
     let draft = PlanDraft::new(seen, &candidates, untouched, spec, context);
     match draft.moves.is_empty() {
         true => Ok(draft),
-        false => with_images(aws, ledger, context, spec, draft).await,
+        false => {
+            let draft = with_images(aws, ledger, context, spec, draft).await?;
+            with_packs(aws, context, spec, draft).await
+        }
     }
 }
 
@@ -54,6 +61,19 @@ async fn with_images(
             row.commit = commits.get(&row.digest).cloned().flatten();
         }
     }
+    Ok(draft)
+}
+
+/// Adds the live tests that the moves of a draft have to pass.
+async fn with_packs(
+    aws: &impl LiveTests,
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    mut draft: PlanDraft,
+) -> Result<PlanDraft, Fault> {
+    let services: Vec<ServiceName> = draft.moves.iter().map(|row| row.service.clone()).collect();
+    let documents = aws.documents(context.name, &services).await?;
+    packs::pin(&mut draft, context.name, &documents.tests, aws.prober(), spec.to.goes_back());
     Ok(draft)
 }
 

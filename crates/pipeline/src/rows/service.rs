@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::OrderKey;
 use crate::clock::Timestamp;
-use crate::ids::{Digest, ReleaseId, Repository, TaskDefinitionArn};
+use crate::ids::{Digest, PackHash, ReleaseId, Repository, TaskDefinitionArn};
 
 /// How many facts of each repository are kept.
 const KEPT: usize = 5;
@@ -32,6 +32,9 @@ pub struct VerifiedImage {
     /// How it came here; absent on older rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub how: Option<How>,
+    /// The live tests that it passed; none if it had none, or nobody kept them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pack: Option<PackHash>,
 }
 
 /// How a service came to run an image.

@@ -8,19 +8,20 @@ use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use aws_sdk_ecs::types::Service as Described;
 use aws_sdk_sfn::error::ProvideErrorMetadata;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use pack::policy::Policy;
 use pipeline::alarm::{Alarm, AlarmState};
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
-use pipeline::environment::{self, Environments};
-use pipeline::ids::{Digest, ServiceName, TaskDefinitionArn};
+use pipeline::environment::{self, Environments, ServiceDocuments};
+use pipeline::ids::{Digest, EnvironmentName, ServiceName, Tag, TaskDefinitionArn};
 use pipeline::ledger::Ledger;
 use pipeline::{Fault, service, settings};
 use serde_json::Value;
 
 use crate::at_once;
 use crate::ports::{
-    self, AlarmStates, Alarms, ClusterSnapshot, Clusters, Documents, Execution, Executions, ImageId,
-    Mutability, Revision, Service, Source, TaskImages,
+    self, AlarmStates, Alarms, ClusterSnapshot, Clusters, Documents, Execution, Executions, ImageId, Index,
+    LiveTests, Mutability, Prober, Revision, Service, Source, TaskImages,
 };
 use images::Images;
 use revisions::{Budget, Failed, Revisions};
@@ -52,6 +53,7 @@ pub struct Aws {
     images: Images,
     revisions: Revisions,
     roles: Option<Vec<String>>,
+    prober: Prober,
 }
 
 impl Aws {
@@ -60,6 +62,7 @@ impl Aws {
         let ecs = aws_sdk_ecs::Client::new(config);
         Aws {
             roles: settings::list("TASK_ROLE_ARNS"),
+            prober: prober(),
             ssm: aws_sdk_ssm::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             sfn: aws_sdk_sfn::Client::new(config),
@@ -121,6 +124,7 @@ impl Aws {
             deployments,
             alarms: alarms.unwrap_or_default(),
             balanced: balanced.collect(),
+            connect: connect_names(described),
             revision,
         }))
     }
@@ -129,6 +133,20 @@ impl Aws {
 impl Documents for Aws {
     async fn environments(&self) -> Result<Environments, Fault> {
         environment::read_all(&self.ssm).await
+    }
+}
+
+impl LiveTests for Aws {
+    async fn documents(
+        &self,
+        environment: &EnvironmentName,
+        services: &[ServiceName],
+    ) -> Result<ServiceDocuments, Fault> {
+        environment::read_services(&self.ssm, environment, services).await
+    }
+
+    fn prober(&self) -> Prober {
+        self.prober
     }
 }
 
@@ -211,6 +229,10 @@ impl Clusters for Aws {
 impl ports::Images for Aws {
     async fn images(&self, from: &Source, images: &[ImageId]) -> Result<BTreeMap<String, Digest>, Fault> {
         self.images.find(from, images).await
+    }
+
+    async fn index(&self, from: &Source, tag: &Tag) -> Result<Option<Index>, Fault> {
+        self.images.index(from, tag).await
     }
 
     async fn commit(&self, from: &Source, digest: &Digest) -> Option<String> {
@@ -304,6 +326,26 @@ impl Executions for Aws {
             Err(error) => Err(fault_of(&format!("start {name}"), &error)),
         }
     }
+}
+
+/// Reads from the settings who will ask live tests.
+fn prober() -> Prober {
+    let policy = Policy::of_settings();
+    let outside = settings::optional("HEALTH_TEST_IN_VPC").as_deref() == Some("false");
+    // Where everything runs on one machine there is no VPC, and every task can be reached.
+    Prober { in_vpc: !outside || policy.loopback, policy }
+}
+
+/// Returns the names that Service Connect gives to a service.
+fn connect_names(described: &Described) -> Vec<String> {
+    let primary = described.deployments().iter().find(|one| one.status() == Some("PRIMARY"));
+    let connect = primary.and_then(|primary| primary.service_connect_configuration());
+    let services = connect.filter(|connect| connect.enabled()).map(|connect| connect.services());
+    let named = services.into_iter().flatten().flat_map(|service| {
+        let aliases = service.client_aliases().iter().filter_map(|alias| alias.dns_name());
+        aliases.chain(service.discovery_name())
+    });
+    named.map(str::to_owned).collect()
 }
 
 fn name_of(described: &Described) -> Result<ServiceName, Fault> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
-use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::{Condition, Key, Ledger, MoveLedger, Write, placeholder};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
@@ -227,6 +227,10 @@ impl Releases for Ledger {
 
     async fn waits(&self, release: &ReleaseId, since: Timestamp) -> Result<(), Fault> {
         self.set_head(release, json!({"waits": since})).await
+    }
+
+    async fn keep(&self, hash: &PackHash, text: &str) -> Result<(), Fault> {
+        self.pin(hash, text.to_owned()).await
     }
 
     async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault> {

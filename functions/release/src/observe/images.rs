@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
-use pipeline::ids::{Digest, Repository};
+use pipeline::ids::{Digest, Repository, Tag};
 use pipeline::rows::MoveRow;
 
 use crate::at_once;
-use crate::plan::ReleaseSpec;
 use crate::plan::gates::{self, Needed};
 use crate::plan::lifecycle;
+use crate::plan::{Candidate, ReleaseSpec};
 use crate::ports::{ImageId, ImageKey, Images, Source};
 
 /// Returns the images of a release, and those that it may go back to, that are gone from ECR.
@@ -39,6 +39,28 @@ pub async fn commits<'a>(
         Ok((digest, aws.commit(&source(spec, repository), digest).await))
     });
     Ok(read.await?.into_iter().collect())
+}
+
+/// Finds the indexes that contain what the tasks of services report which nobody has verified.
+pub async fn indexes(
+    aws: &impl Images,
+    spec: &ReleaseSpec,
+    candidates: &mut [Candidate],
+) -> Result<(), Fault> {
+    let tags: BTreeSet<(Repository, Tag)> = candidates
+        .iter()
+        .filter_map(|one| Some((one.repository.clone(), one.adopted_by()?.clone())))
+        .collect();
+    let tags: Vec<(Repository, Tag)> = tags.into_iter().collect();
+    let read = at_once(&tags, async |(repository, tag)| aws.index(&source(spec, repository), tag).await);
+    let known: BTreeMap<_, _> = tags.iter().zip(read.await?).collect();
+    for one in candidates {
+        let named = one.adopted_by().map(|tag| (one.repository.clone(), tag.clone()));
+        if let Some(Some(index)) = named.and_then(|named| known.get(&named)) {
+            one.see_in(index);
+        }
+    }
+    Ok(())
 }
 
 /// Names the tags that could not be moved: before anything is written, and not when half of it is.

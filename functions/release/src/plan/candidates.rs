@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::ids::{Digest, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{Digest, PackHash, ReleaseId, Repository, ServiceName, Tag};
 use pipeline::image::ImageReference;
 use pipeline::rows::{LeaseRow, MoveRow, RestorePoint, ServiceRow, VerifiedImage};
 
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
-use crate::ports::{Digests, ImageKey, Service, TaskImages};
+use crate::ports::{Digests, ImageKey, Index, Service, TaskImages};
 
 /// The moves of a release, by service.
 pub type Moves = BTreeMap<ServiceName, MoveRow>;
@@ -50,9 +50,30 @@ impl Candidate {
         self.row.verified(&self.repository)
     }
 
+    /// Returns the tag by which a service names the image that its tasks report, if nobody has verified it.
+    pub fn adopted_by(&self) -> Option<&Tag> {
+        let mut images = self.service.revision.images.iter();
+        let (_, image) = images.find(|(container, _)| self.containers.contains(container))?;
+        let single = self.running.seen.len() == 1 && !self.running.unknown;
+        image.tag.as_ref().filter(|_| single && image.digest.is_none() && self.verified().is_none())
+    }
+
+    /// Takes the index for what runs if tasks report an image of it: the index was deployed, and ECS may tell either.
+    pub fn see_in(&mut self, index: &Index) {
+        if self.running.seen.iter().any(|digest| index.images.contains(digest)) {
+            self.running.seen = [index.digest.clone()].into();
+        }
+    }
+
     /// Returns what was verified before it.
     pub fn previous(&self) -> Option<&VerifiedImage> {
         self.row.before(&self.repository)
+    }
+
+    /// Returns the live tests that the image which it is to run has passed here, if they were kept.
+    pub fn passed(&self) -> Option<&PackHash> {
+        let facts = self.row.facts(&self.repository);
+        facts.into_iter().find(|fact| fact.digest == self.digest)?.pack.as_ref()
     }
 
     /// Tells whether the service runs an image, as far as its revision or its tasks say so.

@@ -133,7 +133,8 @@ fn row(
         commit: None,
         forward_only: environment.is_forward_only(&candidate.service.name),
         alarms: watched(candidate, environment),
-        pack: None,
+        // What goes back is judged by what it has passed.
+        pack: candidate.passed().filter(|_| spec.to.goes_back()).cloned(),
         leased: None,
         repository_row: 0,
         fence: 0,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::ids::ServiceName;
+use pipeline::ids::{PackHash, ServiceName};
 use pipeline::rows::{Finding, MoveRow, ServiceRow};
 
 use super::candidates::Candidate;
@@ -31,6 +31,8 @@ pub struct PlanDraft {
     pub findings: Vec<Finding>,
     /// How long to wait before looking again, and why.
     pub early: Option<(i64, String)>,
+    /// The live tests that the moves have to pass, as they are written.
+    pub packs: BTreeMap<PackHash, String>,
     /// All services that were looked at.
     pub services: Vec<Service>,
     /// What the ledger knows of those that it is about.

@@ -4,6 +4,7 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::ReleaseId;
 use pipeline::rows::{Hold, How, MoveRow, ServiceRow, VerifiedImage};
 
+use super::packs;
 use super::spec::{ImageSelection, ReleaseSpec};
 use crate::ports::{ImageKey, Proven};
 
@@ -23,6 +24,7 @@ pub fn met(row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Option<Verified
         since: now,
         release: None,
         how: Some(how),
+        pack: restore.pack.clone(),
     })
 }
 
@@ -38,6 +40,7 @@ pub fn proven(row: &MoveRow, spec: &ReleaseSpec, release: &ReleaseId, now: Times
         since,
         release: Some(release.clone()),
         how: Some(if back { How::RolledBack } else { How::Released }),
+        pack: packs::asked(row).cloned(),
     };
     let hold = left(row, spec).map(|(_, digest)| Hold { digest, release: release.clone(), since });
     Proven { fact, hold, evidence: !back, ends_quarantine: spec.force && !back }

@@ -39,7 +39,7 @@ pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<Rest
         commit: verified.commit.clone(),
         release: verified.release.clone(),
         before: candidate.previous().map(|known| known.digest.clone()),
-        pack: None,
+        pack: verified.pack.clone(),
     };
     let settled = settled(&candidate.service).is_ok();
     if settled && primary.task_definition != verified.task_definition && candidate.runs(&verified.digest) {

@@ -15,7 +15,7 @@ use super::candidates::{Candidate, containers};
 use super::decision::{Decision, decide};
 use super::draft::PlanDraft;
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
-use crate::ports::{ClusterSnapshot, Digests, Revision, Service};
+use crate::ports::{ClusterSnapshot, Digests, Index, Revision, Service};
 
 pub fn digest(letter: char) -> Digest {
     Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
@@ -65,6 +65,7 @@ pub fn candidate(image: &str) -> Candidate {
         deployments: vec![deployment],
         alarms: Vec::new(),
         balanced: Vec::new(),
+        connect: Vec::new(),
         revision: Revision { images: vec![("app".to_owned(), image.unwrap())], ..Revision::default() },
     };
     Candidate {
@@ -89,6 +90,7 @@ pub fn known(letter: char) -> VerifiedImage {
         since: Timestamp::from_millis(0),
         release: Some(release("r1")),
         how: None,
+        pack: None,
     }
 }
 
@@ -143,6 +145,38 @@ fn a_pinned_index_is_the_baseline_and_not_the_platform_that_tasks_report() {
     let pinned = candidate(&format!("@{}", digest('c')));
     let Decision::Move(row) = decided(&pinned, &spec()) else { panic!("it does not move") };
     assert_eq!(row.restore.unwrap().digest, digest('c'));
+}
+
+#[test]
+fn what_goes_back_is_judged_by_the_live_tests_that_it_has_passed() {
+    let pack = Some(pack::hash("{}"));
+    let mut candidate = candidate(":main-1");
+    candidate.row.history = vec![known('a'), VerifiedImage { pack: pack.clone(), ..known('b') }];
+    for (to, expected) in [(ImageSelection::Previous, pack), (spec().to, None)] {
+        let Decision::Move(row) = decided(&candidate, &ReleaseSpec { to, ..spec() }) else {
+            panic!("no move")
+        };
+        assert_eq!(row.pack, expected);
+    }
+    candidate.row.history[0].pack = Some(pack::hash("{ }"));
+    let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
+    assert_eq!(row.restore.unwrap().pack, Some(pack::hash("{ }")), "that of the way back");
+}
+
+#[test]
+fn an_index_that_contains_what_tasks_report_is_the_baseline() {
+    let baseline = |image: &str, images: &[char]| {
+        let mut candidate = candidate(image);
+        let images = images.iter().map(|letter| digest(*letter)).collect();
+        if candidate.adopted_by().is_some() {
+            candidate.see_in(&Index { digest: digest('f'), images });
+        }
+        let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
+        row.restore.unwrap().digest
+    };
+    assert_eq!(baseline(":main-1", &['a', 'e']), digest('f'));
+    assert_eq!(baseline(":main-1", &['e']), digest('a'), "the tag names something else by now");
+    assert_eq!(baseline(&format!(":main-1@{}", digest('a')), &['a']), digest('a'), "pinned to it");
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pack::policy::Policy;
 use pipeline::Fault;
 use pipeline::alarm::Alarm;
 use pipeline::clock::Timestamp;
-use pipeline::environment::Environments;
-use pipeline::ids::{Digest, Registry, Repository, ServiceName, Tag, TaskDefinitionArn};
+use pipeline::environment::{Environments, ServiceDocuments};
+use pipeline::ids::{Digest, EnvironmentName, Registry, Repository, ServiceName, Tag, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::Deployment;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,18 @@ use wildmatch::WildMatch;
 pub trait Documents {
     /// Reads the environments.
     async fn environments(&self) -> Result<Environments, Fault>;
+}
+
+/// The live tests of services.
+pub trait LiveTests {
+    /// Reads the documents of services; one that has none is left out.
+    async fn documents(
+        &self,
+        environment: &EnvironmentName,
+        services: &[ServiceName],
+    ) -> Result<ServiceDocuments, Fault>;
+    /// Tells who will ask them.
+    fn prober(&self) -> Prober;
 }
 
 /// The clusters, their services and the revisions that these run.
@@ -46,6 +59,8 @@ pub trait Clusters {
 pub trait Images {
     /// Finds images; what is missing is left out.
     async fn images(&self, from: &Source, images: &[ImageId]) -> Result<BTreeMap<String, Digest>, Fault>;
+    /// Reads the index that a tag names; none if it names a single image, or nothing.
+    async fn index(&self, from: &Source, tag: &Tag) -> Result<Option<Index>, Fault>;
     /// Reads from which commit an image was built; none if its labels do not say.
     async fn commit(&self, from: &Source, digest: &Digest) -> Option<String>;
     /// Reads which tags of a repository may move.
@@ -68,6 +83,15 @@ pub trait Executions {
     async fn answer(&self, token: &str, answer: &Value) -> Result<bool, Fault>;
     /// Starts an execution of the machine, once for each name.
     async fn start(&self, machine: &str, name: &str, input: &Value) -> Result<(), Fault>;
+}
+
+/// The function that asks live tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Prober {
+    /// Whether it can reach the tasks at their own addresses.
+    pub in_vpc: bool,
+    /// Which hosts it may ask.
+    pub policy: Policy,
 }
 
 /// What is known of an execution.
@@ -105,6 +129,15 @@ pub struct Source {
     pub registry: Registry,
     /// The name.
     pub repository: Repository,
+}
+
+/// An image for several platforms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Index {
+    /// Its own digest.
+    pub digest: Digest,
+    /// The images in it, one for each platform.
+    pub images: Vec<Digest>,
 }
 
 /// What names an image of a repository.
@@ -167,6 +200,8 @@ pub struct Service {
     pub alarms: Vec<String>,
     /// The containers and ports that its target groups reach.
     pub balanced: Vec<(String, i32)>,
+    /// The names that Service Connect gives to it.
+    pub connect: Vec<String>,
     /// What the revision says that it is steering to.
     pub revision: Revision,
 }
@@ -180,6 +215,8 @@ pub struct Revision {
     pub ports: Vec<(String, i32)>,
     /// The roles that it hands on.
     pub roles: Vec<String>,
+    /// The network mode of its tasks; the default of ECS if absent.
+    pub network_mode: Option<String>,
 }
 
 impl Service {

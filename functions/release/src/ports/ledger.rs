@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
-use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
     Answer, EvidenceRow, FrozenRow, HeadRow, Hold, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
@@ -133,6 +133,8 @@ pub trait Releases {
     async fn head(&self, release: &ReleaseId) -> Result<Option<HeadRow>, Fault>;
     /// Writes down since when a release waits for a lease.
     async fn waits(&self, release: &ReleaseId, since: Timestamp) -> Result<(), Fault>;
+    /// Keeps the text of live tests under their hash.
+    async fn keep(&self, hash: &PackHash, text: &str) -> Result<(), Fault>;
     /// Writes moves, and that the release holds their services last: all, or none if a lease is lost by now.
     async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault>;
     /// Writes down that a release does not hold a service after all, unless its lease has another number by now.

@@ -4,6 +4,7 @@ use release::Release;
 use serde_json::{Value, json};
 
 use crate::notebook::{Notebook, known};
+use crate::promotion::waiting;
 use crate::run::ask;
 use crate::shop::{Shop, digest};
 use pipeline::clock::Timestamp;
@@ -48,6 +49,12 @@ async fn a_request_needs_no_document_but_its_own() {
     assert_eq!(open(&release, after).await["next"], "Planned");
     for mode in ["freeze", "resume"] {
         assert_eq!(open(&release, json!({"environment": "mall", "mode": mode})).await["outcome"], "Answered");
+    }
+    for mode in ["approve", "reject"] {
+        let release = with_wrong("careful", TYPO);
+        waiting(&release.ledger, "token");
+        let answer = json!({"environment": "careful", "mode": mode, "release": "r1"});
+        assert_eq!(open(&release, answer).await["next"], "Answered");
     }
 }
 

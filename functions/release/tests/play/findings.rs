@@ -1,10 +1,10 @@
 //! What is found when a release opens: it refuses, or it is kept and told.
 
-use pipeline::rows::FindingKind;
+use pipeline::rows::{FindingKind, ServiceRow};
 use release::Release;
 use serde_json::{Value, json};
 
-use crate::notebook::Notebook;
+use crate::notebook::{Notebook, known};
 use crate::run::ask;
 use crate::shop::{Shop, digest};
 
@@ -90,4 +90,46 @@ async fn a_service_that_no_release_can_move_is_left_out_and_told() {
     let refused = open(&release, named).await;
     assert_eq!(refused["because"], "idle: its desired count is 0: nothing would prove the image");
     assert_eq!(ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await["next"], "Wave");
+}
+
+#[tokio::test]
+async fn live_tests_are_kept_before_anything_is_touched() {
+    let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+    let text = r#"{"checks":[{"name":"health","http":{"url":"http://${target.address}/health"}}]}"#;
+    release.aws.tests.borrow_mut().insert("users".to_owned(), text.to_owned());
+    open(&release, json!({"environment": "dev", "repository": "shop/users", "image": digest('b')})).await;
+    release.ledger.written.take();
+    assert_eq!(ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await["next"], "Wave");
+    assert_eq!(release.ledger.written.take(), ["take 1", &format!("keep {text}"), "move", "adopt users"]);
+    assert_eq!(release.ledger.moves.borrow()[0].1.pack, Some(pack::hash(text)));
+}
+
+#[tokio::test]
+async fn a_mistake_in_live_tests_refuses_what_goes_forward_and_no_rollback() {
+    let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+    release.aws.tests.borrow_mut().insert("users".to_owned(), r#"{"checks":[{"nam":"health"}]}"#.to_owned());
+    let refused =
+        open(&release, json!({"environment": "dev", "repository": "shop/users", "image": digest('b')})).await;
+    assert_eq!(refused["next"], "Refused");
+    let place = "users: the parameter /tidegate/environments/dev/services/users/tests";
+    assert!(refused["because"].as_str().unwrap().starts_with(place), "{refused}");
+
+    let row = ServiceRow { verified: Some(known('a')), previous: Some(known('c')), ..ServiceRow::default() };
+    release.ledger.know("dev", "users", row);
+    let back = open(&release, json!({"environment": "dev", "mode": "rollback"})).await;
+    assert_eq!(back["next"], "TakeLeases");
+    assert!(back["findings"][0]["text"].as_str().unwrap().starts_with(place), "{back}");
+    release.ledger.written.take();
+    ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
+    assert!(release.ledger.written.take().contains(&"keep {}".to_owned()));
+}
+
+#[tokio::test]
+async fn a_push_moves_what_runs_images_of_its_own_region() {
+    for (region, next) in [("eu-west-1", "TakeLeases"), ("us-east-1", "Ignored")] {
+        let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+        let mut event = push("shop/users");
+        event["region"] = region.into();
+        assert_eq!(open(&release, event).await["next"], next, "{region}");
+    }
 }

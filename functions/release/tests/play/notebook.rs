@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
-use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
     Answer, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
@@ -28,6 +28,7 @@ pub fn known(letter: char) -> VerifiedImage {
         since: Timestamp::from_millis(0),
         release: Some(ReleaseId::parse("r0").unwrap()),
         how: None,
+        pack: None,
     }
 }
 
@@ -215,6 +216,9 @@ impl Releases for Notebook {
             head.waits = Some(since);
         }
         self.write("waits")
+    }
+    async fn keep(&self, _: &PackHash, text: &str) -> Result<(), Fault> {
+        Notebook::write(self, format!("keep {text}"))
     }
     async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault> {
         for (wave, n, row) in moves {

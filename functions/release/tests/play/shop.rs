@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::alarm::Alarm;
-use pipeline::environment::{Environments, PATH};
-use pipeline::ids::{DeploymentId, Digest, ServiceName, TaskDefinitionArn};
+use pipeline::environment::{Environments, PATH, ServiceDocuments};
+use pipeline::ids::{DeploymentId, Digest, EnvironmentName, ServiceName, Tag, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::{Deployment, Rollout};
 use release::ports::{
-    Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, ImageId, Images,
-    Mutability, Revision, Service, Source, TaskImages,
+    Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, ImageId, Images, Index,
+    LiveTests, Mutability, Prober, Revision, Service, Source, TaskImages,
 };
 use serde_json::{Value, json};
 
@@ -39,11 +39,13 @@ fn service(name: &str, strategy: &str) -> Service {
         desired: 2,
         deployments: vec![deployment],
         alarms: Vec::new(),
-        balanced: Vec::new(),
+        balanced: vec![("app".to_owned(), 8080)],
+        connect: Vec::new(),
         revision: Revision {
             images: vec![("app".to_owned(), ImageReference::parse(&image).unwrap())],
             roles: vec!["arn:aws:iam::123456789012:role/shop/tasks".to_owned()],
-            ..Revision::default()
+            ports: vec![("app".to_owned(), 8080)],
+            network_mode: Some("awsvpc".to_owned()),
         },
     }
 }
@@ -55,6 +57,8 @@ pub struct Shop {
     pub alarms: RefCell<BTreeMap<String, Alarm>>,
     /// How often a start of an execution fails.
     pub faults: RefCell<usize>,
+    /// The live tests of services.
+    pub tests: RefCell<BTreeMap<String, String>>,
     /// What documents say instead.
     pub wrong: RefCell<BTreeMap<String, String>>,
     /// The roles that may be handed on; unknown if absent.
@@ -122,6 +126,23 @@ impl Documents for Shop {
     }
 }
 
+impl LiveTests for Shop {
+    async fn documents(
+        &self,
+        of: &EnvironmentName,
+        services: &[ServiceName],
+    ) -> Result<ServiceDocuments, Fault> {
+        let tests = self.tests.borrow();
+        let texts: Vec<(String, &String)> =
+            tests.iter().map(|(name, text)| (format!("{PATH}/{of}/services/{name}/tests"), text)).collect();
+        let texts = texts.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+        Ok(ServiceDocuments::read(of, services, texts))
+    }
+    fn prober(&self) -> Prober {
+        Prober { in_vpc: true, ..Prober::default() }
+    }
+}
+
 impl Clusters for Shop {
     async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<ClusterSnapshot, Fault> {
         let all = self.all(cluster);
@@ -157,6 +178,9 @@ impl Images for Shop {
             ImageId::Tag(tag) => (tag.as_str() == "main-1a2b3c").then(|| digest('b')),
         };
         Ok(images.iter().filter_map(|image| Some((String::from(image.clone()), there(image)?))).collect())
+    }
+    async fn index(&self, _: &Source, _: &Tag) -> Result<Option<Index>, Fault> {
+        Ok(None)
     }
     async fn commit(&self, _: &Source, image: &Digest) -> Option<String> {
         (*image == digest('b')).then(|| "1a2b3c4d5e6f".to_owned())

@@ -84,6 +84,7 @@ async fn verify(ledger: &Ledger, fake: &Fake, placed: &[Placed], digests: &[(Str
             since: Timestamp::from_millis(0),
             release: None,
             how: None,
+            pack: None,
         };
         let row = ServiceRow {
             verified: Some(known(from, 1)),

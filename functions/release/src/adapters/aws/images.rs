@@ -8,10 +8,10 @@ use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{Image as Described, ImageIdentifier};
 use pipeline::Fault;
 use pipeline::aws::fault_of;
-use pipeline::ids::Digest;
+use pipeline::ids::{Digest, Tag};
 use serde_json::Value;
 
-use crate::ports::{ImageId, Mutability, Source};
+use crate::ports::{ImageId, Index, Mutability, Source};
 
 /// The label that names the commit, among the annotations of a manifest and among the labels of a configuration.
 const COMMIT: &str = "org.opencontainers.image.revision";
@@ -50,6 +50,17 @@ impl Images {
             found.insert(digest.to_string(), digest);
         }
         Ok(found)
+    }
+
+    pub(super) async fn index(&self, from: &Source, tag: &Tag) -> Result<Option<Index>, Fault> {
+        let found = self.get(from, &[ImageId::Tag(tag.clone())]).await?;
+        let Some(image) = found.first() else { return Ok(None) };
+        let manifest = image.image_manifest().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let images = manifest.as_ref().and_then(|manifest| manifest.get("manifests")?.as_array());
+        let Some(images) = images else { return Ok(None) };
+        let images = images.iter().filter_map(|one| Digest::parse(one.get("digest")?.as_str()?).ok());
+        let digest = image.image_id().and_then(|id| id.image_digest()).unwrap_or_default();
+        Ok(Some(Index { digest: Digest::parse(digest)?, images: images.collect() }))
     }
 
     /// Reads the commit of an image.  It is told to people and decides nothing, so a failure is none of one.

@@ -172,6 +172,7 @@ struct Definition {
     container_definitions: Vec<Container>,
     task_role_arn: Option<String>,
     execution_role_arn: Option<String>,
+    network_mode: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -195,6 +196,7 @@ impl From<Definition> for Revision {
     fn from(definition: Definition) -> Self {
         let mut revision = Revision {
             roles: [definition.task_role_arn, definition.execution_role_arn].into_iter().flatten().collect(),
+            network_mode: definition.network_mode,
             ..Revision::default()
         };
         for Container { name, image, port_mappings } in definition.container_definitions {

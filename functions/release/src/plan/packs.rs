@@ -1,0 +1,158 @@
+//! The live tests that moves have to pass: which can be asked, and which text is kept.  Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pack::Pack;
+use pack::asked::Site;
+use pipeline::environment::tests_path;
+use pipeline::ids::{EnvironmentName, PackHash, ServiceName};
+use pipeline::rows::MoveRow;
+
+use super::PlanDraft;
+use crate::ports::{Prober, Service};
+
+/// A pack that asks nothing.
+const NOTHING: &str = "{}";
+
+/// Gives each move of a draft the live tests of its service, as they are written now, unless it has some: those that
+/// its image has passed here before.
+///
+/// Those that can never be asked refuse what goes forward.  They never stop what goes back, which goes without them.
+pub fn pin(
+    draft: &mut PlanDraft,
+    environment: &EnvironmentName,
+    texts: &BTreeMap<ServiceName, String>,
+    prober: Prober,
+    is_back: bool,
+) {
+    let names: BTreeSet<String> = draft.services.iter().flat_map(|one| one.connect.clone()).collect();
+    let mut mistakes = Vec::new();
+    for row in &mut draft.moves {
+        let Some(text) = texts.get(&row.service) else { continue };
+        let service = draft.services.iter().find(|service| service.name == row.service);
+        let what = format!("the parameter {}", tests_path(environment, &row.service));
+        let wrong = unusable(&what, text, service, &names, prober);
+        let instead = match row.pack {
+            _ if !is_back => "",
+            Some(_) => "; the rollback is judged by the live tests that its image has passed",
+            None => "; it is rolled back without its live tests",
+        };
+        let text = if is_back && !wrong.is_empty() { NOTHING } else { text };
+        mistakes.extend(wrong.into_iter().map(|why| format!("{}: {why}{instead}", row.service)));
+        if row.pack.is_none() {
+            let hash = pack::hash(text);
+            row.pack = Some(hash.clone());
+            draft.packs.insert(hash, text.to_owned());
+        }
+    }
+    match is_back {
+        true => draft.warn(mistakes),
+        false => draft.refuse(mistakes),
+    }
+}
+
+/// Returns the live tests that a move was judged by, if there was one in them.
+pub fn asked(row: &MoveRow) -> Option<&PackHash> {
+    row.pack.as_ref().filter(|hash| **hash != pack::hash(NOTHING))
+}
+
+/// Says why live tests cannot be used for a service.
+fn unusable(
+    what: &str,
+    text: &str,
+    service: Option<&Service>,
+    connect_names: &BTreeSet<String>,
+    Prober { in_vpc, policy }: Prober,
+) -> Vec<String> {
+    let pack = match Pack::read(what, text) {
+        Ok(pack) => pack,
+        Err(fault) => return vec![fault.to_string()],
+    };
+    let never = match service {
+        Some(Service { balanced, revision, .. }) => {
+            let (network_mode, has_targets) = (revision.network_mode.as_deref(), !balanced.is_empty());
+            pack.never(&Site { in_vpc, network_mode, has_targets, connect_names, policy })
+        }
+        None => pack.nowhere(policy),
+    };
+    never.into_iter().map(|why| format!("{what}: {why}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::findings::refusals;
+    use crate::plan::tests::{candidate, row};
+
+    fn draft() -> PlanDraft {
+        let mut service = candidate(":main-1").service;
+        service.balanced = vec![("app".to_owned(), 8080)];
+        service.revision.network_mode = Some("awsvpc".to_owned());
+        PlanDraft { moves: vec![row("users")], services: vec![service], ..PlanDraft::default() }
+    }
+
+    fn pinned(mut draft: PlanDraft, url: &str, within: &str, prober: Prober, is_back: bool) -> PlanDraft {
+        let text =
+            format!(r#"{{"checks":[{{"name":"health","http":{{"url":"{url}","within":"{within}"}}}}]}}"#);
+        let texts = [(ServiceName::parse("users").unwrap(), text)].into();
+        pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &texts, prober, is_back);
+        draft
+    }
+
+    const TARGET: &str = "http://${target.address}/health";
+    const INSIDE: Prober = Prober { in_vpc: true, policy: pack::policy::Policy { loopback: false } };
+
+    #[test]
+    fn live_tests_are_kept_as_they_are_written() {
+        let draft = pinned(draft(), TARGET, "5s", INSIDE, false);
+        assert!(draft.findings.is_empty(), "{:?}", draft.findings);
+        let hash = draft.moves[0].pack.clone().unwrap();
+        assert!(draft.packs[&hash].contains(TARGET));
+        assert_eq!(pack::hash(&draft.packs[&hash]), hash);
+    }
+
+    #[test]
+    fn what_goes_back_is_judged_by_what_its_image_has_passed() {
+        let mut back = draft();
+        let passed = pack::hash(r#"{"checks":[]}"#);
+        back.moves[0].pack = Some(passed.clone());
+        let back = pinned(back, TARGET, "6s", INSIDE, true);
+        assert_eq!((&back.moves[0].pack, back.packs.len()), (&Some(passed), 0));
+        assert!(back.findings[0].text.ends_with("judged by the live tests that its image has passed"));
+    }
+
+    #[test]
+    fn what_can_never_be_asked_refuses_and_stops_no_rollback() {
+        let bridge = |mode: Option<&str>| {
+            let mut draft = draft();
+            draft.services[0].revision.network_mode = mode.map(str::to_owned);
+            draft
+        };
+        let mut connected = draft();
+        connected.services[0].connect = vec!["users.shop".to_owned()];
+        let mut alone = draft();
+        alone.services[0].balanced.clear();
+        let outside = Prober { in_vpc: false, ..INSIDE };
+        for (draft, url, within, prober, said) in [
+            (bridge(Some("bridge")), TARGET, "5s", INSIDE, "the network mode of the service is bridge"),
+            (bridge(Some("host")), TARGET, "5s", INSIDE, "is host"),
+            (bridge(Some("none")), TARGET, "5s", INSIDE, "is none"),
+            (bridge(None), TARGET, "5s", INSIDE, "is bridge"),
+            (connected, "http://users.shop/", "5s", INSIDE, "Service Connect"),
+            (alone, TARGET, "5s", INSIDE, "no target group"),
+            (draft(), TARGET, "5s", outside, "runs outside"),
+            (draft(), TARGET, "6s", INSIDE, "write 5s or less"),
+            (draft(), TARGET, "soon", INSIDE, "\"soon\" is not a length of time"),
+        ] {
+            let refused = pinned(draft.clone(), url, within, prober, false);
+            let why = refusals(&refused.findings).next().unwrap();
+            let place = "users: the parameter /tidegate/environments/dev/services/users/tests";
+            assert!(why.contains(said) && why.starts_with(place), "{why}");
+
+            let back = pinned(draft, url, within, prober, true);
+            assert!(!back.is_refused() && back.findings[0].text.ends_with("without its live tests"));
+            assert_eq!(back.packs.values().collect::<Vec<_>>(), [NOTHING]);
+            assert_eq!(back.moves[0].pack, Some(pack::hash(NOTHING)));
+        }
+    }
+}
