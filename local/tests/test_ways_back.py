@@ -38,7 +38,11 @@ def test_a_rollback_on_request_holds_what_it_left(pipeline, scene):
 
 def test_a_frozen_environment_lets_nothing_in(pipeline, scene):
     name = scene.environment
-    assert pipeline.run({"environment": name, "mode": "freeze", "reason": "the sale"}).outcome == "Answered"
+    frozen = pipeline.run({"environment": name, "mode": "freeze", "reason": "the sale"})
+    assert (frozen.outcome, frozen.states[-3:]) == ("Answered", ["Alert", "WhichOutcome", "Answered"])
+    text, posted = pipeline.inbox.about(frozen.name)
+    assert (posted["outcome"], posted["severity"]) == ("Answered", "info")
+    assert f"Now: {name} is frozen since " in text and "(the sale)" in text
     refused = pipeline.push(scene, f"{name}-1", "v2").run
     assert refused.outcome == "Refused" and "(the sale)" in refused.cause
     assert pipeline.run({"environment": name, "mode": "resume"}).outcome == "Answered"

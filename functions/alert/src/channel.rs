@@ -1,17 +1,14 @@
-//! The channels, and the record of what each has delivered.
+//! The channels: each has a message once.
 
 pub mod sns;
 pub mod webhook;
 
 use pipeline::Fault;
-use pipeline::clock::Timestamp;
 use pipeline::ids::ReleaseId;
-use serde::{Deserialize, Serialize};
 
+use crate::delivery::Delivery;
 use crate::message::Message;
-use crate::occasion::Occasion;
 use crate::port::Port;
-use crate::{Report, Request};
 
 /// One way to reach people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,29 +17,6 @@ pub enum Channel {
     Sns,
     /// Any HTTP API.
     Webhook,
-}
-
-/// `release#<id>` / `alert#<channel>`: the last message that a channel has delivered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Delivery {
-    /// What it told.
-    pub outcome: Occasion,
-    /// The plan that it told it of: one that became smaller is asked about again.
-    pub plan: Option<String>,
-    /// When.
-    pub time: Timestamp,
-}
-
-impl Delivery {
-    /// Makes the record of a message.
-    pub fn of(request: &Request, report: &Report, time: Timestamp) -> Self {
-        Delivery { outcome: request.outcome, plan: report.head.as_ref().map(|head| head.plan.clone()), time }
-    }
-
-    fn is_of_the_same(&self, other: &Delivery) -> bool {
-        let asks = other.outcome == Occasion::WaitingForApproval;
-        self.outcome == other.outcome && (!asks || self.plan == other.plan)
-    }
 }
 
 impl Channel {

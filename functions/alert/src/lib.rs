@@ -1,28 +1,31 @@
 //! Tells the right people how a release ended.
 //!
 //! Renders one message from the ledger and hands it to every channel; a channel that fails stops no other.
-//! The state machine asks for it; where that has died, Step Functions' own event does.  What was delivered
-//! is recorded, so that one end is told once, and a retry sends only what is missing.  Never changes an
+//! The state machine asks for it; where its execution was ended before, Step Functions' own event does.  What was
+//! delivered is recorded, so that one end is told once, and a retry sends only what is missing.  Never changes an
 //! outcome, and never lets a secret out: not into a message, not into a log, not into an error.
 
 pub mod channel;
-pub mod died;
+pub mod delivery;
+pub mod execution_ended;
+pub mod kind;
 pub mod message;
-pub mod occasion;
 pub mod port;
+pub mod report;
 pub mod secret;
 
 use pipeline::clock::Timestamp;
-use pipeline::ids::ReleaseId;
-use pipeline::rows::{HeadRow, MoveRow, PlanRow};
+use pipeline::ids::{EnvironmentName, ReleaseId};
 use pipeline::{Fault, document};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use channel::{Channel, Delivery};
+use channel::Channel;
+use delivery::Delivery;
+use kind::AlertKind;
 use message::{Facts, Message};
-use occasion::Occasion;
 use port::Port;
+use report::Report;
 
 /// What the state machine asks for.
 #[derive(Debug, Deserialize)]
@@ -33,7 +36,7 @@ pub struct Request {
     #[serde(default)]
     pub execution: String,
     /// What there is to tell.
-    pub outcome: Occasion,
+    pub outcome: AlertKind,
     /// Why, in a sentence.
     #[serde(default)]
     pub because: Option<String>,
@@ -45,24 +48,9 @@ pub struct Request {
     pub report: Option<Report>,
 }
 
-/// What the ledger says about a release.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Report {
-    /// The release itself; none if it was never let in.
-    #[serde(default)]
-    pub head: Option<HeadRow>,
-    /// Its moves.
-    #[serde(default)]
-    pub moves: Vec<MoveRow>,
-    /// What a person is asked to agree to.
-    #[serde(default)]
-    pub plan: Vec<PlanRow>,
-}
-
 /// All that there is to tell beside the outcome.
 #[derive(Debug, Default)]
-struct Story {
+struct AlertContext {
     report: Report,
     /// Why the ledger could not be read, if it could not.
     unread: Option<String>,
@@ -90,20 +78,40 @@ impl<P: Port> Alert<P> {
     /// Answers one payload: the machine's request, or the event of an execution that ended.
     pub async fn handle(&self, payload: Value, now: Timestamp) -> Result<Response, Fault> {
         if payload.get("detail-type").is_some() {
-            return self.died(document::read("the event", payload)?, now).await;
+            return self.execution_ended(document::read("the event", payload)?, now).await;
         }
         let request: Request = document::read("the payload", payload)?;
         let (report, unread) = match &request.report {
             Some(report) => (report.clone(), None),
-            None => self.read(&request.release).await,
+            None => readable(self.read(&request).await),
         };
-        self.tell(&request, &Story { report, unread, input: None }, now).await
+        self.tell(&request, &AlertContext { report, unread, input: None }, now).await
+    }
+
+    /// Reads what an alert of this kind tells.
+    async fn read(&self, request: &Request) -> Result<Report, Fault> {
+        if request.outcome == AlertKind::Answered {
+            let Some(name) = &request.environment else { return Ok(Report::default()) };
+            let freeze = self.port.freeze(&EnvironmentName::parse(name.as_str())?).await?;
+            return Ok(Report { freeze, ..Report::default() });
+        }
+        let mut report = self.port.report(&request.release).await?;
+        // Whether a person is asked is for the request to say: the environment may ask since this release began.
+        if let (AlertKind::WaitingForApproval, Some(head)) = (request.outcome, &report.head) {
+            report.plan = self.port.plan(&request.release, &head.services).await?;
+        }
+        Ok(report)
     }
 
     /// Hands one message to every channel that does not have it yet.
-    async fn tell(&self, request: &Request, story: &Story, now: Timestamp) -> Result<Response, Fault> {
-        let message = Message::of(&Facts { request, story, now });
-        let delivery = Delivery::of(request, &story.report, now);
+    async fn tell(
+        &self,
+        request: &Request,
+        context: &AlertContext,
+        now: Timestamp,
+    ) -> Result<Response, Fault> {
+        let message = Message::of(&Facts { request, context, now });
+        let delivery = Delivery::of(request, &context.report, now);
         let mut response = Response::default();
         let mut reasons = Vec::new();
         for channel in Channel::ALL {
@@ -123,13 +131,12 @@ impl<P: Port> Alert<P> {
         // The machine tries again, and at last keeps the message in a queue.
         Err(Fault::Unavailable(format!("the alert was not delivered by {}", reasons.join(" and "))))
     }
+}
 
-    /// Reads what the ledger says, and why it cannot be read.
-    async fn read(&self, release: &ReleaseId) -> (Report, Option<String>) {
-        match self.port.report(release).await {
-            Ok(report) => (report, None),
-            // Those on call rather hear little than nothing.
-            Err(fault) => (Report::default(), Some(fault.to_string())),
-        }
+/// Returns what was read, or nothing and why: those on call rather hear little than nothing.
+fn readable(read: Result<Report, Fault>) -> (Report, Option<String>) {
+    match read {
+        Ok(report) => (report, None),
+        Err(fault) => (Report::default(), Some(fault.to_string())),
     }
 }

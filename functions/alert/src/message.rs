@@ -1,14 +1,16 @@
 //! Renders what happened, once, for every channel.  Pure.
 
 mod approval;
+mod freeze;
 mod link;
 mod moves;
+mod tags;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
-pub use moves::Told;
+pub use moves::MoveSummary;
 
 use std::collections::BTreeMap;
 
@@ -18,8 +20,8 @@ use pipeline::ids::ReleaseId;
 use pipeline::rows::{MoveRow, PlanRow};
 use serde_json::json;
 
-use crate::occasion::{Occasion, Severity};
-use crate::{Request, Story};
+use crate::kind::{AlertKind, Severity};
+use crate::{AlertContext, Request};
 
 /// How many moves a message tells of, and about how many bytes they may take; the others are counted.
 ///
@@ -40,7 +42,7 @@ pub(crate) struct Facts<'a> {
     /// What the machine said, or would have said.
     pub request: &'a Request,
     /// What the ledger and the execution said.
-    pub story: &'a Story,
+    pub context: &'a AlertContext,
     /// The moment of telling.
     pub now: Timestamp,
 }
@@ -53,7 +55,7 @@ pub struct Message {
     /// The environment, if it is known.
     pub environment: Option<String>,
     /// What happened.
-    pub outcome: Occasion,
+    pub outcome: AlertKind,
     /// How urgent it is.
     pub severity: Severity,
     /// The subject of an e-mail: ASCII, one line.
@@ -65,7 +67,7 @@ pub struct Message {
     /// Why, in a sentence.
     pub because: String,
     /// The moves, those that need somebody first.
-    pub moves: Vec<Told>,
+    pub moves: Vec<MoveSummary>,
     /// How many more there are.
     pub more_moves: usize,
     /// How many moves had each fate; they sum up to all moves.
@@ -81,22 +83,22 @@ pub struct Message {
 impl Message {
     /// Renders the facts.
     pub(crate) fn of(facts: &Facts<'_>) -> Message {
-        let Facts { request, story, .. } = facts;
-        let mut rows: Vec<&MoveRow> = story.report.moves.iter().collect();
-        let undo = story.report.head.as_ref().and_then(|head| head.undo);
+        let Facts { request, context, .. } = facts;
+        let mut rows: Vec<&MoveRow> = context.report.moves.iter().collect();
+        let undo = context.report.head.as_ref().and_then(|head| head.undo);
         rows.sort_by_key(|row| moves::urgency(row, undo));
         let mut bytes = 0;
         let told = rows
             .iter()
             .take(TOLD)
-            .map(|row| (Told::of(row, undo), moves::paragraph(row, undo, request.outcome)));
-        let told: Vec<(Told, String)> = told
+            .map(|row| (MoveSummary::of(row, undo), moves::paragraph(row, undo, request.outcome)));
+        let told: Vec<(MoveSummary, String)> = told
             .take_while(|(_, paragraph)| {
                 bytes += paragraph.len();
                 bytes <= TOLD_BYTES
             })
             .collect();
-        let (moves, paragraphs): (Vec<Told>, Vec<String>) = told.into_iter().unzip();
+        let (moves, paragraphs): (Vec<MoveSummary>, Vec<String>) = told.into_iter().unzip();
         let more_moves = rows.len() - moves.len();
         let because = text::line(request.because.as_deref().unwrap_or_default(), LONGEST_SENTENCE);
         let headline = headline(facts, &rows);
@@ -122,11 +124,11 @@ impl Message {
             moves,
             more_moves,
             fates,
-            plan: story.report.plan.iter().take(TOLD).cloned().collect(),
+            plan: context.report.plan.iter().take(TOLD).cloned().collect(),
             link,
             dedup_key: match request.outcome {
                 // It is followed by an end, which is something else to tell.
-                Occasion::WaitingForApproval => format!("{}/approval", request.release),
+                AlertKind::WaitingForApproval => format!("{}/approval", request.release),
                 _ => request.release.to_string(),
             },
         }
@@ -135,8 +137,12 @@ impl Message {
 
 /// Says in one line what happened to what, and where.
 fn headline(facts: &Facts<'_>, rows: &[&MoveRow]) -> String {
+    let words = facts.request.outcome.words();
+    if facts.request.outcome == AlertKind::Answered {
+        return format!("{words}{}", place(facts));
+    }
     let mut services: Vec<&str> = rows.iter().map(|row| row.service.as_str()).collect();
-    if let (true, Some(head)) = (services.is_empty(), &facts.story.report.head) {
+    if let (true, Some(head)) = (services.is_empty(), &facts.context.report.head) {
         services = head.services.iter().map(|service| service.as_str()).collect();
     }
     let what = match services.as_slice() {
@@ -145,8 +151,11 @@ fn headline(facts: &Facts<'_>, rows: &[&MoveRow]) -> String {
         [one, two] => format!("{one} and {two}"),
         [one, others @ ..] => format!("{one} and {} more services", others.len()),
     };
-    let place = environment(facts).map_or_else(String::new, |environment| format!(" in {environment}"));
-    format!("{}: {what}{place}", facts.request.outcome.words())
+    format!("{words}: {what}{}", place(facts))
+}
+
+fn place(facts: &Facts<'_>) -> String {
+    environment(facts).map_or_else(String::new, |environment| format!(" in {environment}"))
 }
 
 /// Counts what became of the moves of a release that has several.
@@ -159,48 +168,54 @@ fn sum(fates: &BTreeMap<Fate, u32>) -> String {
 fn environment(facts: &Facts<'_>) -> Option<String> {
     let told = facts.request.environment.as_ref().filter(|environment| !environment.is_empty());
     let told = told.map(|environment| text::line(environment, 64));
-    told.or_else(|| facts.story.report.head.as_ref().map(|head| head.environment.to_string()))
+    told.or_else(|| facts.context.report.head.as_ref().map(|head| head.environment.to_string()))
 }
 
 /// Writes the whole text: the outcome first, then why, then each move, then when and where to look.
 fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, link: Option<&str>) -> String {
-    let Facts { request, story, now } = facts;
+    let Facts { request, context, now } = facts;
     let mut lines: Vec<String> =
         head.iter().filter(|line| !line.is_empty()).map(|line| (*line).to_owned()).collect();
     lines.push(String::new());
-    if request.outcome == Occasion::WaitingForApproval {
-        lines.extend(approval::lines(&story.report.plan));
+    if request.outcome == AlertKind::WaitingForApproval {
+        lines.extend(approval::lines(&context.report.plan));
     }
     lines.extend(paragraphs.iter().cloned());
     if more > 0 {
         lines.extend([format!("and {more} more"), String::new()]);
     }
-    lines.extend(found(story));
-    if let Some(why) = &story.unread {
+    lines.extend(found(context));
+    lines.extend(tags::lines(&context.report.repositories));
+    if let Some(why) = &context.unread {
         let why = text::line(why, LONGEST_SENTENCE);
         lines.extend([
-            format!("The ledger could not be read, so the services are not listed: {why}"),
+            format!("The ledger could not be read, so this message lacks what it says: {why}"),
             String::new(),
         ]);
     }
-    if let Some(input) = &story.input {
-        lines
-            .extend([format!("It was started with: {}", text::line(input, LONGEST_SENTENCE)), String::new()]);
+    if let Some(input) = &context.input {
+        lines.extend([
+            format!("The execution was started with: {}", text::line(input, LONGEST_SENTENCE)),
+            String::new(),
+        ]);
     }
     lines.extend(answers(facts));
-    let took = story.report.head.as_ref().map(|head| text::duration(now.seconds_since(head.opened)));
+    let took = context.report.head.as_ref().map(|head| text::duration(now.seconds_since(head.opened)));
     lines.push(match took {
-        Some(took) => format!("When: {now}, {took} after it began"),
+        Some(took) => format!("When: {now}, {took} after it opened"),
         None => format!("When: {now}"),
     });
-    lines.push(format!("Release: {}", request.release));
+    lines.push(match request.outcome {
+        AlertKind::Answered => format!("Requested by: run {}", request.release),
+        _ => format!("Release: {}", request.release),
+    });
     lines.extend(link.map(|link| format!("Run: {link}")));
     lines.join("\n") + "\n"
 }
 
 /// Says what was found when the release was opened: what stopped nothing then may explain what came of it.
-fn found(story: &Story) -> Vec<String> {
-    let findings = story.report.head.iter().flat_map(|head| &head.findings);
+fn found(context: &AlertContext) -> Vec<String> {
+    let findings = context.report.head.iter().flat_map(|head| &head.findings);
     let mut lines: Vec<String> =
         findings.map(|finding| format!("- {}", text::line(&finding.text, LONGEST_SENTENCE))).collect();
     if !lines.is_empty() {
@@ -212,14 +227,16 @@ fn found(story: &Story) -> Vec<String> {
 
 /// Gives a person the request to answer with, ready to start the state machine with.
 fn answers(facts: &Facts<'_>) -> Vec<String> {
-    let Facts { request: Request { outcome, release, .. }, story, .. } = facts;
-    let undo = story.report.head.as_ref().and_then(|head| head.undo);
+    let Facts { request: Request { outcome, release, .. }, context, .. } = facts;
+    let undo = context.report.head.as_ref().and_then(|head| head.undo);
     let (words, mode) = match outcome {
-        Occasion::WaitingForApproval => {
-            ("To agree, start the state machine with this; to turn it down, with \"reject\":", "approve")
-        }
-        Occasion::NeedsHuman if story.report.moves.iter().any(|row| moves::can_go_back(row, undo)) => (
-            "To put all that it touched back to the restore points, start the state machine with this:",
+        AlertKind::Answered => return freeze::lines(environment(facts).as_deref(), context),
+        AlertKind::WaitingForApproval => (
+            "To approve, start the state machine with this; to reject, write \"reject\" instead of \"approve\":",
+            "approve",
+        ),
+        AlertKind::NeedsHuman if context.report.moves.iter().any(|row| moves::can_go_back(row, undo)) => (
+            "To roll back every service that it changed to its restore point, start the state machine with this:",
             "rollback",
         ),
         _ => return Vec::new(),

@@ -6,19 +6,32 @@ pub mod http;
 pub use aws::Aws;
 
 use pipeline::Fault;
-use pipeline::ids::ReleaseId;
+use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
+use pipeline::rows::{FrozenRow, PlanRow};
 
-use crate::Report;
-use crate::channel::Delivery;
-use crate::channel::sns::Publication;
-use crate::channel::webhook::Post;
-use crate::died::Execution;
+use crate::delivery::{Delivery, Post, Publication};
+use crate::report::Report;
 use crate::secret::Secret;
+
+/// What Step Functions says about an execution now; the event of its end does not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Execution {
+    /// Whether it goes on: it was redriven since.
+    pub runs: bool,
+    /// The name of what ended it.
+    pub error: Option<String>,
+    /// The sentence that came with it.
+    pub cause: Option<String>,
+}
 
 /// All that the function asks of the world.
 pub trait Port {
-    /// Reads what the ledger says about a release.
+    /// Reads what the ledger says about a release: its head, its moves and its repositories.
     async fn report(&self, release: &ReleaseId) -> Result<Report, Fault>;
+    /// Reads what was proposed about the services that a release still wants.
+    async fn plan(&self, release: &ReleaseId, services: &[ServiceName]) -> Result<Vec<PlanRow>, Fault>;
+    /// Reads whether an environment lets releases in.
+    async fn freeze(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault>;
     /// Reads how an execution ended.
     async fn execution(&self, arn: &str) -> Result<Execution, Fault>;
     /// Reads what a channel has delivered about a release.

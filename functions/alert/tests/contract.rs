@@ -7,16 +7,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
 
-use alert::channel::Delivery;
-use alert::channel::sns::Publication;
-use alert::channel::webhook::Post;
-use alert::died::Execution;
-use alert::port::Port;
+use alert::delivery::{Delivery, Post, Publication};
+use alert::port::{Execution, Port};
+use alert::report::Report;
 use alert::secret::Secret;
-use alert::{Alert, Report, Response};
+use alert::{Alert, Response};
 use expect_test::expect;
 use pipeline::clock::Timestamp;
-use pipeline::ids::ReleaseId;
+use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
+use pipeline::rows::{FrozenRow, PlanRow};
 use pipeline::{Fault, document};
 use serde_json::{Value, json};
 use testbed::recorded;
@@ -28,6 +27,8 @@ const SECRET: &str = "c4nary-secret";
 #[derive(Default)]
 struct World {
     report: Option<Report>,
+    plan: Vec<PlanRow>,
+    frozen: BTreeMap<String, FrozenRow>,
     execution: Option<Execution>,
     settings: Option<String>,
     sns_down: bool,
@@ -63,6 +64,14 @@ impl Port for &World {
     async fn report(&self, _: &ReleaseId) -> Result<Report, Fault> {
         self.ledger()?;
         Ok(self.report.clone().unwrap_or_default())
+    }
+    async fn plan(&self, _: &ReleaseId, services: &[ServiceName]) -> Result<Vec<PlanRow>, Fault> {
+        self.ledger()?;
+        Ok(self.plan.iter().filter(|row| services.contains(&row.service)).cloned().collect())
+    }
+    async fn freeze(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
+        self.ledger()?;
+        Ok(self.frozen.get(environment.as_str()).cloned())
     }
     async fn execution(&self, arn: &str) -> Result<Execution, Fault> {
         assert!(arn.starts_with("arn:aws:states:"), "{arn}");
@@ -110,7 +119,12 @@ fn request(world: &mut World, outcome: &str) -> Value {
     sample
 }
 
-/// A release that died, as the ledger has it.
+/// A release that was closed, as the ledger has it.
+fn closed_report() -> Report {
+    document::read("the report", sample("needs-human")["report"].take()).unwrap()
+}
+
+/// A release whose execution ended before it was closed, as the ledger has it.
 fn open_report() -> Report {
     let mut report = sample("needs-human")["report"].take();
     report["head"]["outcome"].take();
@@ -126,21 +140,26 @@ fn sample(case: &str) -> Value {
 async fn the_samples_are_answered_as_their_golden_files_say() {
     testbed::contract::check("alert", async |case, payload: Value, _| {
         let mut world = World::with_webhook();
-        let died = case.starts_with("died-");
+        let ended = case.starts_with("execution-ended-");
         world.report = match case {
-            "died-aborted" | "died-timed-out" => Some(open_report()),
-            "died-closed" => Some(document::read("the report", sample("needs-human")["report"].take())?),
+            "execution-ended-aborted" | "execution-ended-timed-out" => Some(open_report()),
+            "execution-ended-closed" | "execution-ended-untold" => Some(closed_report()),
             _ => None,
         };
         world.execution = match case {
-            "died-refused" => Some(failed("Refused", "prod is frozen")),
-            "died-before-it-opened" => Some(failed("States.Runtime", "the input is too deep")),
-            "died-aborted" | "died-timed-out" | "died-closed" => Some(Execution::default()),
+            "execution-ended-refused" => Some(failed("Refused", "prod is frozen")),
+            "execution-ended-before-the-release-opened" => {
+                Some(failed("States.Runtime", "the input is too deep"))
+            }
+            "execution-ended-closed" => Some(failed("NeedsHuman", "users could not be put back")),
+            "execution-ended-aborted" | "execution-ended-timed-out" | "execution-ended-untold" => {
+                Some(Execution::default())
+            }
             _ => None,
         };
         let answer = tell(&world, payload).await;
         // The other samples hold all that is to be told: the ledger is neither read nor written.
-        assert_eq!(world.asked_ledger.take() > 0, died && answer.is_ok(), "{case}");
+        assert_eq!(world.asked_ledger.take() > 0, ended && answer.is_ok(), "{case}");
         answer
     })
     .await;
@@ -278,8 +297,8 @@ fn failed(error: &str, cause: &str) -> Execution {
     Execution { runs: false, error: Some(error.to_owned()), cause: Some(cause.to_owned()) }
 }
 
-/// What a release that died tells, if anything.
-async fn died(world: &World, case: &str) -> Option<String> {
+/// What is told of an execution that ended, if anything.
+async fn of_the_end(world: &World, case: &str) -> Option<String> {
     let response = tell(world, sample(case)).await.unwrap();
     assert!(response.failed.is_empty());
     let told = !response.delivered.is_empty();
@@ -290,50 +309,50 @@ async fn died(world: &World, case: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_release_that_died_is_told_with_what_stands_and_the_way_back() {
+async fn an_execution_that_was_stopped_is_told_with_what_stands_and_the_rollback() {
     let world =
         World { report: Some(open_report()), execution: Some(Execution::default()), ..World::default() };
     expect![[r#"
         Needs a human: users and 2 more services in staging
-        its execution ended from outside (ABORTED)
+        its Step Functions execution was stopped (ABORTED)
         Of 3 services: 1 superseded, 2 needs-human
 
-        users: aaaaaaaaaaaa -> bbbbbbbbbbbb, needs a human: nobody has proven what it runs
-          forward: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
-          way back, ended early: LeaseLost: users is held by release r-2 now
-          deployment: ecs-svc/3, which was to put it back
+        users: aaaaaaaaaaaa -> bbbbbbbbbbbb, needs a human: the running version is unverified
+          rollout: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
+          rollback failed: LeaseLost: users is held by release r-2 now
+          deployment: ecs-svc/3, which was started to roll it back
           restore point: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:1
 
-        orders: unknown -> bbbbbbbbbbbb, needs a human: nobody has proven what it runs
-          forward: it could not be measured within 900 s: could not describe the service orders: AccessDeniedException: no
+        orders: unknown -> bbbbbbbbbbbb, needs a human: the running version is unverified
+          rollout: it could not be measured within 900 s: could not describe the service orders: AccessDeniedException: no
           deployment: ecs-svc/2, sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb on arn:aws:ecs:eu-west-1:123456789012:task-definition/orders:2
-          restore point: none was known, there is no way back
+          restore point: none is known, so a rollback is not possible
 
-        cart: aaaaaaaaaaaa -> bbbbbbbbbbbb, superseded: somebody else deployed the service
-          forward: ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/cart:9 is in place of ours
+        cart: aaaaaaaaaaaa -> bbbbbbbbbbbb, superseded: somebody else has deployed the service since
+          rollout: ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/cart:9 is in place of ours
 
-        To put all that it touched back to the restore points, start the state machine with this:
+        To roll back every service that it changed to its restore point, start the state machine with this:
         {"environment":"staging","mode":"rollback","release":"sample"}
 
-        When: 2026-11-23T10:00:10Z, 5 min 10 s after it began
+        When: 2026-11-23T10:00:10Z, 5 min 10 s after it opened
         Release: sample
         Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
-    "#]].assert_eq(&died(&world, "died-aborted").await.unwrap());
+    "#]].assert_eq(&of_the_end(&world, "execution-ended-aborted").await.unwrap());
 }
 
 #[tokio::test]
-async fn a_release_that_died_before_it_opened_is_told_with_its_input() {
+async fn an_execution_that_ended_before_the_release_opened_is_told_with_its_input() {
     let world = World { execution: Some(failed("States.Runtime", "too deep")), ..World::default() };
     expect![[r#"
         Needs a human: release sample
-        it died before it opened (FAILED: States.Runtime: too deep)
+        its Step Functions execution failed before the release opened (FAILED: States.Runtime: too deep)
 
-        It was started with: {"environment":"prod","repository":"shop/users","image":"main-1a2b3c"}
+        The execution was started with: {"environment":"prod","repository":"shop/users","image":"main-1a2b3c"}
 
         When: 2026-11-23T10:00:10Z
         Release: sample
         Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
-    "#]].assert_eq(&died(&world, "died-before-it-opened").await.unwrap());
+    "#]].assert_eq(&of_the_end(&world, "execution-ended-before-the-release-opened").await.unwrap());
 }
 
 #[tokio::test]
@@ -344,7 +363,7 @@ async fn an_end_that_the_machine_told_itself_is_not_told_from_outside() {
     world.execution = Some(failed("NeedsHuman", "not closed"));
     tell(&world, ended).await.unwrap();
     assert_eq!(world.sent(), (1, 0));
-    let payload = sample("died-aborted");
+    let payload = sample("execution-ended-aborted");
     assert_eq!(tell(&world, payload).await.unwrap().delivered, ["sns"]);
     assert_eq!(world.sent(), (1, 0), "one end is told once");
 }
@@ -353,42 +372,109 @@ async fn an_end_that_the_machine_told_itself_is_not_told_from_outside() {
 async fn an_event_that_comes_twice_is_told_once() {
     let world =
         World { report: Some(open_report()), execution: Some(Execution::default()), ..World::default() };
-    tell(&world, sample("died-aborted")).await.unwrap();
-    tell(&world, sample("died-aborted")).await.unwrap();
+    tell(&world, sample("execution-ended-aborted")).await.unwrap();
+    tell(&world, sample("execution-ended-aborted")).await.unwrap();
     assert_eq!(world.sent(), (1, 0));
 }
 
 #[tokio::test]
-async fn what_runs_again_has_not_died() {
+async fn a_release_that_was_closed_and_then_stopped_is_told_with_its_outcome() {
+    let world =
+        World { report: Some(closed_report()), execution: Some(Execution::default()), ..World::default() };
+    let text = of_the_end(&world, "execution-ended-aborted").await.unwrap();
+    let because = "its Step Functions execution was stopped after the release was closed and before this message was sent";
+    assert!(text.starts_with("Needs a human: users and 2 more services in staging\n"), "{text}");
+    assert!(text.contains(&format!("\n{because} (ABORTED)\n")), "{text}");
+
+    let mut report = closed_report();
+    report.head.as_mut().unwrap().outcome = Some(pipeline::rows::Outcome::Superseded);
+    let world = World { report: Some(report), execution: Some(Execution::default()), ..World::default() };
+    let text = of_the_end(&world, "execution-ended-aborted").await.unwrap();
+    assert!(text.starts_with("Superseded: "), "{text}");
+}
+
+#[tokio::test]
+async fn a_release_that_was_told_and_then_stopped_is_not_told_again() {
+    let mut world = World::default();
+    let ended = request(&mut world, "RolledBack");
+    world.report.as_mut().unwrap().head.as_mut().unwrap().outcome = Some(pipeline::rows::Outcome::RolledBack);
+    world.execution = Some(Execution::default());
+    tell(&world, ended).await.unwrap();
+    tell(&world, sample("execution-ended-aborted")).await.unwrap();
+    assert_eq!(world.sent(), (1, 0));
+}
+
+#[tokio::test]
+async fn a_question_lists_the_plan_although_the_environment_asks_only_since_the_release_began() {
+    let mut waiting = sample("waiting-for-approval");
+    let mut report: Report = document::read("the report", waiting["report"].take()).unwrap();
+    let head = report.head.as_mut().unwrap();
+    head.policy.approval = pipeline::environment::Approval::None;
+    let plan = std::mem::take(&mut report.plan);
+    let world = World { report: Some(report), plan, ..World::default() };
+    tell(&world, &waiting).await.unwrap();
+    let text = world.published.borrow()[0].message.clone();
+    assert!(text.contains("users: aaaaaaaaaaaa -> bbbbbbbbbbbb (commit 1a2b3c4d5e6f)"), "{text}");
+}
+
+#[tokio::test]
+async fn an_end_lists_no_plan_although_the_environment_asks() {
+    let mut waiting = sample("waiting-for-approval");
+    let mut report: Report = document::read("the report", waiting["report"].take()).unwrap();
+    let plan = std::mem::take(&mut report.plan);
+    let world = World { report: Some(report), plan, ..World::with_webhook() };
+    waiting["outcome"] = "Rejected".into();
+    tell(&world, &waiting).await.unwrap();
+    let body: Value = serde_json::from_str(&world.posted.borrow()[0].1).unwrap();
+    assert_eq!(body["plan"], json!([]));
+}
+
+#[tokio::test]
+async fn a_request_that_was_carried_out_is_told_with_what_the_ledger_says_now() {
+    let mut frozen = sample("frozen");
+    let row: FrozenRow = document::read("the row", frozen["report"]["freeze"].take()).unwrap();
+    frozen["report"].take();
+    let world = World { frozen: [("prod".to_owned(), row)].into(), ..World::with_webhook() };
+    tell(&world, &frozen).await.unwrap();
+    let posted = world.posted.borrow();
+    let body: Value = serde_json::from_str(&posted[0].1).unwrap();
+    assert_eq!((&body["outcome"], &body["severity"]), (&json!("Answered"), &json!("info")));
+    assert!(body["text"].as_str().unwrap().contains("prod is frozen since 2026-11-23T10:00:09Z"), "{body}");
+}
+
+#[tokio::test]
+async fn what_runs_again_has_not_ended() {
     let runs = Some(Execution { runs: true, ..Execution::default() });
     for report in [Some(open_report()), None] {
         let world = World { report, execution: runs.clone(), ..World::default() };
-        assert_eq!(died(&world, "died-aborted").await, None);
+        assert_eq!(of_the_end(&world, "execution-ended-aborted").await, None);
     }
 }
 
 #[tokio::test]
 async fn who_stops_an_execution_cannot_silence_it_with_a_name_of_ours() {
     let world = World { execution: Some(failed("Refused", "by hand")), ..World::default() };
-    assert!(died(&world, "died-aborted").await.is_some());
+    assert!(of_the_end(&world, "execution-ended-aborted").await.is_some());
 }
 
 #[tokio::test]
 async fn what_cannot_be_known_is_told_or_asked_again_and_never_dropped() {
     // Open, but Step Functions does not answer: told, without the cause.
     let world = World { report: Some(open_report()), ..World::default() };
-    assert!(died(&world, "died-aborted").await.unwrap().contains("from outside (ABORTED)\n"));
+    assert!(
+        of_the_end(&world, "execution-ended-aborted")
+            .await
+            .unwrap()
+            .contains("its Step Functions execution was stopped (ABORTED)\n")
+    );
     // The ledger does not answer: Step Functions knows whether the machine has told it.
     let world = World { ledger_down: true, execution: Some(failed("Refused", "no")), ..World::default() };
-    assert_eq!(died(&world, "died-refused").await, None);
-    let text = died(&world, "died-aborted").await.unwrap();
-    assert!(
-        text.contains("from outside (ABORTED") && text.contains("The ledger could not be read"),
-        "{text}"
-    );
+    assert_eq!(of_the_end(&world, "execution-ended-refused").await, None);
+    let text = of_the_end(&world, "execution-ended-aborted").await.unwrap();
+    assert!(text.contains("was stopped (ABORTED") && text.contains("The ledger could not be read"), "{text}");
     // Neither does: Lambda tries again, and at last keeps the event in the queue.
     let world = World { ledger_down: true, ..World::default() };
-    assert_eq!(tell(&world, sample("died-aborted")).await.unwrap_err().name(), "Unavailable");
+    assert_eq!(tell(&world, sample("execution-ended-aborted")).await.unwrap_err().name(), "Unavailable");
 }
 
 #[test]

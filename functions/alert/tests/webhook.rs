@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use alert::channel::webhook::Post;
+use alert::delivery::Post;
 use alert::port::http::post;
 use alert::secret::Secret;
 

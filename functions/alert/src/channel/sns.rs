@@ -3,19 +3,9 @@
 use pipeline::Fault;
 use serde_json::json;
 
+use crate::delivery::Publication;
 use crate::message::Message;
 use crate::port::Port;
-
-/// One message as SNS takes it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Publication {
-    /// The subject of an e-mail.
-    pub subject: String,
-    /// A JSON object, by protocol.
-    pub message: String,
-    /// What subscriptions filter by.
-    pub attributes: Vec<(&'static str, String)>,
-}
 
 /// Publishes a message.
 pub async fn deliver(port: &impl Port, message: &Message) -> Result<bool, Fault> {

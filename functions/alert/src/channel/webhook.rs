@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::message::{Message, Told};
-use crate::occasion::{Occasion, Severity};
+use crate::delivery::Post;
+use crate::kind::{AlertKind, Severity};
+use crate::message::{Message, MoveSummary};
 use crate::port::Port;
 use crate::secret::Secret;
 
@@ -33,28 +34,18 @@ struct Webhook {
     secret: Option<Secret>,
 }
 
-/// One request.
-pub struct Post {
-    /// Where; often a secret by itself.
-    pub url: Secret,
-    /// The JSON.
-    pub body: String,
-    /// The value of `X-Tidegate-Signature`.
-    pub signature: Option<String>,
-}
-
 /// What is posted.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
     release: &'a str,
     environment: Option<&'a str>,
-    outcome: Occasion,
+    outcome: AlertKind,
     severity: Severity,
     subject: &'a str,
     text: &'a str,
     because: &'a str,
-    moves: &'a [Told],
+    moves: &'a [MoveSummary],
     more_moves: usize,
     fates: &'a BTreeMap<Fate, u32>,
     plan: &'a [PlanRow],

@@ -22,7 +22,7 @@ pub(super) fn lines(plan: &[PlanRow]) -> Vec<String> {
 }
 
 fn line(row: &PlanRow) -> String {
-    let from = row.from.as_ref().map_or("unknown, and no way back", Digest::short);
+    let from = row.from.as_ref().map_or("unknown, no rollback possible", Digest::short);
     format!("{}: {from} -> {}{}", row.service, row.to.short(), commit(row.commit.as_deref()))
 }
 

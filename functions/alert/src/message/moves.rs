@@ -1,12 +1,12 @@
 //! What became of each move, in words.
 
 use pipeline::fate::Fate;
-use pipeline::rows::{Bundle, Failure, MoveRow, Undo, Verdict};
+use pipeline::rows::{Bundle, MoveRow, Undo, Verdict};
 use serde::Serialize;
 
 use super::approval::commit;
 use super::{LONGEST_SENTENCE, text};
-use crate::occasion::Occasion;
+use crate::kind::AlertKind;
 
 /// How much is shown of what failed tasks left behind: ends, last lines, and characters of each.
 const STOPPED: usize = 5;
@@ -15,7 +15,7 @@ const LONGEST_LINE: usize = 200;
 
 /// A move, for programs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Told {
+pub struct MoveSummary {
     /// The service.
     pub service: String,
     /// The digest that it ran.
@@ -32,10 +32,10 @@ pub struct Told {
     pub bundle: Option<Bundle>,
 }
 
-impl Told {
+impl MoveSummary {
     /// Tells of a move.
     pub fn of(row: &MoveRow, undo: Option<Undo>) -> Self {
-        Told {
+        MoveSummary {
             service: row.service.to_string(),
             from: row.restore.as_ref().map(|restore| restore.digest.to_string()),
             to: row.digest.to_string(),
@@ -71,7 +71,7 @@ fn stays(fate: Fate) -> bool {
 }
 
 /// Tells of a move: what it was to become, what became of it, and what a person needs to go on.
-pub(super) fn paragraph(row: &MoveRow, undo: Option<Undo>, outcome: Occasion) -> String {
+pub(super) fn paragraph(row: &MoveRow, undo: Option<Undo>, outcome: AlertKind) -> String {
     let from = row.restore.as_ref().map_or("unknown", |restore| restore.digest.short());
     let fate = Fate::of(row, undo);
     let to = format!("{}{}", row.digest.short(), commit(row.commit.as_deref()));
@@ -81,7 +81,7 @@ pub(super) fn paragraph(row: &MoveRow, undo: Option<Undo>, outcome: Occasion) ->
         lines.extend(stopped.iter().map(|line| format!("  stopped: {line}")));
         lines.extend(logs.iter().map(|line| format!("  log: {line}")));
     }
-    if fate == Fate::NeedsHuman || (outcome == Occasion::NeedsHuman && stays(fate)) {
+    if fate == Fate::NeedsHuman || (outcome == AlertKind::NeedsHuman && stays(fate)) {
         lines.extend(what_stands(row));
     }
     lines.join("\n") + "\n"
@@ -91,24 +91,22 @@ pub(super) fn paragraph(row: &MoveRow, undo: Option<Undo>, outcome: Occasion) ->
 fn words(fate: Fate, row: &MoveRow) -> String {
     let restored = row.restore.as_ref().map_or("unknown", |restore| restore.digest.short());
     match fate {
-        Fate::NeedsHuman => "needs a human: nobody has proven what it runs".to_owned(),
-        Fate::Failed => "failed before the service was touched".to_owned(),
-        Fate::Undone => format!("undone: it runs {restored} again, proven"),
-        Fate::Superseded => "superseded: somebody else deployed the service".to_owned(),
-        Fate::Deployed => format!("deployed: it runs {}, proven", row.digest.short()),
+        Fate::NeedsHuman => "needs a human: the running version is unverified".to_owned(),
+        Fate::Failed => "failed before the service was changed".to_owned(),
+        Fate::Undone => format!("rolled back to {restored} and verified"),
+        Fate::Superseded => "superseded: somebody else has deployed the service since".to_owned(),
+        Fate::Deployed => format!("deployed: it runs {}, verified", row.digest.short()),
         Fate::Untouched => "not started".to_owned(),
     }
 }
 
-/// Returns why, for each part of the way, under its label.
+/// Returns why, for the rollout and the rollback, under its label.
 fn sentences(row: &MoveRow) -> Vec<(&'static str, String)> {
-    let failure =
-        |failure: &Option<Failure>| failure.as_ref().map(|it| format!("{}: {}", it.error, it.cause));
     let parts = [
-        ("forward", row.reason.clone()),
-        ("forward, ended early", failure(&row.failure)),
-        ("way back", row.undo_reason.clone()),
-        ("way back, ended early", failure(&row.undo_failure)),
+        ("rollout", row.reason.clone()),
+        ("rollout failed", row.failure.as_ref().map(text::failure)),
+        ("rollback", row.undo_reason.clone()),
+        ("rollback failed", row.undo_failure.as_ref().map(text::failure)),
     ];
     let said = parts.into_iter().filter_map(|(label, sentence)| Some((label, sentence?)));
     said.map(|(label, sentence)| (label, text::line(&sentence, LONGEST_SENTENCE))).collect()
@@ -128,13 +126,15 @@ fn short(bundle: &Bundle) -> Bundle {
 fn what_stands(row: &MoveRow) -> [String; 2] {
     let revision = row.registered.as_ref().unwrap_or(&row.running);
     let deployment = match (&row.undo, &row.deployment) {
-        (Some(undo), _) => format!("{undo}, which was to put it back"),
+        (Some(undo), _) => format!("{undo}, which was started to roll it back"),
         (None, Some(deployment)) => format!("{deployment}, {} on {revision}", row.digest),
-        (None, None) => format!("not known; it was about to run {} on {revision}", row.digest),
+        (None, None) => {
+            format!("unknown: the service was about to be updated to {} on {revision}", row.digest)
+        }
     };
     let restore = match &row.restore {
         Some(restore) => format!("{} on {}", restore.digest, restore.task_definition),
-        None => "none was known, there is no way back".to_owned(),
+        None => "none is known, so a rollback is not possible".to_owned(),
     };
     [format!("  deployment: {deployment}"), format!("  restore point: {restore}")]
 }

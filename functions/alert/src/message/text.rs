@@ -1,5 +1,8 @@
 //! Makes text fit where it goes.
 
+use pipeline::rows::Failure;
+use serde_json::Value;
+
 /// Makes one line of at most `most` characters.
 pub(super) fn line(text: &str, most: usize) -> String {
     cut(text.chars().map(|c| if c.is_control() { ' ' } else { c }), most)
@@ -23,6 +26,13 @@ pub(super) fn gsm(text: &str, most: usize) -> String {
         _ => '?',
     });
     cut(plain, most)
+}
+
+/// Says why an item ended early; what Lambda says is JSON around the sentence.
+pub(super) fn failure(failure: &Failure) -> String {
+    let said = serde_json::from_str::<Value>(&failure.cause).ok();
+    let sentence = said.as_ref().and_then(|said| said.get("errorMessage")).and_then(Value::as_str);
+    format!("{}: {}", failure.error, sentence.unwrap_or(&failure.cause))
 }
 
 /// Writes a length of time for people.
@@ -69,6 +79,15 @@ mod tests {
     fn an_sms_has_no_character_that_costs_more_than_one_place() {
         assert_eq!(gsm("[a] {b} `c` d^e~f\\g|h€ü\n", 160), "(a) (b) 'c' d?e?f?g?h?? ");
         assert_eq!(gsm(&"n".repeat(161), 160).len(), 160);
+    }
+
+    #[test]
+    fn a_failure_is_told_by_its_sentence_and_whole_if_it_has_none() {
+        let told = |cause: &str| failure(&Failure { error: "Denied".to_owned(), cause: cause.to_owned() });
+        assert_eq!(told(r#"{"errorMessage":"not allowed","errorType":"Denied"}"#), "Denied: not allowed");
+        for cause in ["not allowed", "7", r#"{"errorType":"Denied"}"#, r#"{"errorMessage":"cut sho"#] {
+            assert_eq!(told(cause), format!("Denied: {cause}"));
+        }
     }
 
     #[test]

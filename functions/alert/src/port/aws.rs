@@ -5,18 +5,14 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use aws_sdk_sns::types::MessageAttributeValue;
 use pipeline::aws::fault_of;
-use pipeline::environment::Approval;
-use pipeline::ids::{ReleaseId, ServiceName};
+use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::ledger::{Key, Ledger};
-use pipeline::rows::{HeadRow, PlanRow};
+use pipeline::rows::{FrozenRow, PlanRow, RepositoryRow};
 use pipeline::{Fault, settings};
 
-use super::{Port, http};
-use crate::Report;
-use crate::channel::Delivery;
-use crate::channel::sns::Publication;
-use crate::channel::webhook::Post;
-use crate::died::Execution;
+use super::{Execution, Port, http};
+use crate::delivery::{Delivery, Post, Publication};
+use crate::report::Report;
 use crate::secret::Secret;
 
 /// AWS, and the rest of the world.
@@ -46,24 +42,23 @@ impl Aws {
     }
 }
 
-impl Aws {
-    /// Reads what was proposed about the services that the release still wants.
-    async fn proposed(&self, release: &ReleaseId, of: &[ServiceName]) -> Result<Vec<PlanRow>, Fault> {
-        let rows: Vec<(String, PlanRow)> = self.ledger.list(&format!("release#{release}"), "plan#").await?;
-        Ok(rows.into_iter().map(|(_, row)| row).filter(|row| of.contains(&row.service)).collect())
-    }
-}
-
 impl Port for Aws {
     async fn report(&self, release: &ReleaseId) -> Result<Report, Fault> {
-        let head: Option<HeadRow> = self.ledger.get(&Key::head(release)).await?;
-        let moves = self.ledger.moves(release).await?;
-        let asks = head.as_ref().filter(|head| head.policy.approval == Approval::Required);
-        let plan = match asks {
-            Some(head) => self.proposed(release, &head.services).await?,
-            None => Vec::new(),
-        };
-        Ok(Report { head, moves: moves.into_iter().map(|(_, row)| row).collect(), plan })
+        let head = self.ledger.get(&Key::head(release)).await?;
+        let moves = self.ledger.moves(release).await?.into_iter().map(|(_, row)| row).collect();
+        let repositories: Vec<(String, RepositoryRow)> =
+            self.ledger.list(&format!("release#{release}"), "repo#").await?;
+        let repositories = repositories.into_iter().map(|(_, row)| row).collect();
+        Ok(Report { head, moves, repositories, ..Report::default() })
+    }
+
+    async fn plan(&self, release: &ReleaseId, services: &[ServiceName]) -> Result<Vec<PlanRow>, Fault> {
+        let rows: Vec<(String, PlanRow)> = self.ledger.list(&format!("release#{release}"), "plan#").await?;
+        Ok(rows.into_iter().map(|(_, row)| row).filter(|row| services.contains(&row.service)).collect())
+    }
+
+    async fn freeze(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
+        self.ledger.get(&Key::frozen(environment)).await
     }
 
     async fn execution(&self, arn: &str) -> Result<Execution, Fault> {

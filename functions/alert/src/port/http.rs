@@ -6,7 +6,7 @@ use pipeline::Fault;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url, redirect};
 
-use crate::channel::webhook::Post;
+use crate::delivery::Post;
 
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -17,6 +17,8 @@ struct End<'a> {
     service: Service,
     to: &'a str,
     from: &'a str,
+    /// What the tag names that keeps the image which the service runs.
+    live: Option<String>,
 }
 
 impl End<'_> {
@@ -54,7 +56,9 @@ pub fn everything(scenario: &Scenario, ended: &Ended) -> Result<(), TestCaseErro
         let fate = story.and_then(|story| story["fate"].as_str()).unwrap_or_default().to_owned();
         let wave = sk.split('#').nth(1).unwrap().parse().unwrap();
         let service = account.ecs.at(&name, now).unwrap().clone();
-        ends.push(End { one, row: row.clone(), wave, fate, service, to, from });
+        let live = format!("tidegate.fleet.{name}.live");
+        let live = account.ecr.tagged(&one.placed().repository, &live).map(str::to_owned);
+        ends.push(End { one, row: row.clone(), wave, fate, service, to, from, live });
     }
     let head = account.table.row(&format!("release#{RELEASE}"), "head").unwrap();
     let leases = account.table.list("env#fleet", "lease#");
@@ -91,6 +95,10 @@ fn fates_are_true(end: &End<'_>) -> Result<(), TestCaseError> {
     match fate.as_str() {
         "untouched" | "failed" => {
             prop_assert!(!end.was_pointed_at(to) && !end.was_pointed_at(from), "{name} is {fate}");
+            prop_assert!(
+                end.live.as_deref() != Some(*to),
+                "{name} is {fate}, and its tag names the new image"
+            );
         }
         // Whoever deploys after the verdict is nothing that it could have known.
         "deployed" if end.was_overtaken() => {}

@@ -1,13 +1,13 @@
-//! A release that ended without a word: somebody stopped it, or a fault came that no state catches.
+//! An execution that ended before the machine could tell so: somebody stopped it, or a fault came that no state catches.
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::ReleaseId;
 use serde::Deserialize;
 
-use crate::occasion::Occasion;
-use crate::port::Port;
-use crate::{Alert, Request, Response, Story};
+use crate::kind::AlertKind;
+use crate::port::{Execution, Port};
+use crate::{Alert, AlertContext, Request, Response, readable};
 
 /// The errors that the machine's own ends bear: they come after its alert, or after the queue in its place.
 const OWN_ENDS: [&str; 3] = ["RolledBack", "NeedsHuman", "Refused"];
@@ -55,27 +55,14 @@ pub enum Status {
     Aborted,
 }
 
-/// What Step Functions says about an execution now; the event does not.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Execution {
-    /// Whether it goes on: it was redriven since.
-    pub runs: bool,
-    /// The name of what ended it.
-    pub error: Option<String>,
-    /// The sentence that came with it.
-    pub cause: Option<String>,
-}
-
 impl<P: Port> Alert<P> {
-    /// Tells of a release that died, unless it had told its end itself.
-    pub async fn died(&self, event: Event, now: Timestamp) -> Result<Response, Fault> {
+    /// Tells of a release whose execution ended before it had told so itself.
+    pub async fn execution_ended(&self, event: Event, now: Timestamp) -> Result<Response, Fault> {
         let Kind::StatusChange = event.kind;
         let Detail { execution_arn: execution, name: release, status, input } = event.detail;
-        let (report, unread) = self.read(&release).await;
+        let (report, unread) = readable(self.port.report(&release).await);
         let opened = report.head.is_some();
-        if report.head.as_ref().is_some_and(|head| head.outcome.is_some()) {
-            return Ok(Response::default());
-        }
+        let closed = report.head.as_ref().and_then(|head| head.outcome);
         let ended = match self.port.execution(&execution).await {
             // Without a head it is the one that knows whether there is anything to tell.
             Err(fault) if !opened => return Err(fault),
@@ -83,34 +70,41 @@ impl<P: Port> Alert<P> {
         };
         let own_end =
             status == Status::Failed && ended.error.as_deref().is_some_and(|it| OWN_ENDS.contains(&it));
-        if ended.runs || (!opened && own_end) {
+        if ended.runs || (own_end && (!opened || closed.is_some())) {
             return Ok(Response::default());
         }
-        let what = if opened || unread.is_some() {
-            "its execution ended from outside"
-        } else {
-            "it died before it opened"
-        };
+        let told = opened || unread.is_some();
+        let because = because(
+            status,
+            &ended,
+            if closed.is_some() {
+                Some("after the release was closed and before this message was sent")
+            } else {
+                (!told).then_some("before the release opened")
+            },
+        );
         let request = Request {
             release,
             execution,
-            outcome: Occasion::NeedsHuman,
-            because: Some(format!("{what} ({})", how(status, &ended))),
+            outcome: closed.map_or(AlertKind::NeedsHuman, AlertKind::from),
+            because: Some(because),
             environment: None,
             report: None,
         };
         let input = if opened { None } else { input };
-        self.tell(&request, &Story { report, unread, input }, now).await
+        self.tell(&request, &AlertContext { report, unread, input }, now).await
     }
 }
 
-/// Says how an execution ended, as far as that is known.
-fn how(status: Status, ended: &Execution) -> String {
-    let status = match status {
-        Status::Failed => "FAILED",
-        Status::TimedOut => "TIMED_OUT",
-        Status::Aborted => "ABORTED",
+/// Says how an execution ended, as far as that is known, and when.
+fn because(status: Status, ended: &Execution, moment: Option<&str>) -> String {
+    let (verb, status) = match status {
+        Status::Failed => ("failed", "FAILED"),
+        Status::TimedOut => ("timed out", "TIMED_OUT"),
+        Status::Aborted => ("was stopped", "ABORTED"),
     };
     let said = [Some(status), ended.error.as_deref(), ended.cause.as_deref()];
-    said.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+    let said = said.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+    let moment = moment.map_or_else(String::new, |moment| format!(" {moment}"));
+    format!("its Step Functions execution {verb}{moment} ({said})")
 }

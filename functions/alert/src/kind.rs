@@ -1,0 +1,136 @@
+//! What there is to tell, and how urgent it is.
+
+use pipeline::rows::Outcome;
+use serde::{Deserialize, Serialize};
+
+/// What happened: the outcome of a release, that it waits for a person, or that a request was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "they are the outcomes of a release")]
+pub enum AlertKind {
+    Deployed,
+    RolledBack,
+    NeedsHuman,
+    Refused,
+    Superseded,
+    Rejected,
+    Expired,
+    /// A request that is no release was carried out: a freeze, its end, or the end of a release.
+    Answered,
+    /// It would go on if somebody agreed.
+    WaitingForApproval,
+}
+
+impl From<Outcome> for AlertKind {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Deployed => AlertKind::Deployed,
+            Outcome::RolledBack => AlertKind::RolledBack,
+            Outcome::NeedsHuman => AlertKind::NeedsHuman,
+            Outcome::Refused => AlertKind::Refused,
+            Outcome::Superseded => AlertKind::Superseded,
+            Outcome::Rejected => AlertKind::Rejected,
+            Outcome::Expired => AlertKind::Expired,
+        }
+    }
+}
+
+/// How urgent it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// To be looked at when there is time.
+    Warning,
+    /// To be looked at now.
+    Critical,
+}
+
+impl AlertKind {
+    /// Returns how urgent it is.
+    pub fn severity(self) -> Severity {
+        match self {
+            AlertKind::Deployed | AlertKind::Superseded | AlertKind::Rejected | AlertKind::Answered => {
+                Severity::Info
+            }
+            AlertKind::Refused | AlertKind::Expired | AlertKind::WaitingForApproval => Severity::Warning,
+            AlertKind::RolledBack | AlertKind::NeedsHuman => Severity::Critical,
+        }
+    }
+
+    /// Returns the words that a message starts with.
+    pub fn words(self) -> &'static str {
+        match self {
+            AlertKind::Deployed => "Deployed",
+            AlertKind::RolledBack => "Rolled back",
+            AlertKind::NeedsHuman => "Needs a human",
+            AlertKind::Refused => "Refused",
+            AlertKind::Superseded => "Superseded",
+            AlertKind::Rejected => "Rejected",
+            AlertKind::Expired => "Expired",
+            AlertKind::Answered => "Request carried out",
+            AlertKind::WaitingForApproval => "Waiting for approval",
+        }
+    }
+
+    /// Returns the name that the state machine uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            AlertKind::RolledBack => "RolledBack",
+            AlertKind::NeedsHuman => "NeedsHuman",
+            AlertKind::Answered => "Answered",
+            AlertKind::WaitingForApproval => "WaitingForApproval",
+            other => other.words(),
+        }
+    }
+}
+
+impl Severity {
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_what_the_machine_sends() {
+        for name in [
+            "Deployed",
+            "RolledBack",
+            "NeedsHuman",
+            "Refused",
+            "Superseded",
+            "Rejected",
+            "Expired",
+            "Answered",
+            "WaitingForApproval",
+        ] {
+            let kind: AlertKind = serde_json::from_value(name.into()).unwrap();
+            assert_eq!(kind.name(), name);
+        }
+    }
+
+    #[test]
+    fn what_a_person_must_look_at_now_is_critical() {
+        let critical = |kind: AlertKind| kind.severity() == Severity::Critical;
+        assert!(critical(AlertKind::RolledBack) && critical(AlertKind::NeedsHuman));
+        assert!(!critical(AlertKind::Deployed) && !critical(AlertKind::Refused));
+        assert_eq!(AlertKind::Answered.severity(), Severity::Info);
+    }
+
+    #[test]
+    fn an_outcome_is_told_under_its_own_name() {
+        use Outcome::{Deployed, Expired, NeedsHuman, Refused, Rejected, RolledBack, Superseded};
+        for outcome in [Deployed, RolledBack, NeedsHuman, Refused, Superseded, Rejected, Expired] {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), AlertKind::from(outcome).name());
+        }
+    }
+}
