@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
 use pipeline::ids::ReleaseId;
-use pipeline::rows::{MoveRow, PlanRow};
+use pipeline::rows::{HeadRow, MoveRow, PlanRow};
 use serde_json::json;
 
 use crate::kind::{AlertKind, Severity};
@@ -135,9 +135,19 @@ impl Message {
     }
 }
 
+/// Tells whether somebody asked a release to go back, to what was verified before or to what another release replaced.
+fn went_back(head: &HeadRow) -> bool {
+    let to = head.request.get("to");
+    to.is_some_and(|to| to == "previous" || to.get("restorePointsOf").is_some())
+}
+
 /// Says in one line what happened to what, and where.
 fn headline(facts: &Facts<'_>, rows: &[&MoveRow]) -> String {
-    let words = facts.request.outcome.words();
+    let back = facts.context.report.head.as_ref().is_some_and(went_back);
+    let words = match facts.request.outcome {
+        AlertKind::Deployed if back => "Rolled back on request",
+        outcome => outcome.words(),
+    };
     if facts.request.outcome == AlertKind::Answered {
         return format!("{words}{}", place(facts));
     }

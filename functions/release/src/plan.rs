@@ -18,6 +18,7 @@ pub mod packs;
 pub mod preview;
 pub mod promotion;
 pub mod restore;
+pub mod settings;
 pub mod spec;
 pub mod verdict;
 pub mod waves;

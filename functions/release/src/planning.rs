@@ -7,7 +7,7 @@ use pipeline::ids::ServiceName;
 use pipeline::rows::MoveRow;
 
 use crate::observe;
-use crate::plan::{PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates, packs};
+use crate::plan::{PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates, packs, settings};
 use crate::ports::{
     Alarms, ClusterSnapshot, Clusters, History, ImageKey, Images, Leases, LiveTests, Releases,
 };
@@ -27,7 +27,7 @@ pub async fn draft(
         true => Ok(draft),
         false => {
             let draft = with_images(aws, ledger, context, spec, draft).await?;
-            with_packs(aws, context, spec, draft).await
+            with_documents(aws, context, spec, draft).await
         }
     }
 }
@@ -64,8 +64,8 @@ async fn with_images(
     Ok(draft)
 }
 
-/// Adds the live tests that the moves of a draft have to pass.
-async fn with_packs(
+/// Adds what the documents of single services say: which containers change, and the live tests that moves have to pass.
+async fn with_documents(
     aws: &impl LiveTests,
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
@@ -73,6 +73,7 @@ async fn with_packs(
 ) -> Result<PlanDraft, Fault> {
     let services: Vec<ServiceName> = draft.moves.iter().map(|row| row.service.clone()).collect();
     let documents = aws.documents(context.name, &services).await?;
+    settings::apply(&mut draft, context.name, &documents.settings, spec.to.goes_back());
     packs::pin(&mut draft, context.name, &documents.tests, aws.prober(), spec.to.goes_back());
     Ok(draft)
 }

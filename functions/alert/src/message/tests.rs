@@ -430,3 +430,17 @@ fn what_was_found_when_it_was_opened_is_told() {
         "{text}"
     );
 }
+
+#[test]
+fn a_release_that_went_back_on_request_is_told_as_a_rollback() {
+    let subject = |request: serde_json::Value| {
+        message(sample!("deployed"), |asked| {
+            let head = asked.report.as_mut().and_then(|report| report.head.as_mut());
+            head.unwrap().request = json!({"to": request});
+        })
+        .subject
+    };
+    assert!(subject(json!("previous")).starts_with("Rolled back on request: orders and users"));
+    assert!(subject(json!({"restorePointsOf": "r0"})).starts_with("Rolled back on request"));
+    assert!(subject(json!({"images": {}})).starts_with("Deployed"));
+}
