@@ -201,7 +201,7 @@ def test_every_request_does_what_the_page_says(pipeline, adopted):
     outcomes = [run.outcome for run in runs]
     assert outcomes == ["Planned", "Deployed", "Deployed", "Refused", "Answered", "Answered"]
     assert [each["blocked"] for each in runs[0].output["services"]] == [None, None]
-    assert "already" in runs[3].cause  # it is back since the request before
+    assert "verified since by" in runs[3].cause  # it is back since the request before
     assert set(users.answers().values()) == {"hello from staging-1"}
 
     tagged = {"environment": "staging", "repository": "shop/orders", "image": "main-7"}

@@ -111,14 +111,15 @@ def test_a_field_that_a_copy_would_lose(pipeline):
     assert expected in refusal(pipeline, scene)
 
 
-def test_live_tests_that_cannot_be_asked_undo_nothing(pipeline):
-    scene = pipeline.scene("blind", healthTimeoutSeconds=4)
+def test_live_tests_that_cannot_reach_what_they_ask_refuse_before_anything_is_touched(pipeline):
+    scene = pipeline.scene("blind")
     nowhere = {"checks": [{"name": "home", "http": {"url": "http://nowhere.invalid/"}}]}
     put(pipeline.cloud, "environments/blind/services/blind/tests", nowhere)
+    before = scene.described()["deployments"][0]["id"]
     run = pipeline.push(scene, "blind-1", "v2").run
-    assert run.outcome == "NeedsHuman" and "could not be measured" in run.cause
-    assert "Rollback" not in run.states
-    assert set(scene.answers().values()) == {"hello from v2"}
+    assert run.outcome == "Refused" and "nowhere.invalid" in run.cause
+    assert "Reach" in run.states and "Wave" not in run.states
+    assert scene.described()["deployments"][0]["id"] == before
 
 
 def test_a_pack_with_a_typing_error_is_found_before_the_service_is_touched(pipeline):
@@ -126,7 +127,7 @@ def test_a_pack_with_a_typing_error_is_found_before_the_service_is_touched(pipel
     put(pipeline.cloud, "environments/typo/services/typo/tests", {"cheks": PACK["checks"]})
     before = scene.described()["deployments"][0]["id"]
     run = pipeline.push(scene, "typo-1", "v2").run
-    assert run.outcome == "RolledBack" and "did you mean `checks`?" in run.cause
+    assert run.outcome == "Refused" and "did you mean `checks`?" in run.cause
     assert scene.described()["deployments"][0]["id"] == before
 
 

@@ -30,6 +30,10 @@ def test_a_rollback_on_request_holds_what_it_left(pipeline, scene):
 
     again = pipeline.request(scene, left.digest, "v3").run
     assert again.outcome == "Refused" and "on hold since" in again.cause
+    # Once more: to what ran before that, and then there is nothing left.
+    further = pipeline.run({"environment": name, "mode": "rollback"})
+    assert further.outcome == "Deployed", further.cause
+    assert set(scene.answers().values()) == {"hello from v1"}
     nothing = pipeline.run({"environment": name, "mode": "rollback"})
     assert nothing.outcome == "Refused" and "nothing was verified before" in nothing.cause
     forced = pipeline.request(scene, left.digest, "v3", force=True, reason="it was the database")

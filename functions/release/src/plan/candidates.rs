@@ -183,7 +183,10 @@ fn image(
         ImageSelection::RestorePointsOf(release) => {
             let row_of = back.get(&service.name).filter(|old| is_meant(&old.repository, spec));
             let restore = row_of.and_then(|old| Some((old, old.restore.as_ref()?)));
-            let (old, restore) = restore.ok_or_else(|| format!("{release} wrote no restore point for it"))?;
+            let (old, restore) = restore.ok_or_else(|| no_restore_point(release))?;
+            if old.touched.is_none() {
+                return Err(format!("{release} has not changed it"));
+            }
             match verified_since(row, old, restore, release).filter(|_| !spec.force) {
                 Some(by) => Err(format!(
                     "it was verified since by {by}: set \"force\" and \"reason\" to go back to {} all the same",
@@ -193,6 +196,11 @@ fn image(
             }
         }
     }
+}
+
+/// Says that a release has nothing to do with a service.
+pub fn no_restore_point(release: &ReleaseId) -> String {
+    format!("{release} wrote no restore point for it")
 }
 
 /// Tells whether a repository is asked for.
@@ -346,7 +354,8 @@ mod tests {
     #[test]
     fn what_was_verified_since_stays_when_an_older_release_is_to_go_back() {
         let service = candidate(&format!("@{}", digest('b'))).service;
-        let old = row("users");
+        let touched = Some(pipeline::clock::Timestamp::from_millis(0));
+        let old = MoveRow { touched, ..row("users") };
         let restore = old.restore.clone().unwrap();
         let back: Moves = [(service.name.clone(), old)].into();
         let dead = ImageSelection::RestorePointsOf(release("r0"));
@@ -354,6 +363,9 @@ mod tests {
         assert_eq!(of(&ServiceRow::default()), Ok(digest('a')));
         let same = VerifiedImage { task_definition: restore.task_definition, release: None, ..known('a') };
         assert_eq!(of(&ServiceRow { verified: Some(same), ..ServiceRow::default() }), Ok(digest('a')));
+        let idle: Moves = [(service.name.clone(), row("users"))].into();
+        let not = wanted(&service, &ServiceRow::default(), &dead, &idle);
+        assert_eq!(not, Err("r0 has not changed it".to_owned()));
         let its_own = VerifiedImage { release: Some(release("r0")), ..known('b') };
         assert_eq!(of(&ServiceRow { verified: Some(its_own), ..ServiceRow::default() }), Ok(digest('a')));
         let newer = VerifiedImage { release: Some(release("r5")), ..known('d') };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pipeline::ids::{PackHash, ServiceName};
 use pipeline::rows::{Finding, MoveRow, ServiceRow};
 
-use super::candidates::Candidate;
+use super::candidates::{Candidate, no_restore_point};
 use super::decision::{Decision, decide};
 use super::findings::refusals;
 use super::restore::{found_otherwise, put_back_already};
@@ -196,9 +196,11 @@ fn some_of(reasons: &[&str]) -> String {
 /// Says why no service is meant.
 fn nothing(spec: &ReleaseSpec, cluster: &str, untouched: &[Untouched]) -> String {
     match &spec.to {
-        ImageSelection::RestorePointsOf(_) if !untouched.is_empty() => {
-            let said: Vec<String> =
-                untouched.iter().map(|one| format!("{}: {}", one.service, one.why)).collect();
+        ImageSelection::RestorePointsOf(release)
+            if untouched.iter().any(|one| one.why != no_restore_point(release)) =>
+        {
+            let own = untouched.iter().filter(|one| one.why != no_restore_point(release));
+            let said: Vec<String> = own.map(|one| format!("{}: {}", one.service, one.why)).collect();
             some_of(&said.iter().map(String::as_str).collect::<Vec<_>>())
         }
         ImageSelection::Images(_) if spec.only_newer => {

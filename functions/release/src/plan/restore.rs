@@ -54,7 +54,7 @@ pub fn put_back_already(candidate: &Candidate, spec: &ReleaseSpec, restore: &Res
     let primary = candidate.service.primary()?;
     let back = restore.task_definition == primary.task_definition && restore.digest == candidate.digest;
     let dead = matches!(spec.to, ImageSelection::RestorePointsOf(_));
-    (dead && back && restore.release.is_some()).then(|| {
+    (dead && back).then(|| {
         format!(
             "{}: ECS had rolled it back to {} already; it is deployed once more, to be tested",
             candidate.service.name,
