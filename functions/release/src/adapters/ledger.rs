@@ -1,25 +1,25 @@
 //! The adapter to the ledger's table.
 
+mod approvals;
+mod history;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
-use pipeline::ledger::{Condition, Key, Ledger, MoveLedger, Write, placeholder};
+use pipeline::ledger::{Condition, Key, Ledger, MoveLedger, Write};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
-    Answer, EventRow, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, OrderKey,
-    Outcome, PlanRow, Quarantine, ServiceRow, Stop, Undo, VerifiedImage, WaitingRow, WriteRow, hold_key,
-    order_key,
+    EventRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, Outcome, ServiceRow, Stop, Undo, WriteRow,
 };
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::payload::Run;
-use crate::plan::history;
 use crate::plan::waves::Numbered;
-use crate::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
+use crate::ports::{AlarmVerdict, Events, Freezes, History, Leases, Releases};
 
 /// Up to how many services are read by their keys; of more, all of the environment are read.
 const FEW_SERVICES: usize = 100;
@@ -45,105 +45,6 @@ impl Events for Ledger {
         }
         let first: Option<EventRow> = self.get(&Key::event(event)).await?;
         Ok(first.map(|first| first.execution).filter(|first| first != execution))
-    }
-}
-
-impl History for Ledger {
-    async fn services(
-        &self,
-        environment: &EnvironmentName,
-        named: Option<&[ServiceName]>,
-    ) -> Result<BTreeMap<ServiceName, ServiceRow>, Fault> {
-        self.of_services(environment, "service#", named).await
-    }
-
-    async fn evidence(
-        &self,
-        environment: &EnvironmentName,
-        images: &[ImageKey],
-    ) -> Result<BTreeMap<ImageKey, EvidenceRow>, Fault> {
-        let key = |(repository, digest): &ImageKey| Key::evidence(repository, digest, environment);
-        let keys: Vec<Key> = images.iter().map(key).collect();
-        let mut rows = self.get_all(&keys).await?;
-        let mut found = BTreeMap::new();
-        for image in images {
-            found.extend(rows.remove(&key(image)).map(|row| (image.clone(), row)));
-        }
-        Ok(found)
-    }
-
-    async fn order(
-        &self,
-        environment: &EnvironmentName,
-        service: &ServiceName,
-        repository: &Repository,
-        key: &OrderKey,
-    ) -> Result<(), Fault> {
-        let name = order_key(repository);
-        let placeholder = placeholder(&name);
-        let newer = format!("attribute_not_exists(#{placeholder}) OR #{placeholder} <= :{placeholder}");
-        let place = Key::service(environment, service);
-        self.set(&place, json!({name: key}), Some((&newer, json!({})))).await?;
-        Ok(())
-    }
-
-    async fn adopt(&self, row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Result<(), Fault> {
-        let Some(met) = history::met(row, known, now) else { return Ok(()) };
-        let key = Key::service(&row.environment, &row.service);
-        let fields = Value::Object(facts(known, &met, row.fence));
-        self.set(&key, fields, Some((NO_LATER_LEASE, json!({})))).await?;
-        Ok(())
-    }
-
-    async fn verified(&self, row: &MoveRow, known: &ServiceRow, proven: &Proven) -> Result<(), Fault> {
-        let Proven { fact, hold, evidence, ends_quarantine } = proven;
-        let Some(release) = &fact.release else { return Ok(()) };
-        let took = row.touched.map(|touched| fact.since.seconds_since(touched).max(1));
-        let mut fields = facts(known, fact, row.fence);
-        fields.insert("seconds".to_owned(), json!(took));
-        // A hold ends when its image is verified again.
-        let ended = known.hold(&fact.repository).is_some_and(|hold| hold.digest == fact.digest);
-        if hold.is_some() || ended {
-            fields.insert(hold_key(&fact.repository), json!(hold));
-            fields.insert("hold".to_owned(), json!(hold));
-        }
-        let mut shown = Map::new();
-        if *evidence {
-            let (release, commit) = (release.clone(), fact.commit.clone());
-            let evidence = Evidence { release, since: fact.since, commit };
-            shown.insert("verified".to_owned(), json!(evidence));
-        }
-        if *ends_quarantine {
-            shown.insert("quarantine".to_owned(), Value::Null);
-        }
-        let service = Key::service(&row.environment, &row.service);
-        let mut writes = vec![Write::set(service, Value::Object(fields)).when((NO_LATER_LEASE, json!({})))];
-        if !shown.is_empty() {
-            let evidence = Key::evidence(&row.repository, &row.digest, &row.environment);
-            writes.push(Write::set(evidence, Value::Object(shown)));
-        }
-        if self.transact(writes).await?.is_some() {
-            tracing::warn!(
-                "{} was written under a later lease: what {release} has shown is not kept",
-                row.service
-            );
-        }
-        Ok(())
-    }
-
-    async fn quarantine(&self, row: &MoveRow, why: &Quarantine) -> Result<(), Fault> {
-        let key = Key::evidence(&row.repository, &row.digest, &row.environment);
-        self.set(&key, json!({"quarantine": why}), None).await?;
-        Ok(())
-    }
-
-    async fn revoke(
-        &self,
-        environment: &EnvironmentName,
-        (repository, digest): &ImageKey,
-    ) -> Result<(), Fault> {
-        self.set(&Key::evidence(repository, digest, environment), json!({"verified": null}), None).await?;
-        Ok(())
     }
 }
 
@@ -333,81 +234,6 @@ impl Releases for Ledger {
             }
         }
     }
-}
-
-impl Approvals for Ledger {
-    async fn propose(&self, release: &ReleaseId, row: &PlanRow) -> Result<(), Fault> {
-        self.put(&Key::plan(release, &row.service), row).await
-    }
-
-    async fn proposed(&self, release: &ReleaseId) -> Result<Vec<PlanRow>, Fault> {
-        let rows = self.list(&format!("release#{release}"), "plan#").await?;
-        Ok(rows.into_iter().map(|(_, row)| row).collect())
-    }
-
-    async fn replan(&self, release: &ReleaseId, plan: &str, services: &[ServiceName]) -> Result<(), Fault> {
-        // What it waited for before says nothing of how long it will wait for its leases then.
-        self.set_head(release, json!({"plan": plan, "services": services, "waits": null})).await
-    }
-
-    async fn wait(
-        &self,
-        environment: &EnvironmentName,
-        release: &ReleaseId,
-        row: &WaitingRow,
-        plan: &str,
-    ) -> Result<(), Fault> {
-        self.set_head(release, json!({"asked": plan})).await?;
-        self.put(&Key::waiting(environment, release), row).await
-    }
-
-    async fn waiting(&self, environment: &EnvironmentName) -> Result<Vec<(ReleaseId, WaitingRow)>, Fault> {
-        let rows = self.list(&format!("env#{environment}"), "waiting#").await?;
-        let named = rows.into_iter().map(|(sk, row)| Ok((ReleaseId::parse(last_part(&sk))?, row)));
-        named.collect()
-    }
-
-    async fn answer(
-        &self,
-        environment: &EnvironmentName,
-        release: &ReleaseId,
-        row: &WaitingRow,
-        by: &ReleaseId,
-    ) -> Result<bool, Fault> {
-        let same = ("#token = :token", json!({"token": row.token}));
-        let key = Key::waiting(environment, release);
-        self.set(&key, json!({"answeredBy": by, "token": row.token}), Some(same)).await
-    }
-
-    async fn record_answer(&self, release: &ReleaseId, answer: &Answer) -> Result<(), Fault> {
-        self.set_head(release, json!({"answer": answer})).await
-    }
-
-    async fn answered(
-        &self,
-        environment: &EnvironmentName,
-        release: &ReleaseId,
-        row: Option<&WaitingRow>,
-    ) -> Result<(), Fault> {
-        let same = row.map(|row| ("#token = :token", json!({"token": row.token})));
-        self.delete(&Key::waiting(environment, release), same).await
-    }
-}
-
-/// Holds as long as no later holder of the lease has written the history of a service.
-const NO_LATER_LEASE: &str = "attribute_not_exists(#fence) OR #fence <= :fence";
-
-/// Returns the fields of a history with one more fact, those of older versions among them.
-fn facts(known: &ServiceRow, fact: &VerifiedImage, fence: u64) -> Map<String, Value> {
-    let history = known.with(fact);
-    let next = ServiceRow { history, ..ServiceRow::default() };
-    let (verified, previous) = (next.verified(&fact.repository), next.before(&fact.repository));
-    Map::from_iter([
-        ("verified".to_owned(), json!(verified)),
-        ("previous".to_owned(), json!(previous)),
-        ("history".to_owned(), json!(next.history)),
-        ("fence".to_owned(), json!(fence)),
-    ])
 }
 
 /// What only this function does with the table.

@@ -1,0 +1,131 @@
+//! What services run and have run, verified, and what images have shown.
+
+use std::collections::BTreeMap;
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::ids::{EnvironmentName, Repository, ServiceName};
+use pipeline::ledger::{Key, Ledger, Write, placeholder};
+use pipeline::rows::{
+    Evidence, EvidenceRow, MoveRow, OrderKey, Quarantine, ServiceRow, VerifiedImage, hold_key, order_key,
+};
+use serde_json::{Map, Value, json};
+
+use super::Rows;
+use crate::plan::history;
+use crate::ports::{History, ImageKey, Proven};
+
+impl History for Ledger {
+    async fn services(
+        &self,
+        environment: &EnvironmentName,
+        named: Option<&[ServiceName]>,
+    ) -> Result<BTreeMap<ServiceName, ServiceRow>, Fault> {
+        self.of_services(environment, "service#", named).await
+    }
+
+    async fn evidence(
+        &self,
+        environment: &EnvironmentName,
+        images: &[ImageKey],
+    ) -> Result<BTreeMap<ImageKey, EvidenceRow>, Fault> {
+        let key = |(repository, digest): &ImageKey| Key::evidence(repository, digest, environment);
+        let keys: Vec<Key> = images.iter().map(key).collect();
+        let mut rows = self.get_all(&keys).await?;
+        let mut found = BTreeMap::new();
+        for image in images {
+            found.extend(rows.remove(&key(image)).map(|row| (image.clone(), row)));
+        }
+        Ok(found)
+    }
+
+    async fn order(
+        &self,
+        environment: &EnvironmentName,
+        service: &ServiceName,
+        repository: &Repository,
+        key: &OrderKey,
+    ) -> Result<(), Fault> {
+        let name = order_key(repository);
+        let placeholder = placeholder(&name);
+        let newer = format!("attribute_not_exists(#{placeholder}) OR #{placeholder} <= :{placeholder}");
+        let place = Key::service(environment, service);
+        self.set(&place, json!({name: key}), Some((&newer, json!({})))).await?;
+        Ok(())
+    }
+
+    async fn adopt(&self, row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Result<(), Fault> {
+        let Some(met) = history::met(row, known, now) else { return Ok(()) };
+        let key = Key::service(&row.environment, &row.service);
+        let fields = Value::Object(facts(known, &met, row.fence));
+        self.set(&key, fields, Some((NO_LATER_LEASE, json!({})))).await?;
+        Ok(())
+    }
+
+    async fn verified(&self, row: &MoveRow, known: &ServiceRow, proven: &Proven) -> Result<(), Fault> {
+        let Proven { fact, hold, evidence, ends_quarantine } = proven;
+        let Some(release) = &fact.release else { return Ok(()) };
+        let took = row.touched.map(|touched| fact.since.seconds_since(touched).max(1));
+        let mut fields = facts(known, fact, row.fence);
+        fields.insert("seconds".to_owned(), json!(took));
+        // A hold ends when its image is verified again.
+        let ended = known.hold(&fact.repository).is_some_and(|hold| hold.digest == fact.digest);
+        if hold.is_some() || ended {
+            fields.insert(hold_key(&fact.repository), json!(hold));
+            fields.insert("hold".to_owned(), json!(hold));
+        }
+        let mut shown = Map::new();
+        if *evidence {
+            let (release, commit) = (release.clone(), fact.commit.clone());
+            let evidence = Evidence { release, since: fact.since, commit };
+            shown.insert("verified".to_owned(), json!(evidence));
+        }
+        if *ends_quarantine {
+            shown.insert("quarantine".to_owned(), Value::Null);
+        }
+        let service = Key::service(&row.environment, &row.service);
+        let mut writes = vec![Write::set(service, Value::Object(fields)).when((NO_LATER_LEASE, json!({})))];
+        if !shown.is_empty() {
+            let evidence = Key::evidence(&row.repository, &row.digest, &row.environment);
+            writes.push(Write::set(evidence, Value::Object(shown)));
+        }
+        if self.transact(writes).await?.is_some() {
+            tracing::warn!(
+                "{} was written under a later lease: what {release} has shown is not kept",
+                row.service
+            );
+        }
+        Ok(())
+    }
+
+    async fn quarantine(&self, row: &MoveRow, why: &Quarantine) -> Result<(), Fault> {
+        let key = Key::evidence(&row.repository, &row.digest, &row.environment);
+        self.set(&key, json!({"quarantine": why}), None).await?;
+        Ok(())
+    }
+
+    async fn revoke(
+        &self,
+        environment: &EnvironmentName,
+        (repository, digest): &ImageKey,
+    ) -> Result<(), Fault> {
+        self.set(&Key::evidence(repository, digest, environment), json!({"verified": null}), None).await?;
+        Ok(())
+    }
+}
+
+/// Holds as long as no later holder of the lease has written the history of a service.
+const NO_LATER_LEASE: &str = "attribute_not_exists(#fence) OR #fence <= :fence";
+
+/// Returns the fields of a history with one more fact, those of older versions among them.
+fn facts(known: &ServiceRow, fact: &VerifiedImage, fence: u64) -> Map<String, Value> {
+    let history = known.with(fact);
+    let next = ServiceRow { history, ..ServiceRow::default() };
+    let (verified, previous) = (next.verified(&fact.repository), next.before(&fact.repository));
+    Map::from_iter([
+        ("verified".to_owned(), json!(verified)),
+        ("previous".to_owned(), json!(previous)),
+        ("history".to_owned(), json!(next.history)),
+        ("fence".to_owned(), json!(fence)),
+    ])
+}
