@@ -9,6 +9,7 @@ pub mod check;
 pub mod collect;
 pub mod live;
 pub mod look;
+pub mod looks;
 pub mod packs;
 pub mod probe;
 pub mod reach;
@@ -23,7 +24,8 @@ use pipeline::payload::MoveKey;
 use pipeline::rows::{Bundle, MoveEvent, MoveRow, Verdict};
 use serde::{Deserialize, Serialize};
 
-use look::{Look, Looks};
+use look::Look;
+use looks::Looks;
 use packs::Chosen;
 use probe::Web;
 use rollout::{Measured, Port, Service};

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use pack::{ADDRESS, Check, Pack};
 
 use crate::check;
-use crate::look::Looks;
+use crate::looks::Looks;
 use crate::probe::{Came, Question, Web, shown, socket};
 use crate::verdict::Finding;
 

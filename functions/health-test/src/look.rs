@@ -1,45 +1,15 @@
-//! One look among many: what it has to prove, until when, and what it hands to the next one.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! One look among many: what it has to prove, and until when.
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::rows::{MoveRow, Verdict};
-use serde::{Deserialize, Serialize};
 
 use crate::Phase;
+use crate::looks::Looks;
 use crate::verdict::{Finding, Wanted};
 
 /// The pauses after the first looks; the last one stays.
 const PAUSES: [u32; 4] = [2, 5, 10, 30];
-
-/// How many addresses are remembered to have answered.
-const MOST_ANSWERED: usize = 64;
-
-/// What one look hands to the next; far below what a state may hold, since a pack is bounded.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Looks {
-    /// How many there were.
-    pub count: u32,
-    /// Whether our deployment was listed already.
-    pub seen: bool,
-    /// How often each check failed.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub failed: BTreeMap<String, u32>,
-    /// Which addresses, each with its port, were connected to: the way there is open.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub answered: BTreeSet<String>,
-}
-
-impl Looks {
-    /// Remembers that an address was connected to.
-    pub fn remember(&mut self, address: String) {
-        if self.answered.len() < MOST_ANSWERED {
-            self.answered.insert(address);
-        }
-    }
-}
 
 /// One look.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use health_test::look::Looks;
+use health_test::looks::Looks;
 use health_test::probe::{Answer, Came, Question, Web};
 use health_test::reach::Next;
 use health_test::rollout::{Container, Ended, Exit, Port, Progress, Service, Target, Task};

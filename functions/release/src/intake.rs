@@ -1,5 +1,6 @@
 //! What started an execution, and what it asks of which environment.
 
+pub mod home;
 pub mod images;
 pub mod push;
 pub mod request;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use crate::answer::{Opened, Opening};
 use crate::payload::Run;
 use crate::ports::Events;
+use home::Home;
 use images::ImageRequest;
 use push::{Event, Push};
 use request::{Mode, Request};
@@ -86,7 +88,7 @@ pub fn of_request(
         return Ok(Err(format!("\"from\" of {name}: {unknown}")));
     }
     let (plans, asked) = (request.plans(), request.promoted_by.is_none());
-    let images = ImageRequest::of_request(request, &policy.environment, route::home(run)?);
+    let images = ImageRequest::of_request(request, &policy.environment, Home::of(run)?);
     let order = OrderKey::new(started, started, None);
     Ok(Ok(ReleaseIntent { name, policy, images, order, plans, asked }))
 }

@@ -6,8 +6,8 @@ use pipeline::Fault;
 use pipeline::environment::Environment;
 use pipeline::ids::{Digest, Registry, Repository, ServiceName};
 
+use super::home::Home;
 use super::request::{Mode, Request};
-use super::route::Home;
 use crate::at_once;
 use crate::plan::{ImageSelection, PlanContext, ReleaseSpec, promotion};
 use crate::ports::{History, ImageId, Images, Releases, Source};

@@ -1,15 +1,13 @@
 //! Which environment a trigger is about, its policy, and its place among the releases.  Pure.
 
-use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Environment, Environments};
-use pipeline::ids::{EnvironmentName, Registry};
+use pipeline::ids::EnvironmentName;
 use pipeline::rows::{Finding, OrderKey};
 
 use super::images::ImageRequest;
 use super::push::Push;
 use crate::answer::Opening;
-use crate::payload::Run;
 use crate::plan::words::did_you_mean;
 use crate::plan::{ImageSelection, ReleaseSpec};
 
@@ -35,14 +33,6 @@ pub struct Policy {
     pub environment: Environment,
     /// What was found in the documents.
     pub findings: Vec<Finding>,
-}
-
-/// Where a run is.
-pub struct Home {
-    /// The account.
-    pub account: Registry,
-    /// The region.
-    pub region: String,
 }
 
 impl ReleaseIntent {
@@ -137,15 +127,4 @@ pub fn unknown_environment(name: &EnvironmentName, environments: &Environments) 
     let meant = did_you_mean(name.as_str(), names.iter().copied());
     let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     format!("there is no environment {:?}: expected one of {known}{meant}", name.as_str())
-}
-
-/// Reads the account and the region from the execution's ARN.
-pub fn home(run: &Run) -> Result<Home, Fault> {
-    let mut parts = run.execution.split(':').skip(3);
-    match (parts.next(), parts.next()) {
-        (Some(region), Some(account)) => {
-            Ok(Home { account: Registry::parse(account)?, region: region.to_owned() })
-        }
-        _ => Err(Fault::InvalidInput(format!("{:?} is not the ARN of an execution", run.execution))),
-    }
 }
