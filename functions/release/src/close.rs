@@ -85,7 +85,7 @@ async fn record(
     let nothing = ServiceRow::default();
     at_once(deployed, async |row| {
         let known = known.get(&row.service).unwrap_or(&nothing);
-        ledger.verified(row, known, &proven(row, &spec, release, now)).await
+        ledger.verified(row, known, &proven(row, known, &spec, release, now)).await
     })
     .await?;
     // After it: what was good for one service and bad for another is bad.

@@ -138,11 +138,16 @@ impl ServiceRow {
         versions.into_iter().rev().nth(1)
     }
 
-    /// Returns when a release last brought an image here; a rollback to it does not count.
+    /// Returns when a release last brought an image here.
+    ///
+    /// A rollback brings nothing anew.  It counts only for an image that no release has brought: a baseline.
     pub fn released(&self, repository: &Repository, digest: &Digest) -> Option<Timestamp> {
-        let brought = self.facts(repository).into_iter().filter(|fact| fact.digest == *digest);
-        let brought = brought.filter(|fact| fact.release.is_some() && fact.how != Some(How::RolledBack));
-        brought.map(|fact| fact.since).max()
+        let verified = self.facts(repository).into_iter().filter(|fact| fact.digest == *digest);
+        let (back, brought): (Vec<_>, Vec<_>) = verified
+            .filter(|fact| fact.release.is_some())
+            .partition(|fact| fact.how == Some(How::RolledBack));
+        let brought = brought.iter().map(|fact| fact.since).max();
+        brought.or_else(|| back.iter().map(|fact| fact.since).min())
     }
 
     /// Returns all that is known of a repository, newest first.
@@ -334,6 +339,10 @@ mod tests {
         let row = service("a b <a");
         let digest = &fact(1, 'a', How::Released).digest;
         assert_eq!(row.released(&repository(), digest), Some(Timestamp::from_millis(1000)));
+        // Nobody had verified the baseline before.
+        let row = service(".a b <a c <a");
+        assert_eq!(row.released(&repository(), digest), Some(Timestamp::from_millis(3000)));
+        assert_eq!(service(".a").released(&repository(), digest), None);
     }
 
     #[test]

@@ -29,7 +29,13 @@ pub fn met(row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Option<Verified
 }
 
 /// Returns what a deployed move has shown.
-pub fn proven(row: &MoveRow, spec: &ReleaseSpec, release: &ReleaseId, now: Timestamp) -> Proven {
+pub fn proven(
+    row: &MoveRow,
+    known: &ServiceRow,
+    spec: &ReleaseSpec,
+    release: &ReleaseId,
+    now: Timestamp,
+) -> Proven {
     let since = row.decided.unwrap_or(now);
     let back = spec.to.goes_back();
     let fact = VerifiedImage {
@@ -43,7 +49,12 @@ pub fn proven(row: &MoveRow, spec: &ReleaseSpec, release: &ReleaseId, now: Times
         pack: packs::asked(row).cloned(),
     };
     let hold = left(row, spec).map(|(_, digest)| Hold { digest, release: release.clone(), since });
-    Proven { fact, hold, evidence: !back, ends_quarantine: spec.force && !back }
+    Proven {
+        fact,
+        hold,
+        evidence: !back || known.released(&row.repository, &row.digest).is_none(),
+        ends_quarantine: spec.force && !back,
+    }
 }
 
 /// Returns the image that somebody has rolled back from, if it was verified here.
@@ -81,25 +92,37 @@ mod tests {
         assert_eq!(met_by(&ServiceRow { verified: Some(other), ..ServiceRow::default() }), Some(How::Found));
     }
 
+    /// A service that a release has brought `b` to before.
+    fn known_before() -> ServiceRow {
+        ServiceRow { verified: Some(known('b')), ..ServiceRow::default() }
+    }
+
     #[test]
     fn a_rollback_shows_nothing_and_holds_what_it_left() {
         let back = ReleaseSpec { to: ImageSelection::Previous, ..spec() };
-        let shown = proven(&row("users"), &back, &release("r2"), now());
+        let shown = proven(&row("users"), &known_before(), &back, &release("r2"), now());
         assert_eq!((shown.fact.how, shown.evidence), (Some(How::RolledBack), false));
         assert_eq!(shown.hold.unwrap().digest, digest('a'));
+        let first = proven(&row("users"), &ServiceRow::default(), &back, &release("r2"), now());
+        assert!(first.evidence, "nobody had verified the baseline before");
         // Back to what was verified, from what somebody deployed by hand.
         let same = MoveRow { digest: digest('a'), ..row("users") };
-        assert_eq!(proven(&same, &back, &release("r2"), now()).hold, None);
+        assert_eq!(proven(&same, &known_before(), &back, &release("r2"), now()).hold, None);
         let dead = ReleaseSpec { to: ImageSelection::RestorePointsOf(release("r0")), ..spec() };
-        assert_eq!(proven(&row("users"), &dead, &release("r2"), now()).hold, None);
+        assert_eq!(proven(&row("users"), &known_before(), &dead, &release("r2"), now()).hold, None);
         let mut closed = row("users");
         closed.restore.as_mut().unwrap().release = Some(release("r0"));
-        assert_eq!(proven(&closed, &dead, &release("r2"), now()).hold.unwrap().digest, digest('a'));
+        assert_eq!(
+            proven(&closed, &known_before(), &dead, &release("r2"), now()).hold.unwrap().digest,
+            digest('a')
+        );
     }
 
     #[test]
     fn only_force_ends_a_quarantine() {
-        let ends = |spec: &ReleaseSpec| proven(&row("users"), spec, &release("r2"), now()).ends_quarantine;
+        let ends = |spec: &ReleaseSpec| {
+            proven(&row("users"), &known_before(), spec, &release("r2"), now()).ends_quarantine
+        };
         assert!(!ends(&spec()));
         assert!(ends(&ReleaseSpec { force: true, ..spec() }));
     }
