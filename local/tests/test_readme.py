@@ -178,11 +178,13 @@ def adopted(pipeline):
         cluster = written[f"environments/{each}"]["cluster"]
         fleets[each] = Fleet(pipeline.cloud, cluster, ["users", "orders"], "shop")
         fleets[each].run(fleets[each].push(f"{each}-1"))
+    # A fleet brings an environment of its cluster's name along, and one cluster is one environment's.
+    pipeline.cloud.client("ssm").delete_parameter(Name="/tidegate/environments/shop-prod")
     for path, document in written.items():
         quick = {"bakeSeconds": 0, "soakMinutes": 0, "alarms": {}} if "cluster" in document else {}
         put(pipeline.cloud, path, {**document, **quick})
     yield fleets
-    for path in {*written, "environments/shop-prod"}:
+    for path in written:
         pipeline.cloud.client("ssm").delete_parameter(Name=f"/tidegate/{path}")
     for fleet in fleets.values():
         fleet.end()
