@@ -44,6 +44,9 @@ pub async fn candidates(
     if spec.only_newer {
         candidates = newer(ledger, context, spec, candidates, &mut untouched).await?;
     }
+    if spec.takes_what_is_verified_before() {
+        candidates = not_held(ledger, context, spec, candidates, &mut untouched).await?;
+    }
     with_rollouts(ledger, context, &mut candidates).await?;
     Ok((candidates, untouched))
 }
@@ -78,6 +81,27 @@ async fn newer(
         }
     }
     Ok(newer)
+}
+
+/// Leaves out what the environment before has rolled its service of the same name back from.
+async fn not_held(
+    ledger: &impl History,
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    candidates: Vec<Candidate>,
+    untouched: &mut Vec<Untouched>,
+) -> Result<Vec<Candidate>, Fault> {
+    let Some(from) = &context.environment.from else { return Ok(candidates) };
+    let names: Vec<ServiceName> = candidates.iter().map(|one| one.service.name.clone()).collect();
+    let there = ledger.services(from, Some(&names)).await?;
+    let mut others = Vec::new();
+    for one in candidates {
+        match promotion::held(&one, from, there.get(&one.service.name)) {
+            Some(why) => untouched.extend(stays(spec, &one.service.name, why)),
+            None => others.push(one),
+        }
+    }
+    Ok(others)
 }
 
 /// Reads what the tasks report of the services of which nothing else says what they run.

@@ -65,8 +65,8 @@ pub fn without_images(moves: &mut [MoveRow], gone: &BTreeSet<ImageKey>, force: b
             }
             false => {
                 said.refused.insert(format!(
-                    "no known good version to return to: {gone}; push it again, or set \"force\" and \"reason\" to go \
-                     on without a way back"
+                    "no known good version to return to: {gone}; push it again, or set \"force\" and \"reason\" to \
+                     deploy it without a version to roll back to"
                 ));
             }
         }

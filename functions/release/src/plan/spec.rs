@@ -67,6 +67,11 @@ pub struct PlanContext<'a> {
 }
 
 impl ReleaseSpec {
+    /// Tells whether it takes what the environment before has verified, and nobody named the images.
+    pub fn takes_what_is_verified_before(&self) -> bool {
+        self.only_newer || (self.promoted_by.is_some() && !self.force)
+    }
+
     /// Reads what the head of a release says that it wants.
     pub fn of(head: &HeadRow, release: &ReleaseId) -> Result<Self, Fault> {
         serde_json::from_value(head.request.clone())
