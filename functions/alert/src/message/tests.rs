@@ -295,7 +295,7 @@ fn rolled_back_but_for_a_tag() {
 }
 
 #[test]
-fn tags_that_were_not_put_back_are_counted_beyond_forty() {
+fn tags_that_were_not_restored_are_counted_beyond_forty() {
     let text = message(sample!("rolled-back-but-for-a-tag"), |request| {
         let repositories = &mut request.report.as_mut().unwrap().repositories;
         let failed = repositories.iter().find(|row| row.failure.is_some()).cloned().unwrap();
@@ -403,7 +403,7 @@ fn a_release_that_needs_a_human_gives_the_request_that_puts_it_back() {
     assert!(
         message(sample!("needs-human"), |_| ()).text.contains(&format!("machine with this:\n{request}\n"))
     );
-    // There is no way back where no restore point is known, and nothing to put back where nothing was touched.
+    // There is no rollback without a restore point, and none of what was not touched.
     for change in
         [|row: &mut MoveRow| row.restore = None, |row: &mut MoveRow| row.verdict = Some(Verdict::Superseded)]
     {

@@ -79,7 +79,7 @@ pub async fn immovable(
     Ok(looked.await?.into_iter().flatten().collect())
 }
 
-/// Names the repositories whose lifecycle policy would take what runs, or the way back.
+/// Names the repositories whose lifecycle policy would take what runs, or the restore point.
 pub async fn endangered(
     aws: &impl Images,
     spec: &ReleaseSpec,

@@ -43,7 +43,7 @@ pub fn unknown(row: &MoveRow, fault: &Fault) -> String {
     )
 }
 
-/// Says that a policy would take what a move leaves running, or its way back, if it would.
+/// Says that a policy would take what a move leaves running, or its restore point, if it would.
 pub fn finding(policy: &str, row: &MoveRow) -> Result<Option<String>, Fault> {
     let keep = |kind: &str| format!("tidegate.{}.{}.{kind}", row.environment, row.service);
     let (live, previous) = (keep("live"), keep("previous"));

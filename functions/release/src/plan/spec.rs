@@ -45,7 +45,7 @@ pub enum ImageSelection {
     Images(BTreeMap<Repository, Digest>),
     /// What was verified before the present image.
     Previous,
-    /// What a release that died wrote down as its way back.
+    /// What a release that died wrote down as its restore points.
     RestorePointsOf(ReleaseId),
     /// What they run: nothing moves, and it only shows what could.
     Present,
