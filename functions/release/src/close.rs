@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::environment::{Approval, Promote};
+use pipeline::environment::Promote;
 use pipeline::ids::{Digest, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::MoveOutcome;
@@ -50,7 +50,8 @@ pub async fn close(
         record(ledger, &run.release, &head, &rows, &deployed, now).await?;
         ledger.close(&run.release, closed.outcome, &closed.fates).await?;
     }
-    if head.policy.approval == Approval::Required {
+    // By what was asked: the environment may ask only since the release was opened.
+    if head.asked.is_some() {
         ledger.answered(&head.environment, &run.release, None).await?;
     }
     free(ledger, &head, &leases, run, now).await?;

@@ -9,7 +9,7 @@ use release::ports::Approvals;
 use serde_json::{Value, json};
 
 use crate::notebook::{Notebook, known};
-use crate::run::ask;
+use crate::run::{ask, opened};
 use crate::shop::{Shop, arn, digest};
 
 /// Lets dev have verified an image of users.
@@ -148,6 +148,18 @@ async fn an_answer_to_an_older_question_answers_no_newer_one() {
     release.ledger.waiting.borrow_mut()[0].1.token = "stale".to_owned();
     release.ledger.waiting.borrow_mut()[0].1.answered_by = Some(ReleaseId::parse("r1").unwrap());
     assert_eq!(ask(&release, "open", approve, "2026-11-23T10:00:10Z").await["next"], "Answered");
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_answers_is_taken_back_although_the_environment_asks_only_since_then() {
+    let release = opened().await;
+    let asks = json!({"cluster": "dev", "tag": "dev", "approval": "required"}).to_string();
+    release.aws.wrong.borrow_mut().insert("dev".to_owned(), asks);
+    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
+    assert_eq!(leased["next"], "AskApproval");
+    ask(&release, "ask", json!({"token": "t1"}), "2026-11-23T10:00:12Z").await;
+    ask(&release, "close", json!({"outcome": "Expired"}), "2026-11-24T10:00:12Z").await;
+    assert!(release.ledger.waiting.borrow().is_empty());
 }
 
 #[tokio::test]
