@@ -1,14 +1,15 @@
-//! The moves as the table keeps them: who may write, and what another version has written.
+//! The rows as the table keeps them: who may write, and what another version has written.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
 
 use fleet::fake::Fake;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
+use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::{Key, Ledger, MoveLedger};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, MoveEvent};
+use pipeline::rows::{FrozenRow, HeadRow, How, MoveEvent, MoveRow, OrderKey, ServiceRow, VerifiedImage};
+use release::ports::{Events, Freezes, History, Proven};
 use serde_json::{Value, json};
 
 const AT: &str = "2026-11-23T10:00:00Z";
@@ -95,4 +96,89 @@ async fn a_stop_is_read_with_the_move() {
     ledger.set(&Key::head(&release()), json!({"stop": stop}), None).await.unwrap();
     let stopped = ledger.load(&key()).await.unwrap().forward().unwrap_err();
     assert_eq!(stopped, Fault::Stopped("stopped by r9: bad numbers".to_owned()));
+}
+
+fn dev() -> EnvironmentName {
+    EnvironmentName::parse("dev").unwrap()
+}
+
+fn users() -> Repository {
+    Repository::parse("shop/users").unwrap()
+}
+
+fn image(letter: &str) -> Digest {
+    Digest::parse(format!("sha256:{}", letter.repeat(64))).unwrap()
+}
+
+/// What the ledger knows of the service `users`.
+async fn known(ledger: &Ledger) -> ServiceRow {
+    let rows = ledger.services(&dev(), None).await.unwrap();
+    rows.into_values().next().unwrap()
+}
+
+#[tokio::test]
+async fn an_event_is_claimed_by_one_execution() {
+    let fake = Fake::default();
+    let ledger = Ledger::of(&fake.config(), "ledger");
+    let claim = async |execution| ledger.claim("e1", execution, Timestamp::from_millis(0)).await.unwrap();
+    assert_eq!(claim("first").await, None);
+    assert_eq!(claim("second").await.as_deref(), Some("first"));
+    assert_eq!(claim("first").await, None, "its own answer was lost");
+}
+
+#[tokio::test]
+async fn an_older_push_does_not_take_the_place_of_a_newer_one() {
+    let fake = Fake::default();
+    let ledger = Ledger::of(&fake.config(), "ledger");
+    let service = ServiceName::parse("users").unwrap();
+    let key = |seconds| OrderKey::new(Timestamp::from_millis(seconds), Timestamp::from_millis(9), None);
+    for (pushed, newest) in [(2_000, 2_000), (1_000, 2_000), (3_000, 3_000)] {
+        ledger.order(&dev(), &service, &users(), &key(pushed)).await.unwrap();
+        assert_eq!(known(&ledger).await.order(&users()), Some(key(newest)), "{pushed}");
+    }
+    assert_eq!(fake.open().strange, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_freeze_of_a_release_leaves_a_persons_as_it_is() {
+    let fake = Fake::default();
+    let ledger = Ledger::of(&fake.config(), "ledger");
+    let freeze = async |by, frozen, automatic| {
+        let (by, since) = (ReleaseId::parse(by).unwrap(), Timestamp::parse(AT).unwrap());
+        let row = FrozenRow { frozen, by, because: "it".to_owned(), since, automatic };
+        ledger.freeze(&dev(), &row).await.unwrap();
+        ledger.frozen(&dev()).await.unwrap().map(|row| row.by.to_string())
+    };
+    assert_eq!(freeze("r1", true, true).await.as_deref(), Some("r1"), "nobody froze it before");
+    assert_eq!(freeze("r9", true, false).await.as_deref(), Some("r9"));
+    assert_eq!(freeze("r2", true, true).await.as_deref(), Some("r9"));
+    assert_eq!(freeze("r9", false, false).await, None);
+    assert_eq!(freeze("r2", true, true).await.as_deref(), Some("r2"), "the person has resumed it");
+    assert_eq!(fake.open().strange, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_shown_under_an_earlier_lease_is_not_kept() {
+    let fake = Fake::default();
+    let ledger = open(&fake, Some("r1"), 3).await;
+    let row = ledger.load(&key()).await.unwrap().row;
+    for (fence, letter, verified) in [(4, "c", "c"), (3, "b", "c"), (5, "d", "d")] {
+        let row = MoveRow { fence, digest: image(letter), ..row.clone() };
+        let fact = VerifiedImage {
+            repository: users(),
+            digest: row.digest.clone(),
+            commit: None,
+            task_definition: row.running.clone(),
+            since: Timestamp::parse(AT).unwrap(),
+            release: Some(release()),
+            how: Some(How::Released),
+            pack: None,
+        };
+        let proven = Proven { fact, hold: None, evidence: true, ends_quarantine: false };
+        ledger.verified(&row, &ServiceRow::default(), &proven).await.unwrap();
+        assert_eq!(known(&ledger).await.verified(&users()).unwrap().digest, image(verified), "{fence}");
+        let evidence = ledger.evidence(&dev(), &[(users(), image(letter))]).await.unwrap();
+        assert_eq!(evidence.len(), usize::from(letter == verified), "{fence}");
+    }
+    assert_eq!(fake.open().strange, Vec::<String>::new());
 }

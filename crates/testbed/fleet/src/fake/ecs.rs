@@ -4,7 +4,7 @@ mod rollout;
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::ecr::Ecr;
 use super::expression::wrong;
@@ -15,6 +15,9 @@ pub use rollout::{End, Pointed, Service};
 const SERVICES_PER_CALL: usize = 10;
 const TASKS_PER_CALL: usize = 100;
 const PER_PAGE: usize = 100;
+
+/// All that the pipeline may send to update a service.
+const UPDATED: [&str; 3] = ["cluster", "service", "taskDefinition"];
 
 /// The cluster.
 #[derive(Debug, Default)]
@@ -92,6 +95,11 @@ impl Ecs {
             "DescribeServices" => self.describe(input, now),
             "UpdateService" => {
                 let revision = input["taskDefinition"].as_str().unwrap_or_default();
+                let mut sent = input.as_object().into_iter().flat_map(Map::keys);
+                // Counts belong to auto scaling, and the rest to whoever configured the service.
+                if let Some(other) = sent.find(|key| !UPDATED.contains(&key.as_str())) {
+                    return Err(Refusal::new("ValidationException", format!("an update changes {other}")));
+                }
                 self.point(subject, revision, ecr, now)?;
                 Ok(json!({"service": self.services.get(subject).map(|one| one.described(subject))}))
             }

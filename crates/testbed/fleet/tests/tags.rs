@@ -1,0 +1,55 @@
+//! Tags as ECR keeps them.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
+
+use fleet::fake::Fake;
+use pipeline::clock::Timestamp;
+use pipeline::ids::Digest;
+use pipeline::image::RepositoryRef;
+use pipeline::ledger::Ledger;
+use pipeline::rows::MoveRow;
+use retag::Retag;
+use retag::registry::{Aws, Port};
+use retag::tags::Tagging;
+use serde_json::{Value, json};
+
+const USERS: &str = "shop/users";
+
+/// Makes retag, and the request for a move of `users` to one image from another.
+fn move_of(fake: &Fake, to: &str, from: &str) -> (Retag<Aws, Ledger>, Value) {
+    let config = fake.config();
+    let ledger = Ledger::of(&config, "ledger");
+    let mut request: Value =
+        serde_json::from_str(include_str!("../../../../events/retag/good.json")).unwrap();
+    request["move"]["digest"] = json!(to);
+    request["move"]["restore"]["digest"] = json!(from);
+    (Retag { port: Aws::new(&config, ledger.clone()), moves: ledger }, request)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_is_copied_by_its_digest_wherever_its_own_tag_has_gone() {
+    let fake = Fake::default();
+    let old = fake.open().ecr.push(USERS, "the old image", Some("dev"));
+    let pushed = fake.open().ecr.push(USERS, "the image that was pushed", Some("main"));
+    fake.open().ecr.push(USERS, "the image that was pushed next", Some("main"));
+    let (retag, request) = move_of(&fake, &pushed, &old);
+    for already in [false, true] {
+        let request = serde_json::from_value(request.clone()).unwrap();
+        let answer = retag.handle(request, Timestamp::from_millis(0)).await.unwrap();
+        assert_eq!(serde_json::to_value(answer).unwrap(), json!({"digest": pushed, "already": already}));
+        assert_eq!(fake.open().ecr.tagged(USERS, "dev"), Some(pushed.as_str()));
+    }
+    assert_eq!(fake.open().strange, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_ecr_has_already_is_no_failure() {
+    let fake = Fake::default();
+    let pushed = fake.open().ecr.push(USERS, "the image that was pushed", Some("dev"));
+    let (Retag { port, .. }, request) = move_of(&fake, &pushed, &pushed);
+    let row: MoveRow = serde_json::from_value(request["move"].clone()).unwrap();
+    let (at, digest): (RepositoryRef, Digest) = (row.image_repository(), row.digest);
+    let seen = port.snapshot(&at, &[Tagging::environment("dev", &digest)]).await.unwrap();
+    assert_eq!(port.put(&at, "dev", seen.image(&digest).unwrap()).await, Ok(()));
+    assert_eq!(fake.open().calls["ecr.PutImage"], 1);
+}
