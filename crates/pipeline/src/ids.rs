@@ -168,6 +168,7 @@ mod tests {
         for text in ["", "a b", "../up", "tag\n", "ünder"] {
             assert!(Tag::parse(text).is_err(), "{text:?}");
         }
+        assert!(Tag::parse("t".repeat(128)).is_ok() && Tag::parse("t".repeat(129)).is_err());
         assert!(ServiceName::parse("cluster/service").is_err());
         assert!(EnvironmentName::parse("prod#1").is_err());
     }

@@ -85,6 +85,18 @@ async fn a_service_counts_as_touched_before_anybody_can_have_changed_it() {
 }
 
 #[tokio::test]
+async fn a_revision_that_is_registered_already_is_not_registered_again() {
+    let mut sample: serde_json::Value =
+        serde_json::from_str(include_str!("../../../events/deploy/update.json")).unwrap();
+    sample["do"] = "register".into();
+    let registered = serde_json::from_value(sample["move"]["registered"].clone()).unwrap();
+    let recorder = Recorder::default();
+    let deploy = Deploy { port: &recorder, moves: &recorder };
+    let answer = deploy.handle(serde_json::from_value(sample).unwrap(), Timestamp::from_millis(0)).await;
+    assert_eq!(answer, Ok(Response::Registered { task_definition: registered }));
+}
+
+#[tokio::test]
 async fn a_service_that_somebody_else_holds_is_not_even_looked_at() {
     let (answer, order) = update(Recorder { lost: true, ..Recorder::default() }).await;
     assert_eq!(answer.unwrap_err().name(), "LeaseLost");

@@ -160,6 +160,11 @@ mod tests {
     }
 
     #[test]
+    fn a_service_that_is_gone_is_nobodys() {
+        check(&row(), &[], Plan::Superseded("the service no longer exists".to_owned()));
+    }
+
+    #[test]
     fn only_what_was_touched_and_is_ours_is_rolled_back() {
         assert_eq!(nothing(&row(), RollbackScope::All), None);
         assert!(nothing(&MoveRow { touched: None, ..row() }, RollbackScope::All).is_some());

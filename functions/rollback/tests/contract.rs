@@ -84,3 +84,11 @@ async fn what_ecs_has_rolled_back_is_noted_once_as_its_own_doing() {
         assert_eq!(by_ecs, noted, "{noted_now:?}");
     }
 }
+
+#[test]
+fn an_execution_of_the_version_before_is_understood() {
+    let mut request: serde_json::Value =
+        serde_json::from_str(include_str!("../../../events/rollback/reserve.json")).unwrap();
+    request["do"] = "slot".into();
+    assert!(serde_json::from_value::<rollback::Request>(request).is_ok());
+}

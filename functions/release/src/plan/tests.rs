@@ -378,6 +378,34 @@ fn a_service_that_no_release_can_move_holds_up_nobody_but_who_names_it() {
     }
 }
 
+#[test]
+fn one_release_moves_two_thousand_services_at_most() {
+    let mut many = vec![candidate(":main-1"); 2_000];
+    assert!(!drafted(&many, &spec()).is_refused());
+    many.push(candidate(":main-1"));
+    let refused = drafted(&many, &spec());
+    assert!(refused.is_refused());
+    assert_eq!(refused.findings[0].text, "2001 services would move: expected 2000 at most");
+}
+
+#[test]
+fn a_restore_point_that_is_not_what_a_release_verified_is_told() {
+    let mut changed = candidate(&format!("@{}", digest('a')));
+    changed.row.verified = Some(VerifiedImage { task_definition: arn(7), ..known('a') });
+    let found = drafted(&[changed], &spec()).findings;
+    assert_eq!((found.len(), found[0].kind), (1, FindingKind::Tells));
+    assert!(found[0].text.starts_with("users: it runs users:1 and not users:7, which was verified"));
+
+    // What ECS has put back by itself.
+    let mut back = candidate(&format!("@{}", digest('b')));
+    back.row.verified = Some(known('b'));
+    let dead = ReleaseSpec { to: ImageSelection::RestorePointsOf(release("r0")), ..spec() };
+    let found = drafted(std::slice::from_ref(&back), &dead).findings;
+    assert_eq!((found.len(), found[0].kind), (1, FindingKind::Tells));
+    assert!(found[0].text.starts_with("users: ECS had rolled it back to bbbbbbbbbbbb already"));
+    assert!(drafted(&[back], &ReleaseSpec { force: true, ..spec() }).findings.is_empty());
+}
+
 fn drafted(candidates: &[Candidate], spec: &ReleaseSpec) -> PlanDraft {
     let order = key(5000, 6000, &digest('b'));
     let (name, environment, release) = (EnvironmentName::parse("dev").unwrap(), environment(), release("r9"));

@@ -147,11 +147,15 @@ async fn a_mistake_in_live_tests_refuses_what_goes_forward_and_no_rollback() {
 }
 
 #[tokio::test]
-async fn a_push_moves_what_runs_images_of_its_own_region() {
-    for (region, next) in [("eu-west-1", "TakeLeases"), ("us-east-1", "Ignored")] {
+async fn a_push_moves_what_runs_images_of_its_own_region_and_account() {
+    for (key, value, next) in [
+        ("region", "eu-west-1", "TakeLeases"),
+        ("region", "us-east-1", "Ignored"),
+        ("account", "210987654321", "Ignored"),
+    ] {
         let release = Release { aws: Shop::default(), ledger: Notebook::default() };
         let mut event = push("shop/users");
-        event["region"] = region.into();
-        assert_eq!(open(&release, event).await["next"], next, "{region}");
+        event[key] = value.into();
+        assert_eq!(open(&release, event).await["next"], next, "{value}");
     }
 }
