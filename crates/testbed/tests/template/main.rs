@@ -154,6 +154,17 @@ fn what_changes_things_is_allowed_to_one_kind_of_function_only() {
 }
 
 #[test]
+fn nobody_may_take_an_image_a_service_or_a_revision_away() {
+    for (owner, statement) in Template::read().statements() {
+        for action in strings(&statement["Action"]) {
+            let takes = ["Delete", "Deregister", "Remove", "Stop"].iter().any(|word| action.contains(word));
+            let of_people = action.starts_with("ecr:") || action.starts_with("ecs:");
+            assert!(!(of_people && takes), "{owner} may do {action}");
+        }
+    }
+}
+
+#[test]
 fn task_roles_are_handed_to_ecs_tasks_alone_and_only_those_named() {
     for (owner, statement) in Template::read().statements() {
         if strings(&statement["Action"]).contains(&"iam:PassRole".to_owned()) {
