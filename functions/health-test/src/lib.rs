@@ -46,7 +46,7 @@ pub enum Request {
     Before(PollRequest),
     /// A poll of a move while its service rolls out, and then live.
     After(PollRequest),
-    /// The same, on the way back.
+    /// The same, in a rollback.
     Rollback(PollRequest),
 }
 

@@ -68,7 +68,7 @@ pub enum MoveEvent {
         #[serde(rename = "undoStarted")]
         rollback_started: Timestamp,
     },
-    /// Its service is on its way back.
+    /// Its service is being rolled back.
     RollbackDeployed {
         /// When that began.
         #[serde(rename = "undoStarted")]

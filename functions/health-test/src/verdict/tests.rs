@@ -173,7 +173,7 @@ fn a_child_of_our_index_is_our_digest() {
 }
 
 #[test]
-fn the_way_back_is_proven_by_its_own_deployment_and_the_restored_digest() {
+fn the_rollback_is_proven_by_its_own_deployment_and_the_restored_digest() {
     let row = row();
     let expected =
         Expected::rollback(&row, row.rollback_deployment.as_ref().unwrap(), row.restore.as_ref().unwrap());

@@ -25,7 +25,7 @@ async fn a_final_verdict_is_noted_and_a_pending_one_is_not() {
 }
 
 #[tokio::test]
-async fn the_verdict_of_the_way_back_is_noted_as_such() {
+async fn the_verdict_of_the_rollback_is_noted_as_such() {
     let fixture = Fixture::of("rollback");
     let event: Value =
         serde_json::from_str(include_str!("../../../../events/health-test/rollback.json")).unwrap();

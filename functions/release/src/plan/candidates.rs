@@ -159,7 +159,7 @@ pub fn is_ours(
         return true;
     }
     let (Some(primary), Some(row)) = (service.primary(), last) else { return false };
-    // By its revisions as well: it may have died before it noted a deployment, and ECS may be on its way back.
+    // By its revisions as well: it may have died before it noted a deployment, and ECS may be rolling it back.
     let restore = row.restore.as_ref().map(|restore| &restore.task_definition);
     // What it was to replace as well: that was ours, or it would not have been let in.
     let mut ids = [row.deployment.as_ref(), row.rollback_deployment.as_ref(), Some(&row.replaces)]

@@ -61,6 +61,8 @@ pub struct Shop {
     pub tests: RefCell<BTreeMap<String, String>>,
     /// What documents say instead.
     pub wrong: RefCell<BTreeMap<String, String>>,
+    /// Why no lifecycle policy can be read, if so.
+    pub policy_fault: RefCell<Option<Fault>>,
     /// The roles that may be handed on; unknown if absent.
     pub roles: Option<Vec<String>>,
     /// How many looks find task definitions unread.
@@ -189,6 +191,9 @@ impl Images for Shop {
         Ok(Mutability { movable: true, except: vec!["locked".to_owned()] })
     }
     async fn lifecycle(&self, of: &RepositoryRef) -> Result<Option<String>, Fault> {
+        if let Some(fault) = self.policy_fault.borrow().clone() {
+            return Err(fault);
+        }
         let selection = json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10});
         let rule = json!({"rulePriority": 5, "selection": selection, "action": {"type": "expire"}});
         Ok((of.repository.as_str() == "shop/checkout").then(|| json!({"rules": [rule]}).to_string()))

@@ -5,7 +5,7 @@ use pipeline::ids::ServiceName;
 use pipeline::rows::Bundle;
 
 #[test]
-fn tags_that_were_not_put_back_are_counted_beyond_forty() {
+fn tags_that_were_not_restored_are_counted_beyond_forty() {
     let text = message(sample!("rolled-back-but-for-a-tag"), |request| {
         let repositories = &mut request.report.as_mut().unwrap().repositories;
         let failed = repositories.iter().find(|row| row.failure.is_some()).cloned().unwrap();

@@ -47,7 +47,7 @@ fn a_release_that_needs_a_human_gives_the_request_that_puts_it_back() {
     assert!(
         message(sample!("needs-human"), |_| ()).text.contains(&format!("machine with this:\n{request}\n"))
     );
-    // There is no way back where no restore point is known, and nothing to put back where nothing was touched.
+    // There is no rollback without a restore point, and none of what was not touched.
     for change in
         [|row: &mut MoveRow| row.restore = None, |row: &mut MoveRow| row.verdict = Some(Verdict::Superseded)]
     {
