@@ -9,10 +9,10 @@ import urllib.request
 from contextlib import suppress
 
 import build
-from scene import Service, open_environment
+from service import Service, open_environment
 
-# Outside of every prefix that a stack is told: a push here starts nothing.
-_WORKSHOP = "workshop"
+# Outside of the prefix that the stack watches: a push here starts nothing.
+_BUILDS = "builds"
 
 
 class Fleet:
@@ -22,7 +22,7 @@ class Fleet:
         self.cloud, self.environment, self._policy = cloud, environment, {}
         self.change(**policy)
         ecr, repositories = cloud.client("ecr"), {service: f"{prefix}/{service}" for service in services}
-        for repository in [_WORKSHOP, *repositories.values()]:
+        for repository in [_BUILDS, *repositories.values()]:
             # Another environment of the same services has it already.
             with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
                 ecr.create_repository(repositoryName=repository)
@@ -45,7 +45,7 @@ class Fleet:
             behaviour = behaviours.get(name, "good")
             if behaviour not in made:
                 tag = f"{version}-{behaviour}"
-                pushed = build.push(self.cloud, _WORKSHOP, tag, version, behaviour, commit=commit or tag)
+                pushed = build.push(self.cloud, _BUILDS, tag, version, behaviour, commit=commit or tag)
                 made[behaviour] = pushed["digest"]
             images[service.repository] = made[behaviour]
             _copy(self.cloud.registry, made[behaviour], service.repository)
@@ -88,10 +88,10 @@ def _one_of(values) -> str:
 def _copy(registry: str, digest: str, repository: str) -> None:
     """Copies an image, with its blobs, into a repository."""
     there = f"http://{registry}/v2/{repository}"
-    manifest, media_type = _get(f"http://{registry}/v2/{_WORKSHOP}/manifests/{digest}")
+    manifest, media_type = _get(f"http://{registry}/v2/{_BUILDS}/manifests/{digest}")
     document = json.loads(manifest)
     for blob in [document["config"], *document["layers"]]:
-        content, _ = _get(f"http://{registry}/v2/{_WORKSHOP}/blobs/{blob['digest']}")
+        content, _ = _get(f"http://{registry}/v2/{_BUILDS}/blobs/{blob['digest']}")
         _send("POST", f"{there}/blobs/uploads/?digest={blob['digest']}", content, "application/octet-stream")
     _send("PUT", f"{there}/manifests/{digest}", manifest, media_type)
 

@@ -1,4 +1,4 @@
-"""What comes after a first release: another one, a person or a repeat in the middle, each through the real door."""
+"""What comes after a first release: another one, a person or a repeat in the middle of it, on the real state machine."""
 
 import json
 from datetime import datetime, timedelta
@@ -6,112 +6,111 @@ from datetime import datetime, timedelta
 import pytest
 
 import build
-import scene as scenes
 import watch
-from scene import PORT, Scene, eventually
+from service import PORT, SoleService, eventually, open_environment, put
 
 FORCED = {"force": True, "reason": "the one on call says so"}
 
 
-def ask(pipeline, scene, version: str, behaviour: str = "good", **more):
+def push_and_request(pipeline, service, version: str, behaviour: str = "good", **more):
     """Pushes an image that starts nothing, and asks for it."""
-    digest = scene.push(f"kept-{version}", version, behaviour)["digest"]
-    return again(pipeline, scene, digest, **more)
+    digest = service.push(f"kept-{version}", version, behaviour)["digest"]
+    return request(pipeline, service, digest, **more)
 
 
-def again(pipeline, scene, digest: str, **more):
+def request(pipeline, service, digest: str, **more):
     """Asks for an image that is there already."""
-    wanted = {"environment": scene.environment, "repository": scene.repository, "image": digest}
+    wanted = {"environment": service.environment, "repository": service.repository, "image": digest}
     return pipeline.run({**wanted, **more})
 
 
-def says(scene, version: str) -> None:
+def assert_version(service, version: str) -> None:
     """Makes sure that every task answers with a version."""
-    assert set(scene.answers().values()) == {f"hello from {version}"}
+    assert set(service.answers().values()) == {f"hello from {version}"}
 
 
-def verified(pipeline, scene) -> str:
+def verified(pipeline, service) -> str:
     """The digest that the ledger names as the last good one."""
-    row = pipeline.known(f"env#{scene.environment}", f"service#{scene.service}")
+    row = pipeline.known(f"env#{service.environment}", f"service#{service.name}")
     return row["verified"]["digest"]
 
 
-def known_good(pipeline, scene, digest: str) -> bool:
+def known_good(pipeline, service, digest: str) -> bool:
     """Whether the next environment may take a digest for verified here."""
-    row = pipeline.known(f"digest#{scene.repository}@{digest}", f"env#{scene.environment}")
+    row = pipeline.known(f"digest#{service.repository}@{digest}", f"env#{service.environment}")
     return bool(row.get("verified"))
 
 
 @pytest.fixture(scope="module")
-def acts(pipeline):
-    """A service with a past: v1 ran when it was found, v2 was released."""
-    scene = pipeline.scene("acts")
-    run = ask(pipeline, scene, "v2")
+def history(pipeline):
+    """A service with a history: v1 ran when it was found, v2 was released."""
+    service = pipeline.service("history")
+    run = push_and_request(pipeline, service, "v2")
     assert run.outcome == "Deployed", run.cause
-    return scene
+    return service
 
 
-def test_the_same_image_once_more_keeps_what_was_before_it(pipeline, acts):
-    before = acts.tagged("tidegate.acts.acts.previous")
-    assert before == acts.tagged("baseline")
-    run = again(pipeline, acts, verified(pipeline, acts), **FORCED)
+def test_the_same_image_once_more_keeps_what_was_before_it(pipeline, history):
+    before = history.tagged("tidegate.history.history.previous")
+    assert before == history.tagged("baseline")
+    run = request(pipeline, history, verified(pipeline, history), **FORCED)
     assert run.outcome == "Deployed", run.cause
-    assert acts.tagged("tidegate.acts.acts.previous") == before
+    assert history.tagged("tidegate.history.history.previous") == before
 
 
-def test_a_failed_release_goes_back_to_the_revision_that_ran(pipeline, acts):
+def test_a_failed_release_goes_back_to_the_revision_that_ran(pipeline, history):
     """Somebody has deployed the verified digest with another revision since: a new secret, for instance."""
-    newer = acts.define(verified(pipeline, acts))
-    acts.roll(newer)
-    run = ask(pipeline, acts, "v3", "wrong-content")
+    newer = history.define(verified(pipeline, history))
+    history.roll(newer)
+    run = push_and_request(pipeline, history, "v3", "wrong-content")
     assert run.outcome == "RolledBack", run.cause
-    assert acts.described()["taskDefinition"] == newer
-    says(acts, "v2")
+    assert history.described()["taskDefinition"] == newer
+    assert_version(history, "v2")
 
 
-def test_a_rollback_from_what_was_deployed_by_hand_goes_to_what_was_verified(pipeline, acts):
-    good = verified(pipeline, acts)
-    acts.roll(acts.define(acts.push("by-hand", "v4")["digest"]))
-    says(acts, "v4")
-    run = pipeline.run({"environment": "acts", "mode": "rollback"})
+def test_a_rollback_from_what_was_deployed_by_hand_goes_to_what_was_verified(pipeline, history):
+    good = verified(pipeline, history)
+    history.roll(history.define(history.push("by-hand", "v4")["digest"]))
+    assert_version(history, "v4")
+    run = pipeline.run({"environment": "history", "mode": "rollback"})
     assert run.outcome == "Deployed", run.cause
-    says(acts, "v2")
-    assert verified(pipeline, acts) == good and known_good(pipeline, acts, good)
-    # It goes through the door again: nothing of it is on hold.
-    assert again(pipeline, acts, good, mode="plan").outcome == "Planned"
+    assert_version(history, "v2")
+    assert verified(pipeline, history) == good and known_good(pipeline, history, good)
+    # It would be accepted again: it is not on hold.
+    assert request(pipeline, history, good, mode="plan").outcome == "Planned"
 
 
-def test_a_hold_ends_when_its_digest_is_verified_again(pipeline, acts):
-    held = ask(pipeline, acts, "v5")
+def test_a_hold_ends_when_its_digest_is_verified_again(pipeline, history):
+    held = push_and_request(pipeline, history, "v5")
     assert held.outcome == "Deployed", held.cause
-    digest = verified(pipeline, acts)
-    back = pipeline.run({"environment": "acts", "mode": "rollback"})
+    digest = verified(pipeline, history)
+    back = pipeline.run({"environment": "history", "mode": "rollback"})
     assert back.outcome == "Deployed", back.cause
-    forced = again(pipeline, acts, digest, **FORCED)
+    forced = request(pipeline, history, digest, **FORCED)
     assert forced.outcome == "Deployed", forced.cause
-    newer = ask(pipeline, acts, "v6")
+    newer = push_and_request(pipeline, history, "v6")
     assert newer.outcome == "Deployed", newer.cause
-    run = pipeline.run({"environment": "acts", "mode": "rollback"})
+    run = pipeline.run({"environment": "history", "mode": "rollback"})
     assert run.outcome == "Deployed", run.cause
-    says(acts, "v5")
+    assert_version(history, "v5")
 
 
-def test_force_goes_on_where_the_way_back_is_gone(pipeline, acts):
+def test_force_goes_on_where_the_way_back_is_gone(pipeline, history):
     """The last of these tests: it takes the image away that the service runs."""
-    gone = verified(pipeline, acts)
-    acts.ecr.batch_delete_image(repositoryName=acts.repository, imageIds=[{"imageDigest": gone}])
-    refused = ask(pipeline, acts, "v7")
+    gone = verified(pipeline, history)
+    history.ecr.batch_delete_image(repositoryName=history.repository, imageIds=[{"imageDigest": gone}])
+    refused = push_and_request(pipeline, history, "v7")
     assert refused.outcome == "Refused" and "force" in refused.cause, refused.cause
-    forced = ask(pipeline, acts, "v7", **FORCED)
+    forced = push_and_request(pipeline, history, "v7", **FORCED)
     assert forced.outcome == "Deployed", forced.cause
-    says(acts, "v7")
+    assert_version(history, "v7")
 
 
-def dead(pipeline, scene, digest: str) -> str:
+def stopped_release(pipeline, service, digest: str) -> str:
     """A release that somebody stopped after it had touched its service."""
-    wanted = {"environment": scene.environment, "repository": scene.repository, "image": digest}
+    wanted = {"environment": service.environment, "repository": service.repository, "image": digest}
     execution = pipeline.start(wanted)
-    release = execution.rsplit(":", 1)[-1]
+    release = watch.release_of(execution)
     touched = lambda: pipeline.known(f"release#{release}", "move#0#0").get("deployment")  # noqa: E731
     eventually(touched, "the service was updated")
     pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution)
@@ -119,49 +118,49 @@ def dead(pipeline, scene, digest: str) -> str:
 
 
 def test_an_old_request_does_not_undo_what_was_verified_since(pipeline, name):
-    scene = pipeline.scene(name)
-    old = dead(pipeline, scene, scene.push("kept-v2", "v2")["digest"])
-    scene.wait()
-    newer = ask(pipeline, scene, "v3")
+    service = pipeline.service(name)
+    old = stopped_release(pipeline, service, service.push("kept-v2", "v2")["digest"])
+    service.wait()
+    newer = push_and_request(pipeline, service, "v3")
     assert newer.outcome == "Deployed", newer.cause
     late = pipeline.run({"environment": name, "mode": "rollback", "release": old})
     assert late.outcome in ("Refused", "Superseded"), late.outcome
     assert "verified since" in late.cause and newer.name in late.cause
-    says(scene, "v3")
+    assert_version(service, "v3")
 
 
 def test_what_ecs_has_put_back_already_is_proven(pipeline, name):
-    scene = pipeline.scene(name)
-    before, [good] = scene.described()["taskDefinition"], set(scene.digests())
-    release = dead(pipeline, scene, scene.push("kept-v2", "v2", "crashes")["digest"])
-    is_back = lambda: scene.described()["taskDefinition"] == before  # noqa: E731
+    service = pipeline.service(name)
+    before, [good] = service.described()["taskDefinition"], set(service.digests())
+    release = stopped_release(pipeline, service, service.push("kept-v2", "v2", "crashes")["digest"])
+    is_back = lambda: service.described()["taskDefinition"] == before  # noqa: E731
     eventually(is_back, "ECS gave it up", 60)
-    settled = lambda: ("PRIMARY", "COMPLETED") in scene.rollouts()  # noqa: E731
+    settled = lambda: ("PRIMARY", "COMPLETED") in service.rollouts()  # noqa: E731
     eventually(settled, "ECS had put v1 back")
     run = pipeline.run({"environment": name, "mode": "rollback", "release": release})
     assert run.outcome == "Deployed", run.cause
     text, _ = pipeline.inbox.about(run.name)
     assert text and "ECS" in text and "already" in text, text
-    assert verified(pipeline, scene) == good
-    says(scene, "v1")
+    assert verified(pipeline, service) == good
+    assert_version(service, "v1")
 
 
 def test_our_own_revision_deployed_anew_in_mid_rollout_is_still_ours(pipeline, name):
-    scene = pipeline.scene(name, healthTimeoutSeconds=8)
-    digest = scene.push("kept-v2", "v2", "never-ready")["digest"]
-    execution = pipeline.start({"environment": name, "repository": scene.repository, "image": digest})
-    release = execution.rsplit(":", 1)[-1]
+    service = pipeline.service(name, healthTimeoutSeconds=8)
+    digest = service.push("kept-v2", "v2", "never-ready")["digest"]
+    execution = pipeline.start({"environment": name, "repository": service.repository, "image": digest})
+    release = watch.release_of(execution)
     row = lambda: pipeline.known(f"release#{release}", "move#0#0")  # noqa: E731
     ours = eventually(lambda: row().get("deployment"), "the service was updated")
-    scene.ecs.update_service(cluster=name, service=name, forceNewDeployment=True)
-    primary = scene.described()["deployments"][0]
+    service.ecs.update_service(cluster=name, service=name, forceNewDeployment=True)
+    primary = service.described()["deployments"][0]
     assert (primary["taskDefinition"], primary["id"] != ours) == (row()["registered"], True)
     run = pipeline.ended(execution)
     assert run.outcome == "RolledBack", run.cause
-    says(scene, "v1")
+    assert_version(service, "v1")
 
 
-class Pair(Scene):
+class Pair(SoleService):
     """A service of two containers, each of a repository of its own."""
 
     def __init__(self, cloud, name: str, **policy) -> None:
@@ -187,10 +186,10 @@ class Pair(Scene):
 
 def test_a_push_of_the_sidecar_supersedes_no_push_of_the_app(pipeline, name):
     policy = {"deployOn": ["build-*"], "bakeSeconds": 0, "healthTimeoutSeconds": 60}
-    scene = Pair(pipeline.cloud, name, **policy)
-    scene.run(scene.push("baseline", "v1")["digest"])
-    late = scene.push("kept-v2", "v2")["digest"]
-    sidecar = build.push(pipeline.cloud, scene.sidecar, "build-1", "s2")["digest"]
+    service = Pair(pipeline.cloud, name, **policy)
+    service.run(service.push("baseline", "v1")["digest"])
+    late = service.push("kept-v2", "v2")["digest"]
+    sidecar = build.push(pipeline.cloud, service.sidecar, "build-1", "s2")["digest"]
     started = watch.started_by_push(pipeline.cloud, pipeline.machine, sidecar, "build-1")
     first = watch.follow(pipeline.cloud, started)
     assert first.outcome == "Deployed", first.cause
@@ -199,10 +198,10 @@ def test_a_push_of_the_sidecar_supersedes_no_push_of_the_app(pipeline, name):
     event = pipeline.event(first)
     event["time"] = _before(event["time"])
     event["id"] = f"late-{event['id']}"[:36]
-    event["detail"] |= {"repository-name": scene.repository, "image-digest": late, "image-tag": "build-0"}
+    event["detail"] |= {"repository-name": service.repository, "image-digest": late, "image-tag": "build-0"}
     second = pipeline.run(event)
     assert second.outcome == "Deployed", second.output or second.cause
-    says(scene, "v2")
+    assert_version(service, "v2")
 
 
 def _before(time: str) -> str:
@@ -211,8 +210,8 @@ def _before(time: str) -> str:
 
 
 def test_a_typing_error_in_one_environment_stops_no_other(pipeline, name):
-    scenes.open_environment(pipeline.cloud, name)
-    scenes.put(pipeline.cloud, "environments/mistyped", {"cluster": "mistyped", "tag": "m", "soakMinute": 3})
+    open_environment(pipeline.cloud, name)
+    put(pipeline.cloud, "environments/mistyped", {"cluster": "mistyped", "tag": "m", "soakMinute": 3})
     try:
         frozen = pipeline.run({"environment": name, "mode": "freeze", "reason": "the sale"})
         resumed = pipeline.run({"environment": name, "mode": "resume"})
@@ -224,14 +223,14 @@ def test_a_typing_error_in_one_environment_stops_no_other(pipeline, name):
 
 
 def test_the_request_of_a_frozen_failure_works_as_it_is_printed(pipeline, name):
-    scene = pipeline.scene(name, onFailure="freeze")
-    failed = ask(pipeline, scene, "v2", "wrong-content")
+    service = pipeline.service(name, onFailure="freeze")
+    failed = push_and_request(pipeline, service, "v2", "wrong-content")
     assert failed.outcome == "NeedsHuman", failed.cause
     text, _ = pipeline.inbox.about(failed.name)
     [request] = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     run = pipeline.run(request)
     assert run.outcome == "Deployed", run.cause
-    says(scene, "v1")
+    assert_version(service, "v1")
 
 
 def test_a_freeze_holds_a_running_release_before_its_next_wave(pipeline, name):
@@ -242,7 +241,7 @@ def test_a_freeze_holds_a_running_release_before_its_next_wave(pipeline, name):
         pipeline.reached(execution, "Bake")
         freeze = {"environment": name, "mode": "freeze", "reason": "the sale"}
         assert pipeline.run(freeze).outcome == "Answered"
-        held = lambda: "frozen" in _last_answer(pipeline, execution, "Judge")  # noqa: E731
+        held = lambda: "frozen" in pipeline.last_output(execution, "Judge")  # noqa: E731
         over = lambda: held() or pipeline.times(execution, "Wave") > 1  # noqa: E731
         eventually(over, "the bake was over", 60)
         assert shop.answers() == {"canary": "hello from v2", "orders": "hello from v1"}
@@ -253,11 +252,3 @@ def test_a_freeze_holds_a_running_release_before_its_next_wave(pipeline, name):
         assert shop.answers() == {"canary": "hello from v2", "orders": "hello from v2"}
     finally:
         shop.end()
-
-
-def _last_answer(pipeline, execution: str, state: str) -> str:
-    """What a state of an execution answered last, as text."""
-    history = pipeline.cloud.client("stepfunctions").get_paginator("get_execution_history")
-    events = [event for page in history.paginate(executionArn=execution) for event in page["events"]]
-    left = [event["stateExitedEventDetails"] for event in events if "stateExitedEventDetails" in event]
-    return [each["output"] for each in left if each["name"] == state][-1]
