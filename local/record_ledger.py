@@ -54,6 +54,7 @@ class Recorder:
         users.run(users.push("first", "v1")["digest"])
         self._pushed(users)
         image = {"repository": users.repository}
+        users.distrust()
         bad = users.push("build-3", "v3", behaviour="crashes")["digest"]
         self.run("RolledBack", "rolled-back", "dev", **image, image=bad)
         left = users.push("build-4", "v4", commit="1a2b3c4d5e6f")["digest"]

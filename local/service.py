@@ -132,9 +132,17 @@ class Service:
             VpcId="vpc-1",
             HealthCheckPath="/health",
             HealthCheckIntervalSeconds=5,
+            HealthyThresholdCount=2,
             UnhealthyThresholdCount=2,
         )
         return groups["TargetGroups"][0]["TargetGroupArn"]
+
+    def distrust(self) -> None:
+        """Lets a target count as healthy only after two minutes: what crashes after a second is then found."""
+        [balancer] = self.described()["loadBalancers"]
+        group = {"TargetGroupArn": balancer["targetGroupArn"]}
+        longer = {"HealthCheckIntervalSeconds": 15, "HealthyThresholdCount": 8}
+        self.cloud.client("elbv2").modify_target_group(**group, **longer)
 
     def define(self, image: str) -> str:
         """Registers a task definition for a digest or a tag: one container, its output in CloudWatch Logs."""

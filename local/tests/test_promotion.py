@@ -12,7 +12,7 @@ from promotion_chain import SERVICES, PromotionChain
 @pytest.fixture(scope="module")
 def chain(pipeline):
     """Three environments, the last of which asks a person."""
-    chain = PromotionChain(pipeline, "chain", SERVICES, prod={"approval": "required", "approvalMinutes": 30})
+    chain = PromotionChain(pipeline, "chain", SERVICES, prod={"approval": "required", "approvalMinutes": 600})
     yield chain
     for fleet in chain.fleets.values():
         fleet.end()
@@ -64,9 +64,9 @@ def test_nobody_answers_in_time(chain):
     prod = chain.fleets["prod"]
     before = prod.deployments()
     chain.to_staging("v4")
-    prod.change(approvalMinutes=2)
+    prod.change(approvalMinutes=5)
     execution, _ = chain.waiting()
-    prod.change(approvalMinutes=30)
+    prod.change(approvalMinutes=600)
     run = chain.pipeline.ended(execution)
     assert run.outcome == "Expired", run.cause
     assert prod.deployments() == before

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 
 from pipeline import written
-from service import PACK, put
+from service import put
 
 
 @pytest.fixture(scope="module")
@@ -109,26 +109,6 @@ def test_a_field_that_a_copy_would_lose(pipeline):
     service.roll(arn)
     expected = "has trustedExecutionConfiguration.mode, which a copy would lose"
     assert expected in refusal(pipeline, service)
-
-
-def test_live_tests_that_cannot_reach_what_they_ask_refuse_before_anything_is_touched(pipeline):
-    service = pipeline.service("blind")
-    nowhere = {"checks": [{"name": "home", "http": {"url": "http://nowhere.invalid/"}}]}
-    put(pipeline.cloud, "environments/blind/services/blind/tests", nowhere)
-    before = service.described()["deployments"][0]["id"]
-    run = pipeline.push(service, "blind-1", "v2").run
-    assert run.outcome == "Refused" and "nowhere.invalid" in run.cause
-    assert "Reach" in run.states and "Wave" not in run.states
-    assert service.described()["deployments"][0]["id"] == before
-
-
-def test_a_pack_with_a_typing_error_is_found_before_the_service_is_touched(pipeline):
-    service = pipeline.service("typo")
-    put(pipeline.cloud, "environments/typo/services/typo/tests", {"cheks": PACK["checks"]})
-    before = service.described()["deployments"][0]["id"]
-    run = pipeline.push(service, "typo-1", "v2").run
-    assert run.outcome == "Refused" and "did you mean `checks`?" in run.cause
-    assert service.described()["deployments"][0]["id"] == before
 
 
 def _raw(cloud, operation: str, document: dict) -> dict:

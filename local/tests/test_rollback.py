@@ -73,6 +73,7 @@ def test_a_service_on_a_tag_goes_back_to_the_digest_that_ran(pipeline, name):
 
 
 def test_a_crash_is_rolled_back(pipeline, service):
+    service.distrust()
     crashed = pipeline.push(service, f"{service.environment}-1", "v2", behaviour="crashes").run
     assert crashed.outcome == "RolledBack", crashed.cause
     assert set(service.answers().values()) == {"hello from v1"}
