@@ -131,6 +131,7 @@ def test_an_old_request_does_not_undo_what_was_verified_since(pipeline, name):
 
 def test_what_ecs_has_put_back_already_is_proven(pipeline, name):
     service = pipeline.service(name)
+    service.distrust()
     before, [good] = service.described()["taskDefinition"], set(service.digests())
     release = stopped_release(pipeline, service, service.push("kept-v2", "v2", "crashes")["digest"])
     is_back = lambda: service.described()["taskDefinition"] == before  # noqa: E731
@@ -146,7 +147,7 @@ def test_what_ecs_has_put_back_already_is_proven(pipeline, name):
 
 
 def test_our_own_revision_deployed_anew_in_mid_rollout_is_still_ours(pipeline, name):
-    service = pipeline.service(name, healthTimeoutSeconds=8)
+    service = pipeline.service(name, healthTimeoutSeconds=5)
     digest = service.push("kept-v2", "v2", "never-ready")["digest"]
     execution = pipeline.start({"environment": name, "repository": service.repository, "image": digest})
     release = watch.release_of(execution)
@@ -161,35 +162,58 @@ def test_our_own_revision_deployed_anew_in_mid_rollout_is_still_ours(pipeline, n
 
 
 class Pair(SoleService):
-    """A service of two containers, each of a repository of its own."""
+    """A service of two containers, the second of another repository, or of the same."""
 
-    def __init__(self, cloud, name: str, **policy) -> None:
+    def __init__(self, cloud, name: str, beside: str, **policy) -> None:
         super().__init__(cloud, name, f"release/{name}", name, **policy)
-        self.sidecar = f"release/{name}-sidecar"
-        self.ecr.create_repository(repositoryName=self.sidecar)
-
-    def create(self, digest: str, tasks: int) -> None:
-        """Creates the service once both of its images are there."""
-        build.push(self.cloud, self.sidecar, "baseline", "s1")
-        super().create(digest, tasks)
+        self.beside = beside
+        if beside != self.repository:
+            self.ecr.create_repository(repositoryName=beside)
+            build.push(self.cloud, beside, "baseline", "s1")
 
     def define(self, image: str) -> str:
         """Registers a task definition of both containers."""
         definition = self.ecs.describe_task_definition(taskDefinition=super().define(image))["taskDefinition"]
         kept = ("family", "requiresCompatibilities", "networkMode", "cpu", "memory")
         [app] = definition["containerDefinitions"]
-        beside = {"name": "sidecar", "image": self.cloud.image(self.sidecar, "baseline")}
-        beside["environment"] = [{"name": "PORT", "value": str(PORT + 1)}]
-        both = {key: definition[key] for key in kept} | {"containerDefinitions": [app, beside]}
+        second = image if self.beside == self.repository else "baseline"
+        sidecar = {"name": "sidecar", "image": self.cloud.image(self.beside, second)}
+        sidecar["environment"] = [{"name": "PORT", "value": str(PORT + 1)}]
+        both = {key: definition[key] for key in kept} | {"containerDefinitions": [app, sidecar]}
         return self.ecs.register_task_definition(**both)["taskDefinition"]["taskDefinitionArn"]
+
+    def images(self) -> dict[str, set[str]]:
+        """The digests that the running tasks report, by container."""
+        found: dict[str, set[str]] = {}
+        for container in [each for task in self.tasks() for each in task["containers"]]:
+            found.setdefault(container["name"], set()).add(container["imageDigest"])
+        return found
+
+
+QUICK = {"bakeSeconds": 0, "healthTimeoutSeconds": 60}
+
+
+def test_only_the_containers_that_the_settings_name_are_moved(pipeline, name):
+    service = Pair(pipeline.cloud, name, f"release/{name}", **QUICK)
+    old = service.push("baseline", "v1")["digest"]
+    service.run(old)
+    put(pipeline.cloud, f"environments/{name}/services/{name}/settings", {"containers": ["app"]})
+    new = service.push("kept-v2", "v2")["digest"]
+    planned = request(pipeline, service, new, mode="plan")
+    [move] = planned.output["plan"]
+    assert [change["container"] for change in move["changes"]] == ["app"]
+
+    run = request(pipeline, service, new)
+    assert run.outcome == "Deployed", run.cause
+    assert service.images() == {"app": {new}, "sidecar": {old}}
+    assert_version(service, "v2")
 
 
 def test_a_push_of_the_sidecar_supersedes_no_push_of_the_app(pipeline, name):
-    policy = {"deployOn": ["build-*"], "bakeSeconds": 0, "healthTimeoutSeconds": 60}
-    service = Pair(pipeline.cloud, name, **policy)
+    service = Pair(pipeline.cloud, name, f"release/{name}-sidecar", deployOn=["build-*"], **QUICK)
     service.run(service.push("baseline", "v1")["digest"])
     late = service.push("kept-v2", "v2")["digest"]
-    sidecar = build.push(pipeline.cloud, service.sidecar, "build-1", "s2")["digest"]
+    sidecar = build.push(pipeline.cloud, service.beside, "build-1", "s2")["digest"]
     started = watch.started_by_push(pipeline.cloud, pipeline.machine, sidecar, "build-1")
     first = watch.follow(pipeline.cloud, started)
     assert first.outcome == "Deployed", first.cause
@@ -231,24 +255,3 @@ def test_the_request_of_a_frozen_failure_works_as_it_is_printed(pipeline, name):
     run = pipeline.run(request)
     assert run.outcome == "Deployed", run.cause
     assert_version(service, "v1")
-
-
-def test_a_freeze_holds_a_running_release_before_its_next_wave(pipeline, name):
-    shop = pipeline.fleet(name, ["canary", "orders"], waves=[["canary"], ["*"]], bakeSeconds=2)
-    try:
-        wanted = {"environment": name, "scope": "cluster", "images": shop.push("v2")}
-        execution = pipeline.start(wanted)
-        pipeline.reached(execution, "Bake")
-        freeze = {"environment": name, "mode": "freeze", "reason": "the sale"}
-        assert pipeline.run(freeze).outcome == "Answered"
-        held = lambda: "frozen" in pipeline.last_output(execution, "Judge")  # noqa: E731
-        over = lambda: held() or pipeline.times(execution, "Wave") > 1  # noqa: E731
-        eventually(over, "the bake was over", 60)
-        assert shop.answers() == {"canary": "hello from v2", "orders": "hello from v1"}
-        assert pipeline.times(execution, "Wave") == 1, "a wave began in a frozen environment"
-        assert pipeline.run({"environment": name, "mode": "resume"}).outcome == "Answered"
-        run = pipeline.ended(execution)
-        assert run.outcome == "Deployed", run.cause
-        assert shop.answers() == {"canary": "hello from v2", "orders": "hello from v2"}
-    finally:
-        shop.end()
