@@ -6,9 +6,9 @@ use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Promote};
-use pipeline::fate::Fate;
 use pipeline::ids::{Digest, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
+use pipeline::rows::MoveOutcome;
 use pipeline::rows::{HeadRow, LeaseRow, MoveRow, Outcome, Quarantine, ServiceRow};
 
 use crate::answer::Closed;
@@ -35,13 +35,16 @@ pub async fn close(
     if head.outcome.is_none() {
         give_up_lost(ledger, &run.release, &mut moves, &leases, now).await?;
     }
-    let mut closed = conclude(outcome, because, &moves, head.undo);
+    let mut closed = conclude(outcome, because, &moves, head.rollback);
     if let Some((outcome, because)) = stopped_too_late(&run.release, &head, &closed) {
         (closed.outcome, closed.because) = (outcome, because);
     }
     let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
-    let deployed: Vec<&MoveRow> =
-        rows.iter().copied().filter(|row| Fate::of(row, head.undo) == Fate::Deployed).collect();
+    let deployed: Vec<&MoveRow> = rows
+        .iter()
+        .copied()
+        .filter(|row| MoveOutcome::of(row, head.rollback) == MoveOutcome::Deployed)
+        .collect();
     // Once: what it knows may be outdated.
     if head.outcome.is_none() {
         record(ledger, &run.release, &head, &rows, &deployed, now).await?;
@@ -59,7 +62,7 @@ pub async fn close(
             }
             // It is deployed all the same, and those who hear so hear this, too.
             Err(fault) => {
-                closed.because = format!("{}; what follows did not start: {fault}", closed.because);
+                closed.because = format!("{}; the promotion did not start: {fault}", closed.because);
             }
             Ok(unknown) => closed.because = [vec![closed.because], unknown].concat().join("; "),
         }
@@ -165,5 +168,7 @@ async fn promote(
         aws.start(&run.machine, &promotion::name(next, &run.release), &input).await?;
     }
     let unknown = environments.broken();
-    Ok(unknown.map(|(name, fault)| format!("whether {name} follows is unknown: {fault}")).collect())
+    Ok(unknown
+        .map(|(name, fault)| format!("it is unknown whether a promotion to {name} started: {fault}"))
+        .collect())
 }

@@ -6,7 +6,7 @@ use pipeline::rows::MoveRow;
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::Manifest;
-use crate::registry::Seen;
+use crate::snapshot::RepositorySnapshot;
 
 /// Every keep-tag starts so; the rule that hears pushes leaves them out.
 pub const KEEP: &str = "tidegate.";
@@ -63,7 +63,7 @@ pub const OF_A_MOVE: usize = 3;
 
 /// Returns the tags of a move, in the order in which they are written.
 ///
-/// What is replaced gets its keep-tag first: without it, moving the environment's tag could leave the way back
+/// What is replaced gets its keep-tag first: without it, moving the environment's tag could leave the restore point
 /// untagged, and a lifecycle rule would take it.
 pub fn of_move(row: &MoveRow) -> Vec<Tagging> {
     let mut tags = Vec::new();
@@ -82,7 +82,7 @@ pub fn of_move(row: &MoveRow) -> Vec<Tagging> {
 
 /// Returns the tags that name something else yet, without those whose image is gone; a fault if one of these is
 /// required.
-pub fn missing<'a>(wanted: &'a [Tagging], seen: &'a Seen) -> Result<Vec<Change<'a>>, Fault> {
+pub fn missing<'a>(wanted: &'a [Tagging], seen: &'a RepositorySnapshot) -> Result<Vec<Change<'a>>, Fault> {
     let missing = wanted.iter().filter(|tagging| seen.tagged(&tagging.tag) != Some(&tagging.digest));
     missing
         .filter_map(|tagging| match seen.image(&tagging.digest) {
@@ -122,9 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_is_kept_before_the_tag_moves() {
+    fn the_rollback_is_kept_before_the_tag_moves() {
         let row = row();
-        let seen = Seen::new([image(&row.digest), image(&digest('a'))], [("dev".to_owned(), digest('a'))]);
+        let seen = RepositorySnapshot::new(
+            [image(&row.digest), image(&digest('a'))],
+            [("dev".to_owned(), digest('a'))],
+        );
         let wanted = of_move(&row);
         assert_eq!(
             names(&missing(&wanted, &seen).unwrap()),
@@ -139,7 +142,7 @@ mod tests {
     #[test]
     fn what_is_right_already_is_not_written_again() {
         let row = row();
-        let seen = Seen::new(
+        let seen = RepositorySnapshot::new(
             [image(&row.digest), image(&digest('a'))],
             [
                 ("dev".to_owned(), row.digest.clone()),
@@ -151,9 +154,9 @@ mod tests {
     }
 
     #[test]
-    fn a_way_back_that_is_gone_stops_the_move() {
+    fn a_restore_point_that_is_gone_stops_the_move() {
         let row = row();
-        let seen = Seen::new([image(&row.digest)], []);
+        let seen = RepositorySnapshot::new([image(&row.digest)], []);
         assert_eq!(missing(&of_move(&row), &seen).unwrap_err().name(), "NotFound");
     }
 
@@ -166,8 +169,8 @@ mod tests {
         let previous = ("tidegate.dev.users.previous".to_owned(), digest('c'));
         assert_eq!(tags.first(), Some(&previous));
         assert_eq!(tags.len(), OF_A_MOVE);
-        // It is kept as long as it is there; the way back is the image itself.
-        let seen = Seen::new([image(&row.digest)], []);
+        // It is kept as long as it is there; the restore point is the image itself.
+        let seen = RepositorySnapshot::new([image(&row.digest)], []);
         assert_eq!(missing(&of_move(&row), &seen).unwrap().len(), 2);
         row.restore.as_mut().unwrap().before = None;
         assert!(of_move(&row).iter().all(|one| !one.tag.ends_with("previous")));

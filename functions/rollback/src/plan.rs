@@ -1,7 +1,7 @@
 //! What to do about a service that is to go back, given the deployments that it has.  Pure.
 
 use pipeline::ids::DeploymentId;
-use pipeline::rows::{MoveRow, RestorePoint, Undo, Verdict};
+use pipeline::rows::{MoveRow, RestorePoint, RollbackScope, Verdict};
 use pipeline::service::{Deployment, Rollout};
 
 /// The next step.
@@ -11,28 +11,29 @@ pub enum Plan {
     Start,
     /// The restore point is in place, by ECS or by an earlier call.
     Already(DeploymentId),
-    /// Somebody else's is: leave it alone.
+    /// Somebody else's is, as this sentence says: leave it alone.
     Superseded(String),
 }
 
-/// Tells why a move needs no undo, if it needs none.
-pub fn nothing(row: &MoveRow, scope: Undo) -> Option<&'static str> {
+/// Tells why a move needs no rollback, if it needs none.
+pub fn nothing(row: &MoveRow, scope: RollbackScope) -> Option<&'static str> {
     if row.touched.is_none() {
-        return Some("the service was never touched");
+        return Some("the service was not updated");
     }
     if row.forward_only {
-        return Some("the service only goes forward");
+        return Some("the environment lists the service in forwardOnly, so nothing rolls it back by itself");
     }
     if row.verdict == Some(Verdict::Superseded) {
-        return Some("somebody else owns the service");
+        return Some("another deployment has replaced ours");
     }
-    (scope == Undo::Failed && row.verdict != Some(Verdict::Unhealthy)).then_some("the move is not unhealthy")
+    (scope == RollbackScope::Failed && row.verdict != Some(Verdict::Unhealthy))
+        .then_some("onFailure is undo-failed, and the service is not unhealthy")
 }
 
 /// Decides how to put a touched service back.
 pub fn next(deployments: &[Deployment], row: &MoveRow, restore: &RestorePoint) -> Plan {
     let Some(primary) = deployments.iter().find(|one| one.primary) else {
-        return Plan::Superseded("nobody: the service is gone".to_owned());
+        return Plan::Superseded("the service no longer exists".to_owned());
     };
     // A revision is registered for one move: whoever deploys it once more deploys what has to go.
     let is_ours = |one: &&Deployment| {
@@ -44,16 +45,16 @@ pub fn next(deployments: &[Deployment], row: &MoveRow, restore: &RestorePoint) -
     let ours: Vec<&Deployment> = deployments.iter().filter(is_ours).collect();
     let failed = ours.iter().any(|one| one.rollout == Rollout::Failed);
     let is_back = primary.task_definition == restore.task_definition
-        || Some(&primary.task_definition) == row.undo_revision.as_ref();
-    let is_by_ecs_or_us = failed || ours.is_empty() || row.undo_started.is_some();
-    if row.undo.as_ref() == Some(&primary.id) || is_back && is_by_ecs_or_us {
+        || Some(&primary.task_definition) == row.rollback_revision.as_ref();
+    let is_by_ecs_or_us = failed || ours.is_empty() || row.rollback_started.is_some();
+    if row.rollback_deployment.as_ref() == Some(&primary.id) || is_back && is_by_ecs_or_us {
         return Plan::Already(primary.id.clone());
     }
     // ECS goes back to what ran before, which is not always what was verified.
     if primary.id == row.replaces || failed && primary.task_definition == row.running {
         return Plan::Start;
     }
-    Plan::Superseded(format!("{} on {}", primary.id, primary.task_definition))
+    Plan::Superseded(primary.has_replaced_ours())
 }
 
 #[cfg(test)]
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_deployment_is_undone() {
+    fn our_own_deployment_is_rolled_back() {
         let (ours, old) =
             (deployment(2, 2, true, Rollout::Completed), deployment(1, 1, false, Rollout::Completed));
         check(&row(), &[ours, old], Plan::Start);
@@ -96,7 +97,7 @@ mod tests {
     fn a_repeat_finds_its_own_rollback() {
         let back = deployment(3, 1, true, Rollout::InProgress);
         let adopted = Plan::Already(back.id.clone());
-        let row = MoveRow { undo_started: Some(Timestamp::from_millis(0)), ..row() };
+        let row = MoveRow { rollback_started: Some(Timestamp::from_millis(0)), ..row() };
         check(&row, &[back, deployment(2, 2, false, Rollout::InProgress)], adopted);
     }
 
@@ -104,14 +105,14 @@ mod tests {
     fn a_repeat_finds_the_copy_that_it_registered() {
         let back = deployment(3, 4, true, Rollout::InProgress);
         let adopted = Plan::Already(back.id.clone());
-        let (undo_started, undo_revision) =
+        let (rollback_started, rollback_revision) =
             (Some(Timestamp::from_millis(0)), Some(back.task_definition.clone()));
-        check(&MoveRow { undo_started, undo_revision, ..row() }, &[back], adopted);
+        check(&MoveRow { rollback_started, rollback_revision, ..row() }, &[back], adopted);
     }
 
     #[test]
     fn somebody_elses_deployment_is_left_alone() {
-        let other = "ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:7".to_owned();
+        let other = "another deployment has replaced ours: ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:7".to_owned();
         let deployments =
             [deployment(9, 7, true, Rollout::InProgress), deployment(2, 2, false, Rollout::Completed)];
         check(&row(), &deployments, Plan::Superseded(other));
@@ -120,7 +121,7 @@ mod tests {
     #[test]
     fn a_person_who_went_back_by_hand_is_somebody_else() {
         let hand = deployment(9, 1, true, Rollout::InProgress);
-        let other = Plan::Superseded(format!("{} on {}", hand.id, hand.task_definition));
+        let other = Plan::Superseded(hand.has_replaced_ours());
         check(&row(), &[hand, deployment(2, 2, false, Rollout::Completed)], other);
     }
 
@@ -154,17 +155,19 @@ mod tests {
         let back = deployment(3, 1, true, Rollout::Completed);
         check(&row, &[back.clone(), deployment(2, 2, false, Rollout::Failed)], Plan::Start);
         // Without a failure of ours it may have been a person.
-        let other = Plan::Superseded(format!("{} on {}", back.id, back.task_definition));
+        let other = Plan::Superseded(back.has_replaced_ours());
         check(&row, &[back, deployment(2, 2, false, Rollout::Completed)], other);
     }
 
     #[test]
-    fn only_what_was_touched_and_is_ours_is_undone() {
-        assert_eq!(nothing(&row(), Undo::All), None);
-        assert!(nothing(&MoveRow { touched: None, ..row() }, Undo::All).is_some());
-        assert!(nothing(&MoveRow { verdict: Some(Verdict::Superseded), ..row() }, Undo::All).is_some());
+    fn only_what_was_touched_and_is_ours_is_rolled_back() {
+        assert_eq!(nothing(&row(), RollbackScope::All), None);
+        assert!(nothing(&MoveRow { touched: None, ..row() }, RollbackScope::All).is_some());
+        assert!(
+            nothing(&MoveRow { verdict: Some(Verdict::Superseded), ..row() }, RollbackScope::All).is_some()
+        );
         let healthy = MoveRow { verdict: Some(Verdict::Healthy), ..row() };
-        assert_eq!(nothing(&healthy, Undo::All), None);
-        assert!(nothing(&healthy, Undo::Failed).is_some());
+        assert_eq!(nothing(&healthy, RollbackScope::All), None);
+        assert!(nothing(&healthy, RollbackScope::Failed).is_some());
     }
 }

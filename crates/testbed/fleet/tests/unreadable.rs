@@ -1,10 +1,10 @@
-//! Services that cannot be made out: each stays as it is, and stops no other.
+//! Services that cannot be read: each stays as it is, and stops no other.
 
 use std::collections::BTreeMap;
 
 use fleet::cluster::{self, NAME, Placed};
-use fleet::crew::Crew;
 use fleet::fake::Fake;
+use fleet::functions::Functions;
 use fleet::machine::Machine;
 use pipeline::Fault;
 use serde_json::{Value, json};
@@ -36,8 +36,8 @@ fn machine() -> Result<Machine, Fault> {
         account.ecr.push(&format!("shop/{service}"), "the second image", Some("main-1"));
     }
     drop(account);
-    let crew = Crew::new(&fake.config())?;
-    Ok(Machine::new(fake, crew))
+    let functions = Functions::new(&fake.config())?;
+    Ok(Machine::new(fake, functions))
 }
 
 async fn run(services: &[&str], more: Value) -> Result<(String, String), Fault> {
@@ -68,11 +68,11 @@ async fn the_others_are_released() -> Result<(), Fault> {
 async fn who_names_one_or_means_nothing_else_is_refused() -> Result<(), Fault> {
     for (service, why) in [("foreign", "full ARN"), ("lost", "not authorized"), ("garbled", "unreadable")] {
         let (end, because) = run(&[service], json!({})).await?;
-        assert!(end == "Refused" && because.contains("cannot be made out"), "{service}: {end}: {because}");
+        assert!(end == "Refused" && because.contains("cannot be read"), "{service}: {end}: {because}");
         let (end, because) = run(&["users", service], json!({"services": ["users", service]})).await?;
         assert_eq!(end, "Refused", "{service}");
         assert!(
-            because.starts_with(&format!("{service} cannot be made out: ")) && because.contains(why),
+            because.starts_with(&format!("{service} cannot be read: ")) && because.contains(why),
             "{because}"
         );
     }

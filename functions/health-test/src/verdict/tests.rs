@@ -34,7 +34,7 @@ fn deployments(seen: &mut Observed, all: Vec<Progress>) {
 
 fn judged(seen: &Observed) -> Judgement {
     let row = row();
-    judge(&Wanted::forward(&row, row.deployment.as_ref().unwrap()), seen)
+    judge(&Expected::forward(&row, row.deployment.as_ref().unwrap()), seen)
 }
 
 fn check(seen: Observed, finding: Finding, reason: &str) {
@@ -55,12 +55,12 @@ fn all_of_the_proof_is_healthy() {
 #[test]
 fn the_proof_is_taken_in_its_order_and_asks_for_one_thing_at_a_time() {
     let mut seen = Observed { service: good().service, ..Observed::default() };
-    assert_eq!(judged(&seen), Judgement::Look(Missing::Tasks));
+    assert_eq!(judged(&seen), Judgement::Need(Missing::Tasks));
     seen.tasks = good().tasks;
-    assert_eq!(judged(&seen), Judgement::Look(Missing::Targets(vec![GROUP.to_owned()])));
+    assert_eq!(judged(&seen), Judgement::Need(Missing::Targets(vec![GROUP.to_owned()])));
     seen.targets = good().targets;
     let addresses = vec!["10.0.0.1:8080".to_owned(), "10.0.0.2:8080".to_owned()];
-    assert_eq!(judged(&seen), Judgement::Look(Missing::Tests(addresses)));
+    assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(addresses)));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn what_comes_first_in_the_proof_decides_even_if_all_of_it_is_bad() {
     deployments(&mut seen, vec![progress(9, 9, true, Completed), progress(2, 2, false, InProgress)]);
     check(seen.clone(), Finding::Superseded, "ecs-svc/9 on arn:aws:ecs");
     deployments(&mut seen, vec![progress(9, 9, true, Completed), progress(2, 2, false, GivenUp)]);
-    check(seen, Finding::Unhealthy, "ECS gave ecs-svc/2 up: ECS said so");
+    check(seen, Finding::Unhealthy, "ECS marked ecs-svc/2 as failed: ECS said so");
 }
 
 #[test]
@@ -90,9 +90,9 @@ fn breaker_rolled_back_is_a_failure_and_never_superseded() {
     for (n, revision) in [(1, 1), (3, 1)] {
         let back = progress(n, revision, true, Completed);
         let seen = with(|seen| deployments(seen, vec![back.clone(), progress(2, 2, false, GivenUp)]));
-        check(seen, Finding::Unhealthy, "ECS gave ecs-svc/2 up");
+        check(seen, Finding::Unhealthy, "ECS marked ecs-svc/2 as failed");
         let cleaned_up = with(|seen| deployments(seen, vec![back]));
-        check(cleaned_up, Finding::Unhealthy, "is gone and the service is back on");
+        check(cleaned_up, Finding::Unhealthy, "is no longer listed: ECS has rolled the service back to");
     }
 }
 
@@ -108,7 +108,7 @@ fn a_deployment_not_visible_yet_is_waited_for() {
 
 #[test]
 fn somebody_elses_deployment_is_named() {
-    let other = "ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:9 is in place of ours";
+    let other = "another deployment has replaced ours: ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:9";
     for ours in [InProgress, Completed] {
         let all = vec![progress(9, 9, true, InProgress), progress(2, 2, false, ours)];
         check(with(|seen| deployments(seen, all)), Finding::Superseded, other);
@@ -118,7 +118,11 @@ fn somebody_elses_deployment_is_named() {
 
 #[test]
 fn a_service_that_is_gone_is_nobodys() {
-    check(with(|seen| seen.service = Measured::Is(None)), Finding::Superseded, "the service is gone");
+    check(
+        with(|seen| seen.service = Measured::Is(None)),
+        Finding::Superseded,
+        "the service no longer exists",
+    );
 }
 
 #[test]
@@ -129,7 +133,11 @@ fn what_cannot_be_seen_is_unmeasured_at_every_step() {
     check(with(|seen| seen.targets = Measured::Not(not())), Finding::Unmeasured, &not());
     check(with(|seen| seen.tests = Measured::Not(not())), Finding::Unmeasured, &not());
     let unknown = progress(2, 2, true, Unknown(String::new()));
-    check(with(|seen| deployments(seen, vec![unknown])), Finding::Unmeasured, "ECS tells no rollout state");
+    check(
+        with(|seen| deployments(seen, vec![unknown])),
+        Finding::Unmeasured,
+        "ECS reports no known rollout state",
+    );
 }
 
 #[test]
@@ -138,7 +146,7 @@ fn a_service_that_wants_no_tasks_proves_nothing() {
         let Measured::Is(Some(service)) = &mut seen.service else { panic!("it has a service") };
         service.desired = 0;
     });
-    check(seen, Finding::Unmeasured, "wants no tasks");
+    check(seen, Finding::Unmeasured, "desired count is 0");
 }
 
 #[test]
@@ -152,28 +160,29 @@ fn every_task_of_ours_counts_and_only_running_ones() {
     check(with(|seen| seen.tasks = tasks(bare)), Finding::Unhealthy, "task t9 has no container app");
     let mut untold = task("t9", 2, "b");
     untold.containers.last_mut().unwrap().digest = None;
-    check(with(|seen| seen.tasks = tasks(untold)), Finding::NotYet, "does not tell yet");
+    check(with(|seen| seen.tasks = tasks(untold)), Finding::NotYet, "does not report yet");
 }
 
 #[test]
 fn a_child_of_our_index_is_our_digest() {
     let row = MoveRow { children: vec![digest("d")], ..row() };
     let seen = with(|seen| seen.tasks = Measured::Is(vec![task("t1", 2, "d"), task("t2", 2, "b")]));
-    let judgement = judge(&Wanted::forward(&row, row.deployment.as_ref().unwrap()), &seen);
+    let judgement = judge(&Expected::forward(&row, row.deployment.as_ref().unwrap()), &seen);
     assert!(matches!(judgement, Judgement::Say(Finding::Healthy, _)), "{judgement:?}");
     check(seen, Finding::Unhealthy, "runs dddddddddddd");
 }
 
 #[test]
-fn the_way_back_is_proven_by_its_own_deployment_and_the_restored_digest() {
+fn the_rollback_is_proven_by_its_own_deployment_and_the_restored_digest() {
     let row = row();
-    let wanted = Wanted::way_back(&row, row.undo.as_ref().unwrap(), row.restore.as_ref().unwrap());
+    let expected =
+        Expected::rollback(&row, row.rollback_deployment.as_ref().unwrap(), row.restore.as_ref().unwrap());
     let back = with(|seen| {
         deployments(seen, vec![progress(3, 1, true, Completed)]);
         seen.tasks = Measured::Is(vec![task("t1", 3, "a"), task("t2", 3, "a")]);
     });
     let check = |seen: &Observed, finding: Finding| {
-        let Judgement::Say(found, said) = judge(&wanted, seen) else { panic!("it looks for more") };
+        let Judgement::Say(found, said) = judge(&expected, seen) else { panic!("it state for more") };
         assert_eq!(found, finding, "{said}");
     };
     check(&back, Finding::Healthy);
@@ -186,13 +195,13 @@ fn the_way_back_is_proven_by_its_own_deployment_and_the_restored_digest() {
     let mut wrong = back.clone();
     wrong.tasks = Measured::Is(vec![task("t1", 3, "b")]);
     check(&wrong, Finding::Unhealthy);
-    // The circuit breaker undid our undo, back to the bad version.
-    let mut undone = back.clone();
-    deployments(&mut undone, vec![progress(2, 2, true, Completed), progress(3, 1, false, GivenUp)]);
-    check(&undone, Finding::Unhealthy);
+    // The circuit breaker undid our rollback, back to the bad version.
+    let mut rolled_back = back.clone();
+    deployments(&mut rolled_back, vec![progress(2, 2, true, Completed), progress(3, 1, false, GivenUp)]);
+    check(&rolled_back, Finding::Unhealthy);
     for id in [2, 4] {
-        deployments(&mut undone, vec![progress(id, 2, true, Completed)]);
-        check(&undone, Finding::Unhealthy);
+        deployments(&mut rolled_back, vec![progress(id, 2, true, Completed)]);
+        check(&rolled_back, Finding::Unhealthy);
     }
 }
 
@@ -221,7 +230,7 @@ fn a_service_without_target_groups_has_no_targets_to_wait_for() {
         service.target_groups.clear();
         (seen.targets, seen.tests) = (Measured::NotYet, Measured::NotYet);
     });
-    assert_eq!(judged(&seen), Judgement::Look(Missing::Tests(vec![])));
+    assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(vec![])));
 }
 
 #[test]
@@ -279,10 +288,11 @@ fn after_the_deadline_nothing_is_waited_for() {
 #[test]
 fn a_deployment_of_our_revision_that_somebody_forced_is_ours() {
     let row = row();
-    let forward = Wanted::forward(&row, row.deployment.as_ref().unwrap());
-    let back = Wanted::way_back(&row, row.undo.as_ref().unwrap(), row.restore.as_ref().unwrap());
+    let forward = Expected::forward(&row, row.deployment.as_ref().unwrap());
+    let back =
+        Expected::rollback(&row, row.rollback_deployment.as_ref().unwrap(), row.restore.as_ref().unwrap());
     let given_up = |n, revision| progress(n, revision, false, GivenUp);
-    for (wanted, all, expected) in [
+    for (way, all, expected) in [
         (
             &forward,
             vec![progress(9, 2, true, InProgress), progress(2, 2, false, InProgress)],
@@ -299,8 +309,8 @@ fn a_deployment_of_our_revision_that_somebody_forced_is_ours() {
         (&back, vec![progress(9, 2, true, InProgress), progress(3, 1, false, InProgress)], None),
     ] {
         let seen = with(|seen| deployments(seen, all.clone()));
-        let found = forced_anew(wanted, &seen.service);
-        assert_eq!(found.as_ref().map(DeploymentId::as_str), expected, "{} among {all:?}", wanted.deployment);
+        let found = forced_anew(way, &seen.service);
+        assert_eq!(found.as_ref().map(DeploymentId::as_str), expected, "{} among {all:?}", way.deployment);
     }
 }
 
@@ -321,7 +331,7 @@ fn targets_are_found_by_whichever_address_a_task_has() {
             seen.tests = Measured::NotYet;
         });
         let addresses = vec!["[fd12::1]:8080".to_owned(), "[fd12::2]:8080".to_owned()];
-        assert_eq!(judged(&seen), Judgement::Look(Missing::Tests(addresses)));
+        assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(addresses)));
         let one = with(|seen| {
             seen.tasks = Measured::Is(tasks);
             seen.targets = Measured::Is(v6().split_off(1));

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::ids::{Digest, Repository, Tag};
+use pipeline::image::RepositoryRef;
 use pipeline::rows::MoveRow;
 
 use crate::at_once;
 use crate::plan::gates::{self, Needed};
 use crate::plan::lifecycle;
 use crate::plan::{Candidate, ReleaseSpec};
-use crate::ports::{ImageId, ImageKey, Images, Source};
+use crate::ports::{ImageId, ImageKey, Images};
 
 /// Returns the images of a release, and those that it may go back to, that are gone from ECR.
 pub async fn missing(
@@ -78,7 +79,7 @@ pub async fn immovable(
     Ok(looked.await?.into_iter().flatten().collect())
 }
 
-/// Names the repositories whose lifecycle policy would take what runs, or the way back.
+/// Names the repositories whose lifecycle policy would take what runs, or the restore point.
 pub async fn endangered(
     aws: &impl Images,
     spec: &ReleaseSpec,
@@ -91,12 +92,22 @@ pub async fn endangered(
         }
     }
     let looked = at_once(&repositories, async |row| {
-        let Some(policy) = aws.lifecycle(&source(spec, &row.repository)).await? else { return Ok(None) };
-        lifecycle::finding(&policy, row)
+        let found = match aws.lifecycle(&source(spec, &row.repository)).await {
+            Ok(Some(policy)) => lifecycle::finding(&policy, row),
+            Ok(None) => Ok(None),
+            Err(fault) => Err(fault),
+        };
+        match found {
+            // It warns: a release that may not read it, or cannot, goes on.
+            Err(fault) if !Fault::RETRIED.contains(&fault.name()) => {
+                Ok(Some(lifecycle::unknown(row, &fault)))
+            }
+            found => found,
+        }
     });
     Ok(looked.await?.into_iter().flatten().collect())
 }
 
-fn source(spec: &ReleaseSpec, repository: &Repository) -> Source {
-    Source { registry: spec.registry.clone(), repository: repository.clone() }
+fn source(spec: &ReleaseSpec, repository: &Repository) -> RepositoryRef {
+    RepositoryRef { registry: spec.registry.clone(), repository: repository.clone() }
 }

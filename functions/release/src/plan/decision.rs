@@ -85,10 +85,10 @@ fn outrun(candidate: &Candidate, other: &str, context: PlanContext<'_>) -> Strin
 
 /// Tells why a service could not be moved now, whatever the image.
 pub fn blocker(candidate: &Candidate) -> Option<String> {
-    let way_back = |primary| restore_point(candidate, primary).err();
-    let no_way_back = |why| format!("no known good version to return to: {why}");
+    let why_not = |primary| restore_point(candidate, primary).err();
+    let no_restore_point = |why| format!("no known good version to return to: {why}");
     unfit(candidate).or_else(|| match settled(&candidate.service) {
-        Ok(primary) => way_back(primary).map(no_way_back),
+        Ok(primary) => why_not(primary).map(no_restore_point),
         Err(why) => Some(why),
     })
 }
@@ -103,7 +103,7 @@ fn unfit(candidate: &Candidate) -> Option<String> {
         return Some(format!("its deployment strategy is {}: expected ROLLING", service.strategy));
     }
     if service.desired == 0 {
-        return Some("its desired count is 0: nothing would prove the image".to_owned());
+        return Some("its desired count is 0: no task would run the image".to_owned());
     }
     candidate.loss.clone()
 }
@@ -149,12 +149,13 @@ fn row(
         alarm: None,
         bundle: None,
         failure: None,
-        undo_revision: None,
-        undo: None,
-        undo_started: None,
-        undo_verdict: None,
-        undo_reason: None,
-        undo_failure: None,
+        rollback_revision: None,
+        rollback_deployment: None,
+        rollback_started: None,
+        rollback_verdict: None,
+        rollback_reason: None,
+        rolled_back_by_ecs: None,
+        rollback_failure: None,
     }
 }
 

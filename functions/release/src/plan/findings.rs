@@ -17,7 +17,7 @@ pub fn of(draft: &PlanDraft, roles: Option<&[String]>) -> Vec<Finding> {
         // Nobody may override it: ECS denies it after the tags have moved.
         found.extend(roles.and_then(|roles| unknown_role(service, roles)).map(Finding::refuses));
         found.extend(closed_port(service).map(Finding::warns));
-        found.extend(no_way_back(row).map(Finding::warns));
+        found.extend(no_restore_point(row).map(Finding::warns));
     }
     found
 }
@@ -65,8 +65,8 @@ fn closed_port(service: &Service) -> Option<String> {
     ))
 }
 
-fn no_way_back(row: &MoveRow) -> Option<String> {
-    row.restore.is_none().then(|| format!("{}: no way back, if it fails", row.service))
+fn no_restore_point(row: &MoveRow) -> Option<String> {
+    row.restore.is_none().then(|| format!("{}: it cannot be rolled back if it fails", row.service))
 }
 
 #[cfg(test)]
@@ -123,6 +123,9 @@ mod tests {
 
         let mut forced = draft(|_| ());
         forced.moves[0].restore = None;
-        assert_eq!(of(&forced, None), [Finding::warns("users: no way back, if it fails".to_owned())]);
+        assert_eq!(
+            of(&forced, None),
+            [Finding::warns("users: it cannot be rolled back if it fails".to_owned())]
+        );
     }
 }
