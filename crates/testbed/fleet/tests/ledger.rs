@@ -52,6 +52,21 @@ fn row(fake: &Fake) -> Value {
     fake.open().table.row("release#r1", "move#0#0").unwrap()
 }
 
+/// What a deployed move has shown.
+fn proven(row: &MoveRow) -> Proven {
+    let fact = VerifiedImage {
+        repository: row.repository.clone(),
+        digest: row.digest.clone(),
+        commit: None,
+        task_definition: row.running.clone(),
+        since: Timestamp::parse(AT).unwrap(),
+        release: Some(release()),
+        how: Some(How::Released),
+        pack: None,
+    };
+    Proven { fact, hold: None, evidence: true, ends_quarantine: false }
+}
+
 #[tokio::test]
 async fn what_a_later_version_has_written_is_read_and_stays() {
     let fake = Fake::default();
@@ -96,6 +111,24 @@ async fn a_stop_is_read_with_the_move() {
     ledger.set(&Key::head(&release()), json!({"stop": stop}), None).await.unwrap();
     let stopped = ledger.load(&key()).await.unwrap().forward().unwrap_err();
     assert_eq!(stopped, Fault::Stopped("stopped by r9: bad numbers".to_owned()));
+}
+
+#[tokio::test]
+async fn a_hold_ends_when_its_image_is_verified_again_and_not_before() {
+    let fake = Fake::default();
+    let ledger = open(&fake, Some("r1"), 3).await;
+    let row = ledger.load(&key()).await.unwrap().row;
+    let other = "sha256:".to_owned() + &"c".repeat(64);
+    for (held, ends) in [(row.digest.as_str(), true), (other.as_str(), false)] {
+        let service = Key::service(&row.environment, &row.service);
+        let hold = json!({"digest": held, "release": "r0", "since": AT});
+        ledger.put(&service, &json!({"hold:shop/users": hold, "hold": hold})).await.unwrap();
+        let known: ServiceRow = ledger.get(&service).await.unwrap().unwrap();
+        ledger.verified(&row, &known, &proven(&row)).await.unwrap();
+        let known: ServiceRow = ledger.get(&service).await.unwrap().unwrap();
+        assert_eq!(known.hold(&row.repository).is_none(), ends, "{held}");
+        assert_eq!(known.hold.is_none(), ends, "for an older version: {held}");
+    }
 }
 
 fn dev() -> EnvironmentName {
@@ -164,18 +197,7 @@ async fn what_is_shown_under_an_earlier_lease_is_not_kept() {
     let row = ledger.load(&key()).await.unwrap().row;
     for (fence, letter, verified) in [(4, "c", "c"), (3, "b", "c"), (5, "d", "d")] {
         let row = MoveRow { fence, digest: image(letter), ..row.clone() };
-        let fact = VerifiedImage {
-            repository: users(),
-            digest: row.digest.clone(),
-            commit: None,
-            task_definition: row.running.clone(),
-            since: Timestamp::parse(AT).unwrap(),
-            release: Some(release()),
-            how: Some(How::Released),
-            pack: None,
-        };
-        let proven = Proven { fact, hold: None, evidence: true, ends_quarantine: false };
-        ledger.verified(&row, &ServiceRow::default(), &proven).await.unwrap();
+        ledger.verified(&row, &ServiceRow::default(), &proven(&row)).await.unwrap();
         assert_eq!(known(&ledger).await.verified(&users()).unwrap().digest, image(verified), "{fence}");
         let evidence = ledger.evidence(&dev(), &[(users(), image(letter))]).await.unwrap();
         assert_eq!(evidence.len(), usize::from(letter == verified), "{fence}");
