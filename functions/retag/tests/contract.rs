@@ -1,7 +1,5 @@
 //! The samples in `events/retag`, against a registry in memory.
 
-#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
-
 mod shelf;
 
 use retag::Retag;
