@@ -72,7 +72,10 @@ fn what_a_release_was_to_replace_is_ours_as_what_it_deployed_is() {
     let (release, now) = (release("r2"), Timestamp::from_millis(9));
     let context =
         PlanContext { name: &name, environment: &environment, order: &order, release: &release, now };
-    assert!(is_ours(&service, context, None, Some(&row("users"))), "it failed before it changed anything");
+    assert!(
+        is_ours(&service, context, None, Some(&MoveRow { restore: None, ..row("users") })),
+        "it failed before it changed anything"
+    );
     let other = MoveRow {
         replaces: pipeline::ids::DeploymentId::parse("ecs-svc/9").unwrap(),
         restore: None,
