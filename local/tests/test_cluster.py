@@ -51,7 +51,7 @@ def test_forty_services_come_back_for_one_that_is_bad(pipeline, fleet):
     run = pipeline.ended(pipeline.start(wanted(shop, images)), seconds=300)
     assert run.outcome == "RolledBack", run.cause
     assert "s39" in run.cause and "goodbye from v2" in run.cause
-    assert [run.states.count(state) for state in ("Wave", "Undo", "RestoreTags")] == [3, 3, 1]
+    assert [run.states.count(state) for state in ("Wave", "RollbackWave", "RestoreTags")] == [3, 3, 1]
 
     says(shop, "v1")
     assert shop.digests() == good and shop.tagged("forty") == good

@@ -15,7 +15,7 @@ from pipeline import written
 GOLDEN = Path(__file__).with_name("golden") / "calls.txt"
 FUNCTIONS = ["release", "retag", "deploy", "health-test", "rollback", "alert"]
 FORWARD = "TakeLeases Retag Register PreTest Deploy Judge CloseRelease Alert Deployed".split()
-BACK = "Deploy Undo Rollback RollbackTest RestoreTag CloseRelease Alert RolledBack".split()
+BACK = "Deploy RollbackWave Rollback RollbackTest RestoreTag CloseRelease Alert RolledBack".split()
 IGNORED = ["OpenRelease", "IsAccepted", "Ignored"]
 
 

@@ -67,7 +67,7 @@ pub struct Environment {
     /// How long a wave is watched after its last verdict.
     #[serde(default = "minute_in_seconds")]
     pub bake_seconds: u32,
-    /// How long an alarm after a release undoes it.
+    /// How long an alarm after a release rolls it back.
     #[serde(default = "quarter_in_minutes")]
     pub guard_minutes: u32,
     /// Whether a finished release starts the next environment's.

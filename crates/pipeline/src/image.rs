@@ -13,6 +13,15 @@ pub const MEDIA_TYPES: [&str; 4] = [
 /// How many images ECR returns in one call.
 pub const PER_CALL: usize = 100;
 
+/// A repository of a registry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RepositoryRef {
+    /// The account.
+    pub registry: Registry,
+    /// The name.
+    pub repository: Repository,
+}
+
 /// An image in ECR: `<account>.dkr.ecr.<region>.<domain>/<repository>[:tag][@digest]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageReference {

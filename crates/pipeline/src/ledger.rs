@@ -112,8 +112,8 @@ impl Key {
     pub fn waiting(environment: &EnvironmentName, release: &ReleaseId) -> Self {
         Key::new(format!("env#{environment}"), format!("waiting#{release}"))
     }
-    /// `pace` / `<action>`: up to when the slots of the whole account are given out.
-    pub fn pace(action: &str) -> Self {
+    /// `pace` / `<action>`: up to when the calls of the whole account are reserved.
+    pub fn rate_limit(action: &str) -> Self {
         Key::new("pace".to_owned(), action)
     }
 

@@ -93,7 +93,7 @@ fn the_recordings_hold_what_an_upgrade_meets() {
     }
     for moves in recordings("release#", "move#") {
         let moves: Vec<MoveRow> = moves.iter().map(Row::read).collect();
-        assert!(moves.iter().any(|row| row.undo.is_some() && row.undo_verdict.is_some()));
+        assert!(moves.iter().any(|row| row.rollback_deployment.is_some() && row.rollback_verdict.is_some()));
         assert!(moves.iter().any(|row| row.bundle.is_some()));
         assert!(moves.iter().any(|row| row.failure.is_some()));
         assert!(moves.iter().any(|row| row.started.is_none()), "a wave that has not begun");

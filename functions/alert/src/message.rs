@@ -15,8 +15,8 @@ pub use moves::MoveSummary;
 use std::collections::BTreeMap;
 
 use pipeline::clock::Timestamp;
-use pipeline::fate::Fate;
 use pipeline::ids::ReleaseId;
+use pipeline::rows::MoveOutcome;
 use pipeline::rows::{HeadRow, MoveRow, PlanRow};
 use serde_json::json;
 
@@ -71,7 +71,7 @@ pub struct Message {
     /// How many more there are.
     pub more_moves: usize,
     /// How many moves had each fate; they sum up to all moves.
-    pub fates: BTreeMap<Fate, u32>,
+    pub fates: BTreeMap<MoveOutcome, u32>,
     /// What a person is asked to agree to; as many as are told of.
     pub plan: Vec<PlanRow>,
     /// The execution in the console.
@@ -85,13 +85,13 @@ impl Message {
     pub(crate) fn of(facts: &Facts<'_>) -> Message {
         let Facts { request, context, .. } = facts;
         let mut rows: Vec<&MoveRow> = context.report.moves.iter().collect();
-        let undo = context.report.head.as_ref().and_then(|head| head.undo);
-        rows.sort_by_key(|row| moves::urgency(row, undo));
+        let rollback = context.report.head.as_ref().and_then(|head| head.rollback);
+        rows.sort_by_key(|row| moves::urgency(row, rollback));
         let mut bytes = 0;
         let told = rows
             .iter()
             .take(TOLD)
-            .map(|row| (MoveSummary::of(row, undo), moves::paragraph(row, undo, request.outcome)));
+            .map(|row| (MoveSummary::of(row, rollback), moves::paragraph(row, rollback, request.outcome)));
         let told: Vec<(MoveSummary, String)> = told
             .take_while(|(_, paragraph)| {
                 bytes += paragraph.len();
@@ -103,7 +103,7 @@ impl Message {
         let because = text::line(request.because.as_deref().unwrap_or_default(), LONGEST_SENTENCE);
         let headline = headline(facts, &rows);
         let fates = rows.iter().fold(BTreeMap::new(), |mut fates, row| {
-            *fates.entry(Fate::of(row, undo)).or_insert(0) += 1;
+            *fates.entry(MoveOutcome::of(row, rollback)).or_insert(0) += 1;
             fates
         });
         let sum = sum(&fates);
@@ -169,7 +169,7 @@ fn place(facts: &Facts<'_>) -> String {
 }
 
 /// Counts what became of the moves of a release that has several.
-fn sum(fates: &BTreeMap<Fate, u32>) -> String {
+fn sum(fates: &BTreeMap<MoveOutcome, u32>) -> String {
     let all: u32 = fates.values().sum();
     let counted: Vec<String> = fates.iter().map(|(fate, count)| format!("{count} {}", fate.name())).collect();
     if all > 1 { format!("Of {all} services: {}", counted.join(", ")) } else { String::new() }
@@ -238,17 +238,19 @@ fn found(context: &AlertContext) -> Vec<String> {
 /// Gives a person the request to answer with, ready to start the state machine with.
 fn answers(facts: &Facts<'_>) -> Vec<String> {
     let Facts { request: Request { outcome, release, .. }, context, .. } = facts;
-    let undo = context.report.head.as_ref().and_then(|head| head.undo);
+    let rollback = context.report.head.as_ref().and_then(|head| head.rollback);
     let (words, mode) = match outcome {
         AlertKind::Answered => return freeze::lines(environment(facts).as_deref(), context),
         AlertKind::WaitingForApproval => (
             "To approve, start the state machine with this; to reject, write \"reject\" instead of \"approve\":",
             "approve",
         ),
-        AlertKind::NeedsHuman if context.report.moves.iter().any(|row| moves::can_go_back(row, undo)) => (
-            "To roll back every service that it changed to its restore point, start the state machine with this:",
-            "rollback",
-        ),
+        AlertKind::NeedsHuman if context.report.moves.iter().any(|row| moves::can_go_back(row, rollback)) => {
+            (
+                "To roll back every service that it changed to its restore point, start the state machine with this:",
+                "rollback",
+            )
+        }
         _ => return Vec::new(),
     };
     let Some(environment) = environment(facts) else { return Vec::new() };

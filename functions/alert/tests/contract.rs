@@ -23,9 +23,9 @@ use testbed::recorded;
 const URL: &str = "https://user:c4nary-user@hooks.example.org/c4nary-path?token=c4nary-query";
 const SECRET: &str = "c4nary-secret";
 
-/// The world in memory; each part of it can be broken.
+/// The fixture in memory; each part of it can be broken.
 #[derive(Default)]
-struct World {
+struct Fixture {
     report: Option<Report>,
     plan: Vec<PlanRow>,
     frozen: BTreeMap<String, FrozenRow>,
@@ -40,10 +40,10 @@ struct World {
     posted: RefCell<Vec<(Option<String>, String)>>,
 }
 
-impl World {
+impl Fixture {
     fn with_webhook() -> Self {
         let settings = json!({"webhook": {"url": URL, "secret": SECRET}}).to_string();
-        World { settings: Some(settings), webhook_status: 204, ..World::default() }
+        Fixture { settings: Some(settings), webhook_status: 204, ..Fixture::default() }
     }
 
     fn ledger(&self) -> Result<(), Fault> {
@@ -60,7 +60,7 @@ impl World {
     }
 }
 
-impl Port for &World {
+impl Port for &Fixture {
     async fn report(&self, _: &ReleaseId) -> Result<Report, Fault> {
         self.ledger()?;
         Ok(self.report.clone().unwrap_or_default())
@@ -107,15 +107,15 @@ fn now() -> Timestamp {
     Timestamp::parse(testbed::contract::NOW).unwrap()
 }
 
-async fn tell(world: &World, payload: impl Borrow<Value>) -> Result<Response, Fault> {
-    Alert { port: world }.handle(payload.borrow().clone(), now()).await
+async fn tell(fixture: &Fixture, payload: impl Borrow<Value>) -> Result<Response, Fault> {
+    Alert { port: fixture }.handle(payload.borrow().clone(), now()).await
 }
 
 /// A sample as the machine sends it: what it would say about the ledger is in the ledger.
-fn request(world: &mut World, outcome: &str) -> Value {
+fn request(fixture: &mut Fixture, outcome: &str) -> Value {
     let mut sample = sample("rolled-back");
     sample["outcome"] = outcome.into();
-    world.report = Some(document::read("the report", sample["report"].take()).unwrap());
+    fixture.report = Some(document::read("the report", sample["report"].take()).unwrap());
     sample
 }
 
@@ -139,14 +139,14 @@ fn sample(case: &str) -> Value {
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
     testbed::contract::check("alert", async |case, payload: Value, _| {
-        let mut world = World::with_webhook();
+        let mut fixture = Fixture::with_webhook();
         let ended = case.starts_with("execution-ended-");
-        world.report = match case {
+        fixture.report = match case {
             "execution-ended-aborted" | "execution-ended-timed-out" => Some(open_report()),
             "execution-ended-closed" | "execution-ended-untold" => Some(closed_report()),
             _ => None,
         };
-        world.execution = match case {
+        fixture.execution = match case {
             "execution-ended-refused" => Some(failed("Refused", "prod is frozen")),
             "execution-ended-before-the-release-opened" => {
                 Some(failed("States.Runtime", "the input is too deep"))
@@ -157,9 +157,9 @@ async fn the_samples_are_answered_as_their_golden_files_say() {
             }
             _ => None,
         };
-        let answer = tell(&world, payload).await;
+        let answer = tell(&fixture, payload).await;
         // The other samples hold all that is to be told: the ledger is neither read nor written.
-        assert_eq!(world.asked_ledger.take() > 0, ended && answer.is_ok(), "{case}");
+        assert_eq!(fixture.asked_ledger.take() > 0, ended && answer.is_ok(), "{case}");
         answer
     })
     .await;
@@ -167,10 +167,10 @@ async fn the_samples_are_answered_as_their_golden_files_say() {
 
 #[tokio::test]
 async fn sns_gets_one_message_by_protocol_with_what_subscriptions_filter_by() {
-    let mut world = World::default();
-    let request = request(&mut world, "RolledBack");
-    assert_eq!(tell(&world, request).await.unwrap().delivered, ["sns"]);
-    let published = world.published.borrow();
+    let mut fixture = Fixture::default();
+    let request = request(&mut fixture, "RolledBack");
+    assert_eq!(tell(&fixture, request).await.unwrap().delivered, ["sns"]);
+    let published = fixture.published.borrow();
     let [publication] = published.as_slice() else { panic!("{published:?}") };
     let mut attributes = publication.attributes.clone();
     attributes.sort();
@@ -193,10 +193,10 @@ async fn sns_gets_one_message_by_protocol_with_what_subscriptions_filter_by() {
 
 #[tokio::test]
 async fn a_webhook_gets_json_and_a_signature_of_it() {
-    let mut world = World::with_webhook();
-    let request = request(&mut world, "RolledBack");
-    assert_eq!(tell(&world, request).await.unwrap().delivered, ["sns", "webhook"]);
-    let posted = world.posted.borrow();
+    let mut fixture = Fixture::with_webhook();
+    let request = request(&mut fixture, "RolledBack");
+    assert_eq!(tell(&fixture, request).await.unwrap().delivered, ["sns", "webhook"]);
+    let posted = fixture.posted.borrow();
     let [(Some(signature), body)] = posted.as_slice() else { panic!("it was posted otherwise") };
     assert!(signature.starts_with("sha256=") && signature.len() == 7 + 64, "{signature}");
     let mut body: Value = serde_json::from_str(body).unwrap();
@@ -223,54 +223,54 @@ async fn a_webhook_gets_json_and_a_signature_of_it() {
 
 #[tokio::test]
 async fn a_failing_channel_stops_no_other_and_a_retry_sends_only_what_is_missing() {
-    let mut world = World { sns_down: true, ..World::with_webhook() };
-    let first = request(&mut world, "RolledBack");
-    let fault = tell(&world, &first).await.unwrap_err();
+    let mut fixture = Fixture { sns_down: true, ..Fixture::with_webhook() };
+    let first = request(&mut fixture, "RolledBack");
+    let fault = tell(&fixture, &first).await.unwrap_err();
     assert_eq!(fault.name(), "Unavailable");
     assert_eq!(fault.to_string(), "the alert was not delivered by sns (could not publish to the topic)");
-    assert_eq!(world.sent(), (0, 1));
-    world.sns_down = false;
-    assert_eq!(tell(&world, &first).await.unwrap().delivered, ["sns", "webhook"]);
-    assert_eq!(world.sent(), (1, 1));
-    assert_eq!(tell(&world, first).await.unwrap().delivered, ["sns", "webhook"]);
-    assert_eq!(world.sent(), (1, 1));
+    assert_eq!(fixture.sent(), (0, 1));
+    fixture.sns_down = false;
+    assert_eq!(tell(&fixture, &first).await.unwrap().delivered, ["sns", "webhook"]);
+    assert_eq!(fixture.sent(), (1, 1));
+    assert_eq!(tell(&fixture, first).await.unwrap().delivered, ["sns", "webhook"]);
+    assert_eq!(fixture.sent(), (1, 1));
 }
 
 #[tokio::test]
 async fn a_webhook_that_refuses_has_failed() {
     for status in [301, 400, 404, 500] {
-        let mut world = World { webhook_status: status, ..World::with_webhook() };
-        let request = request(&mut world, "Deployed");
-        let fault = tell(&world, request).await.unwrap_err();
+        let mut fixture = Fixture { webhook_status: status, ..Fixture::with_webhook() };
+        let request = request(&mut fixture, "Deployed");
+        let fault = tell(&fixture, request).await.unwrap_err();
         let expected =
             format!("the alert was not delivered by webhook (the webhook answered with status {status})");
         assert_eq!(fault.to_string(), expected);
-        assert_eq!(world.published.borrow().len(), 1);
+        assert_eq!(fixture.published.borrow().len(), 1);
     }
 }
 
 #[tokio::test]
 async fn each_end_is_told_although_an_earlier_message_was_delivered() {
-    let mut world = World::default();
-    let asked = request(&mut world, "WaitingForApproval");
-    tell(&world, &asked).await.unwrap();
-    tell(&world, &asked).await.unwrap();
-    assert_eq!(world.sent().0, 1);
+    let mut fixture = Fixture::default();
+    let asked = request(&mut fixture, "WaitingForApproval");
+    tell(&fixture, &asked).await.unwrap();
+    tell(&fixture, &asked).await.unwrap();
+    assert_eq!(fixture.sent().0, 1);
     // The plan became smaller, and is asked about again.
-    world.report.as_mut().unwrap().head.as_mut().unwrap().plan = "another".to_owned();
-    tell(&world, asked).await.unwrap();
-    assert_eq!(world.sent().0, 2);
-    let ended = request(&mut world, "Deployed");
-    tell(&world, ended).await.unwrap();
-    assert_eq!(world.sent().0, 3);
+    fixture.report.as_mut().unwrap().head.as_mut().unwrap().plan = "another".to_owned();
+    tell(&fixture, asked).await.unwrap();
+    assert_eq!(fixture.sent().0, 2);
+    let ended = request(&mut fixture, "Deployed");
+    tell(&fixture, ended).await.unwrap();
+    assert_eq!(fixture.sent().0, 3);
 }
 
 #[tokio::test]
 async fn a_ledger_that_is_down_does_not_silence_the_alert() {
-    let mut world = World { ledger_down: true, ..World::with_webhook() };
-    let request = request(&mut world, "NeedsHuman");
-    assert_eq!(tell(&world, request).await.unwrap().delivered, ["sns", "webhook"]);
-    assert!(world.published.borrow().iter().all(|it| it.message.contains("The ledger could not be read")));
+    let mut fixture = Fixture { ledger_down: true, ..Fixture::with_webhook() };
+    let request = request(&mut fixture, "NeedsHuman");
+    assert_eq!(tell(&fixture, request).await.unwrap().delivered, ["sns", "webhook"]);
+    assert!(fixture.published.borrow().iter().all(|it| it.message.contains("The ledger could not be read")));
 }
 
 #[tokio::test]
@@ -278,17 +278,17 @@ async fn no_secret_gets_out_whatever_happens() {
     let broken = json!({"webhook": {"url": [URL], "secret": SECRET}}).to_string();
     let typing_error = json!({"webhook": {"url": URL, "sekret": SECRET}}).to_string();
     let not_json = format!("{URL} {SECRET}");
-    let good = World::with_webhook().settings.unwrap();
+    let good = Fixture::with_webhook().settings.unwrap();
     for (settings, webhook_status) in
         [(good.clone(), 204), (good, 500), (broken, 0), (typing_error, 0), (not_json, 0)]
     {
-        let mut world = World { settings: Some(settings), webhook_status, ..World::default() };
-        let request = request(&mut world, "RolledBack");
-        let answer = match tell(&world, request).await {
+        let mut fixture = Fixture { settings: Some(settings), webhook_status, ..Fixture::default() };
+        let request = request(&mut fixture, "RolledBack");
+        let answer = match tell(&fixture, request).await {
             Ok(answer) => format!("{answer:?} {}", serde_json::to_string(&answer).unwrap()),
             Err(fault) => format!("{fault:?} {fault}"),
         };
-        let out = format!("{answer} {:?} {:?} {:?}", world.published, world.posted, world.deliveries);
+        let out = format!("{answer} {:?} {:?} {:?}", fixture.published, fixture.posted, fixture.deliveries);
         assert!(!out.contains("c4nary"), "{out}");
     }
 }
@@ -298,20 +298,20 @@ fn failed(error: &str, cause: &str) -> Execution {
 }
 
 /// What is told of an execution that ended, if anything.
-async fn of_the_end(world: &World, case: &str) -> Option<String> {
-    let response = tell(world, sample(case)).await.unwrap();
+async fn of_the_end(fixture: &Fixture, case: &str) -> Option<String> {
+    let response = tell(fixture, sample(case)).await.unwrap();
     assert!(response.failed.is_empty());
     let told = !response.delivered.is_empty();
-    assert_eq!(told, world.sent() == (1, 0));
-    let mut published = world.published.borrow_mut();
+    assert_eq!(told, fixture.sent() == (1, 0));
+    let mut published = fixture.published.borrow_mut();
     told.then(|| serde_json::from_str::<Value>(&published.pop().unwrap().message).unwrap()["email"].take())
         .map(|text| text.as_str().unwrap().to_owned())
 }
 
 #[tokio::test]
 async fn an_execution_that_was_stopped_is_told_with_what_stands_and_the_rollback() {
-    let world =
-        World { report: Some(open_report()), execution: Some(Execution::default()), ..World::default() };
+    let fixture =
+        Fixture { report: Some(open_report()), execution: Some(Execution::default()), ..Fixture::default() };
     expect![[r#"
         Needs a human: users and 2 more services in staging
         its Step Functions execution was stopped (ABORTED)
@@ -337,12 +337,12 @@ async fn an_execution_that_was_stopped_is_told_with_what_stands_and_the_rollback
         When: 2026-11-23T10:00:10Z, 5 min 10 s after it opened
         Release: sample
         Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
-    "#]].assert_eq(&of_the_end(&world, "execution-ended-aborted").await.unwrap());
+    "#]].assert_eq(&of_the_end(&fixture, "execution-ended-aborted").await.unwrap());
 }
 
 #[tokio::test]
 async fn an_execution_that_ended_before_the_release_opened_is_told_with_its_input() {
-    let world = World { execution: Some(failed("States.Runtime", "too deep")), ..World::default() };
+    let fixture = Fixture { execution: Some(failed("States.Runtime", "too deep")), ..Fixture::default() };
     expect![[r#"
         Needs a human: release sample
         its Step Functions execution failed before the release opened (FAILED: States.Runtime: too deep)
@@ -352,56 +352,61 @@ async fn an_execution_that_ended_before_the_release_opened_is_told_with_its_inpu
         When: 2026-11-23T10:00:10Z
         Release: sample
         Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
-    "#]].assert_eq(&of_the_end(&world, "execution-ended-before-the-release-opened").await.unwrap());
+    "#]].assert_eq(&of_the_end(&fixture, "execution-ended-before-the-release-opened").await.unwrap());
 }
 
 #[tokio::test]
 async fn an_end_that_the_machine_told_itself_is_not_told_from_outside() {
-    let mut world = World::default();
-    let ended = request(&mut world, "NeedsHuman");
-    world.report = Some(open_report());
-    world.execution = Some(failed("NeedsHuman", "not closed"));
-    tell(&world, ended).await.unwrap();
-    assert_eq!(world.sent(), (1, 0));
+    let mut fixture = Fixture::default();
+    let ended = request(&mut fixture, "NeedsHuman");
+    fixture.report = Some(open_report());
+    fixture.execution = Some(failed("NeedsHuman", "not closed"));
+    tell(&fixture, ended).await.unwrap();
+    assert_eq!(fixture.sent(), (1, 0));
     let payload = sample("execution-ended-aborted");
-    assert_eq!(tell(&world, payload).await.unwrap().delivered, ["sns"]);
-    assert_eq!(world.sent(), (1, 0), "one end is told once");
+    assert_eq!(tell(&fixture, payload).await.unwrap().delivered, ["sns"]);
+    assert_eq!(fixture.sent(), (1, 0), "one end is told once");
 }
 
 #[tokio::test]
 async fn an_event_that_comes_twice_is_told_once() {
-    let world =
-        World { report: Some(open_report()), execution: Some(Execution::default()), ..World::default() };
-    tell(&world, sample("execution-ended-aborted")).await.unwrap();
-    tell(&world, sample("execution-ended-aborted")).await.unwrap();
-    assert_eq!(world.sent(), (1, 0));
+    let fixture =
+        Fixture { report: Some(open_report()), execution: Some(Execution::default()), ..Fixture::default() };
+    tell(&fixture, sample("execution-ended-aborted")).await.unwrap();
+    tell(&fixture, sample("execution-ended-aborted")).await.unwrap();
+    assert_eq!(fixture.sent(), (1, 0));
 }
 
 #[tokio::test]
 async fn a_release_that_was_closed_and_then_stopped_is_told_with_its_outcome() {
-    let world =
-        World { report: Some(closed_report()), execution: Some(Execution::default()), ..World::default() };
-    let text = of_the_end(&world, "execution-ended-aborted").await.unwrap();
+    let fixture = Fixture {
+        report: Some(closed_report()),
+        execution: Some(Execution::default()),
+        ..Fixture::default()
+    };
+    let text = of_the_end(&fixture, "execution-ended-aborted").await.unwrap();
     let because = "its Step Functions execution was stopped after the release was closed and before this message was sent";
     assert!(text.starts_with("Needs a human: users and 2 more services in staging\n"), "{text}");
     assert!(text.contains(&format!("\n{because} (ABORTED)\n")), "{text}");
 
     let mut report = closed_report();
     report.head.as_mut().unwrap().outcome = Some(pipeline::rows::Outcome::Superseded);
-    let world = World { report: Some(report), execution: Some(Execution::default()), ..World::default() };
-    let text = of_the_end(&world, "execution-ended-aborted").await.unwrap();
+    let fixture =
+        Fixture { report: Some(report), execution: Some(Execution::default()), ..Fixture::default() };
+    let text = of_the_end(&fixture, "execution-ended-aborted").await.unwrap();
     assert!(text.starts_with("Superseded: "), "{text}");
 }
 
 #[tokio::test]
 async fn a_release_that_was_told_and_then_stopped_is_not_told_again() {
-    let mut world = World::default();
-    let ended = request(&mut world, "RolledBack");
-    world.report.as_mut().unwrap().head.as_mut().unwrap().outcome = Some(pipeline::rows::Outcome::RolledBack);
-    world.execution = Some(Execution::default());
-    tell(&world, ended).await.unwrap();
-    tell(&world, sample("execution-ended-aborted")).await.unwrap();
-    assert_eq!(world.sent(), (1, 0));
+    let mut fixture = Fixture::default();
+    let ended = request(&mut fixture, "RolledBack");
+    fixture.report.as_mut().unwrap().head.as_mut().unwrap().outcome =
+        Some(pipeline::rows::Outcome::RolledBack);
+    fixture.execution = Some(Execution::default());
+    tell(&fixture, ended).await.unwrap();
+    tell(&fixture, sample("execution-ended-aborted")).await.unwrap();
+    assert_eq!(fixture.sent(), (1, 0));
 }
 
 #[tokio::test]
@@ -411,9 +416,9 @@ async fn a_question_lists_the_plan_although_the_environment_asks_only_since_the_
     let head = report.head.as_mut().unwrap();
     head.policy.approval = pipeline::environment::Approval::None;
     let plan = std::mem::take(&mut report.plan);
-    let world = World { report: Some(report), plan, ..World::default() };
-    tell(&world, &waiting).await.unwrap();
-    let text = world.published.borrow()[0].message.clone();
+    let fixture = Fixture { report: Some(report), plan, ..Fixture::default() };
+    tell(&fixture, &waiting).await.unwrap();
+    let text = fixture.published.borrow()[0].message.clone();
     assert!(text.contains("users: aaaaaaaaaaaa -> bbbbbbbbbbbb (commit 1a2b3c4d5e6f)"), "{text}");
 }
 
@@ -422,10 +427,10 @@ async fn an_end_lists_no_plan_although_the_environment_asks() {
     let mut waiting = sample("waiting-for-approval");
     let mut report: Report = document::read("the report", waiting["report"].take()).unwrap();
     let plan = std::mem::take(&mut report.plan);
-    let world = World { report: Some(report), plan, ..World::with_webhook() };
+    let fixture = Fixture { report: Some(report), plan, ..Fixture::with_webhook() };
     waiting["outcome"] = "Rejected".into();
-    tell(&world, &waiting).await.unwrap();
-    let body: Value = serde_json::from_str(&world.posted.borrow()[0].1).unwrap();
+    tell(&fixture, &waiting).await.unwrap();
+    let body: Value = serde_json::from_str(&fixture.posted.borrow()[0].1).unwrap();
     assert_eq!(body["plan"], json!([]));
 }
 
@@ -434,9 +439,9 @@ async fn a_request_that_was_carried_out_is_told_with_what_the_ledger_says_now() 
     let mut frozen = sample("frozen");
     let row: FrozenRow = document::read("the row", frozen["report"]["freeze"].take()).unwrap();
     frozen["report"].take();
-    let world = World { frozen: [("prod".to_owned(), row)].into(), ..World::with_webhook() };
-    tell(&world, &frozen).await.unwrap();
-    let posted = world.posted.borrow();
+    let fixture = Fixture { frozen: [("prod".to_owned(), row)].into(), ..Fixture::with_webhook() };
+    tell(&fixture, &frozen).await.unwrap();
+    let posted = fixture.posted.borrow();
     let body: Value = serde_json::from_str(&posted[0].1).unwrap();
     assert_eq!((&body["outcome"], &body["severity"]), (&json!("Answered"), &json!("info")));
     assert!(body["text"].as_str().unwrap().contains("prod is frozen since 2026-11-23T10:00:09Z"), "{body}");
@@ -446,35 +451,36 @@ async fn a_request_that_was_carried_out_is_told_with_what_the_ledger_says_now() 
 async fn what_runs_again_has_not_ended() {
     let runs = Some(Execution { runs: true, ..Execution::default() });
     for report in [Some(open_report()), None] {
-        let world = World { report, execution: runs.clone(), ..World::default() };
-        assert_eq!(of_the_end(&world, "execution-ended-aborted").await, None);
+        let fixture = Fixture { report, execution: runs.clone(), ..Fixture::default() };
+        assert_eq!(of_the_end(&fixture, "execution-ended-aborted").await, None);
     }
 }
 
 #[tokio::test]
 async fn who_stops_an_execution_cannot_silence_it_with_a_name_of_ours() {
-    let world = World { execution: Some(failed("Refused", "by hand")), ..World::default() };
-    assert!(of_the_end(&world, "execution-ended-aborted").await.is_some());
+    let fixture = Fixture { execution: Some(failed("Refused", "by hand")), ..Fixture::default() };
+    assert!(of_the_end(&fixture, "execution-ended-aborted").await.is_some());
 }
 
 #[tokio::test]
 async fn what_cannot_be_known_is_told_or_asked_again_and_never_dropped() {
     // Open, but Step Functions does not answer: told, without the cause.
-    let world = World { report: Some(open_report()), ..World::default() };
+    let fixture = Fixture { report: Some(open_report()), ..Fixture::default() };
     assert!(
-        of_the_end(&world, "execution-ended-aborted")
+        of_the_end(&fixture, "execution-ended-aborted")
             .await
             .unwrap()
             .contains("its Step Functions execution was stopped (ABORTED)\n")
     );
     // The ledger does not answer: Step Functions knows whether the machine has told it.
-    let world = World { ledger_down: true, execution: Some(failed("Refused", "no")), ..World::default() };
-    assert_eq!(of_the_end(&world, "execution-ended-refused").await, None);
-    let text = of_the_end(&world, "execution-ended-aborted").await.unwrap();
+    let fixture =
+        Fixture { ledger_down: true, execution: Some(failed("Refused", "no")), ..Fixture::default() };
+    assert_eq!(of_the_end(&fixture, "execution-ended-refused").await, None);
+    let text = of_the_end(&fixture, "execution-ended-aborted").await.unwrap();
     assert!(text.contains("was stopped (ABORTED") && text.contains("The ledger could not be read"), "{text}");
     // Neither does: Lambda tries again, and at last keeps the event in the queue.
-    let world = World { ledger_down: true, ..World::default() };
-    assert_eq!(tell(&world, sample("execution-ended-aborted")).await.unwrap_err().name(), "Unavailable");
+    let fixture = Fixture { ledger_down: true, ..Fixture::default() };
+    assert_eq!(tell(&fixture, sample("execution-ended-aborted")).await.unwrap_err().name(), "Unavailable");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Compares what came with what was expected.  Pure.
+//! Compares what result with what was expected.  Pure.
 
 use pack::{Http, Span};
 use serde_json::Value;
@@ -31,7 +31,7 @@ fn differences<'a>(http: &'a Http, answer: &'a Answer) -> impl Iterator<Item = S
     [status, slow, text].into_iter().flatten().chain(values)
 }
 
-/// Writes down what came, shortly.
+/// Writes down what result, shortly.
 fn transcript(answer: &Answer) -> String {
     let Answer { status, body, cut, took } = answer;
     let shown: String = body.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();

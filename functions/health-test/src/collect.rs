@@ -59,7 +59,7 @@ async fn logs(
 fn revision(phase: Phase, row: &MoveRow) -> Option<&TaskDefinitionArn> {
     match phase {
         Phase::Rollback => {
-            row.undo_revision.as_ref().or(row.restore.as_ref().map(|restore| &restore.task_definition))
+            row.rollback_revision.as_ref().or(row.restore.as_ref().map(|restore| &restore.task_definition))
         }
         _ => row.registered.as_ref(),
     }

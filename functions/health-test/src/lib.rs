@@ -1,16 +1,16 @@
-//! Takes one look at a rollout and says what it saw.
+//! Polls a rollout once and says what it saw.
 //!
 //! Proves, in this order: our deployment is complete, its tasks run our digest and no others run, their targets are
 //! healthy, and the service's live tests pass.  "Could not be measured" is never called unhealthy.  Writes to no
-//! service, and never waits: the state machine pauses between two looks.
+//! service, and never waits: the state machine pauses between two polls.
 
 pub mod bundle;
 pub mod check;
 pub mod collect;
 pub mod live;
-pub mod look;
-pub mod looks;
 pub mod packs;
+pub mod poll;
+pub mod poll_state;
 pub mod probe;
 pub mod reach;
 pub mod rollout;
@@ -24,12 +24,12 @@ use pipeline::payload::MoveKey;
 use pipeline::rows::{Bundle, MoveEvent, MoveRow, Verdict};
 use serde::{Deserialize, Serialize};
 
-use look::Look;
-use looks::Looks;
 use packs::Chosen;
+use poll::Poll;
+use poll_state::PollState;
 use probe::Web;
 use rollout::{Measured, Port, Service};
-use verdict::{Finding, Judgement, Missing, Observed, Wanted};
+use verdict::{Expected, Finding, Judgement, Missing, Observed};
 
 /// How much of a reason is kept: it goes into the ledger, and through the state machine.
 const LONGEST_REASON: usize = 1000;
@@ -40,20 +40,20 @@ const LONGEST_REASON: usize = 1000;
 pub enum Request {
     /// Whether what the live tests of a release ask can be reached; once, before its first wave.
     Reach(reach::Request),
-    /// A look at a move before its service is touched.
-    Before(OneLook),
-    /// A look at a move while its service rolls out, and then live.
-    After(OneLook),
+    /// A poll of a move before its service is touched.
+    Before(PollRequest),
+    /// A poll of a move while its service rolls out, and then live.
+    After(PollRequest),
     /// The same, on the way back.
-    Rollback(OneLook),
+    Rollback(PollRequest),
 }
 
-/// One look at a move.
+/// One poll of a move.
 #[derive(Debug, Deserialize)]
-pub struct OneLook {
-    /// What the look before handed back.
-    #[serde(default)]
-    pub looks: Option<Looks>,
+pub struct PollRequest {
+    /// What the poll before handed back.
+    #[serde(default, rename = "looks")]
+    pub state: Option<PollState>,
     /// The move.
     #[serde(flatten)]
     pub key: MoveKey,
@@ -74,22 +74,23 @@ pub enum Phase {
 pub enum Answer {
     /// Whether all can be reached.
     Reach(reach::Response),
-    /// What one look saw.
-    Look(Response),
+    /// What one poll saw.
+    Poll(Response),
 }
 
-/// What one look saw.
+/// What one poll saw.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
-    /// What it means; `Pending` asks for another look.
+    /// What it means; `Pending` asks for another poll.
     pub verdict: Verdict,
     /// Why, as a sentence for the alert.
     pub reason: String,
-    /// How long to wait before another look.
+    /// How long to wait before another poll.
     pub pause_seconds: u32,
-    /// What that look is to be given.
-    pub looks: Looks,
+    /// What that poll is to be given.
+    #[serde(rename = "looks")]
+    pub state: PollState,
 }
 
 /// The function.
@@ -108,54 +109,54 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Answer, Fault> {
         match request {
             Request::Reach(request) => reach::answer(&self.port, &self.web, request).await.map(Answer::Reach),
-            Request::Before(look) => self.before(look).await.map(Answer::Look),
-            Request::After(look) => self.look(Phase::After, look, now).await.map(Answer::Look),
-            Request::Rollback(look) => self.look(Phase::Rollback, look, now).await.map(Answer::Look),
+            Request::Before(poll) => self.before(poll).await.map(Answer::Poll),
+            Request::After(poll) => self.poll(Phase::After, poll, now).await.map(Answer::Poll),
+            Request::Rollback(poll) => self.poll(Phase::Rollback, poll, now).await.map(Answer::Poll),
         }
     }
 
     /// Reads the pack while nothing is touched yet, so that a mistake in it is found in time.
-    async fn before(&self, OneLook { looks, key }: OneLook) -> Result<Response, Fault> {
+    async fn before(&self, PollRequest { state, key }: PollRequest) -> Result<Response, Fault> {
         packs::check(&self.port, &self.web, &self.moves.load(&key).await?.row).await?;
         let reason = "no tests before the rollout are configured".to_owned();
-        let looks = looks.unwrap_or_default();
-        Ok(Response { verdict: Verdict::Healthy, reason, pause_seconds: 0, looks })
+        let state = state.unwrap_or_default();
+        Ok(Response { verdict: Verdict::Healthy, reason, pause_seconds: 0, state })
     }
 
-    async fn look(&self, phase: Phase, request: OneLook, now: Timestamp) -> Result<Response, Fault> {
-        let OneLook { looks, key } = request;
+    async fn poll(&self, phase: Phase, request: PollRequest, now: Timestamp) -> Result<Response, Fault> {
+        let PollRequest { state, key } = request;
         let Loaded { row, stop, .. } = self.moves.load(&key).await?;
-        let mut look = Look::of(phase, &row, looks.unwrap_or_default())?;
-        if let Some((verdict, reason)) = look.decided {
-            return Ok(Response { verdict, reason, pause_seconds: 0, looks: look.looks });
+        let mut poll = Poll::of(phase, &row, state.unwrap_or_default())?;
+        if let Some((verdict, reason)) = poll.decided {
+            return Ok(Response { verdict, reason, pause_seconds: 0, state: poll.state });
         }
         if let Some(stop) = stop.filter(|_| phase == Phase::After) {
             let reason = format!("stopped by {}: {}", stop.by, stop.because);
             let answer =
-                Response { verdict: Verdict::Inconclusive, reason, pause_seconds: 0, looks: look.looks };
+                Response { verdict: Verdict::Inconclusive, reason, pause_seconds: 0, state: poll.state };
             return self.note(phase, &key, &row, answer, None, now).await;
         }
         let service = Measured::of(self.port.service(&row).await);
-        if let Some(deployment) = verdict::forced_anew(&look.wanted, &service) {
+        if let Some(deployment) = verdict::forced_anew(&poll.expected, &service) {
             // Noted at once: a rollback has to know it as ours.
             self.moves.note(&key, &row, deployed_anew(phase, deployment.clone())).await?;
-            look.wanted.deployment = deployment;
+            poll.expected.deployment = deployment;
         }
-        let (finding, reason) = self.observe(phase, service, &look.wanted, &row, &mut look.looks).await?;
-        let (verdict, reason) = finding.settle(reason, now > look.deadline, row.health_timeout_seconds);
+        let (finding, reason) = self.observe(phase, service, &poll.expected, &row, &mut poll.state).await?;
+        let (verdict, reason) = finding.settle(reason, now > poll.deadline, row.health_timeout_seconds);
         let reason = reason.chars().take(LONGEST_REASON).collect();
-        let pause_seconds = look.pause(verdict, finding, now);
+        let pause_seconds = poll.pause(verdict, finding, now);
         let bundle = match verdict {
             Verdict::Unhealthy => {
-                Some(collect::bundle(&self.port, phase, &row, &look.wanted.deployment).await)
+                Some(collect::bundle(&self.port, phase, &row, &poll.expected.deployment).await)
             }
             _ => None,
         };
-        let answer = Response { verdict, reason, pause_seconds, looks: look.looks };
+        let answer = Response { verdict, reason, pause_seconds, state: poll.state };
         self.note(phase, &key, &row, answer, bundle, now).await
     }
 
-    /// Records what a look has decided, if it has.
+    /// Records what a poll has decided, if it has.
     async fn note(
         &self,
         phase: Phase,
@@ -171,26 +172,26 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         Ok(answer)
     }
 
-    /// Looks at one thing after the other, as long as the judgement asks for more.
+    /// Reads one thing after the other, as long as the judgement needs more.
     async fn observe(
         &self,
         phase: Phase,
         service: Measured<Option<Service>>,
-        wanted: &Wanted<'_>,
+        expected: &Expected<'_>,
         row: &MoveRow,
-        looks: &mut Looks,
+        state: &mut PollState,
     ) -> Result<(Finding, String), Fault> {
-        let mut seen = Observed { listed_before: looks.seen, service, ..Observed::default() };
-        looks.seen |= seen.lists(&wanted.deployment);
+        let mut seen = Observed { listed_before: state.seen, service, ..Observed::default() };
+        state.seen |= seen.lists(&expected.deployment);
         loop {
-            match verdict::judge(wanted, &seen) {
+            match verdict::judge(expected, &seen) {
                 Judgement::Say(finding, reason) => return Ok((finding, reason)),
-                Judgement::Look(Missing::Tasks) => seen.tasks = Measured::of(self.port.tasks(row).await),
-                Judgement::Look(Missing::Targets(groups)) => {
+                Judgement::Need(Missing::Tasks) => seen.tasks = Measured::of(self.port.tasks(row).await),
+                Judgement::Need(Missing::Targets(groups)) => {
                     seen.targets = Measured::of(self.port.targets(&groups).await);
                 }
-                Judgement::Look(Missing::Tests(addresses)) => {
-                    seen.tests = self.live_tests(phase, row, &addresses, looks).await?;
+                Judgement::Need(Missing::Tests(addresses)) => {
+                    seen.tests = self.live_tests(phase, row, &addresses, state).await?;
                 }
             }
         }
@@ -201,10 +202,10 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         phase: Phase,
         row: &MoveRow,
         addresses: &[String],
-        looks: &mut Looks,
+        state: &mut PollState,
     ) -> Result<Measured<live::Report>, Fault> {
         Ok(match packs::of(&self.port, &self.web, phase, row).await? {
-            Chosen::Pack(pack) => Measured::Is(live::run(&pack, addresses, &self.web, looks).await),
+            Chosen::Pack(pack) => Measured::Is(live::run(&pack, addresses, &self.web, state).await),
             Chosen::Nothing => Measured::Is(live::Report::default()),
             Chosen::LeftOut(why) => Measured::Is(live::Report::without(why)),
             Chosen::Unmeasured(why) => Measured::Not(why),
@@ -212,14 +213,16 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     }
 }
 
-/// Says what to record of a look; nothing as long as another one follows.
+/// Says what to record of a poll; nothing as long as another one follows.
 fn decided(phase: Phase, answer: &Response, bundle: Option<Bundle>, now: Timestamp) -> Option<MoveEvent> {
     let (verdict, reason) = (answer.verdict, answer.reason.clone());
     if verdict == Verdict::Pending {
         return None;
     }
     Some(match phase {
-        Phase::Rollback => MoveEvent::RollbackDecided { undo_verdict: verdict, undo_reason: reason, bundle },
+        Phase::Rollback => {
+            MoveEvent::RollbackDecided { rollback_verdict: verdict, rollback_reason: reason, bundle }
+        }
         Phase::After => MoveEvent::Decided { verdict, reason, decided: now, alarm: None, bundle },
     })
 }
@@ -228,6 +231,6 @@ fn decided(phase: Phase, answer: &Response, bundle: Option<Bundle>, now: Timesta
 fn deployed_anew(phase: Phase, deployment: DeploymentId) -> MoveEvent {
     match phase {
         Phase::After => MoveEvent::DeployedAnew { deployment },
-        Phase::Rollback => MoveEvent::RollbackDeployedAnew { undo: deployment },
+        Phase::Rollback => MoveEvent::RollbackDeployedAnew { rollback_deployment: deployment },
     }
 }

@@ -1,4 +1,4 @@
-//! Runs a service's live tests once: every check against every target, and what that means over several looks.
+//! Runs a service's live tests once: every check against every target, and what that means over several state.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use futures_util::{StreamExt, stream};
 use pack::{ADDRESS, Check, Pack};
 
 use crate::check;
-use crate::looks::Looks;
-use crate::probe::{Came, Question, Web, shown, socket};
+use crate::poll_state::PollState;
+use crate::probe::{ProbeResult, Question, Web, shown, socket};
 use crate::verdict::Finding;
 
 /// How many requests are under way at once.
 const AT_ONCE: usize = 16;
 
-/// How long the live tests of one look may take; well below the function's own time-out.
+/// How long the live tests of one poll may take; well below the function's own time-out.
 const BUDGET: Duration = Duration::from_secs(10);
 
 /// What became of the checks.
@@ -91,18 +91,18 @@ impl Failed {
     }
 }
 
-/// Runs every check; `looks` knows, from look to look, how often each has failed and which addresses answered.
-pub async fn run(pack: &Pack, addresses: &[String], web: &impl Web, looks: &mut Looks) -> Report {
+/// Runs every check; `state` knows, from poll to poll, how often each has failed and which addresses answered.
+pub async fn run(pack: &Pack, addresses: &[String], web: &impl Web, state: &mut PollState) -> Report {
     let end = Instant::now() + BUDGET;
     let ask = async |(check, url): (&Check, String)| {
         let left = end.saturating_duration_since(Instant::now());
         let question = Question { method: check.http.method, url: &url };
-        let came = if left.is_zero() {
-            Came::Nothing("no time was left for it in this look".to_owned())
+        let result = if left.is_zero() {
+            ProbeResult::Nothing("no time was left for it in this poll".to_owned())
         } else {
             web.ask(question, left).await
         };
-        (url, came)
+        (url, result)
     };
     let mut report = Report::default();
     for check in &pack.checks {
@@ -114,9 +114,9 @@ pub async fn run(pack: &Pack, addresses: &[String], web: &impl Web, looks: &mut 
             continue;
         }
         let asked = stream::iter(urls(check, addresses)).map(|url| ask((check, url)));
-        let came: Vec<(String, Came)> = asked.buffered(AT_ONCE).collect().await;
-        report.requests += came.len();
-        report.add(check, &came, looks);
+        let result: Vec<(String, ProbeResult)> = asked.buffered(AT_ONCE).collect().await;
+        report.requests += result.len();
+        report.add(check, &result, state);
     }
     report
 }
@@ -131,24 +131,29 @@ fn urls(check: &Check, addresses: &[String]) -> Vec<String> {
 }
 
 impl Report {
-    fn add(&mut self, check: &Check, came: &[(String, Came)], looks: &mut Looks) {
-        for (url, _) in came.iter().filter(|(_, came)| matches!(came, Came::Answer(_) | Came::NoAnswer(_))) {
-            looks.remember(socket(url));
+    fn add(&mut self, check: &Check, result: &[(String, ProbeResult)], state: &mut PollState) {
+        for (url, _) in result
+            .iter()
+            .filter(|(_, result)| matches!(result, ProbeResult::Answer(_) | ProbeResult::NoAnswer(_)))
+        {
+            state.remember(socket(url));
         }
         // A way that was open once is no riddle any more: it is the service that cannot be connected to.
-        let was_open = |url: &str| looks.answered.contains(&socket(url));
-        let mistakes = came.iter().filter_map(|(url, came)| {
-            let mistake = match came {
-                Came::Answer(answer) => check::mistake(&check.http, answer)?,
-                Came::NoAnswer(why) => why.clone(),
-                Came::Unreached(why) if was_open(url) => format!("{why}, and it was connected to before"),
-                Came::Unreached(_) | Came::Nothing(_) => return None,
+        let was_open = |url: &str| state.answered.contains(&socket(url));
+        let mistakes = result.iter().filter_map(|(url, result)| {
+            let mistake = match result {
+                ProbeResult::Answer(answer) => check::mistake(&check.http, answer)?,
+                ProbeResult::NoAnswer(why) => why.clone(),
+                ProbeResult::Unreached(why) if was_open(url) => {
+                    format!("{why}, and it was connected to before")
+                }
+                ProbeResult::Unreached(_) | ProbeResult::Nothing(_) => return None,
             };
             Some(format!("{} {}: {mistake}", check.http.method.as_str(), shown(url)))
         });
         let mistakes: Vec<String> = mistakes.collect();
         if let Some(first) = mistakes.first() {
-            let times = looks.failed.entry(check.name.clone()).or_default();
+            let times = state.failed.entry(check.name.clone()).or_default();
             *times = times.saturating_add(1);
             let others = match mistakes.len() - 1 {
                 0 => String::new(),
@@ -166,8 +171,8 @@ impl Report {
             });
             return;
         }
-        let nothing = came.iter().find_map(|(url, came)| match came {
-            Came::Unreached(why) | Came::Nothing(why) => {
+        let nothing = result.iter().find_map(|(url, result)| match result {
+            ProbeResult::Unreached(why) | ProbeResult::Nothing(why) => {
                 Some(format!("live test {:?}: {}: {why}", check.name, shown(url)))
             }
             _ => None,
@@ -195,32 +200,36 @@ mod tests {
         async fn connect(&self, _: &str, _: u16, _: Duration) -> Result<(), String> {
             Ok(())
         }
-        async fn ask(&self, question: Question<'_>, _: Duration) -> Came {
+        async fn ask(&self, question: Question<'_>, _: Duration) -> ProbeResult {
             match question.url.split("//").nth(1).unwrap() {
-                host if host.starts_with("good") => Came::Answer(Answer {
+                host if host.starts_with("good") => ProbeResult::Answer(Answer {
                     status: 200,
                     body: String::new(),
                     cut: false,
                     took: Duration::ZERO,
                 }),
-                host if host.starts_with("bad") => Came::NoAnswer("no answer: connection refused".to_owned()),
-                host if host.starts_with("far") => Came::Unreached("no connection within 3000 ms".to_owned()),
-                _ => Came::Nothing("it has no address".to_owned()),
+                host if host.starts_with("bad") => {
+                    ProbeResult::NoAnswer("no answer: connection refused".to_owned())
+                }
+                host if host.starts_with("far") => {
+                    ProbeResult::Unreached("no connection within 3000 ms".to_owned())
+                }
+                _ => ProbeResult::Nothing("it has no address".to_owned()),
             }
         }
     }
 
     async fn report(urls: &[&str], addresses: &[&str]) -> Report {
-        after(urls, addresses, &mut Looks::default()).await
+        after(urls, addresses, &mut PollState::default()).await
     }
 
-    async fn after(urls: &[&str], addresses: &[&str], looks: &mut Looks) -> Report {
+    async fn after(urls: &[&str], addresses: &[&str], state: &mut PollState) -> Report {
         let checks = urls.iter().enumerate();
         let checks: Vec<String> =
             checks.map(|(n, url)| format!(r#"{{"name":"c{n}","http":{{"url":"{url}"}}}}"#)).collect();
         let pack = Pack::read("pack", &format!(r#"{{"checks":[{}]}}"#, checks.join(","))).unwrap();
         let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
-        run(&pack, &addresses, &Hosts, looks).await
+        run(&pack, &addresses, &Hosts, state).await
     }
 
     const EACH: &str = "http://${target.address}/";
@@ -258,23 +267,23 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_was_never_connected_to_is_unmeasured_and_a_failure_afterwards() {
-        let mut looks = Looks::default();
-        let (finding, reason) = after(&[EACH], &["good1:80", "far2:80"], &mut looks).await.judge();
+        let mut state = PollState::default();
+        let (finding, reason) = after(&[EACH], &["good1:80", "far2:80"], &mut state).await.judge();
         assert_eq!(
             (finding, reason.as_str()),
             (Finding::Unmeasured, "live test \"c0\": http://far2/: no connection within 3000 ms")
         );
         // What refuses a connection is there, and so is what answers badly.
-        after(&[EACH], &["bad3:80"], &mut looks).await;
-        assert_eq!(looks.answered, ["bad3:80", "good1:80"].map(str::to_owned).into());
-        looks.answered = ["far2:80".to_owned()].into();
-        let (finding, reason) = after(&[EACH], &["good1:80", "far2:80"], &mut looks).await.judge();
+        after(&[EACH], &["bad3:80"], &mut state).await;
+        assert_eq!(state.answered, ["bad3:80", "good1:80"].map(str::to_owned).into());
+        state.answered = ["far2:80".to_owned()].into();
+        let (finding, reason) = after(&[EACH], &["good1:80", "far2:80"], &mut state).await.judge();
         assert_eq!(finding, Finding::Unhealthy);
         assert!(
             reason.ends_with("http://far2/: no connection within 3000 ms, and it was connected to before")
         );
         // Another port is another way.
-        assert_eq!(after(&[EACH], &["far2:81"], &mut looks).await.judge().0, Finding::Unmeasured);
+        assert_eq!(after(&[EACH], &["far2:81"], &mut state).await.judge().0, Finding::Unmeasured);
     }
 
     #[tokio::test]

@@ -32,9 +32,9 @@ pub struct Question<'a> {
     pub url: &'a str,
 }
 
-/// What came of it.
+/// What result of it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Came {
+pub enum ProbeResult {
     /// An answer.
     Answer(Answer),
     /// The service was connected to, or refused that, and did not answer.
@@ -63,7 +63,7 @@ pub trait Web {
     /// Which hosts may be asked.
     fn policy(&self) -> Policy;
     /// Asks one question.
-    async fn ask(&self, question: Question<'_>, within: Duration) -> Came;
+    async fn ask(&self, question: Question<'_>, within: Duration) -> ProbeResult;
     /// Connects, and says why that cannot be done; what refuses a connection was reached.
     async fn connect(&self, host: &str, port: u16, within: Duration) -> Result<(), String>;
 }
@@ -114,13 +114,13 @@ impl Web for Probe {
         self.policy
     }
 
-    async fn ask(&self, question: Question<'_>, within: Duration) -> Came {
+    async fn ask(&self, question: Question<'_>, within: Duration) -> ProbeResult {
         let url = match self.policy.url(question.url) {
             Ok(url) => url,
-            Err(Refusal(why)) => return Came::Nothing(why),
+            Err(Refusal(why)) => return ProbeResult::Nothing(why),
         };
         if let ("https", Some(why)) = (url.scheme(), &self.no_roots) {
-            return Came::Nothing(why.clone());
+            return ProbeResult::Nothing(why.clone());
         }
         let start = Instant::now();
         let deadline = within.min(LONGEST_ANSWER);
@@ -136,13 +136,13 @@ impl Web for Probe {
             })
         };
         match answer.await {
-            Ok(answer) => Came::Answer(answer),
+            Ok(answer) => ProbeResult::Answer(answer),
             Err(error) if error.is_connect() && error.is_timeout() => {
                 self.unconnected(&url, within.saturating_sub(start.elapsed())).await
             }
-            // A look that ran out of time says nothing about the service.
+            // A poll that ran out of time says nothing about the service.
             Err(error) if error.is_timeout() && deadline < LONGEST_ANSWER => {
-                Came::Nothing("no time was left for it in this look".to_owned())
+                ProbeResult::Nothing("no time was left for it in this poll".to_owned())
             }
             Err(error) => no_answer(&error, deadline),
         }
@@ -165,12 +165,12 @@ impl Web for Probe {
 
 impl Probe {
     /// Tells where a connection got stuck: on the way, or with a service that does not shake hands.
-    async fn unconnected(&self, url: &Url, left: Duration) -> Came {
+    async fn unconnected(&self, url: &Url, left: Duration) -> ProbeResult {
         let (host, port) = place(url);
         if url.scheme() == "https" && self.connect(host, port, left.min(self.connect)).await.is_ok() {
-            return Came::NoAnswer(format!("no TLS handshake within {} ms", self.connect.as_millis()));
+            return ProbeResult::NoAnswer(format!("no TLS handshake within {} ms", self.connect.as_millis()));
         }
-        Came::Unreached(no_connection(self.connect))
+        ProbeResult::Unreached(no_connection(self.connect))
     }
 }
 
@@ -225,17 +225,17 @@ async fn read(response: &mut Response) -> Result<(String, bool), reqwest::Error>
     Ok((String::from_utf8_lossy(&body).into_owned(), false))
 }
 
-fn no_answer(error: &reqwest::Error, deadline: Duration) -> Came {
+fn no_answer(error: &reqwest::Error, deadline: Duration) -> ProbeResult {
     if let Some(refusal) = causes(error).find(|cause| cause.is::<Refusal>()) {
-        return Came::Nothing(refusal.to_string());
+        return ProbeResult::Nothing(refusal.to_string());
     }
     if let Some(cause) = causes(error).find(|cause| is_on_the_way(*cause)) {
-        return Came::Unreached(cause.to_string());
+        return ProbeResult::Unreached(cause.to_string());
     }
     if error.is_timeout() {
-        return Came::NoAnswer(format!("no whole answer within {} ms", deadline.as_millis()));
+        return ProbeResult::NoAnswer(format!("no whole answer within {} ms", deadline.as_millis()));
     }
-    Came::NoAnswer(format!("no answer: {}", innermost(error)))
+    ProbeResult::NoAnswer(format!("no answer: {}", innermost(error)))
 }
 
 /// Tells whether a cause lies between us and the service, which says nothing about the service.
@@ -312,7 +312,9 @@ mod tests {
         let strict = Probe::within(Policy { loopback: false }, CONNECT).unwrap();
         let probe = Probe { policy: Policy { loopback: true }, ..strict };
         let question = Question { method: Method::Get, url: "http://localhost:9/" };
-        let Came::Nothing(why) = probe.ask(question, LONGEST_ANSWER).await else { panic!("it was asked") };
+        let ProbeResult::Nothing(why) = probe.ask(question, LONGEST_ANSWER).await else {
+            panic!("it was asked")
+        };
         assert!(why.ends_with("it is this machine"), "{why}");
     }
 
@@ -323,8 +325,8 @@ mod tests {
         let impatient = Probe::within(Policy { loopback: true }, Duration::from_millis(50)).unwrap();
         // Whether certificates can be trusted here does not matter: none is shown.
         let probe = Probe { no_roots: None, ..impatient };
-        let came = probe.ask(Question { method: Method::Get, url: &url }, LONGEST_ANSWER).await;
-        assert_eq!(came, Came::NoAnswer("no TLS handshake within 50 ms".to_owned()));
+        let result = probe.ask(Question { method: Method::Get, url: &url }, LONGEST_ANSWER).await;
+        assert_eq!(result, ProbeResult::NoAnswer("no TLS handshake within 50 ms".to_owned()));
     }
 
     #[test]

@@ -35,8 +35,8 @@ pub struct Request {
     /// The release.
     pub release: ReleaseId,
     /// What the call before handed back.
-    #[serde(default)]
-    pub looks: Option<Looks>,
+    #[serde(default, rename = "looks")]
+    pub state: Option<ReachState>,
     /// Its moves, where they are given whole, as sample events do; the ledger has them.
     #[serde(default)]
     pub moves: Option<Vec<MoveRow>>,
@@ -48,7 +48,7 @@ pub struct Request {
 /// What one call hands to the next.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Looks {
+pub struct ReachState {
     /// How many moves are done.
     pub done: usize,
     /// How often something of the next ones was not reached.
@@ -79,28 +79,29 @@ pub struct Response {
     /// How long to wait before another call.
     pub pause_seconds: u32,
     /// What that call is to be given.
-    pub looks: Looks,
+    #[serde(rename = "looks")]
+    pub state: ReachState,
 }
 
 /// Answers one request.
 pub async fn answer(port: &impl Port, web: &impl Web, request: Request) -> Result<Response, Fault> {
-    let Request { release, looks, moves, packs } = request;
-    let mut looks = looks.unwrap_or_default();
+    let Request { release, state, moves, packs } = request;
+    let mut state = state.unwrap_or_default();
     let moves = match moves {
         Some(moves) => moves,
         None => port.moves(&release).await?,
     };
     let tested = moves.iter().filter_map(|row| Some((row, row.pack.as_ref()?)));
     let tested: Vec<(&MoveRow, &PackHash)> = tested.collect();
-    let some = tested.get(looks.done.min(tested.len())..).unwrap_or_default();
+    let some = tested.get(state.done.min(tested.len())..).unwrap_or_default();
     let some = some.get(..MOVES_PER_CALL.min(some.len())).unwrap_or_default();
     let doors = doors::of(port, some, packs).await?;
     // A second try must not count them again.
-    let untried = if looks.tries == 0 { doors.untried } else { 0 };
-    looks.untried = looks.untried.saturating_add(untried);
+    let untried = if state.tries == 0 { doors.untried } else { 0 };
+    state.untried = state.untried.saturating_add(untried);
     let shut = shut(web, &doors.all).await;
     let found = Found { total: tested.len(), looked_at: some.len(), shut };
-    Ok(decide::next(looks, found, port.own_groups()))
+    Ok(decide::next(state, found, port.own_groups()))
 }
 
 /// Returns the doors that are shut, each with the reason.

@@ -1,4 +1,4 @@
-//! What one look at a rollout means.  Pure: it is given what was seen, and asks for what is still missing.
+//! What one poll at a rollout means.  Pure: it is given what was seen, and asks for what is still missing.
 //!
 //! The order of the proof is the order of the functions below; each is reached only if all before it hold.
 
@@ -16,7 +16,7 @@ use crate::rollout::{Measured, Progress, Service, Target, Task};
 
 /// What has to be proven.
 #[derive(Clone, Debug)]
-pub struct Wanted<'a> {
+pub struct Expected<'a> {
     /// Our deployment.
     pub deployment: DeploymentId,
     /// Our revision: whatever runs it is ours, too.
@@ -33,10 +33,10 @@ pub struct Wanted<'a> {
     pub replaced: Option<&'a TaskDefinitionArn>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> Expected<'a> {
     /// Wants the new digest.
     pub fn forward(row: &'a MoveRow, deployment: &DeploymentId) -> Self {
-        Wanted {
+        Expected {
             deployment: deployment.clone(),
             revision: row.registered.as_ref(),
             digest: &row.digest,
@@ -48,10 +48,10 @@ impl<'a> Wanted<'a> {
     }
 
     /// Wants what was there before.
-    pub fn way_back(row: &'a MoveRow, deployment: &DeploymentId, restore: &'a RestorePoint) -> Self {
-        Wanted {
+    pub fn rollback(row: &'a MoveRow, deployment: &DeploymentId, restore: &'a RestorePoint) -> Self {
+        Expected {
             deployment: deployment.clone(),
-            revision: row.undo_revision.as_ref().or(Some(&restore.task_definition)),
+            revision: row.rollback_revision.as_ref().or(Some(&restore.task_definition)),
             digest: &restore.digest,
             children: None,
             containers: &row.containers,
@@ -64,7 +64,7 @@ impl<'a> Wanted<'a> {
 /// What was seen so far.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// Whether an earlier look saw our deployment listed.
+    /// Whether an earlier poll saw our deployment listed.
     pub listed_before: bool,
     /// The service; none if it is gone.
     pub service: Measured<Option<Service>>,
@@ -88,8 +88,8 @@ impl Observed {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Judgement {
     /// Nothing yet: this has to be looked at first.
-    Look(Missing),
-    /// The end of this look, and why.
+    Need(Missing),
+    /// The end of this poll, and why.
     Say(Finding, String),
 }
 
@@ -104,7 +104,7 @@ pub enum Missing {
     Tests(Vec<String>),
 }
 
-/// What one look found.
+/// What one poll found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// All of it is proven.
@@ -145,18 +145,18 @@ impl Finding {
 /// Returns the deployment that is in place of ours and runs our revision: somebody forced it anew.
 ///
 /// One of ours that ECS gave up has failed all the same.
-pub fn forced_anew(wanted: &Wanted<'_>, service: &Measured<Option<Service>>) -> Option<DeploymentId> {
+pub fn forced_anew(expected: &Expected<'_>, service: &Measured<Option<Service>>) -> Option<DeploymentId> {
     let Measured::Is(Some(service)) = service else { return None };
     let deployments = || service.deployments.iter().map(|one| &one.deployment);
     let primary = deployments().find(|one| one.primary)?;
-    let other = primary.id != wanted.deployment && Some(&primary.id) != wanted.replaces;
-    let given_up = |one: &Deployment| one.id == wanted.deployment && one.rollout == Rollout::Failed;
-    let ours = wanted.revision == Some(&primary.task_definition) && !deployments().any(given_up);
+    let other = primary.id != expected.deployment && Some(&primary.id) != expected.replaces;
+    let given_up = |one: &Deployment| one.id == expected.deployment && one.rollout == Rollout::Failed;
+    let ours = expected.revision == Some(&primary.task_definition) && !deployments().any(given_up);
     (other && ours).then(|| primary.id.clone())
 }
 
 /// Judges what was seen, or says what else has to be.
-pub fn judge(wanted: &Wanted<'_>, seen: &Observed) -> Judgement {
+pub fn judge(expected: &Expected<'_>, seen: &Observed) -> Judgement {
     let service = match &seen.service {
         Measured::Is(Some(service)) => service,
         Measured::Is(None) => return superseded("the service is gone"),
@@ -165,28 +165,28 @@ pub fn judge(wanted: &Wanted<'_>, seen: &Observed) -> Judgement {
     };
     let listed = |id: &DeploymentId| service.deployments.iter().find(|one| one.deployment.id == *id);
     let primary = service.deployments.iter().find(|one| one.deployment.primary);
-    match (listed(&wanted.deployment), primary) {
-        (Some(ours), primary) => rollout(wanted, seen, service, ours, primary),
-        (None, Some(primary)) => unlisted(wanted, seen.listed_before, primary),
+    match (listed(&expected.deployment), primary) {
+        (Some(ours), primary) => rollout(expected, seen, service, ours, primary),
+        (None, Some(primary)) => unlisted(expected, seen.listed_before, primary),
         (None, None) => not_yet("ECS lists no deployment of the service"),
     }
 }
 
 /// Judges a service that does not list our deployment: too early, or too late.
-fn unlisted(wanted: &Wanted<'_>, listed_before: bool, primary: &Progress) -> Judgement {
+fn unlisted(expected: &Expected<'_>, listed_before: bool, primary: &Progress) -> Judgement {
     let Progress { deployment, .. } = primary;
-    let replaced = Some(&deployment.id) == wanted.replaces;
+    let replaced = Some(&deployment.id) == expected.replaces;
     if replaced && !listed_before {
-        return not_yet(format!("ECS does not list {} yet", wanted.deployment));
+        return not_yet(format!("ECS does not list {} yet", expected.deployment));
     }
     // ECS goes back to what ran before; nobody else does so without a deployment of their own being seen.
-    if replaced || Some(&deployment.task_definition) == wanted.replaced {
+    if replaced || Some(&deployment.task_definition) == expected.replaced {
         return say(
             Finding::Unhealthy,
             because(
                 format!(
                     "{} is gone and the service is back on {}",
-                    wanted.deployment, deployment.task_definition
+                    expected.deployment, deployment.task_definition
                 ),
                 &primary.reason,
             ),
@@ -197,7 +197,7 @@ fn unlisted(wanted: &Wanted<'_>, listed_before: bool, primary: &Progress) -> Jud
 
 /// Judges the rollout itself: whose it is, and how far.
 fn rollout(
-    wanted: &Wanted<'_>,
+    expected: &Expected<'_>,
     seen: &Observed,
     service: &Service,
     ours: &Progress,
@@ -216,7 +216,7 @@ fn rollout(
         Rollout::Completed if service.desired == 0 => {
             unmeasured("the service wants no tasks, so that nothing can be proven")
         }
-        Rollout::Completed => tasks::judge(wanted, seen, service),
+        Rollout::Completed => tasks::judge(expected, seen, service),
         Rollout::Unknown(state) => {
             unmeasured(format!("ECS tells no rollout state of {} ({state:?})", ours.deployment.id))
         }
@@ -230,7 +230,7 @@ fn rollout(
 /// Judges the live tests, the last of the proof.
 fn live_tests(seen: &Observed, addresses: Vec<String>) -> Judgement {
     match &seen.tests {
-        Measured::NotYet => Judgement::Look(Missing::Tests(addresses)),
+        Measured::NotYet => Judgement::Need(Missing::Tests(addresses)),
         Measured::Not(why) => unmeasured(why),
         Measured::Is(report) => {
             let (finding, reason) = report.judge();

@@ -1,4 +1,4 @@
-//! The samples in `events/health-test`, each against the world that its name tells of.
+//! The samples in `events/health-test`, each against the fixture that its name tells of.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "this is how a test fails")]
 
@@ -6,11 +6,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use health_test::looks::Looks;
-use health_test::probe::{Answer, Came, Question, Web};
+use health_test::poll_state::PollState;
+use health_test::probe::{Answer, ProbeResult, Question, Web};
 use health_test::reach::Next;
 use health_test::rollout::{Container, Ended, Exit, Port, Progress, Service, Target, Task};
-use health_test::{Answer as Said, HealthTest, OneLook, Phase, Request};
+use health_test::{Answer as Said, HealthTest, Phase, PollRequest, Request};
 use pack::policy::Policy;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, Digest, PackHash, ReleaseId, TaskDefinitionArn};
@@ -29,12 +29,12 @@ const PACK: &str = r#"{"checks": [{
     "attempts": 3, "interval": "4s"
 }]}"#;
 
-/// Passes nothing that this world answers.
+/// Passes nothing that this fixture answers.
 const STRICT: &str =
     r#"{"checks": [{"name": "strict", "http": {"url": "http://10.0.0.1/", "status": 418}}]}"#;
 
 /// AWS and HTTP in memory.
-struct World {
+struct Fixture {
     rollout: Rollout,
     primary: u32,
     /// Which deployment runs the tasks, and on which digest.
@@ -55,9 +55,9 @@ struct World {
     moves: Moves,
 }
 
-impl World {
+impl Fixture {
     fn good() -> Self {
-        World {
+        Fixture {
             rollout: Rollout::Completed,
             primary: 2,
             tasks: (2, 'b'),
@@ -75,21 +75,21 @@ impl World {
     }
 
     fn of(case: &str) -> Self {
-        let good = World::good();
+        let good = Fixture::good();
         match case {
-            "pending" | "unhealthy-never-stable" => World { rollout: Rollout::InProgress, ..good },
-            "superseded" => World { primary: 9, ..good },
-            "unhealthy-rolled-back-by-ecs" => World { rollout: Rollout::Failed, primary: 3, ..good },
+            "pending" | "unhealthy-never-stable" => Fixture { rollout: Rollout::InProgress, ..good },
+            "superseded" => Fixture { primary: 9, ..good },
+            "unhealthy-rolled-back-by-ecs" => Fixture { rollout: Rollout::Failed, primary: 3, ..good },
             "unhealthy-wrong-answer" | "pending-live-test-fails-once" => {
-                World { body: r#"{"status":"down"}"#, ..good }
+                Fixture { body: r#"{"status":"down"}"#, ..good }
             }
-            "forced-anew" => World { primary: 9, tasks: (9, 'b'), ..good },
-            "reach-pending" | "reach-unreachable" => World { far: &["10.0.0.1", "10.0.0.2"], ..good },
-            "inconclusive" => World { reachable: false, ..good },
+            "forced-anew" => Fixture { primary: 9, tasks: (9, 'b'), ..good },
+            "reach-pending" | "reach-unreachable" => Fixture { far: &["10.0.0.1", "10.0.0.2"], ..good },
+            "inconclusive" => Fixture { reachable: false, ..good },
             "unhealthy-rollback" => {
-                World { rollout: Rollout::InProgress, tasks: (3, 'a'), primary: 3, ..good }
+                Fixture { rollout: Rollout::InProgress, tasks: (3, 'a'), primary: 3, ..good }
             }
-            "rollback" => World { primary: 3, tasks: (3, 'a'), ..good },
+            "rollback" => Fixture { primary: 3, tasks: (3, 'a'), ..good },
             _ => good,
         }
     }
@@ -131,7 +131,7 @@ impl World {
     }
 }
 
-impl Port for &World {
+impl Port for &Fixture {
     async fn service(&self, _: &MoveRow) -> Result<Option<Service>, Fault> {
         self.called("service")?;
         let ours = self.progress(if self.primary == 3 { self.tasks.0 } else { 2 }, self.rollout.clone());
@@ -207,7 +207,7 @@ impl Port for &World {
     }
 }
 
-impl Web for &World {
+impl Web for &Fixture {
     fn policy(&self) -> Policy {
         Policy::default()
     }
@@ -216,11 +216,11 @@ impl Web for &World {
         assert_eq!(port, 8080);
         if self.far.contains(&host) { Err("no connection within 3000 ms".to_owned()) } else { Ok(()) }
     }
-    async fn ask(&self, question: Question<'_>, _: Duration) -> Came {
+    async fn ask(&self, question: Question<'_>, _: Duration) -> ProbeResult {
         self.calls.borrow_mut().push("http");
         // One of the two targets is as good as it can be: a load balancer might have answered from it.
         let body = if question.url.contains("10.0.0.1") { r#"{"status":"ok"}"# } else { self.body };
-        Came::Answer(Answer {
+        ProbeResult::Answer(Answer {
             status: 200,
             body: body.to_owned(),
             cut: false,
@@ -247,13 +247,13 @@ fn now() -> Timestamp {
     Timestamp::parse(testbed::contract::NOW).unwrap()
 }
 
-async fn answer(world: &World, request: Request) -> Result<Said, Fault> {
-    HealthTest { port: world, web: world, moves: &world.moves }.handle(request, now()).await
+async fn answer(fixture: &Fixture, request: Request) -> Result<Said, Fault> {
+    HealthTest { port: fixture, web: fixture, moves: &fixture.moves }.handle(request, now()).await
 }
 
-async fn look(world: &World, request: Request) -> Result<health_test::Response, Fault> {
-    match answer(world, request).await? {
-        Said::Look(response) => Ok(response),
+async fn poll(fixture: &Fixture, request: Request) -> Result<health_test::Response, Fault> {
+    match answer(fixture, request).await? {
+        Said::Poll(response) => Ok(response),
         Said::Reach(response) => panic!("{response:?}"),
     }
 }
@@ -268,70 +268,75 @@ fn request(phase: Phase) -> Request {
     again(phase, None)
 }
 
-fn again(phase: Phase, looks: Option<Looks>) -> Request {
-    of(phase, MoveRef::Ordinal(3), looks)
+fn again(phase: Phase, state: Option<PollState>) -> Request {
+    of(phase, MoveRef::Ordinal(3), state)
 }
 
-fn of(phase: Phase, which: MoveRef, looks: Option<Looks>) -> Request {
+fn of(phase: Phase, which: MoveRef, state: Option<PollState>) -> Request {
     let key = MoveKey { which, ..MoveKey::new(ReleaseId::parse("r-1").unwrap(), 0, 3) };
     match phase {
-        Phase::After => Request::After(OneLook { looks, key }),
-        Phase::Rollback => Request::Rollback(OneLook { looks, key }),
+        Phase::After => Request::After(PollRequest { state, key }),
+        Phase::Rollback => Request::Rollback(PollRequest { state, key }),
     }
 }
 
 fn before(which: MoveRef) -> Request {
     let key = MoveKey { which, ..MoveKey::new(ReleaseId::parse("r-1").unwrap(), 0, 3) };
-    Request::Before(OneLook { looks: None, key })
+    Request::Before(PollRequest { state: None, key })
 }
 
 /// Returns the move of a sample, changed.
 fn changed(case: &str, change: impl FnOnce(&mut MoveRow)) -> MoveRef {
-    let (Request::After(look) | Request::Rollback(look)) = sample(case) else { panic!("{case} is no look") };
-    let MoveRef::Inline(mut row) = look.key.which else { panic!("{case} gives no move") };
+    let (Request::After(poll) | Request::Rollback(poll)) = sample(case) else { panic!("{case} is no poll") };
+    let MoveRef::Inline(mut row) = poll.key.which else { panic!("{case} gives no move") };
     change(&mut row);
     MoveRef::Inline(row)
 }
 
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
-    testbed::contract::check("health-test", async |case, request, _| answer(&World::of(case), request).await)
-        .await;
+    testbed::contract::check("health-test", async |case, request, _| {
+        answer(&Fixture::of(case), request).await
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_final_verdict_is_noted_and_a_pending_one_is_not() {
-    let world = World::good();
-    let answer = look(&world, request(Phase::After)).await.unwrap();
+    let fixture = Fixture::good();
+    let answer = poll(&fixture, request(Phase::After)).await.unwrap();
     let noted = json!({"verdict": "Healthy", "reason": answer.reason, "decided": now()});
-    assert_eq!(*world.moves.noted.borrow(), [noted]);
-    let world = World { rollout: Rollout::InProgress, ..World::good() };
-    assert_eq!(look(&world, request(Phase::After)).await.unwrap().verdict, Verdict::Pending);
-    assert!(world.moves.noted.borrow().is_empty());
+    assert_eq!(*fixture.moves.noted.borrow(), [noted]);
+    let fixture = Fixture { rollout: Rollout::InProgress, ..Fixture::good() };
+    assert_eq!(poll(&fixture, request(Phase::After)).await.unwrap().verdict, Verdict::Pending);
+    assert!(fixture.moves.noted.borrow().is_empty());
 }
 
 #[tokio::test]
 async fn the_verdict_of_the_way_back_is_noted_as_such() {
-    let world = World::of("rollback");
+    let fixture = Fixture::of("rollback");
     let event: Value =
         serde_json::from_str(include_str!("../../../events/health-test/rollback.json")).unwrap();
-    let answer = look(&world, document::read("the sample", event).unwrap()).await.unwrap();
-    assert_eq!(*world.moves.noted.borrow(), [json!({"undoVerdict": "Healthy", "undoReason": answer.reason})]);
+    let answer = poll(&fixture, document::read("the sample", event).unwrap()).await.unwrap();
+    assert_eq!(
+        *fixture.moves.noted.borrow(),
+        [json!({"undoVerdict": "Healthy", "undoReason": answer.reason})]
+    );
 }
 
 #[tokio::test]
 async fn a_look_calls_no_more_than_it_needs() {
-    let world = World { rollout: Rollout::InProgress, ..World::good() };
-    look(&world, request(Phase::After)).await.unwrap();
-    assert_eq!(*world.calls.borrow(), ["service"]);
-    let world = World::good();
-    look(&world, request(Phase::After)).await.unwrap();
-    assert_eq!(*world.calls.borrow(), ["service", "tasks", "targets", "pack", "http", "http"]);
-    let world = World::of("decided");
+    let fixture = Fixture { rollout: Rollout::InProgress, ..Fixture::good() };
+    poll(&fixture, request(Phase::After)).await.unwrap();
+    assert_eq!(*fixture.calls.borrow(), ["service"]);
+    let fixture = Fixture::good();
+    poll(&fixture, request(Phase::After)).await.unwrap();
+    assert_eq!(*fixture.calls.borrow(), ["service", "tasks", "targets", "pack", "http", "http"]);
+    let fixture = Fixture::of("decided");
     let event: Value =
         serde_json::from_str(include_str!("../../../events/health-test/decided.json")).unwrap();
-    look(&world, document::read("the sample", event).unwrap()).await.unwrap();
-    assert!(world.calls.borrow().is_empty() && world.moves.noted.borrow().is_empty());
+    poll(&fixture, document::read("the sample", event).unwrap()).await.unwrap();
+    assert!(fixture.calls.borrow().is_empty() && fixture.moves.noted.borrow().is_empty());
 }
 
 #[tokio::test]
@@ -352,33 +357,33 @@ async fn what_failed_tasks_left_behind_is_noted_with_the_verdict_and_only_then()
             &["logs: not allowed to read the log"],
         ),
     ] {
-        let (readable, good) = (World { readable, ..World::of(case) }, World::of(case));
-        let answer = look(&readable, sample(case)).await.unwrap();
+        let (readable, good) = (Fixture { readable, ..Fixture::of(case) }, Fixture::of(case));
+        let answer = poll(&readable, sample(case)).await.unwrap();
         let noted = readable.moves.noted.take();
         assert_eq!(noted.len(), 1, "{case}");
         assert_eq!(noted[0]["bundle"], json!({"stopped": stopped, "logs": logs}), "{case}");
         assert_eq!(
             (answer.verdict, &answer),
-            (Verdict::Unhealthy, &look(&good, sample(case)).await.unwrap())
+            (Verdict::Unhealthy, &poll(&good, sample(case)).await.unwrap())
         );
     }
     for case in ["good", "rollback", "superseded", "inconclusive", "pending"] {
-        let world = World::of(case);
-        look(&world, sample(case)).await.unwrap();
-        assert!(world.moves.noted.borrow().iter().all(|noted| noted.get("bundle").is_none()), "{case}");
-        assert!(!world.calls.borrow().contains(&"ended"), "{case}");
+        let fixture = Fixture::of(case);
+        poll(&fixture, sample(case)).await.unwrap();
+        assert!(fixture.moves.noted.borrow().iter().all(|noted| noted.get("bundle").is_none()), "{case}");
+        assert!(!fixture.calls.borrow().contains(&"ended"), "{case}");
     }
 }
 
 #[tokio::test]
 async fn a_check_fails_once_per_look_until_its_attempts_are_used_up() {
-    let world = World::of("unhealthy-wrong-answer");
-    let mut looks = None;
+    let fixture = Fixture::of("unhealthy-wrong-answer");
+    let mut state = None;
     let mut seen = Vec::new();
     for _ in 0..3 {
-        let answer = look(&world, again(Phase::After, looks)).await.unwrap();
+        let answer = poll(&fixture, again(Phase::After, state)).await.unwrap();
         seen.push((answer.verdict, answer.pause_seconds));
-        looks = Some(answer.looks);
+        state = Some(answer.state);
     }
     assert_eq!(seen, [(Verdict::Pending, 4), (Verdict::Pending, 4), (Verdict::Unhealthy, 0)]);
 }
@@ -389,15 +394,15 @@ async fn a_pack_with_a_mistake_is_refused_before_the_service_is_touched() {
     for (pack, name) in
         [(r#"{"cheks":[]}"#, "InvalidInput"), (r#"{"before":[]}"#, "NotSupported"), (late, "InvalidInput")]
     {
-        let world = World { pack: Some(pack), ..World::good() };
-        assert_eq!(look(&world, before(MoveRef::Ordinal(3))).await.unwrap_err().name(), name);
+        let fixture = Fixture { pack: Some(pack), ..Fixture::good() };
+        assert_eq!(poll(&fixture, before(MoveRef::Ordinal(3))).await.unwrap_err().name(), name);
     }
 }
 
 #[tokio::test]
 async fn a_service_without_live_tests_is_healthy_and_the_reason_says_so() {
-    let world = World { pack: None, ..World::good() };
-    let answer = look(&world, request(Phase::After)).await.unwrap();
+    let fixture = Fixture { pack: None, ..Fixture::good() };
+    let answer = poll(&fixture, request(Phase::After)).await.unwrap();
     assert_eq!(
         (answer.verdict, answer.reason.as_str()),
         (Verdict::Healthy, "it is stable; no live tests are configured")
@@ -408,39 +413,39 @@ async fn a_service_without_live_tests_is_healthy_and_the_reason_says_so() {
 async fn the_fullest_pack_fits_into_what_one_look_hands_to_the_next() {
     let check = |n: usize| json!({"name": format!("{n:064}"), "http": {"url": "http://10.0.0.2/"}, "attempts": u32::MAX});
     let pack = json!({"checks": (0..20).map(check).collect::<Vec<_>>()}).to_string();
-    let world = World { pack: Some(pack.leak()), body: "", ..World::good() };
+    let fixture = Fixture { pack: Some(pack.leak()), body: "", ..Fixture::good() };
     let failed = (0..20).map(|n| (format!("{n:064}"), u32::MAX - 1)).collect();
     let answered = (0..64).map(|n| format!("{:039}:{}", n, u16::MAX)).collect();
-    let looks = Looks { count: u32::MAX, seen: true, failed, answered };
-    let answer = look(&world, again(Phase::After, Some(looks))).await.unwrap();
-    assert!(serde_json::to_string(&answer.looks).unwrap().len() <= 6 * 1024);
+    let state = PollState { count: u32::MAX, seen: true, failed, answered };
+    let answer = poll(&fixture, again(Phase::After, Some(state))).await.unwrap();
+    assert!(serde_json::to_string(&answer.state).unwrap().len() <= 6 * 1024);
 }
 
 #[tokio::test]
 async fn a_reason_is_kept_short() {
     let pack =
         format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://10.0.0.2/{}"}}}}]}}"#, "a".repeat(4000));
-    let world = World { pack: Some(pack.replace("\"}", "\",\"status\":500}").leak()), ..World::good() };
-    let answer = look(&world, request(Phase::After)).await.unwrap();
+    let fixture = Fixture { pack: Some(pack.replace("\"}", "\",\"status\":500}").leak()), ..Fixture::good() };
+    let answer = poll(&fixture, request(Phase::After)).await.unwrap();
     assert_eq!((answer.verdict, answer.reason.chars().count()), (Verdict::Unhealthy, 1000));
 }
 
 #[tokio::test]
 async fn a_forced_deployment_of_our_revision_is_noted_and_judged_as_ours() {
-    let world = World::of("forced-anew");
-    let answer = look(&world, request(Phase::After)).await.unwrap();
+    let fixture = Fixture::of("forced-anew");
+    let answer = poll(&fixture, request(Phase::After)).await.unwrap();
     assert_eq!(answer.verdict, Verdict::Healthy, "{}", answer.reason);
-    let noted = world.moves.noted.take();
+    let noted = fixture.moves.noted.take();
     assert_eq!((noted.len(), &noted[0]), (2, &json!({"deployment": "ecs-svc/9"})));
-    let world = World { body: r#"{"status":"down"}"#, ..World::of("forced-anew") };
-    let failed = Some(Looks { failed: [("health".to_owned(), 2)].into(), ..Looks::default() });
-    let answer = look(&world, again(Phase::After, failed)).await.unwrap();
+    let fixture = Fixture { body: r#"{"status":"down"}"#, ..Fixture::of("forced-anew") };
+    let failed = Some(PollState { failed: [("health".to_owned(), 2)].into(), ..PollState::default() });
+    let answer = poll(&fixture, again(Phase::After, failed)).await.unwrap();
     assert_eq!(answer.verdict, Verdict::Unhealthy, "{}", answer.reason);
-    // It is ours for the next look, whose row names it.
+    // It is ours for the next poll, whose row names it.
     let which = changed("good", |row| row.deployment = Some(DeploymentId::parse("ecs-svc/9").unwrap()));
-    let world = World::of("forced-anew");
-    look(&world, of(Phase::After, which, None)).await.unwrap();
-    assert!(world.moves.noted.borrow().iter().all(|noted| noted.get("deployment").is_none()));
+    let fixture = Fixture::of("forced-anew");
+    poll(&fixture, of(Phase::After, which, None)).await.unwrap();
+    assert!(fixture.moves.noted.borrow().iter().all(|noted| noted.get("deployment").is_none()));
 }
 
 #[tokio::test]
@@ -465,22 +470,25 @@ async fn each_way_is_judged_by_the_live_tests_that_were_kept_for_it() {
                 restore(row, kept.clone());
             }
         });
-        let world = World::of(case);
-        let answer = look(&world, of(phase, which, None)).await.unwrap();
+        let fixture = Fixture::of(case);
+        let answer = poll(&fixture, of(phase, which, None)).await.unwrap();
         assert_eq!(answer.verdict, verdict, "{case} {kept:?}: {}", answer.reason);
-        assert!(world.calls.borrow().contains(&read), "{case} {kept:?}");
+        assert!(fixture.calls.borrow().contains(&read), "{case} {kept:?}");
     }
     let which = changed("good", |row| row.pack = strict);
-    let world = World { pack: Some("{"), ..World::good() };
-    assert!(look(&world, before(which)).await.is_ok(), "the present live tests are not those of the release");
+    let fixture = Fixture { pack: Some("{"), ..Fixture::good() };
+    assert!(
+        poll(&fixture, before(which)).await.is_ok(),
+        "the present live tests are not those of the release"
+    );
 }
 
 #[tokio::test]
 async fn live_tests_that_cannot_be_used_never_stop_a_rollback() {
     let late = r#"{"checks":[{"name":"a","http":{"url":"http://10.0.0.1/","within":"6s"}}]}"#;
     for pack in [r#"{"cheks":[]}"#, r#"{"before":[]}"#, "{", late] {
-        let world = World { pack: Some(pack), ..World::of("rollback") };
-        let answer = look(&world, sample("rollback")).await.unwrap();
+        let fixture = Fixture { pack: Some(pack), ..Fixture::of("rollback") };
+        let answer = poll(&fixture, sample("rollback")).await.unwrap();
         assert_eq!(answer.verdict, Verdict::Healthy);
         assert!(
             answer.reason.starts_with("it is stable; its live tests were left out: "),
@@ -492,66 +500,66 @@ async fn live_tests_that_cannot_be_used_never_stop_a_rollback() {
         let pack = Some(pack::hash("lost"));
         row.restore = row.restore.take().map(|restore| RestorePoint { pack, ..restore });
     });
-    let answer = look(&World::of("rollback"), of(Phase::Rollback, lost, None)).await.unwrap();
+    let answer = poll(&Fixture::of("rollback"), of(Phase::Rollback, lost, None)).await.unwrap();
     assert_eq!(answer.verdict, Verdict::Healthy);
     assert!(answer.reason.ends_with("with the live tests of users does not exist"), "{}", answer.reason);
     // What cannot be read now may be readable soon, and forward a mistake is a fault.
-    let world = World { pack: Some("{"), ..World::good() };
-    assert_eq!(look(&world, sample("good")).await.unwrap_err().name(), "InvalidInput");
+    let fixture = Fixture { pack: Some("{"), ..Fixture::good() };
+    assert_eq!(poll(&fixture, sample("good")).await.unwrap_err().name(), "InvalidInput");
 }
 
-fn reach(moves: Vec<MoveRow>, looks: Option<health_test::reach::Looks>) -> Request {
+fn reach(moves: Vec<MoveRow>, state: Option<health_test::reach::ReachState>) -> Request {
     Request::Reach(health_test::reach::Request {
         release: ReleaseId::parse("r-1").unwrap(),
-        looks,
+        state,
         moves: Some(moves),
         packs: BTreeMap::new(),
     })
 }
 
-async fn reached(world: &World, request: Request) -> health_test::reach::Response {
-    match answer(world, request).await.unwrap() {
+async fn reached(fixture: &Fixture, request: Request) -> health_test::reach::Response {
+    match answer(fixture, request).await.unwrap() {
         Said::Reach(response) => response,
-        Said::Look(response) => panic!("{response:?}"),
+        Said::Poll(response) => panic!("{response:?}"),
     }
 }
 
 #[tokio::test]
 async fn a_release_without_live_tests_is_reached_without_a_call() {
-    let world = World::good();
+    let fixture = Fixture::good();
     let request =
-        json!({"phase": "reach", "release": "r-1", "execution": "arn:e", "machine": "arn:m", "looks": {}});
-    let response = reached(&world, document::read("the payload", request).unwrap()).await;
-    assert_eq!((response.next, &*world.calls.borrow()), (Next::Reached, &vec!["moves"]));
+        json!({"phase": "reach", "release": "r-1", "execution": "arn:e", "machine": "arn:m", "state": {}});
+    let response = reached(&fixture, document::read("the payload", request).unwrap()).await;
+    assert_eq!((response.next, &*fixture.calls.borrow()), (Next::Reached, &vec!["moves"]));
 }
 
 #[tokio::test]
 async fn every_address_is_connected_to_once_and_one_target_of_a_group_suffices() {
     let tested = MoveRow { pack: Some(pack::hash(PACK)), ..row() };
-    let world = World { far: &["10.0.0.1"], ..World::good() };
-    let response = reached(&world, reach(vec![tested.clone(), tested.clone()], None)).await;
+    let fixture = Fixture { far: &["10.0.0.1"], ..Fixture::good() };
+    let response = reached(&fixture, reach(vec![tested.clone(), tested.clone()], None)).await;
     assert_eq!(response.next, Next::Reached, "{}", response.because);
-    let calls = world.calls.take();
+    let calls = fixture.calls.take();
     assert_eq!(calls.iter().filter(|call| **call == "connect").count(), 2, "{calls:?}");
     assert_eq!(calls.iter().filter(|call| **call == "pinned").count(), 1, "{calls:?}");
     // More moves than fit into one call are looked at in several.
-    let (world, mut looks, mut calls) = (World::good(), None, 0);
+    let (fixture, mut state, mut calls) = (Fixture::good(), None, 0);
     let last = loop {
-        let response = reached(&world, reach(vec![tested.clone(); 60], looks)).await;
+        let response = reached(&fixture, reach(vec![tested.clone(); 60], state)).await;
         calls += 1;
         if response.next != Next::Pending {
             break response;
         }
-        looks = Some(response.looks);
+        state = Some(response.state);
     };
-    assert_eq!((last.next, last.looks.done, calls), (Next::Reached, 60, 3));
+    assert_eq!((last.next, last.state.done, calls), (Next::Reached, 60, 3));
 }
 
 #[tokio::test]
 async fn a_service_without_a_healthy_target_is_not_refused_for_it() {
-    let world = World { far: &["10.0.0.1", "10.0.0.2"], target: "unhealthy", ..World::good() };
+    let fixture = Fixture { far: &["10.0.0.1", "10.0.0.2"], target: "unhealthy", ..Fixture::good() };
     let response =
-        reached(&world, reach(vec![MoveRow { pack: Some(pack::hash(PACK)), ..row() }], None)).await;
+        reached(&fixture, reach(vec![MoveRow { pack: Some(pack::hash(PACK)), ..row() }], None)).await;
     assert_eq!(response.next, Next::Reached);
     assert!(response.because.ends_with("1 service has no healthy target to try"), "{}", response.because);
 }
@@ -561,14 +569,14 @@ async fn a_release_that_was_stopped_is_looked_at_no_more_but_its_rollback_is() {
     let stop =
         json!({"by": "r9", "because": "bad numbers", "since": "2026-11-23T10:00:00Z", "rollback": true});
     let loaded = Loaded { stop: Some(serde_json::from_value(stop).unwrap()), ..Loaded::given(&row()) };
-    let mut world = World::good();
-    world.moves.found = Some(loaded);
-    let answer = look(&world, of(Phase::After, MoveRef::Ordinal(3), None)).await.unwrap();
+    let mut fixture = Fixture::good();
+    fixture.moves.found = Some(loaded);
+    let answer = poll(&fixture, of(Phase::After, MoveRef::Ordinal(3), None)).await.unwrap();
     assert_eq!(
         (answer.verdict, answer.reason.as_str()),
         (Verdict::Inconclusive, "stopped by r9: bad numbers")
     );
-    assert_eq!(world.moves.noted.borrow().len(), 1);
-    let answer = look(&world, of(Phase::Rollback, MoveRef::Ordinal(3), None)).await;
+    assert_eq!(fixture.moves.noted.borrow().len(), 1);
+    let answer = poll(&fixture, of(Phase::Rollback, MoveRef::Ordinal(3), None)).await;
     assert!(!answer.is_ok_and(|answer| answer.reason.starts_with("stopped by")));
 }

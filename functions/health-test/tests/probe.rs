@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use health_test::probe::{Answer, CONNECT, Came, Probe, Question, Web};
+use health_test::probe::{Answer, CONNECT, Probe, ProbeResult, Question, Web};
 use pack::Method;
 use pack::policy::Policy;
 use tokio::net::TcpSocket;
@@ -66,13 +66,13 @@ impl Silence {
     }
 }
 
-async fn ask(url: &str) -> Came {
+async fn ask(url: &str) -> ProbeResult {
     probe(true).ask(Question { method: Method::Get, url }, LONG).await
 }
 
-fn answer(came: Came) -> Answer {
-    match came {
-        Came::Answer(answer) => answer,
+fn answer(result: ProbeResult) -> Answer {
+    match result {
+        ProbeResult::Answer(answer) => answer,
         other => panic!("{other:?}"),
     }
 }
@@ -81,8 +81,8 @@ fn answer(came: Came) -> Answer {
 async fn an_answer_comes_with_status_body_and_time() {
     let (address, heard) =
         server(|stream| stream.write_all(b"HTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nwait"));
-    let came = answer(ask(&format!("http://{address}/health?deep=1")).await);
-    assert_eq!((came.status, came.body.as_str(), came.cut), (503, "wait", false));
+    let result = answer(ask(&format!("http://{address}/health?deep=1")).await);
+    assert_eq!((result.status, result.body.as_str(), result.cut), (503, "wait", false));
     let asked = heard.recv().unwrap().to_lowercase();
     assert!(asked.starts_with("get /health?deep=1 http/1.1\r\n"), "{asked}");
     assert!(asked.contains("user-agent: tidegate-health-test\r\n"), "{asked}");
@@ -109,8 +109,8 @@ async fn a_body_without_an_end_is_read_to_its_cap() {
             stream.write_all(&[b'x'; 4096])?;
         }
     });
-    let came = answer(ask(&format!("http://{address}/")).await);
-    assert_eq!((came.body.len(), came.cut, came.body.starts_with("ok x")), (64 * 1024, true, true));
+    let result = answer(ask(&format!("http://{address}/")).await);
+    assert_eq!((result.body.len(), result.cut, result.body.starts_with("ok x")), (64 * 1024, true, true));
 }
 
 #[tokio::test]
@@ -119,8 +119,8 @@ async fn a_body_of_exactly_the_cap_is_whole() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n")?;
         stream.write_all(&[b'x'; 65536])
     });
-    let came = answer(ask(&format!("http://{address}/")).await);
-    assert_eq!((came.body.len(), came.cut), (64 * 1024, false));
+    let result = answer(ask(&format!("http://{address}/")).await);
+    assert_eq!((result.body.len(), result.cut), (64 * 1024, false));
 }
 
 #[tokio::test]
@@ -141,8 +141,8 @@ async fn a_slow_drip_ends_with_the_deadline() {
         }
     });
     let start = Instant::now();
-    let came = ask(&format!("http://{address}/")).await;
-    assert_eq!(came, Came::NoAnswer("no whole answer within 5000 ms".to_owned()));
+    let result = ask(&format!("http://{address}/")).await;
+    assert_eq!(result, ProbeResult::NoAnswer("no whole answer within 5000 ms".to_owned()));
     assert!(start.elapsed() < Duration::from_secs(8));
 }
 
@@ -154,17 +154,17 @@ async fn what_only_this_look_had_no_time_for_says_nothing_about_the_service() {
     });
     let url = format!("http://{address}/");
     let question = Question { method: Method::Get, url: &url };
-    let came = probe(true).ask(question, Duration::from_millis(50)).await;
-    assert_eq!(came, Came::Nothing("no time was left for it in this look".to_owned()));
+    let result = probe(true).ask(question, Duration::from_millis(50)).await;
+    assert_eq!(result, ProbeResult::Nothing("no time was left for it in this poll".to_owned()));
 }
 
 #[tokio::test]
 async fn a_service_that_does_not_answer_has_failed() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let Came::NoAnswer(why) = ask(&format!("http://{closed}/")).await else { panic!("it answered") };
+    let ProbeResult::NoAnswer(why) = ask(&format!("http://{closed}/")).await else { panic!("it answered") };
     assert!(why.starts_with("no answer: Connection refused"), "{why}");
     let (address, _) = server(|stream| stream.write_all(b"SSH-2.0-OpenSSH\r\n"));
-    assert!(matches!(ask(&format!("http://{address}/")).await, Came::NoAnswer(_)));
+    assert!(matches!(ask(&format!("http://{address}/")).await, ProbeResult::NoAnswer(_)));
 }
 
 #[tokio::test]
@@ -172,16 +172,16 @@ async fn a_connection_that_nobody_takes_is_no_failure_of_the_service() {
     let silence = Silence::new().await;
     let impatient = Probe::within(Policy { loopback: true }, SHORT).unwrap();
     let url = format!("http://{}/", silence.address());
-    let came = impatient.ask(Question { method: Method::Get, url: &url }, LONG).await;
-    assert_eq!(came, Came::Unreached("no connection within 50 ms".to_owned()));
+    let result = impatient.ask(Question { method: Method::Get, url: &url }, LONG).await;
+    assert_eq!(result, ProbeResult::Unreached("no connection within 50 ms".to_owned()));
     // This one is connected to, and slow.
     let (address, _) = server(|_| {
         thread::sleep(LONG);
         Ok(())
     });
     let url = format!("http://{address}/");
-    let came = impatient.ask(Question { method: Method::Get, url: &url }, SHORT * 4).await;
-    assert_eq!(came, Came::Nothing("no time was left for it in this look".to_owned()));
+    let result = impatient.ask(Question { method: Method::Get, url: &url }, SHORT * 4).await;
+    assert_eq!(result, ProbeResult::Nothing("no time was left for it in this poll".to_owned()));
 }
 
 #[tokio::test]
@@ -205,7 +205,9 @@ async fn a_connection_is_made_or_refused_where_the_way_is_open() {
 
 #[tokio::test]
 async fn a_name_without_an_address_cannot_be_measured() {
-    let Came::Unreached(why) = ask("http://no-such-host.invalid/").await else { panic!("it was asked") };
+    let ProbeResult::Unreached(why) = ask("http://no-such-host.invalid/").await else {
+        panic!("it was asked")
+    };
     assert!(why.starts_with("no-such-host.invalid has no address"), "{why}");
 }
 
@@ -213,10 +215,10 @@ async fn a_name_without_an_address_cannot_be_measured() {
 async fn a_forbidden_address_is_not_even_connected_to() {
     let (address, heard) = server(|_| Ok(()));
     let url = format!("http://{address}/");
-    let came = probe(false).ask(Question { method: Method::Get, url: &url }, LONG).await;
+    let result = probe(false).ask(Question { method: Method::Get, url: &url }, LONG).await;
     assert_eq!(
-        came,
-        Came::Nothing("the policy refuses the address 127.0.0.1: it is this machine".to_owned())
+        result,
+        ProbeResult::Nothing("the policy refuses the address 127.0.0.1: it is this machine".to_owned())
     );
     assert!(heard.recv_timeout(Duration::from_millis(50)).is_err());
 }

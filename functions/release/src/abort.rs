@@ -87,7 +87,7 @@ fn unborn(name: &EnvironmentName, stop: &Stop, policy: &Environment) -> HeadRow 
         asked: None,
         answer: None,
         services: Vec::new(),
-        undo: None,
+        rollback: None,
         findings: Vec::new(),
         stop: Some(stop.clone()),
         outcome: Some(Outcome::Rejected),

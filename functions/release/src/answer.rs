@@ -6,8 +6,8 @@ mod plan;
 
 pub use plan::{Change, Plan, Planned, Untouched, Wave};
 
-use pipeline::fate::Fate;
 use pipeline::ids::{Digest, EnvironmentName, Repository, ServiceName};
+use pipeline::rows::MoveOutcome;
 use pipeline::rows::{Finding, Outcome};
 use serde::Serialize;
 
@@ -170,8 +170,9 @@ pub enum Next {
     NextWave,
     /// Watch a little longer.
     Bake,
-    /// Put back what was touched.
-    Undo,
+    /// Roll back what was touched.
+    #[serde(rename = "Undo")]
+    Rollback,
     /// All waves are done.
     Done,
     /// Stop where it is.
@@ -186,7 +187,7 @@ pub struct Judged {
     pub next: Next,
     /// Why, in a sentence.
     pub because: String,
-    /// The wave that is next, or the last one to undo.
+    /// The wave that is next, or the last one to roll back.
     pub wave: u32,
     /// How long to watch.
     pub pause_seconds: i64,
@@ -201,7 +202,7 @@ pub struct Closed {
     /// Why, in a sentence.
     pub because: String,
     /// How many moves had each fate; they sum up to all moves.
-    pub fates: std::collections::BTreeMap<Fate, u32>,
+    pub fates: std::collections::BTreeMap<MoveOutcome, u32>,
     /// What became of each move; at most [`SHOWN`] of them.
     pub moves: Vec<Story>,
 }
@@ -213,7 +214,7 @@ pub struct Story {
     /// The service.
     pub service: ServiceName,
     /// Its fate.
-    pub fate: Fate,
+    pub fate: MoveOutcome,
     /// The digest that it had.
     pub from: Option<Digest>,
     /// The digest that it was to have.

@@ -6,9 +6,9 @@ use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Promote};
-use pipeline::fate::Fate;
 use pipeline::ids::{Digest, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
+use pipeline::rows::MoveOutcome;
 use pipeline::rows::{HeadRow, LeaseRow, MoveRow, Outcome, Quarantine, ServiceRow};
 
 use crate::answer::Closed;
@@ -35,13 +35,16 @@ pub async fn close(
     if head.outcome.is_none() {
         give_up_lost(ledger, &run.release, &mut moves, &leases, now).await?;
     }
-    let mut closed = conclude(outcome, because, &moves, head.undo);
+    let mut closed = conclude(outcome, because, &moves, head.rollback);
     if let Some((outcome, because)) = stopped_too_late(&run.release, &head, &closed) {
         (closed.outcome, closed.because) = (outcome, because);
     }
     let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
-    let deployed: Vec<&MoveRow> =
-        rows.iter().copied().filter(|row| Fate::of(row, head.undo) == Fate::Deployed).collect();
+    let deployed: Vec<&MoveRow> = rows
+        .iter()
+        .copied()
+        .filter(|row| MoveOutcome::of(row, head.rollback) == MoveOutcome::Deployed)
+        .collect();
     // Once: what it knows may be outdated.
     if head.outcome.is_none() {
         record(ledger, &run.release, &head, &rows, &deployed, now).await?;

@@ -5,7 +5,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::OnFailure;
 use pipeline::ids::{ReleaseId, ServiceName};
-use pipeline::rows::{FrozenRow, HeadRow, Undo};
+use pipeline::rows::{FrozenRow, HeadRow, RollbackScope};
 
 use crate::answer::{Judged, Next};
 use crate::held::give_up_lost;
@@ -30,7 +30,7 @@ pub async fn judge(
     give_up_lost(ledger, release, &mut moves, &leases, now).await?;
     if let Some(stop) = &head.stop {
         if stop.rollback {
-            ledger.undo(release, Undo::All).await?;
+            ledger.roll_back(release, RollbackScope::All).await?;
         }
         return Ok(stopped(stop, wave));
     }
@@ -43,9 +43,13 @@ pub async fn judge(
     }
     let decision = decide(&moves, wave, policy, now);
     match decision.next {
-        Next::Undo => {
-            let undo = if policy.on_failure == OnFailure::UndoFailed { Undo::Failed } else { Undo::All };
-            ledger.undo(release, undo).await?;
+        Next::Rollback => {
+            let rollback = if policy.on_failure == OnFailure::UndoFailed {
+                RollbackScope::Failed
+            } else {
+                RollbackScope::All
+            };
+            ledger.roll_back(release, rollback).await?;
         }
         Next::Stop if policy.on_failure == OnFailure::Freeze => {
             let (by, because) = (release.clone(), decision.because.clone());

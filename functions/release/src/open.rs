@@ -241,7 +241,7 @@ async fn record(
         answer: None,
         services: moves.iter().map(|one| one.service.clone()).collect(),
         findings: Finding::gravest(&draft.findings, TOLD),
-        undo: None,
+        rollback: None,
         stop: None,
         outcome: None,
         fates: BTreeMap::new(),

@@ -5,6 +5,6 @@ mod ledger;
 
 pub use aws::{
     AlarmStates, Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, ImageId,
-    Images, Index, LiveTests, Mutability, Prober, Revision, Service, Source, TaskImages,
+    Images, Index, LiveTests, Mutability, Prober, Revision, Service, TaskImages,
 };
 pub use ledger::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};

@@ -8,17 +8,19 @@ pub mod manifest;
 pub mod movers;
 pub mod registry;
 pub mod restore;
+pub mod snapshot;
 pub mod tags;
 
 use pipeline::Fault;
 use pipeline::clock::{CallClock, Timestamp};
 use pipeline::ids::{Digest, ReleaseId};
+use pipeline::image::RepositoryRef;
 use pipeline::ledger::MoveLedger;
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{MoveEvent, MoveRow, TagRow};
 use serde::{Deserialize, Serialize};
 
-use registry::{Changed, Place, Port, Slot};
+use registry::{Changed, PlannedCalls, Port};
 use tags::Tagging;
 
 /// How many tags one step puts back.
@@ -32,17 +34,18 @@ const ATTEMPTS: usize = 3;
 #[serde(tag = "do", rename_all = "camelCase")]
 pub enum Request {
     /// Say when that may begin.
-    Slot(SlotKey),
+    #[serde(alias = "slot")]
+    Reserve(ReserveKey),
     /// Tag the digest of one move.
     Move(MoveKey),
     /// Put the tags of one repository back.
     Restore(RestoreKey),
 }
 
-/// What a slot is wanted for: a move, or one step of putting a repository's tags back.
+/// What calls are reserved for: a move, or one step of putting a repository's tags back.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub enum SlotKey {
+pub enum ReserveKey {
     /// One step of putting a repository's tags back.
     Repository(RestoreKey),
     /// A move.
@@ -65,8 +68,8 @@ pub struct RestoreKey {
 pub enum Response {
     /// It may begin.
     #[serde(rename_all = "camelCase")]
-    Drawn {
-        /// From when on: its slot in the pace of the account.
+    Reserved {
+        /// From when on its calls are reserved.
         start_at: Timestamp,
     },
     /// The environment's tag is on the digest.
@@ -111,29 +114,29 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         match request {
-            Request::Slot(key) => self.slot(&key, now).await,
+            Request::Reserve(key) => self.reserve(&key, now).await,
             Request::Move(key) => self.tag(&key, CallClock::starting_at(now)).await,
             Request::Restore(key) => self.restore(&key, CallClock::starting_at(now)).await,
         }
     }
 
-    async fn slot(&self, key: &SlotKey, now: Timestamp) -> Result<Response, Fault> {
-        let slot = match key {
-            SlotKey::Repository(_) => Slot { registrations: 0, tags: TAGS_PER_STEP },
-            SlotKey::Move(key) => {
+    async fn reserve(&self, key: &ReserveKey, now: Timestamp) -> Result<Response, Fault> {
+        let calls = match key {
+            ReserveKey::Repository(_) => PlannedCalls { registrations: 0, tags: TAGS_PER_STEP },
+            ReserveKey::Move(key) => {
                 self.moves.load(key).await?.forward()?;
-                Slot { registrations: 1, tags: tags::OF_A_MOVE }
+                PlannedCalls { registrations: 1, tags: tags::OF_A_MOVE }
             }
         };
-        Ok(Response::Drawn { start_at: self.port.slot(slot, now).await? })
+        Ok(Response::Reserved { start_at: self.port.reserve(calls, now).await? })
     }
 
     async fn tag(&self, key: &MoveKey, clock: CallClock) -> Result<Response, Fault> {
         let row = self.moves.load_leased(key).await?.forward()?;
-        let place = Place::of(&row);
+        let at = row.image_repository();
         let mut wanted = tags::of_move(&row);
-        let seen = self.port.look(&place, &wanted).await?;
-        let image = seen.image(&row.digest).ok_or_else(|| not_there(&place, &row.digest))?;
+        let seen = self.port.snapshot(&at, &wanted).await?;
+        let image = seen.image(&row.digest).ok_or_else(|| not_there(&at, &row.digest))?;
         let already = seen.tagged(&row.tag) == Some(&row.digest);
 
         self.port.keep_before(key, &row).await?;
@@ -143,7 +146,7 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
             wanted.retain(|tagging| tagging.service.is_some());
         }
         for change in tags::missing(&wanted, &seen)? {
-            self.write(&place, &row, change, clock).await?;
+            self.write(&at, &row, change, clock).await?;
         }
         Ok(Response::Moved { digest: row.digest, already })
     }
@@ -166,14 +169,14 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
     }
 
     async fn restore(&self, key: &RestoreKey, clock: CallClock) -> Result<Response, Fault> {
-        let Changed { repository, moves, undo } = self.port.changed(key).await?;
+        let Changed { repository, moves, rollback } = self.port.changed(key).await?;
         let Some(row) = moves.first() else { return Ok(Response::Restored { restored: None }) };
         let known = self.port.movers(row).await?;
         let back = movers::restoring(&known, &key.release, repository.before.as_ref());
         let named = movers::named(back.as_ref().unwrap_or(&known), repository.before.as_ref());
-        let plan = restore::plan(&repository, named, moves.iter(), undo);
-        let place = Place::of(row);
-        let seen = self.port.look(&place, &plan.tags).await?;
+        let plan = restore::plan(&repository, named, moves.iter(), rollback);
+        let at = row.image_repository();
+        let seen = self.port.snapshot(&at, &plan.tags).await?;
         let missing = tags::missing(&plan.tags, &seen)?;
         let left = missing.len().saturating_sub(TAGS_PER_STEP);
         if left == 0 && plan.stayed.is_empty() {
@@ -181,7 +184,7 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
             self.put_back(row, back.as_ref()).await?;
         }
         for change in missing.into_iter().take(TAGS_PER_STEP) {
-            self.write(&place, row, change, clock).await?;
+            self.write(&at, row, change, clock).await?;
         }
         if left > 0 {
             return Ok(Response::Left { left });
@@ -205,7 +208,7 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
 
     async fn write(
         &self,
-        place: &Place,
+        at: &RepositoryRef,
         row: &MoveRow,
         change: tags::Change<'_>,
         clock: CallClock,
@@ -215,7 +218,7 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
             // Our own push comes back as an event; this row is how it is recognised.
             self.port.announce(row, digest, clock.now()).await?;
         }
-        self.port.put(place, tag, change.image).await
+        self.port.put(at, tag, change.image).await
     }
 }
 
@@ -224,6 +227,6 @@ fn at_the_same_moment(row: &MoveRow) -> Fault {
     Fault::Unavailable(format!("another release moved the tag {tag} of {repository} at the same moment"))
 }
 
-fn not_there(place: &Place, digest: &Digest) -> Fault {
-    Fault::NotFound(format!("the image {}@{digest}", place.repository))
+fn not_there(at: &RepositoryRef, digest: &Digest) -> Fault {
+    Fault::NotFound(format!("the image {}@{digest}", at.repository))
 }

@@ -1,94 +1,41 @@
 //! The port to ECR and the ledger, and its adapter.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aws_config::SdkConfig;
 use aws_sdk_ecr::Client;
-use aws_sdk_ecr::types::{Image, ImageIdentifier};
+use aws_sdk_ecr::types::ImageIdentifier;
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{Digest, Registry, Repository};
-use pipeline::image::{MEDIA_TYPES, PER_CALL};
+use pipeline::ids::Digest;
+use pipeline::image::{MEDIA_TYPES, PER_CALL, RepositoryRef};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::{Failure, MoveRow, RepositoryRow, TagRow, Undo, WriteRow};
-use pipeline::{Fault, pace};
+use pipeline::rows::{Failure, MoveRow, RepositoryRow, RollbackScope, TagRow, WriteRow};
+use pipeline::{Fault, rate_limit};
 use serde_json::json;
 
 use crate::RestoreKey;
 use crate::manifest::Manifest;
+use crate::snapshot::RepositorySnapshot;
 use crate::tags::Tagging;
 
 /// How long a written tag is remembered; events are delivered within a day or not at all.
 const REMEMBERED_SECONDS: i64 = 7 * 24 * 3600;
 
-/// One repository.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Place {
-    /// The account.
-    pub registry: Registry,
-    /// The name.
-    pub repository: Repository,
-}
-
-impl Place {
-    /// Returns where the image of a move is.
-    pub fn of(row: &MoveRow) -> Self {
-        Place { registry: row.registry.clone(), repository: row.repository.clone() }
-    }
-}
-
 /// What is about to be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub struct PlannedCalls {
     /// How many task definitions will be registered.
     pub registrations: i64,
     /// How many tags will be written at most.
     pub tags: usize,
 }
 
-/// What is in a repository, of all that was asked for.
-#[derive(Debug, Default, PartialEq)]
-pub struct Seen {
-    images: BTreeMap<Digest, Manifest>,
-    tags: BTreeMap<String, Digest>,
-}
-
-impl Seen {
-    /// Makes it of images and tags.
-    pub fn new(
-        images: impl IntoIterator<Item = Manifest>,
-        tags: impl IntoIterator<Item = (String, Digest)>,
-    ) -> Self {
-        let images = images.into_iter().map(|image| (image.digest.clone(), image)).collect();
-        Seen { images, tags: tags.into_iter().collect() }
-    }
-
-    /// Takes an image, and the tag by which it was found.
-    fn take(&mut self, image: Image) -> Result<(), Fault> {
-        let (Some(id), Some(bytes)) = (image.image_id, image.image_manifest) else { return Ok(()) };
-        let digest = Digest::parse(id.image_digest.unwrap_or_default())?;
-        self.tags.extend(id.image_tag.map(|tag| (tag, digest.clone())));
-        let media_type = image.image_manifest_media_type.unwrap_or_default();
-        self.images.insert(digest.clone(), Manifest::checked(digest, media_type, bytes)?);
-        Ok(())
-    }
-
-    /// Returns the image with that digest.
-    pub fn image(&self, digest: &Digest) -> Option<&Manifest> {
-        self.images.get(digest)
-    }
-
-    /// Returns what a tag names.
-    pub fn tagged(&self, tag: &str) -> Option<&Digest> {
-        self.tags.get(tag)
-    }
-}
-
 /// All that the function asks of the world.
 pub trait Port {
     /// Reads the images and tags of some taggings.
-    async fn look(&self, place: &Place, wanted: &[Tagging]) -> Result<Seen, Fault>;
+    async fn snapshot(&self, at: &RepositoryRef, wanted: &[Tagging]) -> Result<RepositorySnapshot, Fault>;
     /// Writes down what the environment had before the first move of a repository.
     async fn keep_before(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault>;
     /// Writes down that the environment's tag is about to be written.
@@ -100,9 +47,9 @@ pub trait Port {
     /// Notes why tags of a repository did not go back.
     async fn note_failure(&self, key: &RestoreKey, failure: &Failure) -> Result<(), Fault>;
     /// Writes a tag.
-    async fn put(&self, place: &Place, tag: &str, image: &Manifest) -> Result<(), Fault>;
-    /// Draws a slot in the pace of the account.
-    async fn slot(&self, slot: Slot, now: Timestamp) -> Result<Timestamp, Fault>;
+    async fn put(&self, at: &RepositoryRef, tag: &str, image: &Manifest) -> Result<(), Fault>;
+    /// Reserves calls within the rate of the account.
+    async fn reserve(&self, calls: PlannedCalls, now: Timestamp) -> Result<Timestamp, Fault>;
     /// Reads all that decides which tags of a repository go back, if its release still holds their services.
     async fn changed(&self, key: &RestoreKey) -> Result<Changed, Fault>;
 }
@@ -114,8 +61,8 @@ pub struct Changed {
     pub repository: RepositoryRow,
     /// The moves to its images.
     pub moves: Vec<MoveRow>,
-    /// What of the release is undone.
-    pub undo: Option<Undo>,
+    /// What of the release is rolled back.
+    pub rollback: Option<RollbackScope>,
 }
 
 /// ECR and the ledger.
@@ -133,20 +80,20 @@ impl Aws {
 }
 
 impl Port for Aws {
-    async fn look(&self, place: &Place, wanted: &[Tagging]) -> Result<Seen, Fault> {
+    async fn snapshot(&self, at: &RepositoryRef, wanted: &[Tagging]) -> Result<RepositorySnapshot, Fault> {
         let digests: BTreeSet<&Digest> = wanted.iter().map(|tagging| &tagging.digest).collect();
         let by_digest = |digest: &Digest| ImageIdentifier::builder().image_digest(digest.as_str()).build();
         let by_tag = |tagging: &Tagging| ImageIdentifier::builder().image_tag(&tagging.tag).build();
         let ids: Vec<_> = digests.into_iter().map(by_digest).chain(wanted.iter().map(by_tag)).collect();
-        let mut seen = Seen::default();
+        let mut seen = RepositorySnapshot::default();
         for ids in ids.chunks(PER_CALL) {
-            let call = self.ecr.batch_get_image().registry_id(place.registry.as_str());
-            let call = call.repository_name(place.repository.as_str()).set_image_ids(Some(ids.to_vec()));
+            let call = self.ecr.batch_get_image().registry_id(at.registry.as_str());
+            let call = call.repository_name(at.repository.as_str()).set_image_ids(Some(ids.to_vec()));
             // With fewer types ECR would convert a manifest read by tag, and its digest would be another.
             let call = call.set_accepted_media_types(Some(MEDIA_TYPES.map(str::to_owned).to_vec()));
             let answer = call.send().await;
             let answer =
-                answer.map_err(|error| fault_of(&format!("read images of {}", place.repository), &error))?;
+                answer.map_err(|error| fault_of(&format!("read images of {}", at.repository), &error))?;
             for image in answer.images.unwrap_or_default() {
                 seen.take(image)?;
             }
@@ -190,9 +137,9 @@ impl Port for Aws {
         Ok(())
     }
 
-    async fn put(&self, place: &Place, tag: &str, image: &Manifest) -> Result<(), Fault> {
-        let call = self.ecr.put_image().registry_id(place.registry.as_str());
-        let call = call.repository_name(place.repository.as_str()).image_tag(tag);
+    async fn put(&self, at: &RepositoryRef, tag: &str, image: &Manifest) -> Result<(), Fault> {
+        let call = self.ecr.put_image().registry_id(at.registry.as_str());
+        let call = call.repository_name(at.repository.as_str()).image_tag(tag);
         let call = call.image_manifest(&image.bytes).image_digest(image.digest.as_str());
         let call = call
             .set_image_manifest_media_type(Some(image.media_type.clone()).filter(|kind| !kind.is_empty()));
@@ -202,17 +149,22 @@ impl Port for Aws {
             Some(known) if known.is_image_tag_already_exists_exception() => Err(Fault::Denied(format!(
                 "the tag {tag} of {} is immutable: exclude it with the filters {tag} and tidegate.* \
                  (imageTagMutabilityExclusionFilters)",
-                place.repository
+                at.repository
             ))),
-            _ => Err(fault_of(&format!("tag {} of {} as {tag}", image.digest, place.repository), &error)),
+            _ => Err(fault_of(&format!("tag {} of {} as {tag}", image.digest, at.repository), &error)),
         }
     }
 
-    async fn slot(&self, Slot { registrations, tags }: Slot, now: Timestamp) -> Result<Timestamp, Fault> {
-        let tagging = pace::PUT.draw(&self.ledger, i64::try_from(tags).unwrap_or(i64::MAX), now).await?;
+    async fn reserve(
+        &self,
+        PlannedCalls { registrations, tags }: PlannedCalls,
+        now: Timestamp,
+    ) -> Result<Timestamp, Fault> {
+        let tagging =
+            rate_limit::PUT.reserve(&self.ledger, i64::try_from(tags).unwrap_or(i64::MAX), now).await?;
         match registrations {
             0 => Ok(tagging),
-            some => Ok(tagging.max(pace::REGISTER.draw(&self.ledger, some, now).await?)),
+            some => Ok(tagging.max(rate_limit::REGISTER.reserve(&self.ledger, some, now).await?)),
         }
     }
 
@@ -223,7 +175,7 @@ impl Port for Aws {
         let moves = self.ledger.moves(&key.release).await?.into_iter().map(|(_, row)| row);
         let moves: Vec<MoveRow> = moves.filter(|row| row.repository_row == key.repository).collect();
         self.ledger.check_leases(&key.release, &moves).await?;
-        Ok(Changed { repository, moves, undo: self.ledger.undo_of(&key.release).await? })
+        Ok(Changed { repository, moves, rollback: self.ledger.rollback_scope(&key.release).await? })
     }
 }
 

@@ -1,10 +1,10 @@
 //! Which tags go back when a release did not stay.  Pure.
 
-use pipeline::fate::Fate;
 use pipeline::ids::Digest;
-use pipeline::rows::{Failure, MoveRow, RepositoryRow, Undo};
+use pipeline::rows::MoveOutcome;
+use pipeline::rows::{Failure, MoveRow, RepositoryRow, RollbackScope};
 
-use crate::registry::Seen;
+use crate::snapshot::RepositorySnapshot;
 use crate::tags::{self, Tagging};
 
 /// What to put back.
@@ -24,17 +24,17 @@ pub fn plan<'a>(
     repository: &RepositoryRow,
     named: Option<&Digest>,
     moves: impl Iterator<Item = &'a MoveRow>,
-    undo: Option<Undo>,
+    rollback: Option<RollbackScope>,
 ) -> Plan {
     let mut plan = Plan { tags: Vec::new(), stayed: Vec::new() };
     for row in moves {
-        match (Fate::of(row, undo), &row.restore) {
-            (Fate::Undone | Fate::Failed, Some(restore)) => {
+        match (MoveOutcome::of(row, rollback), &row.restore) {
+            (MoveOutcome::Undone | MoveOutcome::Failed, Some(restore)) => {
                 plan.tags.push(Tagging::keep(row, "live", &restore.digest));
                 let before = restore.before.as_ref();
                 plan.tags.extend(before.map(|before| Tagging::keep(row, "previous", before)));
             }
-            (Fate::Deployed | Fate::NeedsHuman, _) => plan.stayed.push(row.service.to_string()),
+            (MoveOutcome::Deployed | MoveOutcome::NeedsHuman, _) => plan.stayed.push(row.service.to_string()),
             _ => {}
         }
     }
@@ -46,7 +46,7 @@ pub fn plan<'a>(
 
 impl Plan {
     /// Says why the environment's tag cannot go back, if its image is gone.
-    pub fn failure(&self, seen: &Seen) -> Option<Failure> {
+    pub fn failure(&self, seen: &RepositorySnapshot) -> Option<Failure> {
         let environment = self.tags.iter().find(|tagging| tagging.service.is_none())?;
         let gone = seen.image(&environment.digest).is_none().then(|| tags::gone(environment))?;
         Some(Failure { error: gone.name().to_owned(), cause: gone.to_string() })
@@ -71,21 +71,22 @@ mod tests {
         }
     }
 
-    fn with(verdict: Verdict, undo_verdict: Option<Verdict>) -> MoveRow {
+    fn with(verdict: Verdict, rollback_verdict: Option<Verdict>) -> MoveRow {
         let touched = Some(Timestamp::from_millis(0));
         MoveRow {
             touched,
             verdict: Some(verdict),
-            undo_started: undo_verdict.and(touched),
-            undo_verdict,
+            rollback_started: rollback_verdict.and(touched),
+            rollback_verdict,
             ..row()
         }
     }
 
     #[test]
     fn everything_goes_back_when_nothing_stayed() {
-        let undone = with(Verdict::Unhealthy, Some(Verdict::Healthy));
-        let plan = plan(&repository(), Some(&digest('a')), [&undone].into_iter(), Some(Undo::All));
+        let rolled_back = with(Verdict::Unhealthy, Some(Verdict::Healthy));
+        let plan =
+            plan(&repository(), Some(&digest('a')), [&rolled_back].into_iter(), Some(RollbackScope::All));
         let tags: Vec<_> = plan.tags.iter().map(|tagging| (tagging.tag.as_str(), &tagging.digest)).collect();
         assert_eq!(tags, [("tidegate.dev.users.live", &digest('a')), ("dev", &digest('a'))]);
         assert!(plan.stayed.is_empty());
@@ -93,18 +94,19 @@ mod tests {
 
     #[test]
     fn what_was_verified_before_is_kept_again() {
-        let mut undone = with(Verdict::Unhealthy, Some(Verdict::Healthy));
-        undone.restore.as_mut().unwrap().before = Some(digest('c'));
-        let plan = plan(&repository(), Some(&digest('a')), [&undone].into_iter(), Some(Undo::All));
+        let mut rolled_back = with(Verdict::Unhealthy, Some(Verdict::Healthy));
+        rolled_back.restore.as_mut().unwrap().before = Some(digest('c'));
+        let plan =
+            plan(&repository(), Some(&digest('a')), [&rolled_back].into_iter(), Some(RollbackScope::All));
         let tags: Vec<_> = plan.tags.iter().map(|tagging| (tagging.tag.as_str(), &tagging.digest)).collect();
         assert_eq!(tags[1], ("tidegate.dev.users.previous", &digest('c')));
     }
 
     #[test]
     fn the_environments_tag_stays_with_a_service_that_stayed() {
-        let undone = with(Verdict::Unhealthy, Some(Verdict::Healthy));
-        let rows = [&undone, &with(Verdict::Healthy, None)];
-        let plan = plan(&repository(), Some(&digest('a')), rows.into_iter(), Some(Undo::Failed));
+        let rolled_back = with(Verdict::Unhealthy, Some(Verdict::Healthy));
+        let rows = [&rolled_back, &with(Verdict::Healthy, None)];
+        let plan = plan(&repository(), Some(&digest('a')), rows.into_iter(), Some(RollbackScope::Failed));
         assert_eq!(plan.tags.len(), 1);
         assert_eq!(plan.stayed, ["users"]);
     }

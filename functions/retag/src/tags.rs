@@ -6,7 +6,7 @@ use pipeline::rows::MoveRow;
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::Manifest;
-use crate::registry::Seen;
+use crate::snapshot::RepositorySnapshot;
 
 /// Every keep-tag starts so; the rule that hears pushes leaves them out.
 pub const KEEP: &str = "tidegate.";
@@ -82,7 +82,7 @@ pub fn of_move(row: &MoveRow) -> Vec<Tagging> {
 
 /// Returns the tags that name something else yet, without those whose image is gone; a fault if one of these is
 /// required.
-pub fn missing<'a>(wanted: &'a [Tagging], seen: &'a Seen) -> Result<Vec<Change<'a>>, Fault> {
+pub fn missing<'a>(wanted: &'a [Tagging], seen: &'a RepositorySnapshot) -> Result<Vec<Change<'a>>, Fault> {
     let missing = wanted.iter().filter(|tagging| seen.tagged(&tagging.tag) != Some(&tagging.digest));
     missing
         .filter_map(|tagging| match seen.image(&tagging.digest) {
@@ -124,7 +124,10 @@ mod tests {
     #[test]
     fn the_way_back_is_kept_before_the_tag_moves() {
         let row = row();
-        let seen = Seen::new([image(&row.digest), image(&digest('a'))], [("dev".to_owned(), digest('a'))]);
+        let seen = RepositorySnapshot::new(
+            [image(&row.digest), image(&digest('a'))],
+            [("dev".to_owned(), digest('a'))],
+        );
         let wanted = of_move(&row);
         assert_eq!(
             names(&missing(&wanted, &seen).unwrap()),
@@ -139,7 +142,7 @@ mod tests {
     #[test]
     fn what_is_right_already_is_not_written_again() {
         let row = row();
-        let seen = Seen::new(
+        let seen = RepositorySnapshot::new(
             [image(&row.digest), image(&digest('a'))],
             [
                 ("dev".to_owned(), row.digest.clone()),
@@ -153,7 +156,7 @@ mod tests {
     #[test]
     fn a_way_back_that_is_gone_stops_the_move() {
         let row = row();
-        let seen = Seen::new([image(&row.digest)], []);
+        let seen = RepositorySnapshot::new([image(&row.digest)], []);
         assert_eq!(missing(&of_move(&row), &seen).unwrap_err().name(), "NotFound");
     }
 
@@ -167,7 +170,7 @@ mod tests {
         assert_eq!(tags.first(), Some(&previous));
         assert_eq!(tags.len(), OF_A_MOVE);
         // It is kept as long as it is there; the way back is the image itself.
-        let seen = Seen::new([image(&row.digest)], []);
+        let seen = RepositorySnapshot::new([image(&row.digest)], []);
         assert_eq!(missing(&of_move(&row), &seen).unwrap().len(), 2);
         row.restore.as_mut().unwrap().before = None;
         assert!(of_move(&row).iter().all(|one| !one.tag.ends_with("previous")));

@@ -10,7 +10,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::ledger::Loaded;
-use pipeline::rows::{MoveRow, RepositoryRow, Stop, Undo, Verdict};
+use pipeline::rows::{MoveRow, RepositoryRow, RollbackScope, Stop, Verdict};
 use retag::registry::Changed;
 use retag::{Request, Response, Retag};
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ async fn restore(shelf: &mut Shelf, release: &str, row: &MoveRow) -> Response {
     let (registry, repository) = (row.registry.clone(), row.repository.clone());
     let repository = RepositoryRow { registry, repository, tag: row.tag.clone(), before, failure: None };
     let failed = MoveRow { started, verdict: Some(Verdict::Unhealthy), ..row.clone() };
-    shelf.changed = Some(Changed { repository, moves: vec![failed], undo: Some(Undo::All) });
+    shelf.changed = Some(Changed { repository, moves: vec![failed], rollback: Some(RollbackScope::All) });
     let request: Request =
         serde_json::from_value(json!({"do": "restore", "release": release, "repository": 0})).unwrap();
     Retag { port: &*shelf, moves: Moves::default() }.handle(request, now()).await.unwrap()
@@ -103,7 +103,7 @@ async fn a_release_that_somebody_stopped_tags_nothing() {
     let (by, because) = (ReleaseId::parse("r9").unwrap(), "bad numbers".to_owned());
     let stop = Some(Stop { by, because, since: now(), rollback: true });
     let shelf = Shelf::of(&['a', 'b']);
-    for what in ["slot", "move"] {
+    for what in ["reserve", "move"] {
         let found = Loaded { stop: stop.clone(), ..Loaded::given(&row("users", 'a', 'b')) };
         let fault = ask(&shelf, what, "r1", found).await.unwrap_err();
         assert_eq!(fault, Fault::Stopped("stopped by r9: bad numbers".to_owned()), "{what}");

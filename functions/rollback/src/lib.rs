@@ -1,7 +1,7 @@
 //! Puts one ECS service back to its restore point, and says which deployment does it.
 //!
-//! Only if what is in place is our own deployment, or ECS's return from it: somebody else's deployment is never
-//! undone.  Never guesses "the revision before": the restore point was written down before the first change.
+//! Only if what is in at is our own deployment, or ECS's return from it: somebody else's deployment is never
+//! rolled back.  Never guesses "the revision before": the restore point was written down before the first change.
 //! Proves nothing; the rollback is a rollout, and health-test looks at it as at any other.
 
 pub mod plan;
@@ -23,7 +23,8 @@ use service::Port;
 #[serde(tag = "do", rename_all = "camelCase")]
 pub enum Request {
     /// Say when the service may be put back, if it has to be.
-    Slot(MoveKey),
+    #[serde(alias = "slot")]
+    Reserve(MoveKey),
     /// Put it back.
     Back(MoveKey),
 }
@@ -34,8 +35,8 @@ pub enum Request {
 pub enum Response {
     /// It is to be put back.
     #[serde(rename_all = "camelCase")]
-    Drawn {
-        /// From when on: its slot in the pace of the account.
+    Reserved {
+        /// From when on its calls are reserved.
         start_at: Timestamp,
     },
     /// The service is on its way back.
@@ -47,10 +48,10 @@ pub enum Response {
     },
     /// Somebody else deployed the service since; it was left alone.
     Superseded {
-        /// Whose deployment is in place.
+        /// Whose deployment is in at.
         superseded: String,
     },
-    /// There is nothing to undo.
+    /// There is nothing to roll back.
     Nothing {
         /// Why.
         nothing: &'static str,
@@ -60,7 +61,7 @@ pub enum Response {
 /// The function.
 #[derive(Debug)]
 pub struct Rollback<P, L> {
-    /// ECS, its pace and the recorded revisions.
+    /// ECS, its rate limits and the recorded revisions.
     pub port: P,
     /// The moves.
     pub moves: L,
@@ -69,19 +70,19 @@ pub struct Rollback<P, L> {
 impl<P: Port, L: MoveLedger> Rollback<P, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
-        let (Request::Slot(key) | Request::Back(key)) = &request;
-        let Loaded { row, undo, .. } = self.moves.load_leased(key).await?;
-        let Some(scope) = undo else {
-            return Err(Fault::InvalidInput(format!("{} was not judged to be undone", key.release)));
+        let (Request::Reserve(key) | Request::Back(key)) = &request;
+        let Loaded { row, rollback, .. } = self.moves.load_leased(key).await?;
+        let Some(scope) = rollback else {
+            return Err(Fault::InvalidInput(format!("{} was not judged to be rolled back", key.release)));
         };
         if let Some(nothing) = plan::nothing(&row, scope) {
             return Ok(Response::Nothing { nothing });
         }
         match request {
-            Request::Slot(_) => {
+            Request::Reserve(_) => {
                 // What a release has verified is pinned and active; what was only adopted may name a tag.
                 let registers = row.restore.as_ref().is_some_and(|restore| restore.release.is_none());
-                Ok(Response::Drawn { start_at: self.port.slot(registers, now).await? })
+                Ok(Response::Reserved { start_at: self.port.reserve(registers, now).await? })
             }
             Request::Back(key) => self.back(&key, row, now).await,
         }
@@ -91,21 +92,24 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
         let Some(restore) = &row.restore else {
             return Err(Fault::NotFound(format!("a known good version of {}", row.service)));
         };
-        let started = row.undo_started.unwrap_or(now);
+        let started = row.rollback_started.unwrap_or(now);
         let (deployment, already) = match plan::next(&self.port.deployments(&row).await?, &row, restore) {
             Plan::Already(deployment) => (deployment, true),
             Plan::Superseded(by) => {
-                let reason = format!("{by} is in place of our deployment");
+                let reason = format!("{by} is in at of our deployment");
                 self.moves.note(key, &row, MoveEvent::superseded(reason, now)).await?;
                 return Ok(Response::Superseded { superseded: by });
             }
             Plan::Start => {
                 let to = self.way_back(key, &row, restore).await?;
-                self.moves.note(key, &row, MoveEvent::RollbackStarted { undo_started: started }).await?;
+                self.moves.note(key, &row, MoveEvent::RollbackStarted { rollback_started: started }).await?;
                 (self.port.point(&row, &to).await?, false)
             }
         };
-        let deployed = MoveEvent::RollbackDeployed { undo_started: started, undo: deployment.clone() };
+        let deployed = MoveEvent::RollbackDeployed {
+            rollback_started: started,
+            rollback_deployment: deployment.clone(),
+        };
         self.moves.note(key, &row, deployed).await?;
         Ok(Response::Started { deployment, already })
     }
@@ -117,14 +121,14 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
         row: &MoveRow,
         restore: &RestorePoint,
     ) -> Result<TaskDefinitionArn, Fault> {
-        if let Some(copy) = &row.undo_revision {
+        if let Some(copy) = &row.rollback_revision {
             return Ok(copy.clone());
         }
         if self.port.usable(row, restore).await? {
             return Ok(restore.task_definition.clone());
         }
         let copy = self.port.register(row, restore).await?;
-        let registered = MoveEvent::RollbackRegistered { undo_revision: copy.clone() };
+        let registered = MoveEvent::RollbackRegistered { rollback_revision: copy.clone() };
         self.moves.note(key, row, registered).await?;
         Ok(copy)
     }

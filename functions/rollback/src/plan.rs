@@ -1,22 +1,22 @@
 //! What to do about a service that is to go back, given the deployments that it has.  Pure.
 
 use pipeline::ids::DeploymentId;
-use pipeline::rows::{MoveRow, RestorePoint, Undo, Verdict};
+use pipeline::rows::{MoveRow, RestorePoint, RollbackScope, Verdict};
 use pipeline::service::{Deployment, Rollout};
 
 /// The next step.
 #[derive(Debug, PartialEq)]
 pub enum Plan {
-    /// Our deployment is in place: go back.
+    /// Our deployment is in at: go back.
     Start,
-    /// The restore point is in place, by ECS or by an earlier call.
+    /// The restore point is in at, by ECS or by an earlier call.
     Already(DeploymentId),
     /// Somebody else's is: leave it alone.
     Superseded(String),
 }
 
-/// Tells why a move needs no undo, if it needs none.
-pub fn nothing(row: &MoveRow, scope: Undo) -> Option<&'static str> {
+/// Tells why a move needs no rollback, if it needs none.
+pub fn nothing(row: &MoveRow, scope: RollbackScope) -> Option<&'static str> {
     if row.touched.is_none() {
         return Some("the service was never touched");
     }
@@ -26,7 +26,8 @@ pub fn nothing(row: &MoveRow, scope: Undo) -> Option<&'static str> {
     if row.verdict == Some(Verdict::Superseded) {
         return Some("somebody else owns the service");
     }
-    (scope == Undo::Failed && row.verdict != Some(Verdict::Unhealthy)).then_some("the move is not unhealthy")
+    (scope == RollbackScope::Failed && row.verdict != Some(Verdict::Unhealthy))
+        .then_some("the move is not unhealthy")
 }
 
 /// Decides how to put a touched service back.
@@ -44,9 +45,9 @@ pub fn next(deployments: &[Deployment], row: &MoveRow, restore: &RestorePoint) -
     let ours: Vec<&Deployment> = deployments.iter().filter(is_ours).collect();
     let failed = ours.iter().any(|one| one.rollout == Rollout::Failed);
     let is_back = primary.task_definition == restore.task_definition
-        || Some(&primary.task_definition) == row.undo_revision.as_ref();
-    let is_by_ecs_or_us = failed || ours.is_empty() || row.undo_started.is_some();
-    if row.undo.as_ref() == Some(&primary.id) || is_back && is_by_ecs_or_us {
+        || Some(&primary.task_definition) == row.rollback_revision.as_ref();
+    let is_by_ecs_or_us = failed || ours.is_empty() || row.rollback_started.is_some();
+    if row.rollback_deployment.as_ref() == Some(&primary.id) || is_back && is_by_ecs_or_us {
         return Plan::Already(primary.id.clone());
     }
     // ECS goes back to what ran before, which is not always what was verified.
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_deployment_is_undone() {
+    fn our_own_deployment_is_rolled_back() {
         let (ours, old) =
             (deployment(2, 2, true, Rollout::Completed), deployment(1, 1, false, Rollout::Completed));
         check(&row(), &[ours, old], Plan::Start);
@@ -96,7 +97,7 @@ mod tests {
     fn a_repeat_finds_its_own_rollback() {
         let back = deployment(3, 1, true, Rollout::InProgress);
         let adopted = Plan::Already(back.id.clone());
-        let row = MoveRow { undo_started: Some(Timestamp::from_millis(0)), ..row() };
+        let row = MoveRow { rollback_started: Some(Timestamp::from_millis(0)), ..row() };
         check(&row, &[back, deployment(2, 2, false, Rollout::InProgress)], adopted);
     }
 
@@ -104,9 +105,9 @@ mod tests {
     fn a_repeat_finds_the_copy_that_it_registered() {
         let back = deployment(3, 4, true, Rollout::InProgress);
         let adopted = Plan::Already(back.id.clone());
-        let (undo_started, undo_revision) =
+        let (rollback_started, rollback_revision) =
             (Some(Timestamp::from_millis(0)), Some(back.task_definition.clone()));
-        check(&MoveRow { undo_started, undo_revision, ..row() }, &[back], adopted);
+        check(&MoveRow { rollback_started, rollback_revision, ..row() }, &[back], adopted);
     }
 
     #[test]
@@ -159,12 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_touched_and_is_ours_is_undone() {
-        assert_eq!(nothing(&row(), Undo::All), None);
-        assert!(nothing(&MoveRow { touched: None, ..row() }, Undo::All).is_some());
-        assert!(nothing(&MoveRow { verdict: Some(Verdict::Superseded), ..row() }, Undo::All).is_some());
+    fn only_what_was_touched_and_is_ours_is_rolled_back() {
+        assert_eq!(nothing(&row(), RollbackScope::All), None);
+        assert!(nothing(&MoveRow { touched: None, ..row() }, RollbackScope::All).is_some());
+        assert!(
+            nothing(&MoveRow { verdict: Some(Verdict::Superseded), ..row() }, RollbackScope::All).is_some()
+        );
         let healthy = MoveRow { verdict: Some(Verdict::Healthy), ..row() };
-        assert_eq!(nothing(&healthy, Undo::All), None);
-        assert!(nothing(&healthy, Undo::Failed).is_some());
+        assert_eq!(nothing(&healthy, RollbackScope::All), None);
+        assert!(nothing(&healthy, RollbackScope::Failed).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! The port to ECS, its pace and the recorded revisions, and its adapter.
+//! The port to ECS, its rate limits and the recorded revisions, and its adapter.
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
@@ -8,7 +8,7 @@ use pipeline::ledger::Ledger;
 use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::{self, Deployment};
 use pipeline::task_definition::TaskDefinition;
-use pipeline::{Fault, pace};
+use pipeline::{Fault, rate_limit};
 
 /// All that the function asks of the world.
 pub trait Port {
@@ -16,8 +16,8 @@ pub trait Port {
     async fn usable(&self, row: &MoveRow, restore: &RestorePoint) -> Result<bool, Fault>;
     /// Registers the recorded revision again, pinned to the recorded digest.
     async fn register(&self, row: &MoveRow, restore: &RestorePoint) -> Result<TaskDefinitionArn, Fault>;
-    /// Draws a slot in the pace of the account: for an update, and perhaps for a registration before it.
-    async fn slot(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault>;
+    /// Reserves calls within the rate of the account: for an update, and perhaps for a registration before it.
+    async fn reserve(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault>;
     /// Reads the deployments of the service.
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault>;
     /// Points the service at a revision.
@@ -58,10 +58,10 @@ impl Port for Aws {
         Ok(recorded.register(copy).await?.0)
     }
 
-    async fn slot(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault> {
-        let update = pace::UPDATE.draw(&self.ledger, 1, now).await?;
+    async fn reserve(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault> {
+        let update = rate_limit::UPDATE.reserve(&self.ledger, 1, now).await?;
         match registers {
-            true => Ok(update.max(pace::REGISTER.draw(&self.ledger, 1, now).await?)),
+            true => Ok(update.max(rate_limit::REGISTER.reserve(&self.ledger, 1, now).await?)),
             false => Ok(update),
         }
     }

@@ -25,7 +25,7 @@ impl Port for Bad {
     async fn register(&self, _: &MoveRow, _: &RestorePoint) -> Result<TaskDefinitionArn, Fault> {
         Ok(revision(10))
     }
-    async fn slot(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault> {
+    async fn reserve(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault> {
         Ok(now.plus_seconds(registers.into()))
     }
     async fn deployments(&self, _: &MoveRow) -> Result<Vec<Deployment>, Fault> {

@@ -8,7 +8,7 @@ use super::{Key, Ledger, row_of};
 use crate::Fault;
 use crate::ids::ReleaseId;
 use crate::payload::{MoveKey, MoveRef};
-use crate::rows::{LeaseRow, MoveEvent, MoveRow, Stop, Undo};
+use crate::rows::{LeaseRow, MoveEvent, MoveRow, RollbackScope, Stop};
 
 /// A move, and what its release's head says of all its moves.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub struct Loaded {
     /// Its row.
     pub row: MoveRow,
     /// What is rolled back of its release; none while that goes forward.
-    pub undo: Option<Undo>,
+    pub rollback: Option<RollbackScope>,
     /// Who ended the release early.
     pub stop: Option<Stop>,
 }
@@ -24,7 +24,7 @@ pub struct Loaded {
 impl Loaded {
     /// Takes a move that is given whole; nothing else is known of its release.
     pub fn given(row: &MoveRow) -> Self {
-        Loaded { row: row.clone(), undo: Some(Undo::All), stop: None }
+        Loaded { row: row.clone(), rollback: Some(RollbackScope::All), stop: None }
     }
 
     /// Returns the row of a move that may go forward.
@@ -66,7 +66,8 @@ impl<L: MoveLedger> MoveLedger for &L {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Head {
-    undo: Option<Undo>,
+    #[serde(default, rename = "undo")]
+    rollback: Option<RollbackScope>,
     #[serde(default)]
     stop: Option<Stop>,
 }
@@ -84,8 +85,8 @@ impl MoveLedger for Ledger {
         };
         let row = row_of(&own, item)?;
         let found: Option<Head> = items.remove(&head).map(|item| row_of(&head, item)).transpose()?;
-        let Head { undo, stop } = found.unwrap_or_default();
-        Ok(Loaded { row, undo, stop })
+        let Head { rollback, stop } = found.unwrap_or_default();
+        Ok(Loaded { row, rollback, stop })
     }
 
     async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
@@ -113,9 +114,9 @@ impl MoveLedger for Ledger {
 
 impl Ledger {
     /// Reads what is rolled back of a release; none while it goes forward.
-    pub async fn undo_of(&self, release: &ReleaseId) -> Result<Option<Undo>, Fault> {
+    pub async fn rollback_scope(&self, release: &ReleaseId) -> Result<Option<RollbackScope>, Fault> {
         let head: Option<Head> = self.get(&Key::head(release)).await?;
-        Ok(head.and_then(|head| head.undo))
+        Ok(head.and_then(|head| head.rollback))
     }
 
     /// Makes sure that a release still holds the services of some of its moves.

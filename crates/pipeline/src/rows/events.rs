@@ -59,31 +59,38 @@ pub enum MoveEvent {
     /// A revision to go back to is registered.
     RollbackRegistered {
         /// The revision.
-        undo_revision: TaskDefinitionArn,
+        #[serde(rename = "undoRevision")]
+        rollback_revision: TaskDefinitionArn,
     },
     /// Its service is about to be rolled back.
     RollbackStarted {
         /// When.
-        undo_started: Timestamp,
+        #[serde(rename = "undoStarted")]
+        rollback_started: Timestamp,
     },
     /// Its service is on its way back.
     RollbackDeployed {
         /// When that began.
-        undo_started: Timestamp,
+        #[serde(rename = "undoStarted")]
+        rollback_started: Timestamp,
         /// The deployment that does it.
-        undo: DeploymentId,
+        #[serde(rename = "undo")]
+        rollback_deployment: DeploymentId,
     },
     /// Somebody has forced a new deployment of the revision that it goes back to.
     RollbackDeployedAnew {
         /// That deployment.
-        undo: DeploymentId,
+        #[serde(rename = "undo")]
+        rollback_deployment: DeploymentId,
     },
     /// It is decided how the rollback went.
     RollbackDecided {
         /// How.
-        undo_verdict: Verdict,
+        #[serde(rename = "undoVerdict")]
+        rollback_verdict: Verdict,
         /// Why.
-        undo_reason: String,
+        #[serde(rename = "undoReason")]
+        rollback_reason: String,
         /// What failed tasks left behind; without it, what those of the way forward left stays.
         #[serde(skip_serializing_if = "Option::is_none")]
         bundle: Option<Bundle>,
@@ -136,14 +143,18 @@ mod tests {
                 },
                 json!(["alarm", "bundle", "decided", "reason", "verdict"]),
             ),
-            (MoveEvent::RollbackRegistered { undo_revision: revision }, json!(["undoRevision"])),
-            (MoveEvent::RollbackStarted { undo_started: at }, json!(["undoStarted"])),
+            (MoveEvent::RollbackRegistered { rollback_revision: revision }, json!(["undoRevision"])),
+            (MoveEvent::RollbackStarted { rollback_started: at }, json!(["undoStarted"])),
             (
-                MoveEvent::RollbackDeployed { undo_started: at, undo: deployment },
+                MoveEvent::RollbackDeployed { rollback_started: at, rollback_deployment: deployment },
                 json!(["undo", "undoStarted"]),
             ),
             (
-                MoveEvent::RollbackDecided { undo_verdict: Verdict::Healthy, undo_reason: why, bundle },
+                MoveEvent::RollbackDecided {
+                    rollback_verdict: Verdict::Healthy,
+                    rollback_reason: why,
+                    bundle,
+                },
                 json!(["bundle", "undoReason", "undoVerdict"]),
             ),
         ];

@@ -7,6 +7,7 @@ use crate::ids::{
     DeploymentId, Digest, EnvironmentName, PackHash, Registry, ReleaseId, Repository, ServiceName,
     TaskDefinitionArn,
 };
+use crate::image::RepositoryRef;
 
 /// All that is needed to put a service back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,21 +153,65 @@ pub struct MoveRow {
     #[serde(default)]
     pub failure: Option<Failure>,
     /// The revision registered to put it back, where the restore point's own would not do.
-    #[serde(default)]
-    pub undo_revision: Option<TaskDefinitionArn>,
+    #[serde(default, rename = "undoRevision")]
+    pub rollback_revision: Option<TaskDefinitionArn>,
     /// The deployment that put it back.
-    #[serde(default)]
-    pub undo: Option<DeploymentId>,
+    #[serde(default, rename = "undo")]
+    pub rollback_deployment: Option<DeploymentId>,
     /// When that was asked for.
-    #[serde(default)]
-    pub undo_started: Option<Timestamp>,
+    #[serde(default, rename = "undoStarted")]
+    pub rollback_started: Option<Timestamp>,
     /// What was decided about that.
-    #[serde(default)]
-    pub undo_verdict: Option<Verdict>,
+    #[serde(default, rename = "undoVerdict")]
+    pub rollback_verdict: Option<Verdict>,
     /// Why.
-    #[serde(default)]
-    pub undo_reason: Option<String>,
-    /// Why its undo ended early.
-    #[serde(default)]
-    pub undo_failure: Option<Failure>,
+    #[serde(default, rename = "undoReason")]
+    pub rollback_reason: Option<String>,
+    /// Why its rollback ended early.
+    #[serde(default, rename = "undoFailure")]
+    pub rollback_failure: Option<Failure>,
+}
+
+/// One way of a move, forward or back: what its row says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// When its service was about to be updated.
+    pub touched: Option<Timestamp>,
+    /// The deployment that it started.
+    pub deployment: Option<&'a DeploymentId>,
+    /// What was decided about it.
+    pub verdict: Option<Verdict>,
+    /// Why.
+    pub reason: Option<&'a str>,
+    /// Why it ended early.
+    pub failure: Option<&'a Failure>,
+}
+
+impl MoveRow {
+    /// Returns where its image is.
+    pub fn image_repository(&self) -> RepositoryRef {
+        RepositoryRef { registry: self.registry.clone(), repository: self.repository.clone() }
+    }
+
+    /// Returns its way forward.
+    pub fn forward(&self) -> Attempt<'_> {
+        Attempt {
+            touched: self.touched,
+            deployment: self.deployment.as_ref(),
+            verdict: self.verdict,
+            reason: self.reason.as_deref(),
+            failure: self.failure.as_ref(),
+        }
+    }
+
+    /// Returns its rollback.
+    pub fn rollback(&self) -> Attempt<'_> {
+        Attempt {
+            touched: self.rollback_started,
+            deployment: self.rollback_deployment.as_ref(),
+            verdict: self.rollback_verdict,
+            reason: self.rollback_reason.as_deref(),
+            failure: self.rollback_failure.as_ref(),
+        }
+    }
 }

@@ -6,7 +6,7 @@
 #![expect(clippy::indexing_slicing, reason = "JSON is read by key here, and what is absent is null")]
 
 pub mod cluster;
-pub mod crew;
 pub mod fake;
-pub mod floor;
+pub mod functions;
+pub mod lower_bound;
 pub mod machine;

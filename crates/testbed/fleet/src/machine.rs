@@ -13,8 +13,8 @@ pub mod parent;
 use pipeline::clock::Timestamp;
 use serde_json::{Value, json};
 
-use crate::crew::{Crew, Function};
 use crate::fake::{ACCOUNT, Fake, REGION};
+use crate::functions::{Function, Functions};
 use call::{Called, Task};
 use meter::Meter;
 use mishap::Mishaps;
@@ -29,7 +29,7 @@ pub struct Machine {
     /// The account.
     pub fake: Fake,
     /// The functions.
-    pub crew: Crew,
+    pub functions: Functions,
     /// What goes wrong, apart from what goes wrong in the account.
     pub mishaps: Mishaps,
     /// What was measured since the last release began.
@@ -65,8 +65,8 @@ pub struct Run {
 
 impl Machine {
     /// Makes a machine of an account, in which nothing goes wrong.
-    pub fn new(fake: Fake, crew: Crew) -> Self {
-        Machine { fake, crew, mishaps: Mishaps::default(), meter: Meter::default(), late: None }
+    pub fn new(fake: Fake, functions: Functions) -> Self {
+        Machine { fake, functions, mishaps: Mishaps::default(), meter: Meter::default(), late: None }
     }
 
     /// Runs one execution to its end.
@@ -115,7 +115,7 @@ impl Machine {
         }
         match state {
             "WaitToOpen" | "WaitForLeases" | "WaitToReach" | "Bake" => self.wait(variables.pause * 1000),
-            "Wave" | "Undo" | "RestoreTags" => {
+            "Wave" | "RollbackWave" | "RestoreTags" => {
                 self.map(state, variables.items(state, context), variables.concurrency).await;
             }
             _ => {}

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fleet::cluster::{self, NAME, Placed};
-use fleet::crew::Crew;
 use fleet::fake::Fake;
+use fleet::functions::Functions;
 use fleet::machine::Machine;
 use pipeline::Fault;
 use serde_json::{Value, json};
@@ -36,8 +36,8 @@ fn machine() -> Result<Machine, Fault> {
         account.ecr.push(&format!("shop/{service}"), "the second image", Some("main-1"));
     }
     drop(account);
-    let crew = Crew::new(&fake.config())?;
-    Ok(Machine::new(fake, crew))
+    let functions = Functions::new(&fake.config())?;
+    Ok(Machine::new(fake, functions))
 }
 
 async fn run(services: &[&str], more: Value) -> Result<(String, String), Fault> {

@@ -83,7 +83,11 @@ fn what_writes_is_not_tried_again_beside_itself() {
         },
         &[
             ("/States/Wave/ItemProcessor/States/Deploy/Retry", reading.clone(), "Deploy is tried again"),
-            ("/States/Undo/ItemProcessor/States/Rollback/Retry", reading.clone(), "Rollback is tried again"),
+            (
+                "/States/RollbackWave/ItemProcessor/States/Rollback/Retry",
+                reading.clone(),
+                "Rollback is tried again",
+            ),
             (
                 "/States/Wave/ItemProcessor/States/HealthTest/Retry",
                 writing.clone(),
@@ -113,7 +117,7 @@ fn whatever_fails_is_caught() {
             found
         },
         &[
-            ("/States/Undo/Catch", Value::Null, "Undo catches null"),
+            ("/States/RollbackWave/Catch", Value::Null, "RollbackWave catches null"),
             ("/States/Judge/Catch/0/ErrorEquals", json!(["States.TaskFailed"]), "Judge catches"),
             ("/States/Wave/ItemProcessor/States/MoveFailed/Catch", json!([]), "MoveFailed catches []"),
         ],

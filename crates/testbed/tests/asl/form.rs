@@ -16,7 +16,7 @@ fn every_expression_is_jsonata_and_says_so_once() {
         &[
             ("/QueryLanguage", json!("JSONPath"), "1 query languages"),
             ("/States/Judge/QueryLanguage", json!("JSONata"), "2 query languages"),
-            ("/States/Wave/ItemProcessor/States/Slot/QueryLanguage", json!("JSONPath"), "2 query languages"),
+            ("/States/Wave/ItemProcessor/States/WaitForStart/QueryLanguage", json!("JSONPath"), "2 query languages"),
         ],
     );
 }
@@ -78,7 +78,7 @@ fn every_state_name_is_unique_in_the_whole_file() {
         names.filter(|name| source.matches(&format!("\"{name}\": {{")).count() != 1).collect()
     }
     assert_eq!(twice(&source()), [""; 0]);
-    for (name, instead) in [("Bake", "WhatNext"), ("MoveDone", "UndoDone"), ("Slot", "Bake")] {
+    for (name, instead) in [("Bake", "WhatNext"), ("MoveDone", "RollbackDone"), ("WaitForStart", "Bake")] {
         let damaged = source().replace(&format!("\"{name}\": {{"), &format!("\"{instead}\": {{"));
         assert!(twice(&damaged).contains(&instead.to_owned()), "{name} = {instead} was not found");
     }
@@ -102,7 +102,7 @@ fn every_state_says_in_one_sentence_what_it_does() {
         &[
             ("/States/Bake/Comment", Value::Null, "Bake says"),
             ("/States/Bake/Comment", json!("Waits. Then looks."), "Bake says"),
-            ("/States/Wave/ItemProcessor/States/Slot/Comment", json!("waits"), "Slot says"),
+            ("/States/Wave/ItemProcessor/States/WaitForStart/Comment", json!("waits"), "WaitForStart says"),
         ],
     );
 }

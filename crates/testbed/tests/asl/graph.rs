@@ -14,7 +14,7 @@ const BEFORE: [(&str, &[&str]); 17] = [
     ("IsAccepted", &["OpenRelease"]),
     ("Reach", &["HasLeases", "WaitToReach"]),
     ("Wave", &["HasLeases", "IsReachable", "WhatNext"]),
-    ("RestoreTags", &["IsUndoComplete", "WhatNext"]),
+    ("RestoreTags", &["IsRollbackComplete", "WhatNext"]),
     ("Ignored", &["IsAccepted"]),
     ("Planned", &["IsAccepted"]),
     ("Answered", &["IsAccepted", "WhichOutcome"]),
@@ -32,9 +32,9 @@ const BEFORE: [(&str, &[&str]); 17] = [
 
 /// What bounds a loop: a Wait lets time pass until a deadline, a person is waited for, and the others count.
 const BOUNDS: [&str; 3] = [
-    "Approve",        // waits for an answer, as long as the environment says
-    "IsUndoComplete", // counts down to the first wave
-    "Wave",           // runs once for each wave that TakeLeases counted
+    "Approve",            // waits for an answer, as long as the environment says
+    "IsRollbackComplete", // counts down to the first wave
+    "Wave",               // runs once for each wave that TakeLeases counted
 ];
 
 #[test]
@@ -59,7 +59,7 @@ fn every_way_leads_to_a_state_of_the_same_scope() {
             ("/States/WhichOutcome/Default", json!("MoveDone"), "WhichOutcome leads to MoveDone"),
             ("/States/WhatNext/Choices/0/Next", json!("Pause"), "WhatNext leads to Pause"),
             ("/States/Judge/Catch/0/Next", json!("MoveFailed"), "Judge leads to MoveFailed"),
-            ("/States/Wave/ItemProcessor/States/Slot/Next", json!("Judge"), "Slot leads to Judge"),
+            ("/States/Wave/ItemProcessor/States/WaitForStart/Next", json!("Judge"), "WaitForStart leads to Judge"),
         ],
     );
 }
@@ -78,7 +78,7 @@ fn every_state_can_be_reached() {
         },
         &[
             ("/States/HasLeases/Choices/2/Next", json!("Wave"), "nothing leads to WaitForLeases"),
-            ("/States/Wave/ItemProcessor/StartAt", json!("Slot"), "nothing leads to DrawSlot"),
+            ("/States/Wave/ItemProcessor/StartAt", json!("WaitForStart"), "nothing leads to ReserveStart"),
         ],
     );
 }
@@ -109,7 +109,11 @@ fn every_state_goes_on_or_ends() {
             ("/States/Bake/End", json!(true), r#"Bake goes on by ["Next", "End"]"#),
             ("/States/WhichOutcome/Default", Value::Null, "WhichOutcome goes on by []"),
             ("/States/Deployed/Next", json!("Bake"), r#"Deployed goes on by ["Next"]"#),
-            ("/States/Undo/ItemProcessor/States/UndoDone/End", json!(false), "UndoDone goes on by"),
+            (
+                "/States/RollbackWave/ItemProcessor/States/RollbackDone/End",
+                json!(false),
+                "RollbackDone goes on by",
+            ),
         ],
     );
 }
@@ -193,7 +197,7 @@ fn every_loop_is_bounded() {
                 "HealthTest comes again",
             ),
             (
-                "/States/Undo/ItemProcessor/States/HasRollbackVerdict/Choices/0/Next",
+                "/States/RollbackWave/ItemProcessor/States/HasRollbackVerdict/Choices/0/Next",
                 json!("RollbackTest"),
                 "RollbackTest comes again",
             ),
@@ -240,18 +244,18 @@ fn what_cannot_be_reached_is_refused_before_anything_is_changed() {
 }
 
 #[test]
-fn the_undo_counts_down_to_the_first_wave() {
+fn the_rollback_counts_down_to_the_first_wave() {
     let expected = json!([
-        {"Condition": "{% $wave > 0 %}", "Assign": {"wave": "{% $wave - 1 %}"}, "Next": "Undo"},
+        {"Condition": "{% $wave > 0 %}", "Assign": {"wave": "{% $wave - 1 %}"}, "Next": "RollbackWave"},
     ]);
     check(
         |document| {
-            let choices = &document["States"]["IsUndoComplete"]["Choices"];
+            let choices = &document["States"]["IsRollbackComplete"]["Choices"];
             if *choices == expected { vec![] } else { vec![choices.to_string()] }
         },
         &[
-            ("/States/IsUndoComplete/Choices/0/Condition", json!("{% $wave >= 0 %}"), ">= 0"),
-            ("/States/IsUndoComplete/Choices/0/Assign", Value::Null, "Undo"),
+            ("/States/IsRollbackComplete/Choices/0/Condition", json!("{% $wave >= 0 %}"), ">= 0"),
+            ("/States/IsRollbackComplete/Choices/0/Assign", Value::Null, "RollbackWave"),
         ],
     );
 }

@@ -36,14 +36,18 @@ fn a_failed_item_never_fails_its_map() {
         },
         &[
             ("/States/Wave/ToleratedFailurePercentage", Value::Null, "Wave can fail"),
-            ("/States/Undo/ToleratedFailurePercentage", json!(50), "Undo can fail"),
-            ("/States/Undo/ItemProcessor/ProcessorConfig", json!({"Mode": "INLINE"}), "Undo runs its items"),
+            ("/States/RollbackWave/ToleratedFailurePercentage", json!(50), "RollbackWave can fail"),
+            (
+                "/States/RollbackWave/ItemProcessor/ProcessorConfig",
+                json!({"Mode": "INLINE"}),
+                "RollbackWave runs its items",
+            ),
             (
                 "/States/Wave/ItemProcessor/ProcessorConfig/ExecutionType",
                 json!("EXPRESS"),
                 "Wave runs its items",
             ),
-            ("/States/Undo/Label", json!("Wave"), "Undo has another label"),
+            ("/States/RollbackWave/Label", json!("Wave"), "RollbackWave has another label"),
             ("/States/RestoreTags/Output", Value::Null, "RestoreTags hands on"),
         ],
     );
@@ -69,7 +73,7 @@ fn every_way_of_an_item_ends_with_nothing() {
                 json!("{% $states.input %}"),
                 "RestoreTagDone with a word",
             ),
-            ("/States/Undo/ItemProcessor/States/Lost", json!({"Type": "Fail"}), "Lost with a word"),
+            ("/States/RollbackWave/ItemProcessor/States/Lost", json!({"Type": "Fail"}), "Lost with a word"),
         ],
     );
 }
@@ -92,7 +96,7 @@ fn why_an_item_failed_is_written_down_in_its_row() {
     let a_move = "{% 'move#' & $string($states.input.wave) & '#' & $string($states.input.move) %}";
     let notes = [
         ("Wave", "MoveFailed", a_move, "failure"),
-        ("Undo", "RollbackFailed", a_move, "undoFailure"),
+        ("RollbackWave", "RollbackFailed", a_move, "undoFailure"),
         ("RestoreTags", "RestoreTagFailed", "{% 'repo#' & $string($states.input.repository) %}", "failure"),
     ];
     check(
@@ -119,7 +123,7 @@ fn why_an_item_failed_is_written_down_in_its_row() {
                 "RestoreTag fails without a word",
             ),
             (
-                "/States/Undo/ItemProcessor/States/RollbackFailed/Arguments/ExpressionAttributeNames/#failure",
+                "/States/RollbackWave/ItemProcessor/States/RollbackFailed/Arguments/ExpressionAttributeNames/#failure",
                 json!("failure"),
                 "RollbackFailed writes",
             ),
@@ -167,7 +171,7 @@ fn an_item_sees_neither_the_variables_nor_the_execution_of_the_machine() {
                 "RestoreTag asks for its own Execution",
             ),
             (
-                "/States/Undo/ItemProcessor/States/Rollback/Arguments/Payload",
+                "/States/RollbackWave/ItemProcessor/States/Rollback/Arguments/Payload",
                 json!({"machine": "{% $states.context.StateMachine.Id %}"}),
                 "Rollback asks for its own StateMachine",
             ),
@@ -194,7 +198,7 @@ fn no_item_calls_a_variable_as_the_machine_does() {
                 json!("HealthTest"),
                 r#"$next of Some("Wave") is the machine's"#,
             ),
-            ("/States/Judge/Assign/verdict", json!("Healthy"), r#"$verdict of Some("Undo")"#),
+            ("/States/Judge/Assign/verdict", json!("Healthy"), r#"$verdict of Some("RollbackWave")"#),
         ],
     );
 }
@@ -224,7 +228,7 @@ fn an_item_is_told_its_release_its_place_and_its_machine() {
         },
         &[
             ("/States/Wave/ItemSelector/execution", Value::Null, "Wave tells"),
-            ("/States/Undo/ItemSelector/wave", json!(0), "Undo tells"),
+            ("/States/RollbackWave/ItemSelector/wave", json!(0), "RollbackWave tells"),
             ("/States/RestoreTags/ItemSelector/repository", json!(0), "RestoreTags tells"),
         ],
     );

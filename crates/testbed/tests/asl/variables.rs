@@ -54,11 +54,15 @@ fn every_variable_is_assigned_on_every_way_to_its_use() {
                 "HealthTest may not know $looks",
             ),
             (
-                "/States/Wave/ItemProcessor/States/DrawSlot/Catch/0/Next",
-                json!("Slot"),
-                "Slot may not know $startAt",
+                "/States/Wave/ItemProcessor/States/ReserveStart/Catch/0/Next",
+                json!("WaitForStart"),
+                "WaitForStart may not know $startAt",
             ),
-            ("/States/Undo/ItemProcessor/StartAt", json!("RollbackTest"), "RollbackTest may not know $looks"),
+            (
+                "/States/RollbackWave/ItemProcessor/StartAt",
+                json!("RollbackTest"),
+                "RollbackTest may not know $looks",
+            ),
         ],
     );
 }

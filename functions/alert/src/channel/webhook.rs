@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hmac::{Hmac, KeyInit, Mac};
 use pipeline::Fault;
-use pipeline::fate::Fate;
+use pipeline::rows::MoveOutcome;
 use pipeline::rows::PlanRow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -47,7 +47,7 @@ struct Body<'a> {
     because: &'a str,
     moves: &'a [MoveSummary],
     more_moves: usize,
-    fates: &'a BTreeMap<Fate, u32>,
+    fates: &'a BTreeMap<MoveOutcome, u32>,
     plan: &'a [PlanRow],
     link: Option<&'a str>,
     dedup_key: &'a str,

@@ -1,7 +1,7 @@
 //! What became of each move, in words.
 
-use pipeline::fate::Fate;
-use pipeline::rows::{Bundle, MoveRow, Undo, Verdict};
+use pipeline::rows::MoveOutcome;
+use pipeline::rows::{Bundle, MoveRow, RollbackScope, Verdict};
 use serde::Serialize;
 
 use super::approval::commit;
@@ -25,7 +25,7 @@ pub struct MoveSummary {
     /// What was decided about the new digest.
     pub verdict: Option<Verdict>,
     /// What became of it in the end.
-    pub fate: Fate,
+    pub fate: MoveOutcome,
     /// Why.
     pub reason: String,
     /// What its tasks left behind, if they failed.
@@ -34,13 +34,13 @@ pub struct MoveSummary {
 
 impl MoveSummary {
     /// Tells of a move.
-    pub fn of(row: &MoveRow, undo: Option<Undo>) -> Self {
+    pub fn of(row: &MoveRow, rollback: Option<RollbackScope>) -> Self {
         MoveSummary {
             service: row.service.to_string(),
             from: row.restore.as_ref().map(|restore| restore.digest.to_string()),
             to: row.digest.to_string(),
             verdict: row.verdict,
-            fate: Fate::of(row, undo),
+            fate: MoveOutcome::of(row, rollback),
             reason: sentences(row).into_iter().map(|(_, sentence)| sentence).collect::<Vec<_>>().join("; "),
             bundle: row.bundle.as_ref().map(short),
         }
@@ -48,32 +48,32 @@ impl MoveSummary {
 }
 
 /// Returns the place of a move in a message: what needs somebody comes first, and then what is to blame.
-pub(super) fn urgency(row: &MoveRow, undo: Option<Undo>) -> (u8, bool) {
-    let fate = match Fate::of(row, undo) {
-        Fate::NeedsHuman => 0,
-        Fate::Failed => 1,
-        Fate::Undone => 2,
-        Fate::Superseded => 3,
-        Fate::Deployed => 4,
-        Fate::Untouched => 5,
+pub(super) fn urgency(row: &MoveRow, rollback: Option<RollbackScope>) -> (u8, bool) {
+    let fate = match MoveOutcome::of(row, rollback) {
+        MoveOutcome::NeedsHuman => 0,
+        MoveOutcome::Failed => 1,
+        MoveOutcome::Undone => 2,
+        MoveOutcome::Superseded => 3,
+        MoveOutcome::Deployed => 4,
+        MoveOutcome::Untouched => 5,
     };
     (fate, row.verdict != Some(Verdict::Unhealthy))
 }
 
 /// Tells whether a request for a rollback would put a move back.
-pub(super) fn can_go_back(row: &MoveRow, undo: Option<Undo>) -> bool {
-    row.restore.is_some() && stays(Fate::of(row, undo))
+pub(super) fn can_go_back(row: &MoveRow, rollback: Option<RollbackScope>) -> bool {
+    row.restore.is_some() && stays(MoveOutcome::of(row, rollback))
 }
 
 /// Tells whether a move has changed its service and left it so.
-fn stays(fate: Fate) -> bool {
-    matches!(fate, Fate::NeedsHuman | Fate::Deployed)
+fn stays(fate: MoveOutcome) -> bool {
+    matches!(fate, MoveOutcome::NeedsHuman | MoveOutcome::Deployed)
 }
 
 /// Tells of a move: what it was to become, what became of it, and what a person needs to go on.
-pub(super) fn paragraph(row: &MoveRow, undo: Option<Undo>, outcome: AlertKind) -> String {
+pub(super) fn paragraph(row: &MoveRow, rollback: Option<RollbackScope>, outcome: AlertKind) -> String {
     let from = row.restore.as_ref().map_or("unknown", |restore| restore.digest.short());
-    let fate = Fate::of(row, undo);
+    let fate = MoveOutcome::of(row, rollback);
     let to = format!("{}{}", row.digest.short(), commit(row.commit.as_deref()));
     let mut lines = vec![format!("{}: {from} -> {to}, {}", row.service, words(fate, row))];
     lines.extend(sentences(row).into_iter().map(|(label, sentence)| format!("  {label}: {sentence}")));
@@ -81,22 +81,22 @@ pub(super) fn paragraph(row: &MoveRow, undo: Option<Undo>, outcome: AlertKind) -
         lines.extend(stopped.iter().map(|line| format!("  stopped: {line}")));
         lines.extend(logs.iter().map(|line| format!("  log: {line}")));
     }
-    if fate == Fate::NeedsHuman || (outcome == AlertKind::NeedsHuman && stays(fate)) {
+    if fate == MoveOutcome::NeedsHuman || (outcome == AlertKind::NeedsHuman && stays(fate)) {
         lines.extend(what_stands(row));
     }
     lines.join("\n") + "\n"
 }
 
 /// Says what became of a move, and so what its service runs now.
-fn words(fate: Fate, row: &MoveRow) -> String {
+fn words(fate: MoveOutcome, row: &MoveRow) -> String {
     let restored = row.restore.as_ref().map_or("unknown", |restore| restore.digest.short());
     match fate {
-        Fate::NeedsHuman => "needs a human: the running version is unverified".to_owned(),
-        Fate::Failed => "failed before the service was changed".to_owned(),
-        Fate::Undone => format!("rolled back to {restored} and verified"),
-        Fate::Superseded => "superseded: somebody else has deployed the service since".to_owned(),
-        Fate::Deployed => format!("deployed: it runs {}, verified", row.digest.short()),
-        Fate::Untouched => "not started".to_owned(),
+        MoveOutcome::NeedsHuman => "needs a human: the running version is unverified".to_owned(),
+        MoveOutcome::Failed => "failed before the service was changed".to_owned(),
+        MoveOutcome::Undone => format!("rolled back to {restored} and verified"),
+        MoveOutcome::Superseded => "superseded: somebody else has deployed the service since".to_owned(),
+        MoveOutcome::Deployed => format!("deployed: it runs {}, verified", row.digest.short()),
+        MoveOutcome::Untouched => "not started".to_owned(),
     }
 }
 
@@ -105,8 +105,8 @@ fn sentences(row: &MoveRow) -> Vec<(&'static str, String)> {
     let parts = [
         ("rollout", row.reason.clone()),
         ("rollout failed", row.failure.as_ref().map(text::failure)),
-        ("rollback", row.undo_reason.clone()),
-        ("rollback failed", row.undo_failure.as_ref().map(text::failure)),
+        ("rollback", row.rollback_reason.clone()),
+        ("rollback failed", row.rollback_failure.as_ref().map(text::failure)),
     ];
     let said = parts.into_iter().filter_map(|(label, sentence)| Some((label, sentence?)));
     said.map(|(label, sentence)| (label, text::line(&sentence, LONGEST_SENTENCE))).collect()
@@ -125,8 +125,8 @@ fn short(bundle: &Bundle) -> Bundle {
 /// Says what a service was left with, and what it would go back to.
 fn what_stands(row: &MoveRow) -> [String; 2] {
     let revision = row.registered.as_ref().unwrap_or(&row.running);
-    let deployment = match (&row.undo, &row.deployment) {
-        (Some(undo), _) => format!("{undo}, which was started to roll it back"),
+    let deployment = match (&row.rollback_deployment, &row.deployment) {
+        (Some(rollback), _) => format!("{rollback}, which was started to roll it back"),
         (None, Some(deployment)) => format!("{deployment}, {} on {revision}", row.digest),
         (None, None) => {
             format!("unknown: the service was about to be updated to {} on {revision}", row.digest)

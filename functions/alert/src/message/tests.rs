@@ -325,7 +325,10 @@ fn a_hundred_services_are_counted_and_those_that_need_somebody_come_first() {
     assert_eq!(message.subject, "Needs a human: users and 99 more services in staging");
     assert_eq!((message.moves.len(), message.more_moves), (40, 60));
     assert!(message.text.contains("\nand 60 more\n"));
-    assert_eq!(message.moves.iter().filter(|told| told.fate == pipeline::fate::Fate::NeedsHuman).count(), 2);
+    assert_eq!(
+        message.moves.iter().filter(|told| told.fate == pipeline::rows::MoveOutcome::NeedsHuman).count(),
+        2
+    );
 }
 
 #[test]
@@ -337,7 +340,7 @@ fn whatever_the_facts_hold_the_message_keeps_its_bounds() {
         for row in moves.iter_mut() {
             row.service = ServiceName::parse("s".repeat(255)).unwrap();
             row.reason = Some("ß\u{1b}\"".repeat(5000));
-            row.undo_reason = Some("\"".repeat(5000));
+            row.rollback_reason = Some("\"".repeat(5000));
             let lines = vec!["\u{1b}[31m\"".repeat(5000); 100];
             row.bundle = Some(Bundle { stopped: lines.clone(), logs: lines });
         }

@@ -1,7 +1,7 @@
 //! What follows from what was reached.  Pure.
 
 use super::doors::Door;
-use super::{Looks, Next, Response};
+use super::{Next, ReachState, Response};
 
 /// The pauses between two tries, about a minute together: a rule that was just added takes a moment.
 const PAUSES: [u32; 4] = [5, 10, 20, 30];
@@ -21,24 +21,24 @@ pub(super) struct Found<'a> {
 }
 
 /// Decides where the release goes.
-pub(super) fn next(looks: Looks, found: Found<'_>, own_groups: &[String]) -> Response {
+pub(super) fn next(state: ReachState, found: Found<'_>, own_groups: &[String]) -> Response {
     let Found { total, looked_at, shut } = found;
     if !shut.is_empty() {
         let because = sentence(&shut, own_groups);
-        return match PAUSES.get(looks.tries) {
-            None => Response { next: Next::Unreachable, because, pause_seconds: 0, looks },
+        return match PAUSES.get(state.tries) {
+            None => Response { next: Next::Unreachable, because, pause_seconds: 0, state },
             Some(pause) => {
-                let looks = Looks { tries: looks.tries + 1, ..looks };
-                Response { next: Next::Pending, because, pause_seconds: *pause, looks }
+                let state = ReachState { tries: state.tries + 1, ..state };
+                Response { next: Next::Pending, because, pause_seconds: *pause, state }
             }
         };
     }
-    let looks = Looks { done: looks.done + looked_at, tries: 0, ..looks };
-    if looks.done < total {
-        let because = format!("{} of {total} services are reached", looks.done);
-        return Response { next: Next::Pending, because, pause_seconds: 1, looks };
+    let state = ReachState { done: state.done + looked_at, tries: 0, ..state };
+    if state.done < total {
+        let because = format!("{} of {total} services are reached", state.done);
+        return Response { next: Next::Pending, because, pause_seconds: 1, state };
     }
-    let because = match (total, looks.untried) {
+    let because = match (total, state.untried) {
         (0, _) => "no live tests are configured".to_owned(),
         (_, 0) => "all that the live tests ask can be reached".to_owned(),
         (_, 1) => "all that could be tried can be reached; 1 service has no healthy target to try".to_owned(),
@@ -46,7 +46,7 @@ pub(super) fn next(looks: Looks, found: Found<'_>, own_groups: &[String]) -> Res
             format!("all that could be tried can be reached; {n} services have no healthy target to try")
         }
     };
-    Response { next: Next::Reached, because, pause_seconds: 0, looks }
+    Response { next: Next::Reached, because, pause_seconds: 0, state }
 }
 
 fn sentence(shut: &[(&Door, String)], own_groups: &[String]) -> String {
@@ -102,32 +102,32 @@ mod tests {
         }
     }
 
-    fn decided(looks: Looks, total: usize, looked_at: usize, shut: &[&Door], own: &[&str]) -> Response {
+    fn decided(state: ReachState, total: usize, looked_at: usize, shut: &[&Door], own: &[&str]) -> Response {
         let shut = shut.iter().map(|door| (*door, "no connection within 3000 ms".to_owned())).collect();
         let own: Vec<String> = own.iter().map(|group| (*group).to_owned()).collect();
-        next(looks, Found { total, looked_at, shut }, &own)
+        next(state, Found { total, looked_at, shut }, &own)
     }
 
     #[test]
     fn moves_are_looked_at_some_at_a_time_until_none_is_left() {
-        let looks = |done, tries, untried| Looks { done, tries, untried };
+        let state = |done, tries, untried| ReachState { done, tries, untried };
         for (before, total, looked_at, expected, pause, after, said) in [
-            (looks(0, 0, 0), 0, 0, Next::Reached, 0, looks(0, 0, 0), "no live tests are configured"),
+            (state(0, 0, 0), 0, 0, Next::Reached, 0, state(0, 0, 0), "no live tests are configured"),
             (
-                looks(0, 0, 0),
+                state(0, 0, 0),
                 2,
                 2,
                 Next::Reached,
                 0,
-                looks(2, 0, 0),
+                state(2, 0, 0),
                 "all that the live tests ask can be reached",
             ),
-            (looks(0, 3, 0), 60, 25, Next::Pending, 1, looks(25, 0, 0), "25 of 60 services are reached"),
-            (looks(50, 0, 1), 60, 10, Next::Reached, 0, looks(60, 0, 1), "1 service has no healthy target"),
-            (looks(50, 0, 9), 60, 10, Next::Reached, 0, looks(60, 0, 9), "9 services have no healthy target"),
+            (state(0, 3, 0), 60, 25, Next::Pending, 1, state(25, 0, 0), "25 of 60 services are reached"),
+            (state(50, 0, 1), 60, 10, Next::Reached, 0, state(60, 0, 1), "1 service has no healthy target"),
+            (state(50, 0, 9), 60, 10, Next::Reached, 0, state(60, 0, 9), "9 services have no healthy target"),
         ] {
             let response = decided(before, total, looked_at, &[], &["sg-own"]);
-            assert_eq!((response.next, response.pause_seconds, response.looks), (expected, pause, after));
+            assert_eq!((response.next, response.pause_seconds, response.state), (expected, pause, after));
             assert!(response.because.contains(said), "{}", response.because);
         }
     }
@@ -135,23 +135,23 @@ mod tests {
     #[test]
     fn what_is_shut_is_tried_for_a_minute_and_then_unreachable() {
         let shut = door("10.0.0.1", Some(&["sg-tasks"]));
-        let (mut looks, mut pauses) = (Looks { done: 25, ..Looks::default() }, Vec::new());
+        let (mut state, mut pauses) = (ReachState { done: 25, ..ReachState::default() }, Vec::new());
         loop {
-            let response = decided(looks, 60, 25, &[&shut], &["sg-own"]);
-            assert_eq!(response.looks.done, 25);
+            let response = decided(state, 60, 25, &[&shut], &["sg-own"]);
+            assert_eq!(response.state.done, 25);
             if response.next == Next::Unreachable {
                 break;
             }
             assert_eq!(response.next, Next::Pending);
             pauses.push(response.pause_seconds);
-            looks = response.looks;
+            state = response.state;
         }
         assert_eq!(pauses, PAUSES);
     }
 
     #[test]
     fn the_sentence_names_what_to_change() {
-        let said = |door: &Door, own: &[&str]| decided(Looks::default(), 1, 1, &[door], own).because;
+        let said = |door: &Door, own: &[&str]| decided(ReachState::default(), 1, 1, &[door], own).because;
         let cannot = |socket: &str| {
             format!(
                 "health-test cannot reach {socket}, which live test \"health\" of users asks (no connection within 3000 ms): "
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_few_are_named_and_the_rest_is_counted() {
         let shut = door("10.0.0.1", None);
-        let because = decided(Looks::default(), 9, 9, &[&shut; 9], &["sg-own"]).because;
+        let because = decided(ReachState::default(), 9, 9, &[&shut; 9], &["sg-own"]).because;
         assert_eq!(because.matches("cannot reach").count(), NAMED);
         assert!(because.ends_with("; and 6 more"), "{because}");
     }

@@ -2,25 +2,25 @@
 
 use pipeline::image::ImageReference;
 
-use super::{Finding, Judgement, Missing, Observed, Wanted, live_tests, not_yet, say, unmeasured};
+use super::{Expected, Finding, Judgement, Missing, Observed, live_tests, not_yet, say, unmeasured};
 use crate::rollout::{Container, Measured, Service, Target, Task};
 
 /// How many of several are named in a reason.
 const NAMED: usize = 5;
 
 /// Judges the tasks, then their targets.
-pub(super) fn judge(wanted: &Wanted<'_>, seen: &Observed, service: &Service) -> Judgement {
+pub(super) fn judge(expected: &Expected<'_>, seen: &Observed, service: &Service) -> Judgement {
     let tasks = match &seen.tasks {
-        Measured::NotYet => return Judgement::Look(Missing::Tasks),
+        Measured::NotYet => return Judgement::Need(Missing::Tasks),
         Measured::Not(why) => return unmeasured(why),
         Measured::Is(tasks) => tasks.iter().filter(|task| task.running),
     };
     let (ours, others): (Vec<&Task>, Vec<&Task>) =
-        tasks.partition(|task| task.started_by == wanted.deployment.as_str());
+        tasks.partition(|task| task.started_by == expected.deployment.as_str());
     if ours.is_empty() {
-        return not_yet(format!("no task of {} runs (of {} wanted)", wanted.deployment, service.desired));
+        return not_yet(format!("no task of {} runs (of {} expected)", expected.deployment, service.desired));
     }
-    if let Some(judgement) = ours.iter().find_map(|task| on_the_digest(wanted, task)) {
+    if let Some(judgement) = ours.iter().find_map(|task| on_the_digest(expected, task)) {
         return judgement;
     }
     if !others.is_empty() {
@@ -31,18 +31,18 @@ pub(super) fn judge(wanted: &Wanted<'_>, seen: &Observed, service: &Service) -> 
 }
 
 /// Judges the image of one task; none if it is right.
-fn on_the_digest(wanted: &Wanted<'_>, task: &Task) -> Option<Judgement> {
-    wanted.containers.iter().find_map(|name| {
+fn on_the_digest(expected: &Expected<'_>, task: &Task) -> Option<Judgement> {
+    expected.containers.iter().find_map(|name| {
         let Some(container) = task.containers.iter().find(|container| container.name == *name) else {
             return Some(say(Finding::Unhealthy, format!("task {} has no container {name}", task.id)));
         };
-        if runs(wanted, container) {
+        if runs(expected, container) {
             return None;
         }
         match &container.digest {
             Some(other) => Some(say(
                 Finding::Unhealthy,
-                format!("{name} of task {} runs {}, not {}", task.id, other.short(), wanted.digest.short()),
+                format!("{name} of task {} runs {}, not {}", task.id, other.short(), expected.digest.short()),
             )),
             None => {
                 Some(not_yet(format!("ECS does not tell yet which image {name} of task {} runs", task.id)))
@@ -51,16 +51,16 @@ fn on_the_digest(wanted: &Wanted<'_>, task: &Task) -> Option<Judgement> {
     })
 }
 
-/// Tells whether a container runs the wanted digest, itself or by its index.
-fn runs(wanted: &Wanted<'_>, container: &Container) -> bool {
+/// Tells whether a container runs the expected digest, itself or by its index.
+fn runs(expected: &Expected<'_>, container: &Container) -> bool {
     let Some(digest) = &container.digest else { return false };
-    match wanted.children {
-        _ if digest == wanted.digest => true,
+    match expected.children {
+        _ if digest == expected.digest => true,
         Some(children) => children.contains(digest),
         // ECS may report the child of an index, and the children of a restore point are written down nowhere; what
         // a reference is pinned to cannot be anything else.
         None => ImageReference::parse(&container.image)
-            .is_some_and(|image| image.digest.as_ref() == Some(wanted.digest)),
+            .is_some_and(|image| image.digest.as_ref() == Some(expected.digest)),
     }
 }
 
@@ -70,7 +70,7 @@ fn targets(seen: &Observed, service: &Service, ours: &[&Task]) -> Judgement {
         return live_tests(seen, Vec::new());
     }
     let targets = match &seen.targets {
-        Measured::NotYet => return Judgement::Look(Missing::Targets(service.target_groups.clone())),
+        Measured::NotYet => return Judgement::Need(Missing::Targets(service.target_groups.clone())),
         Measured::Not(why) => return unmeasured(why),
         Measured::Is(targets) => targets,
     };

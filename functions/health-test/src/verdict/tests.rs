@@ -34,7 +34,7 @@ fn deployments(seen: &mut Observed, all: Vec<Progress>) {
 
 fn judged(seen: &Observed) -> Judgement {
     let row = row();
-    judge(&Wanted::forward(&row, row.deployment.as_ref().unwrap()), seen)
+    judge(&Expected::forward(&row, row.deployment.as_ref().unwrap()), seen)
 }
 
 fn check(seen: Observed, finding: Finding, reason: &str) {
@@ -55,12 +55,12 @@ fn all_of_the_proof_is_healthy() {
 #[test]
 fn the_proof_is_taken_in_its_order_and_asks_for_one_thing_at_a_time() {
     let mut seen = Observed { service: good().service, ..Observed::default() };
-    assert_eq!(judged(&seen), Judgement::Look(Missing::Tasks));
+    assert_eq!(judged(&seen), Judgement::Need(Missing::Tasks));
     seen.tasks = good().tasks;
-    assert_eq!(judged(&seen), Judgement::Look(Missing::Targets(vec![GROUP.to_owned()])));
+    assert_eq!(judged(&seen), Judgement::Need(Missing::Targets(vec![GROUP.to_owned()])));
     seen.targets = good().targets;
     let addresses = vec!["10.0.0.1:8080".to_owned(), "10.0.0.2:8080".to_owned()];
-    assert_eq!(judged(&seen), Judgement::Look(Missing::Tests(addresses)));
+    assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(addresses)));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn every_task_of_ours_counts_and_only_running_ones() {
 fn a_child_of_our_index_is_our_digest() {
     let row = MoveRow { children: vec![digest("d")], ..row() };
     let seen = with(|seen| seen.tasks = Measured::Is(vec![task("t1", 2, "d"), task("t2", 2, "b")]));
-    let judgement = judge(&Wanted::forward(&row, row.deployment.as_ref().unwrap()), &seen);
+    let judgement = judge(&Expected::forward(&row, row.deployment.as_ref().unwrap()), &seen);
     assert!(matches!(judgement, Judgement::Say(Finding::Healthy, _)), "{judgement:?}");
     check(seen, Finding::Unhealthy, "runs dddddddddddd");
 }
@@ -167,13 +167,14 @@ fn a_child_of_our_index_is_our_digest() {
 #[test]
 fn the_way_back_is_proven_by_its_own_deployment_and_the_restored_digest() {
     let row = row();
-    let wanted = Wanted::way_back(&row, row.undo.as_ref().unwrap(), row.restore.as_ref().unwrap());
+    let expected =
+        Expected::rollback(&row, row.rollback_deployment.as_ref().unwrap(), row.restore.as_ref().unwrap());
     let back = with(|seen| {
         deployments(seen, vec![progress(3, 1, true, Completed)]);
         seen.tasks = Measured::Is(vec![task("t1", 3, "a"), task("t2", 3, "a")]);
     });
     let check = |seen: &Observed, finding: Finding| {
-        let Judgement::Say(found, said) = judge(&wanted, seen) else { panic!("it looks for more") };
+        let Judgement::Say(found, said) = judge(&expected, seen) else { panic!("it state for more") };
         assert_eq!(found, finding, "{said}");
     };
     check(&back, Finding::Healthy);
@@ -186,13 +187,13 @@ fn the_way_back_is_proven_by_its_own_deployment_and_the_restored_digest() {
     let mut wrong = back.clone();
     wrong.tasks = Measured::Is(vec![task("t1", 3, "b")]);
     check(&wrong, Finding::Unhealthy);
-    // The circuit breaker undid our undo, back to the bad version.
-    let mut undone = back.clone();
-    deployments(&mut undone, vec![progress(2, 2, true, Completed), progress(3, 1, false, GivenUp)]);
-    check(&undone, Finding::Unhealthy);
+    // The circuit breaker undid our rollback, back to the bad version.
+    let mut rolled_back = back.clone();
+    deployments(&mut rolled_back, vec![progress(2, 2, true, Completed), progress(3, 1, false, GivenUp)]);
+    check(&rolled_back, Finding::Unhealthy);
     for id in [2, 4] {
-        deployments(&mut undone, vec![progress(id, 2, true, Completed)]);
-        check(&undone, Finding::Unhealthy);
+        deployments(&mut rolled_back, vec![progress(id, 2, true, Completed)]);
+        check(&rolled_back, Finding::Unhealthy);
     }
 }
 
@@ -221,7 +222,7 @@ fn a_service_without_target_groups_has_no_targets_to_wait_for() {
         service.target_groups.clear();
         (seen.targets, seen.tests) = (Measured::NotYet, Measured::NotYet);
     });
-    assert_eq!(judged(&seen), Judgement::Look(Missing::Tests(vec![])));
+    assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(vec![])));
 }
 
 #[test]
@@ -279,10 +280,11 @@ fn after_the_deadline_nothing_is_waited_for() {
 #[test]
 fn a_deployment_of_our_revision_that_somebody_forced_is_ours() {
     let row = row();
-    let forward = Wanted::forward(&row, row.deployment.as_ref().unwrap());
-    let back = Wanted::way_back(&row, row.undo.as_ref().unwrap(), row.restore.as_ref().unwrap());
+    let forward = Expected::forward(&row, row.deployment.as_ref().unwrap());
+    let back =
+        Expected::rollback(&row, row.rollback_deployment.as_ref().unwrap(), row.restore.as_ref().unwrap());
     let given_up = |n, revision| progress(n, revision, false, GivenUp);
-    for (wanted, all, expected) in [
+    for (way, all, expected) in [
         (
             &forward,
             vec![progress(9, 2, true, InProgress), progress(2, 2, false, InProgress)],
@@ -299,8 +301,8 @@ fn a_deployment_of_our_revision_that_somebody_forced_is_ours() {
         (&back, vec![progress(9, 2, true, InProgress), progress(3, 1, false, InProgress)], None),
     ] {
         let seen = with(|seen| deployments(seen, all.clone()));
-        let found = forced_anew(wanted, &seen.service);
-        assert_eq!(found.as_ref().map(DeploymentId::as_str), expected, "{} among {all:?}", wanted.deployment);
+        let found = forced_anew(way, &seen.service);
+        assert_eq!(found.as_ref().map(DeploymentId::as_str), expected, "{} among {all:?}", way.deployment);
     }
 }
 
@@ -321,7 +323,7 @@ fn targets_are_found_by_whichever_address_a_task_has() {
             seen.tests = Measured::NotYet;
         });
         let addresses = vec!["[fd12::1]:8080".to_owned(), "[fd12::2]:8080".to_owned()];
-        assert_eq!(judged(&seen), Judgement::Look(Missing::Tests(addresses)));
+        assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(addresses)));
         let one = with(|seen| {
             seen.tasks = Measured::Is(tasks);
             seen.targets = Measured::Is(v6().split_off(1));

@@ -14,6 +14,7 @@ use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{self, Environments, ServiceDocuments};
 use pipeline::ids::{Digest, EnvironmentName, ServiceName, Tag, TaskDefinitionArn};
+use pipeline::image::RepositoryRef;
 use pipeline::ledger::Ledger;
 use pipeline::{Fault, service, settings};
 use serde_json::Value;
@@ -21,7 +22,7 @@ use serde_json::Value;
 use crate::at_once;
 use crate::ports::{
     self, AlarmStates, Alarms, ClusterSnapshot, Clusters, Documents, Execution, Executions, ImageId, Index,
-    LiveTests, Mutability, Prober, Revision, Service, Source, TaskImages,
+    LiveTests, Mutability, Prober, Revision, Service, TaskImages,
 };
 use images::Images;
 use revisions::{Budget, Failed, Revisions};
@@ -227,23 +228,27 @@ impl Clusters for Aws {
 }
 
 impl ports::Images for Aws {
-    async fn images(&self, from: &Source, images: &[ImageId]) -> Result<BTreeMap<String, Digest>, Fault> {
+    async fn images(
+        &self,
+        from: &RepositoryRef,
+        images: &[ImageId],
+    ) -> Result<BTreeMap<String, Digest>, Fault> {
         self.images.find(from, images).await
     }
 
-    async fn index(&self, from: &Source, tag: &Tag) -> Result<Option<Index>, Fault> {
+    async fn index(&self, from: &RepositoryRef, tag: &Tag) -> Result<Option<Index>, Fault> {
         self.images.index(from, tag).await
     }
 
-    async fn commit(&self, from: &Source, digest: &Digest) -> Option<String> {
+    async fn commit(&self, from: &RepositoryRef, digest: &Digest) -> Option<String> {
         self.images.commit(from, digest).await
     }
 
-    async fn mutability(&self, of: &Source) -> Result<Mutability, Fault> {
+    async fn mutability(&self, of: &RepositoryRef) -> Result<Mutability, Fault> {
         self.images.mutability(of).await
     }
 
-    async fn lifecycle(&self, of: &Source) -> Result<Option<String>, Fault> {
+    async fn lifecycle(&self, of: &RepositoryRef) -> Result<Option<String>, Fault> {
         self.images.lifecycle(of).await
     }
 }

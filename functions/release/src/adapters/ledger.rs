@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::{Condition, Key, Ledger, MoveLedger, Write};
 use pipeline::payload::{MoveKey, MoveRef};
+use pipeline::rows::MoveOutcome;
 use pipeline::rows::{
-    EventRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, Outcome, ServiceRow, Stop, Undo, WriteRow,
+    EventRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, Outcome, RollbackScope, ServiceRow, Stop,
+    WriteRow,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -212,15 +213,15 @@ impl Releases for Ledger {
         self.set(&Key::head(release), json!({"stop": stop}), Some((open, json!({"none": null})))).await
     }
 
-    async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault> {
-        self.set_head(release, json!({"undo": undo})).await
+    async fn roll_back(&self, release: &ReleaseId, rollback: RollbackScope) -> Result<(), Fault> {
+        self.set_head(release, json!({"undo": rollback})).await
     }
 
     async fn close(
         &self,
         release: &ReleaseId,
         outcome: Outcome,
-        fates: &BTreeMap<Fate, u32>,
+        fates: &BTreeMap<MoveOutcome, u32>,
     ) -> Result<(), Fault> {
         let fields = json!({"outcome": outcome, "fates": fates});
         if outcome != Outcome::Deployed {

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use pipeline::Fault;
 use pipeline::environment::Environment;
 use pipeline::ids::{Digest, Registry, Repository, ServiceName};
+use pipeline::image::RepositoryRef;
 
 use super::home::Home;
 use super::request::{Mode, Request};
 use crate::at_once;
 use crate::plan::{ImageSelection, PlanContext, ReleaseSpec, promotion};
-use crate::ports::{History, ImageId, Images, Releases, Source};
+use crate::ports::{History, ImageId, Images, Releases};
 
 /// What is asked of an environment: its spec, before anybody has looked for the images.
 pub struct ImageRequest {
@@ -124,7 +125,7 @@ async fn named(
             ImageId::Digest(digest) => return Ok(Ok((repository.clone(), digest.clone()))),
             ImageId::Tag(tag) => tag,
         };
-        let source = Source { registry: registry.clone(), repository: repository.clone() };
+        let source = RepositoryRef { registry: registry.clone(), repository: repository.clone() };
         let found = aws.images(&source, std::slice::from_ref(image)).await?;
         let digest = found.get(tag.as_str()).map(|digest| (repository.clone(), digest.clone()));
         Ok(digest.ok_or_else(|| format!("the image {repository}:{tag} is not in ECR")))

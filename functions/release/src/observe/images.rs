@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::ids::{Digest, Repository, Tag};
+use pipeline::image::RepositoryRef;
 use pipeline::rows::MoveRow;
 
 use crate::at_once;
 use crate::plan::gates::{self, Needed};
 use crate::plan::lifecycle;
 use crate::plan::{Candidate, ReleaseSpec};
-use crate::ports::{ImageId, ImageKey, Images, Source};
+use crate::ports::{ImageId, ImageKey, Images};
 
 /// Returns the images of a release, and those that it may go back to, that are gone from ECR.
 pub async fn missing(
@@ -97,6 +98,6 @@ pub async fn endangered(
     Ok(looked.await?.into_iter().flatten().collect())
 }
 
-fn source(spec: &ReleaseSpec, repository: &Repository) -> Source {
-    Source { registry: spec.registry.clone(), repository: repository.clone() }
+fn source(spec: &ReleaseSpec, repository: &Repository) -> RepositoryRef {
+    RepositoryRef { registry: spec.registry.clone(), repository: repository.clone() }
 }

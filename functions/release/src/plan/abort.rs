@@ -36,7 +36,7 @@ pub fn refusal(
     if let Some(Stop { by, because, .. }) = &head.stop {
         return Some(format!("{release} was aborted already, by {by} ({because})"));
     }
-    head.undo.is_some().then(|| format!("{release} is being rolled back already"))
+    head.rollback.is_some().then(|| format!("{release} is being rolled back already"))
 }
 
 /// Tells why a release cannot be rolled back by its name, if it cannot: as long as it runs, it is stopped.
@@ -46,7 +46,7 @@ pub fn instead_of_rollback(
     head: &HeadRow,
     reason: &str,
 ) -> String {
-    match (&head.stop, head.undo) {
+    match (&head.stop, head.rollback) {
         (None, None) => {
             format!("{release} still runs: abort it instead: {}", request(name, release, reason))
         }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use crate::plan::tests::{head, release};
     use pipeline::clock::Timestamp;
-    use pipeline::rows::Undo;
+    use pipeline::rows::RollbackScope;
 
     fn stop() -> Option<Stop> {
         let since = Timestamp::from_millis(0);
@@ -125,7 +125,7 @@ mod tests {
             ),
             (
                 &dev,
-                Some(HeadRow { undo: Some(Undo::All), ..head() }),
+                Some(HeadRow { rollback: Some(RollbackScope::All), ..head() }),
                 true,
                 Some("r1 is being rolled back already".to_owned()),
             ),
@@ -143,6 +143,6 @@ mod tests {
         assert_eq!(said(&head()), format!("r1 still runs: abort it instead: {abort}"));
         let wait = "r1 is being aborted or rolled back already: wait until it has ended";
         assert_eq!(said(&HeadRow { stop: stop(), ..head() }), wait);
-        assert_eq!(said(&HeadRow { undo: Some(Undo::All), ..head() }), wait);
+        assert_eq!(said(&HeadRow { rollback: Some(RollbackScope::All), ..head() }), wait);
     }
 }

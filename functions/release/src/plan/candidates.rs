@@ -302,8 +302,11 @@ pub fn is_ours(
     // By its revisions as well: it may have died before it noted a deployment, and ECS may be on its way back.
     let restore = row.restore.as_ref().map(|restore| &restore.task_definition);
     // What it was to replace as well: that was ours, or it would not have been let in.
-    let mut ids = [row.deployment.as_ref(), row.undo.as_ref(), Some(&row.replaces)].into_iter().flatten();
-    let mut revisions = [row.registered.as_ref(), row.undo_revision.as_ref(), restore].into_iter().flatten();
+    let mut ids = [row.deployment.as_ref(), row.rollback_deployment.as_ref(), Some(&row.replaces)]
+        .into_iter()
+        .flatten();
+    let mut revisions =
+        [row.registered.as_ref(), row.rollback_revision.as_ref(), restore].into_iter().flatten();
     ids.any(|id| *id == primary.id) || revisions.any(|one| *one == primary.task_definition)
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::fate::Fate;
 use pipeline::ids::ReleaseId;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, MoveRow, Outcome, Undo, Verdict};
+use pipeline::rows::MoveOutcome;
+use pipeline::rows::{HeadRow, MoveRow, Outcome, RollbackScope, Verdict};
 use serde_json::Value;
 
 use super::abort;
@@ -18,19 +18,24 @@ pub fn is_bad(row: &MoveRow) -> bool {
 }
 
 /// Tells the outcome: what ended the release before its first wave, or what its moves became.
-pub fn conclude(outcome: &str, because: &str, moves: &[(MoveKey, MoveRow)], undo: Option<Undo>) -> Closed {
+pub fn conclude(
+    outcome: &str,
+    because: &str,
+    moves: &[(MoveKey, MoveRow)],
+    rollback: Option<RollbackScope>,
+) -> Closed {
     let mut fates = BTreeMap::new();
     for (_, row) in moves {
-        *fates.entry(Fate::of(row, undo)).or_insert(0) += 1;
+        *fates.entry(MoveOutcome::of(row, rollback)).or_insert(0) += 1;
     }
     let outcome = match outcome_named(outcome) {
         Some(named) => named,
         None if moves.is_empty() => Outcome::NeedsHuman,
-        None => outcome_of(&fates, undo),
+        None => outcome_of(&fates, rollback),
     };
     let story = |row: &MoveRow| Story {
         service: row.service.clone(),
-        fate: Fate::of(row, undo),
+        fate: MoveOutcome::of(row, rollback),
         from: row.restore.as_ref().map(|restore| restore.digest.clone()),
         to: row.digest.clone(),
         reason: row.reason.clone(),
@@ -39,7 +44,7 @@ pub fn conclude(outcome: &str, because: &str, moves: &[(MoveKey, MoveRow)], undo
         (why, Outcome::Deployed) if why.is_empty() => {
             format!(
                 "{} of {} deployed and tested live",
-                fates.get(&Fate::Deployed).unwrap_or(&0),
+                fates.get(&MoveOutcome::Deployed).unwrap_or(&0),
                 moves.len()
             )
         }
@@ -66,16 +71,16 @@ pub fn stopped_too_late(release: &ReleaseId, head: &HeadRow, closed: &Closed) ->
 }
 
 /// Tells the outcome of a release whose waves ended.
-fn outcome_of(fates: &BTreeMap<Fate, u32>, undo: Option<Undo>) -> Outcome {
+fn outcome_of(fates: &BTreeMap<MoveOutcome, u32>, rollback: Option<RollbackScope>) -> Outcome {
     let any = |fate| fates.contains_key(&fate);
-    let unfinished = any(Fate::Failed) || any(Fate::Untouched);
-    if any(Fate::NeedsHuman) || (undo.is_none() && unfinished && any(Fate::Deployed)) {
+    let unfinished = any(MoveOutcome::Failed) || any(MoveOutcome::Untouched);
+    if any(MoveOutcome::NeedsHuman) || (rollback.is_none() && unfinished && any(MoveOutcome::Deployed)) {
         // It may also have stopped half-way, with nothing put back: services of two versions are left.
         Outcome::NeedsHuman
-    } else if any(Fate::Undone) || unfinished {
+    } else if any(MoveOutcome::Undone) || unfinished {
         // A move whose turn never came has not failed, and its release has not done what it was to do.
         Outcome::RolledBack
-    } else if any(Fate::Deployed) {
+    } else if any(MoveOutcome::Deployed) {
         Outcome::Deployed
     } else {
         Outcome::Superseded
@@ -101,22 +106,22 @@ mod tests {
         concluded(outcome, rows, None)
     }
 
-    fn concluded(outcome: &str, rows: Vec<MoveRow>, undo: Option<Undo>) -> Outcome {
+    fn concluded(outcome: &str, rows: Vec<MoveRow>, rollback: Option<RollbackScope>) -> Outcome {
         let release = ReleaseId::parse("r1").unwrap();
         let keyed = (0..).zip(rows).map(|(n, row)| (MoveKey::new(release.clone(), 0, n), row));
         let moves: Vec<_> = keyed.collect();
-        let closed = conclude(outcome, "", &moves, undo);
+        let closed = conclude(outcome, "", &moves, rollback);
         assert_eq!(closed.fates.values().sum::<u32>() as usize, moves.len());
         closed.outcome
     }
 
-    fn seen(verdict: Verdict, undo: Option<Verdict>) -> MoveRow {
+    fn seen(verdict: Verdict, rollback: Option<Verdict>) -> MoveRow {
         let touched = Some(Timestamp::from_millis(0));
         MoveRow {
             touched,
             verdict: Some(verdict),
-            undo_started: undo.and(touched),
-            undo_verdict: undo,
+            rollback_started: rollback.and(touched),
+            rollback_verdict: rollback,
             ..row("users")
         }
     }
@@ -124,10 +129,16 @@ mod tests {
     #[test]
     fn the_outcome_is_the_worst_fate_that_matters() {
         let healthy = || seen(Verdict::Healthy, None);
-        let undone = || seen(Verdict::Unhealthy, Some(Verdict::Healthy));
+        let rolled_back = || seen(Verdict::Unhealthy, Some(Verdict::Healthy));
         assert_eq!(conclusion("", vec![healthy(), seen(Verdict::Superseded, None)]), Outcome::Deployed);
-        assert_eq!(concluded("", vec![healthy(), undone()], Some(Undo::Failed)), Outcome::RolledBack);
-        assert_eq!(conclusion("", vec![undone(), seen(Verdict::Inconclusive, None)]), Outcome::NeedsHuman);
+        assert_eq!(
+            concluded("", vec![healthy(), rolled_back()], Some(RollbackScope::Failed)),
+            Outcome::RolledBack
+        );
+        assert_eq!(
+            conclusion("", vec![rolled_back(), seen(Verdict::Inconclusive, None)]),
+            Outcome::NeedsHuman
+        );
         assert_eq!(
             conclusion("", vec![seen(Verdict::Unhealthy, Some(Verdict::Unhealthy))]),
             Outcome::NeedsHuman
@@ -138,15 +149,18 @@ mod tests {
     #[test]
     fn a_release_that_stops_half_way_needs_a_human_unless_what_it_touched_is_back() {
         let healthy = || seen(Verdict::Healthy, None);
-        let undone = || seen(Verdict::Healthy, Some(Verdict::Healthy));
+        let rolled_back = || seen(Verdict::Healthy, Some(Verdict::Healthy));
         let failed = || MoveRow { started: Some(Timestamp::from_millis(0)), ..row("orders") };
         // Stopped, held for too long, or frozen: one service runs the new version, the other the old one.
         assert_eq!(conclusion("", vec![healthy(), row("orders")]), Outcome::NeedsHuman);
         assert_eq!(conclusion("", vec![healthy(), failed()]), Outcome::NeedsHuman);
         assert_eq!(conclusion("", vec![failed(), row("carts")]), Outcome::RolledBack);
-        let undo = Some(Undo::Failed);
-        assert_eq!(concluded("", vec![healthy(), failed()], undo), Outcome::RolledBack);
-        assert_eq!(concluded("", vec![undone(), row("orders")], Some(Undo::All)), Outcome::RolledBack);
+        let rollback = Some(RollbackScope::Failed);
+        assert_eq!(concluded("", vec![healthy(), failed()], rollback), Outcome::RolledBack);
+        assert_eq!(
+            concluded("", vec![rolled_back(), row("orders")], Some(RollbackScope::All)),
+            Outcome::RolledBack
+        );
     }
 
     #[test]

@@ -149,12 +149,12 @@ fn row(
         alarm: None,
         bundle: None,
         failure: None,
-        undo_revision: None,
-        undo: None,
-        undo_started: None,
-        undo_verdict: None,
-        undo_reason: None,
-        undo_failure: None,
+        rollback_revision: None,
+        rollback_deployment: None,
+        rollback_started: None,
+        rollback_verdict: None,
+        rollback_reason: None,
+        rollback_failure: None,
     }
 }
 

@@ -1,6 +1,6 @@
-//! How long a release takes: at the pace of the account, with the rollouts that were measured.  Pure.
+//! How long a release takes: at the rate of the account, with the rollouts that were measured.  Pure.
 
-use pipeline::pace::REGISTER;
+use pipeline::rate_limit::REGISTER;
 
 /// How long a rollout is taken to last where none was measured.
 pub const ASSUMED_SECONDS: u32 = 120;
@@ -8,9 +8,9 @@ pub const ASSUMED_SECONDS: u32 = 120;
 /// How long each wave takes, its bake included.
 ///
 /// `waves` has the seconds of each rollout; `concurrency` of them run at once.  A rollout starts when a place and a
-/// slot are free, and slots that nobody uses come back up to the burst.
+/// start are free, and calls that nobody uses come back up to the burst.
 pub fn waves(waves: &[Vec<u32>], concurrency: u32, bake_seconds: u32) -> Vec<u32> {
-    let (mut now, mut given_out, mut lengths) = (0_i64, 0_i64, Vec::new());
+    let (mut now, mut reserved, mut lengths) = (0_i64, 0_i64, Vec::new());
     for rollouts in waves {
         let start = now;
         let mut running: Vec<i64> = Vec::new();
@@ -19,9 +19,9 @@ pub fn waves(waves: &[Vec<u32>], concurrency: u32, bake_seconds: u32) -> Vec<u32
                 let first = running.iter().enumerate().min_by_key(|(_, end)| **end).map(|(n, _)| n);
                 now = now.max(first.map_or(now, |n| running.swap_remove(n)));
             }
-            given_out = given_out.max(now) + REGISTER.interval_ms;
-            let slot = (given_out - REGISTER.burst * REGISTER.interval_ms).max(now);
-            running.push(slot + i64::from(*seconds) * 1000);
+            reserved = reserved.max(now) + REGISTER.interval_ms;
+            let start = (reserved - REGISTER.burst * REGISTER.interval_ms).max(now);
+            running.push(start + i64::from(*seconds) * 1000);
         }
         now = running.into_iter().max().unwrap_or(now) + i64::from(bake_seconds) * 1000;
         lengths.push(u32::try_from((now - start).div_euclid(1000)).unwrap_or(u32::MAX));

@@ -71,8 +71,8 @@ fn planned(wave: usize, one: &MoveRow, draft: &PlanDraft) -> Planned {
 /// Says in words what happens if a move is unhealthy.
 fn on_failure(environment: &Environment) -> &'static str {
     match environment.on_failure {
-        OnFailure::UndoAll => "undo every touched service",
-        OnFailure::UndoFailed => "undo the unhealthy services",
-        OnFailure::Freeze => "undo nothing and freeze the environment",
+        OnFailure::UndoAll => "rollback every touched service",
+        OnFailure::UndoFailed => "rollback the unhealthy services",
+        OnFailure::Freeze => "rollback nothing and freeze the environment",
     }
 }

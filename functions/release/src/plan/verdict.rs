@@ -26,7 +26,7 @@ pub fn decide(moves: &[(MoveKey, MoveRow)], wave: u32, policy: &Environment, now
     let judged = |next, because: String, pause_seconds| Judged { next, because, wave, pause_seconds };
     let mut reached = moves.iter().filter(|(key, _)| key.wave <= wave).map(|(_, row)| row);
     if let Some(row) = reached.clone().find(|row| standing(row) == Verdict::Unhealthy) {
-        let next = if policy.on_failure == OnFailure::Freeze { Next::Stop } else { Next::Undo };
+        let next = if policy.on_failure == OnFailure::Freeze { Next::Stop } else { Next::Rollback };
         return judged(next, said(row), 0);
     }
     if let Some(row) = reached.clone().find(|row| standing(row) == Verdict::Inconclusive) {
@@ -48,7 +48,7 @@ pub fn decide(moves: &[(MoveKey, MoveRow)], wave: u32, policy: &Environment, now
 
 /// Ends a release that somebody stopped.
 pub fn stopped(stop: &Stop, wave: u32) -> Judged {
-    let next = if stop.rollback { Next::Undo } else { Next::Stop };
+    let next = if stop.rollback { Next::Rollback } else { Next::Stop };
     Judged { next, because: abort::stopped(stop), wave, pause_seconds: 0 }
 }
 
@@ -143,7 +143,7 @@ mod tests {
         let unfinished = at(0, MoveRow { touched: Some(Timestamp::from_millis(0)), ..row("users") });
         use OnFailure::{Freeze, UndoAll, UndoFailed};
         for policy in [UndoAll, UndoFailed, Freeze] {
-            let caught = if policy == Freeze { Next::Stop } else { Next::Undo };
+            let caught = if policy == Freeze { Next::Stop } else { Next::Rollback };
             check(&[healthy.clone(), newer.clone()], policy, 0, (Next::Done, 0, 0));
             check(std::slice::from_ref(&newer), policy, 60, (Next::Done, 0, 0));
             check(&[healthy.clone(), bad.clone(), unknown.clone()], policy, 0, (caught, 0, 0));
@@ -175,7 +175,7 @@ mod tests {
         let moves = [at(0, seen(Verdict::Unhealthy)), at(1, seen(Verdict::Healthy)), at(2, row("orders"))];
         let policy = Environment { bake_seconds: 0, ..environment() };
         let judged = decide(&moves, 1, &policy, Timestamp::from_millis(NOW));
-        assert_eq!((judged.next, judged.wave), (Next::Undo, 1));
+        assert_eq!((judged.next, judged.wave), (Next::Rollback, 1));
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_stopped_release_goes_back_unless_somebody_asked_it_to_stay() {
-        for (rollback, next) in [(true, Next::Undo), (false, Next::Stop)] {
+        for (rollback, next) in [(true, Next::Rollback), (false, Next::Stop)] {
             let since = Timestamp::from_millis(NOW);
             let stop = Stop { by: release("r9"), because: "bad numbers".to_owned(), since, rollback };
             let judged = stopped(&stop, 2);

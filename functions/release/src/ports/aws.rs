@@ -7,8 +7,8 @@ use pipeline::Fault;
 use pipeline::alarm::Alarm;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Environments, ServiceDocuments};
-use pipeline::ids::{Digest, EnvironmentName, Registry, Repository, ServiceName, Tag, TaskDefinitionArn};
-use pipeline::image::ImageReference;
+use pipeline::ids::{Digest, EnvironmentName, ServiceName, Tag, TaskDefinitionArn};
+use pipeline::image::{ImageReference, RepositoryRef};
 use pipeline::service::Deployment;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,15 +58,19 @@ pub trait Clusters {
 /// The images in ECR, and the rules of their repositories.
 pub trait Images {
     /// Finds images; what is missing is left out.
-    async fn images(&self, from: &Source, images: &[ImageId]) -> Result<BTreeMap<String, Digest>, Fault>;
+    async fn images(
+        &self,
+        from: &RepositoryRef,
+        images: &[ImageId],
+    ) -> Result<BTreeMap<String, Digest>, Fault>;
     /// Reads the index that a tag names; none if it names a single image, or nothing.
-    async fn index(&self, from: &Source, tag: &Tag) -> Result<Option<Index>, Fault>;
+    async fn index(&self, from: &RepositoryRef, tag: &Tag) -> Result<Option<Index>, Fault>;
     /// Reads from which commit an image was built; none if its labels do not say.
-    async fn commit(&self, from: &Source, digest: &Digest) -> Option<String>;
+    async fn commit(&self, from: &RepositoryRef, digest: &Digest) -> Option<String>;
     /// Reads which tags of a repository may move.
-    async fn mutability(&self, of: &Source) -> Result<Mutability, Fault>;
+    async fn mutability(&self, of: &RepositoryRef) -> Result<Mutability, Fault>;
     /// Reads the lifecycle policy of a repository, if it has one.
-    async fn lifecycle(&self, of: &Source) -> Result<Option<String>, Fault>;
+    async fn lifecycle(&self, of: &RepositoryRef) -> Result<Option<String>, Fault>;
 }
 
 /// The alarms of CloudWatch.
@@ -120,15 +124,6 @@ pub struct ClusterSnapshot {
     pub unreadable: BTreeMap<ServiceName, String>,
     /// How many task definitions are left to be read another time: ECS answers so many at once.
     pub unread: usize,
-}
-
-/// A repository of a registry.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Source {
-    /// The account.
-    pub registry: Registry,
-    /// The name.
-    pub repository: Repository,
 }
 
 /// An image for several platforms.

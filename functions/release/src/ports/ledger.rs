@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::fate::Fate;
 use pipeline::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
+use pipeline::rows::MoveOutcome;
 use pipeline::rows::{
     Answer, EvidenceRow, FrozenRow, HeadRow, Hold, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
-    ServiceRow, Stop, Undo, Verdict, VerifiedImage, WaitingRow, WriteRow,
+    RollbackScope, ServiceRow, Stop, Verdict, VerifiedImage, WaitingRow, WriteRow,
 };
 
 use crate::payload::Run;
@@ -161,14 +161,14 @@ pub trait Releases {
     ) -> Result<(), Fault>;
     /// Writes down that an open release is to end, unless that was written before; tells whether it was written.
     async fn stop(&self, release: &ReleaseId, stop: &Stop) -> Result<bool, Fault>;
-    /// Writes down what is undone.
-    async fn undo(&self, release: &ReleaseId, undo: Undo) -> Result<(), Fault>;
+    /// Writes down what is rolled back.
+    async fn roll_back(&self, release: &ReleaseId, rollback: RollbackScope) -> Result<(), Fault>;
     /// Writes down how a release ended; a stop that was written meanwhile is a fault, and is read by the next call.
     async fn close(
         &self,
         release: &ReleaseId,
         outcome: Outcome,
-        fates: &BTreeMap<Fate, u32>,
+        fates: &BTreeMap<MoveOutcome, u32>,
     ) -> Result<(), Fault>;
 }
 

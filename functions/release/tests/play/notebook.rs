@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::fate::Fate;
 use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
+use pipeline::rows::MoveOutcome;
 use pipeline::rows::{
     Answer, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
-    Quarantine, RestorePoint, ServiceRow, Stop, Undo, Verdict, VerifiedImage, WaitingRow, WriteRow,
+    Quarantine, RestorePoint, RollbackScope, ServiceRow, Stop, Verdict, VerifiedImage, WaitingRow, WriteRow,
 };
 use release::Run;
 use release::plan::waves::Numbered;
@@ -295,13 +295,18 @@ impl Releases for Notebook {
         head.stop = Some(stop.clone());
         Notebook::write(self, "stop").map(|()| true)
     }
-    async fn undo(&self, _: &ReleaseId, undo: Undo) -> Result<(), Fault> {
+    async fn roll_back(&self, _: &ReleaseId, rollback: RollbackScope) -> Result<(), Fault> {
         if let Some(head) = self.head.borrow_mut().as_mut() {
-            head.undo = Some(undo);
+            head.rollback = Some(rollback);
         }
         Notebook::write(self, "undo")
     }
-    async fn close(&self, _: &ReleaseId, outcome: Outcome, _: &BTreeMap<Fate, u32>) -> Result<(), Fault> {
+    async fn close(
+        &self,
+        _: &ReleaseId,
+        outcome: Outcome,
+        _: &BTreeMap<MoveOutcome, u32>,
+    ) -> Result<(), Fault> {
         if let Some(head) = self.head.borrow_mut().as_mut() {
             head.outcome = Some(outcome);
         }

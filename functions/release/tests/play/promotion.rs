@@ -287,7 +287,7 @@ async fn a_request_has_its_place_by_when_its_execution_began() {
 }
 
 #[tokio::test]
-async fn an_alarm_that_goes_red_while_a_wave_bakes_undoes_it() {
+async fn an_alarm_that_goes_red_while_a_wave_bakes_rolls_it_back() {
     let release = release();
     let set = |state, since: &str| {
         let since = Some(Timestamp::parse(since).unwrap());

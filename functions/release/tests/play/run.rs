@@ -92,7 +92,7 @@ async fn what_was_taken_is_freed_when_somebody_was_quicker() {
 }
 
 #[tokio::test]
-async fn an_unhealthy_wave_is_undone_and_frees_what_it_held() {
+async fn an_unhealthy_wave_is_rolled_back_and_frees_what_it_held() {
     let release = opened().await;
     ask(&release, "lease", json!({}), "2026-11-23T10:00:01Z").await;
     {
@@ -107,8 +107,8 @@ async fn an_unhealthy_wave_is_undone_and_frees_what_it_held() {
     assert_eq!(judged["because"], "users: GET /version answered 500, expected 200");
     {
         let mut moves = release.ledger.moves.borrow_mut();
-        moves[0].1.undo_started = Some(Timestamp::from_millis(0));
-        moves[0].1.undo_verdict = Some(Verdict::Healthy);
+        moves[0].1.rollback_started = Some(Timestamp::from_millis(0));
+        moves[0].1.rollback_verdict = Some(Verdict::Healthy);
     }
     let closed = ask(&release, "close", json!({"because": judged["because"]}), "2026-11-23T10:01:00Z").await;
     assert_eq!((&closed["outcome"], &closed["fates"]), (&json!("RolledBack"), &json!({"undone": 1})));

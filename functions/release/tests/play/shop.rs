@@ -7,11 +7,11 @@ use pipeline::Fault;
 use pipeline::alarm::Alarm;
 use pipeline::environment::{Environments, PATH, ServiceDocuments};
 use pipeline::ids::{DeploymentId, Digest, EnvironmentName, ServiceName, Tag, TaskDefinitionArn};
-use pipeline::image::ImageReference;
+use pipeline::image::{ImageReference, RepositoryRef};
 use pipeline::service::{Deployment, Rollout};
 use release::ports::{
     Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, ImageId, Images, Index,
-    LiveTests, Mutability, Prober, Revision, Service, Source, TaskImages,
+    LiveTests, Mutability, Prober, Revision, Service, TaskImages,
 };
 use serde_json::{Value, json};
 
@@ -172,23 +172,23 @@ impl Clusters for Shop {
 }
 
 impl Images for Shop {
-    async fn images(&self, _: &Source, images: &[ImageId]) -> Result<BTreeMap<String, Digest>, Fault> {
+    async fn images(&self, _: &RepositoryRef, images: &[ImageId]) -> Result<BTreeMap<String, Digest>, Fault> {
         let there = |image: &ImageId| match image {
             ImageId::Digest(one) => ('a'..='d').map(digest).find(|known| known == one),
             ImageId::Tag(tag) => (tag.as_str() == "main-1a2b3c").then(|| digest('b')),
         };
         Ok(images.iter().filter_map(|image| Some((String::from(image.clone()), there(image)?))).collect())
     }
-    async fn index(&self, _: &Source, _: &Tag) -> Result<Option<Index>, Fault> {
+    async fn index(&self, _: &RepositoryRef, _: &Tag) -> Result<Option<Index>, Fault> {
         Ok(None)
     }
-    async fn commit(&self, _: &Source, image: &Digest) -> Option<String> {
+    async fn commit(&self, _: &RepositoryRef, image: &Digest) -> Option<String> {
         (*image == digest('b')).then(|| "1a2b3c4d5e6f".to_owned())
     }
-    async fn mutability(&self, _: &Source) -> Result<Mutability, Fault> {
+    async fn mutability(&self, _: &RepositoryRef) -> Result<Mutability, Fault> {
         Ok(Mutability { movable: true, except: vec!["locked".to_owned()] })
     }
-    async fn lifecycle(&self, of: &Source) -> Result<Option<String>, Fault> {
+    async fn lifecycle(&self, of: &RepositoryRef) -> Result<Option<String>, Fault> {
         let selection = json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10});
         let rule = json!({"rulePriority": 5, "selection": selection, "action": {"type": "expire"}});
         Ok((of.repository.as_str() == "shop/checkout").then(|| json!({"rules": [rule]}).to_string()))

@@ -189,7 +189,8 @@ async fn a_release_that_is_stopped_rolls_back_what_it_touched() {
     assert!(release.ledger.written.take().contains(&"undo".to_owned()));
     {
         let row = &mut release.ledger.moves.borrow_mut()[0].1;
-        (row.undo_started, row.undo_verdict) = (Some(Timestamp::from_millis(0)), Some(Verdict::Healthy));
+        (row.rollback_started, row.rollback_verdict) =
+            (Some(Timestamp::from_millis(0)), Some(Verdict::Healthy));
     }
     let closed = ask(&release, "close", json!({"because": judged["because"]}), NOW).await;
     assert_eq!((&closed["outcome"], &closed["because"]), (&json!("RolledBack"), &judged["because"]));

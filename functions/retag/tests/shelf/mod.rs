@@ -9,11 +9,13 @@ use std::time::Duration;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::Digest;
+use pipeline::image::RepositoryRef;
 use pipeline::payload::MoveKey;
 use pipeline::rows::{Failure, MoveRow, TagRow};
 use retag::RestoreKey;
 use retag::manifest::Manifest;
-use retag::registry::{Changed, Place, Port, Seen, Slot};
+use retag::registry::{Changed, PlannedCalls, Port};
+use retag::snapshot::RepositorySnapshot;
 use retag::tags::Tagging;
 
 /// Images, each with a letter for its digest, and the tags that name them.
@@ -53,7 +55,7 @@ impl Shelf {
 }
 
 impl Port for &Shelf {
-    async fn look(&self, _: &Place, _: &[Tagging]) -> Result<Seen, Fault> {
+    async fn snapshot(&self, _: &RepositoryRef, _: &[Tagging]) -> Result<RepositorySnapshot, Fault> {
         tokio::time::advance(self.slow).await;
         let media_type = "application/vnd.oci.image.manifest.v1+json";
         let image = |letter: &char| Manifest {
@@ -61,7 +63,7 @@ impl Port for &Shelf {
             media_type: media_type.to_owned(),
             bytes: "{}".to_owned(),
         };
-        Ok(Seen::new(self.images.iter().map(image), self.tags.borrow().clone()))
+        Ok(RepositorySnapshot::new(self.images.iter().map(image), self.tags.borrow().clone()))
     }
     async fn keep_before(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
         self.wrote("keep before".to_owned());
@@ -86,13 +88,13 @@ impl Port for &Shelf {
         self.wrote(format!("{}: {}", failure.error, failure.cause));
         Ok(())
     }
-    async fn put(&self, _: &Place, tag: &str, image: &Manifest) -> Result<(), Fault> {
+    async fn put(&self, _: &RepositoryRef, tag: &str, image: &Manifest) -> Result<(), Fault> {
         self.wrote(format!("{tag} -> {}", image.digest.short()));
         self.tags.borrow_mut().insert(tag.to_owned(), image.digest.clone());
         Ok(())
     }
-    async fn slot(&self, slot: Slot, now: Timestamp) -> Result<Timestamp, Fault> {
-        Ok(now.plus_seconds(slot.registrations))
+    async fn reserve(&self, calls: PlannedCalls, now: Timestamp) -> Result<Timestamp, Fault> {
+        Ok(now.plus_seconds(calls.registrations))
     }
     async fn changed(&self, key: &RestoreKey) -> Result<Changed, Fault> {
         self.changed.clone().ok_or_else(|| Fault::NotFound(key.release.to_string()))

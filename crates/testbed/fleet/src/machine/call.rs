@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::mishap::Mishap;
 use super::{LATENCY_MS, Late, Machine};
-use crate::crew::Function;
 use crate::fake::{ACCOUNT, REGION};
+use crate::functions::Function;
 
 /// How often a state tries again, and after how long at the longest.
 const RETRIES: u32 = 5;
@@ -69,7 +69,7 @@ impl Machine {
     /// Lets a call that was given up do its work, if its time has come.  Nobody waits for what it answers.
     async fn come_late(&mut self) {
         if let Some(late) = self.late.take_if(|late| late.after <= 1) {
-            drop(self.crew.call(late.function, late.payload, late.began).await);
+            drop(self.functions.call(late.function, late.payload, late.began).await);
         } else if let Some(late) = &mut self.late {
             late.after -= 1;
         }
@@ -79,7 +79,7 @@ impl Machine {
     async fn work(&mut self, function: Function, payload: Value) -> (Result<Value, Fault>, i64) {
         let now = self.clock();
         self.fake.open().working = Some(Instant::now());
-        let answer = self.crew.call(function, payload, now).await;
+        let answer = self.functions.call(function, payload, now).await;
         let took = self.fake.open().worked() + LATENCY_MS;
         self.fake.open().working = None;
         self.meter.worked(function, took);

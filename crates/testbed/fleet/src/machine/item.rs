@@ -4,15 +4,15 @@ use pipeline::clock::Timestamp;
 use serde_json::{Value, json};
 
 use super::call::{Task, unknown};
-use crate::crew::Function;
+use crate::functions::Function;
 
 /// All of them, map by map; the first is where an item starts.
 pub const STATES: [(&str, &[&str]); 3] = [
     (
         "Wave",
         &[
-            "DrawSlot",
-            "Slot",
+            "ReserveStart",
+            "WaitForStart",
             "Retag",
             "Register",
             "PreTest",
@@ -27,23 +27,30 @@ pub const STATES: [(&str, &[&str]); 3] = [
         ],
     ),
     (
-        "Undo",
+        "RollbackWave",
         &[
-            "DrawUndoSlot",
-            "IsUndoNeeded",
-            "UndoSlot",
+            "ReserveRollback",
+            "IsRollbackNeeded",
+            "WaitForRollback",
             "Rollback",
             "IsRollbackStarted",
             "RollbackTest",
             "HasRollbackVerdict",
             "RollbackPause",
             "RollbackFailed",
-            "UndoDone",
+            "RollbackDone",
         ],
     ),
     (
         "RestoreTags",
-        &["DrawTagSlot", "TagSlot", "RestoreTag", "AreTagsRestored", "RestoreTagFailed", "RestoreTagDone"],
+        &[
+            "ReserveTags",
+            "WaitForTags",
+            "RestoreTag",
+            "AreTagsRestored",
+            "RestoreTagFailed",
+            "RestoreTagDone",
+        ],
     ),
 ];
 
@@ -79,16 +86,16 @@ pub fn task(state: &str, looks: &Value) -> Option<Task> {
     use Function::{Deploy, HealthTest, Retag, Rollback};
     let looks = looks.clone();
     let (function, keys, caught) = match state {
-        "DrawSlot" => (Retag, json!({"do": "slot"}), "MoveFailed"),
+        "ReserveStart" => (Retag, json!({"do": "reserve"}), "MoveFailed"),
         "Retag" => (Retag, json!({"do": "move"}), "MoveFailed"),
         "Register" => (Deploy, json!({"do": "register"}), "MoveFailed"),
         "PreTest" => (HealthTest, json!({"phase": "before"}), "MoveFailed"),
         "Deploy" => (Deploy, json!({"do": "update"}), "MoveFailed"),
         "HealthTest" => (HealthTest, json!({"phase": "after", "looks": looks}), "MoveFailed"),
-        "DrawUndoSlot" => (Rollback, json!({"do": "slot"}), "RollbackFailed"),
+        "ReserveRollback" => (Rollback, json!({"do": "reserve"}), "RollbackFailed"),
         "Rollback" => (Rollback, json!({"do": "back"}), "RollbackFailed"),
         "RollbackTest" => (HealthTest, json!({"phase": "rollback", "looks": looks}), "RollbackFailed"),
-        "DrawTagSlot" => (Retag, json!({"do": "slot"}), "RestoreTagFailed"),
+        "ReserveTags" => (Retag, json!({"do": "reserve"}), "RestoreTagFailed"),
         "RestoreTag" => (Retag, json!({"do": "restore"}), "RestoreTagFailed"),
         _ => return None,
     };
@@ -106,12 +113,12 @@ impl Variables {
         let has = |key: &str| answer.get(key).is_some();
         let start_at = || answer["startAt"].as_str().and_then(|text| Timestamp::parse(text).ok());
         match state {
-            "DrawSlot" | "DrawUndoSlot" | "DrawTagSlot" => {
+            "ReserveStart" | "ReserveRollback" | "ReserveTags" => {
                 self.start_at = start_at();
                 match state {
-                    "DrawSlot" => "Slot",
-                    "DrawUndoSlot" => "IsUndoNeeded",
-                    _ => "TagSlot",
+                    "ReserveStart" => "WaitForStart",
+                    "ReserveRollback" => "IsRollbackNeeded",
+                    _ => "WaitForTags",
                 }
             }
             "Retag" => "Register",
@@ -146,22 +153,22 @@ impl Variables {
     pub fn step(&self, state: &str) -> Step {
         let either = |yes, then, otherwise| Step::Go(if yes { then } else { otherwise });
         match state {
-            "Slot" => Step::Until(self.start_at, "Retag"),
+            "WaitForStart" => Step::Until(self.start_at, "Retag"),
             "IsImageFit" => either(self.verdict == "Healthy", "Deploy", "MoveDone"),
             "IsSuperseded" => either(self.superseded, "MoveDone", "HealthTest"),
             "HasVerdict" => either(self.verdict == "Pending", "Pause", "MoveDone"),
             "Pause" => Step::For(self.pause, "HealthTest"),
             "MoveFailed" => Step::Write("failure", "MoveDone"),
-            "IsUndoNeeded" => either(self.start_at.is_some(), "UndoSlot", "UndoDone"),
-            "UndoSlot" => Step::Until(self.start_at, "Rollback"),
-            "IsRollbackStarted" => either(self.started, "RollbackTest", "UndoDone"),
-            "HasRollbackVerdict" => either(self.verdict == "Pending", "RollbackPause", "UndoDone"),
+            "IsRollbackNeeded" => either(self.start_at.is_some(), "WaitForRollback", "RollbackDone"),
+            "WaitForRollback" => Step::Until(self.start_at, "Rollback"),
+            "IsRollbackStarted" => either(self.started, "RollbackTest", "RollbackDone"),
+            "HasRollbackVerdict" => either(self.verdict == "Pending", "RollbackPause", "RollbackDone"),
             "RollbackPause" => Step::For(self.pause, "RollbackTest"),
-            "RollbackFailed" => Step::Write("undoFailure", "UndoDone"),
-            "TagSlot" => Step::Until(self.start_at, "RestoreTag"),
-            "AreTagsRestored" => either(self.more, "DrawTagSlot", "RestoreTagDone"),
+            "RollbackFailed" => Step::Write("undoFailure", "RollbackDone"),
+            "WaitForTags" => Step::Until(self.start_at, "RestoreTag"),
+            "AreTagsRestored" => either(self.more, "ReserveTags", "RestoreTagDone"),
             "RestoreTagFailed" => Step::Write("failure", "RestoreTagDone"),
-            "MoveDone" | "UndoDone" | "RestoreTagDone" => Step::End,
+            "MoveDone" | "RollbackDone" | "RestoreTagDone" => Step::End,
             _ => unknown(state),
         }
     }

@@ -6,12 +6,12 @@ use pipeline::Fault;
 use serde_json::Value;
 
 use super::item;
-use crate::crew::Function;
+use crate::functions::Function;
 
 /// The events of a history that one state makes: a task has five, a map about six, all others two.
 fn events_of(state: &str) -> u64 {
     match state {
-        "Wave" | "Undo" | "RestoreTags" => 6,
+        "Wave" | "RollbackWave" | "RestoreTags" => 6,
         "OpenRelease" | "TakeLeases" | "Reach" | "Judge" | "CloseRelease" | "Alert" | "MoveFailed"
         | "RollbackFailed" | "RestoreTagFailed" => 5,
         state if item::task(state, &Value::Null).is_some() => 5,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::{Task, merged, unknown};
-use crate::crew::Function;
+use crate::functions::Function;
 
 /// Those that are played.
 pub const STATES: [&str; 28] = [
@@ -20,8 +20,8 @@ pub const STATES: [&str; 28] = [
     "Judge",
     "WhatNext",
     "Bake",
-    "Undo",
-    "IsUndoComplete",
+    "RollbackWave",
+    "IsRollbackComplete",
     "RestoreTags",
     "CloseRelease",
     "Alert",
@@ -167,14 +167,14 @@ impl Variables {
             ("Wave" | "Bake", _) => "Judge",
             ("WhatNext", "Bake") => "Bake",
             ("WhatNext", "NextWave") => "Wave",
-            ("WhatNext", "Undo") => "Undo",
+            ("WhatNext", "Undo") => "RollbackWave",
             ("WhatNext", "Stop") => "RestoreTags",
-            ("Undo", _) => "IsUndoComplete",
-            ("IsUndoComplete", _) if self.wave > 0 => {
+            ("RollbackWave", _) => "IsRollbackComplete",
+            ("IsRollbackComplete", _) if self.wave > 0 => {
                 self.wave -= 1;
-                "Undo"
+                "RollbackWave"
             }
-            ("IsUndoComplete", _) => "RestoreTags",
+            ("IsRollbackComplete", _) => "RestoreTags",
             ("HasLeases" | "IsReachable" | "WhatNext" | "RestoreTags", _) => "CloseRelease",
             ("Alert", _) => "WhichOutcome",
             ("WhichOutcome", _) => {

@@ -66,7 +66,7 @@ pub fn everything(scenario: &Scenario, ended: &Ended) -> Result<(), TestCaseErro
     every_move_has_one_fate(ended, &head, ends.len())?;
     for end in &ends {
         fates_are_true(end)?;
-        undo_all_means_all(&head, end)?;
+        all_means_all(&head, end)?;
     }
     outcomes_are_true(&ended.run.end, &head, &ends)?;
     what_goes_well_ends_well(scenario, &ended.run.end, &ends)?;
@@ -120,9 +120,9 @@ fn fates_are_true(end: &End<'_>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn undo_all_means_all(head: &Value, end: &End<'_>) -> Result<(), TestCaseError> {
+fn all_means_all(head: &Value, end: &End<'_>) -> Result<(), TestCaseError> {
     let missed = head["undo"] == "all" && end.fate == "deployed" && !end.one.forward_only;
-    prop_assert!(!missed, "all was to be undone, and {} counts as deployed", end.one.placed().service);
+    prop_assert!(!missed, "all was to be rolled back, and {} counts as deployed", end.one.placed().service);
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! Plays one scenario.
 
 use fleet::cluster::{self, NAME, Placed};
-use fleet::crew::Crew;
 use fleet::fake::{End, Fake};
+use fleet::functions::Functions;
 use fleet::machine::mishap::{Mishap, Mishaps};
 use fleet::machine::{Machine, Run};
 use pipeline::Fault;
@@ -54,7 +54,7 @@ pub async fn play(asked: Asked, scenario: &Scenario) -> Ended {
             verify(&Ledger::of(&config, "ledger"), &fake, &placed, &digests).await;
         }
     }
-    let mut machine = Machine::new(fake.clone(), Crew::new(&config).unwrap());
+    let mut machine = Machine::new(fake.clone(), Functions::new(&config).unwrap());
     machine.mishaps = mishaps;
     let run = machine.run(RELEASE, &input).await;
     Ended { fake, run, digests }

@@ -103,7 +103,8 @@ pub fn any() -> impl Strategy<Value = Scenario> {
 fn forward() -> impl Strategy<Value = Trouble> {
     use Trouble::*;
     let early = prop::sample::select(vec!["Retag", "Register", "PreTest", "Deploy"]);
-    let any = prop::sample::select(vec!["DrawSlot", "Retag", "Register", "PreTest", "Deploy", "HealthTest"]);
+    let any =
+        prop::sample::select(vec!["ReserveStart", "Retag", "Register", "PreTest", "Deploy", "HealthTest"]);
     prop_oneof![
         24 => Just(None),
         2 => prop::sample::select(vec![GivenUp, SentBack, Never, OtherImage, Unseen]),
@@ -118,7 +119,7 @@ fn forward() -> impl Strategy<Value = Trouble> {
 
 fn back() -> impl Strategy<Value = Trouble> {
     use Trouble::*;
-    let any = prop::sample::select(vec!["DrawUndoSlot", "Rollback", "RollbackTest"]);
+    let any = prop::sample::select(vec!["ReserveRollback", "Rollback", "RollbackTest"]);
     prop_oneof![
         8 => Just(None),
         2 => prop::sample::select(vec![GivenUp, Never, Unseen]),

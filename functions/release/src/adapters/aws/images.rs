@@ -9,9 +9,10 @@ use aws_sdk_ecr::types::{Image as Described, ImageIdentifier};
 use pipeline::Fault;
 use pipeline::aws::fault_of;
 use pipeline::ids::{Digest, Tag};
+use pipeline::image::RepositoryRef;
 use serde_json::Value;
 
-use crate::ports::{ImageId, Index, Mutability, Source};
+use crate::ports::{ImageId, Index, Mutability};
 
 /// The label that names the commit, among the annotations of a manifest and among the labels of a configuration.
 const COMMIT: &str = "org.opencontainers.image.revision";
@@ -40,7 +41,7 @@ impl Images {
 
     pub(super) async fn find(
         &self,
-        from: &Source,
+        from: &RepositoryRef,
         images: &[ImageId],
     ) -> Result<BTreeMap<String, Digest>, Fault> {
         let mut found = BTreeMap::new();
@@ -52,7 +53,7 @@ impl Images {
         Ok(found)
     }
 
-    pub(super) async fn index(&self, from: &Source, tag: &Tag) -> Result<Option<Index>, Fault> {
+    pub(super) async fn index(&self, from: &RepositoryRef, tag: &Tag) -> Result<Option<Index>, Fault> {
         let found = self.get(from, &[ImageId::Tag(tag.clone())]).await?;
         let Some(image) = found.first() else { return Ok(None) };
         let manifest = image.image_manifest().and_then(|text| serde_json::from_str::<Value>(text).ok());
@@ -64,7 +65,7 @@ impl Images {
     }
 
     /// Reads the commit of an image.  It is told to people and decides nothing, so a failure is none of one.
-    pub(super) async fn commit(&self, from: &Source, digest: &Digest) -> Option<String> {
+    pub(super) async fn commit(&self, from: &RepositoryRef, digest: &Digest) -> Option<String> {
         let known = self.commits.lock().ok().and_then(|known| known.get(digest).cloned());
         if let Some(known) = known {
             return known;
@@ -88,7 +89,7 @@ impl Images {
         commit
     }
 
-    async fn read_commit(&self, from: &Source, digest: &Digest) -> Result<Option<String>, Fault> {
+    async fn read_commit(&self, from: &RepositoryRef, digest: &Digest) -> Result<Option<String>, Fault> {
         let mut manifest = self.manifest(from, digest).await?;
         if let Some(commit) = text(&manifest, &["annotations", COMMIT]) {
             return Ok(Some(commit));
@@ -106,13 +107,13 @@ impl Images {
         Ok(text(&config, &["config", "Labels", COMMIT]))
     }
 
-    async fn manifest(&self, from: &Source, digest: &Digest) -> Result<Value, Fault> {
+    async fn manifest(&self, from: &RepositoryRef, digest: &Digest) -> Result<Value, Fault> {
         let found = self.get(from, &[ImageId::Digest(digest.clone())]).await?;
         let manifest = found.first().and_then(|image| image.image_manifest());
         Ok(manifest.and_then(|manifest| serde_json::from_str(manifest).ok()).unwrap_or_default())
     }
 
-    async fn get(&self, from: &Source, images: &[ImageId]) -> Result<Vec<Described>, Fault> {
+    async fn get(&self, from: &RepositoryRef, images: &[ImageId]) -> Result<Vec<Described>, Fault> {
         let ids = images.iter().map(|image| match image {
             ImageId::Digest(digest) => ImageIdentifier::builder().image_digest(digest.as_str()).build(),
             ImageId::Tag(tag) => ImageIdentifier::builder().image_tag(tag.as_str()).build(),
@@ -131,7 +132,7 @@ impl Images {
         Ok(found)
     }
 
-    pub(super) async fn mutability(&self, of: &Source) -> Result<Mutability, Fault> {
+    pub(super) async fn mutability(&self, of: &RepositoryRef) -> Result<Mutability, Fault> {
         let call = self.ecr.describe_repositories().registry_id(of.registry.as_str());
         let answer = call.repository_names(of.repository.as_str()).send().await;
         let answer = answer
@@ -144,7 +145,7 @@ impl Images {
         Ok(Mutability { movable: kind.starts_with("MUTABLE"), except })
     }
 
-    pub(super) async fn lifecycle(&self, of: &Source) -> Result<Option<String>, Fault> {
+    pub(super) async fn lifecycle(&self, of: &RepositoryRef) -> Result<Option<String>, Fault> {
         let call = self.ecr.get_lifecycle_policy().registry_id(of.registry.as_str());
         match call.repository_name(of.repository.as_str()).send().await {
             Ok(answer) => Ok(answer.lifecycle_policy_text),

@@ -10,8 +10,8 @@ use std::env;
 use std::process::ExitCode;
 
 use fleet::cluster::{self, NAME, Placed};
-use fleet::crew::Crew;
 use fleet::fake::Fake;
+use fleet::functions::Functions;
 use fleet::machine::{Machine, Run};
 use pipeline::Fault;
 use serde_json::json;
@@ -44,7 +44,7 @@ async fn bench() -> Result<Vec<String>, Fault> {
     // First of all: what a large release has used and freed would hide what is kept.
     let mut broken = if asked.is_empty() { memory::check().await? } else { Vec::new() };
     println!(
-        "services waves ledger    rates    floor  seconds  ratio  calls each refused  payload item-ev parent-ev longest"
+        "services waves ledger    rates    bound  seconds  ratio  calls each refused  payload item-ev parent-ev longest"
     );
     let mut calls = Vec::new();
     let sizes = if asked.is_empty() { &[1, 40, WAVE, 5 * WAVE] } else { asked.as_slice() };
@@ -76,8 +76,8 @@ fn machine(services: usize) -> Result<Machine, Fault> {
     let waves: Vec<Vec<String>> =
         (0..services.div_ceil(WAVE)).map(|wave| vec![format!("w{wave}-*")]).collect();
     cluster::build(&fake, &placed, &cluster::policy(&waves, WAVE));
-    let crew = Crew::new(&fake.config())?;
-    Ok(Machine::new(fake, crew))
+    let functions = Functions::new(&fake.config())?;
+    Ok(Machine::new(fake, functions))
 }
 
 /// Every service has an image of its own.

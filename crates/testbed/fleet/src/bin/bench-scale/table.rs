@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleet::floor;
+use fleet::lower_bound;
 use fleet::machine::meter::Meter;
 use fleet::machine::{Machine, Run};
 
-/// What a release may take of the floor.
-const MOST_OF_FLOOR: f64 = 1.1;
+/// What a release may take of the lower bound.
+const MOST_OF_LOWER_BOUND: f64 = 1.1;
 
 /// What a payload, and the histories of an item and of the release, may have: far less than the 256 KiB and the 25,000
 /// events that AWS allows, since README says so.
@@ -25,7 +25,7 @@ pub struct Row {
     cold: bool,
     waves: usize,
     rates: f64,
-    floor: f64,
+    lower_bound: f64,
     seconds: f64,
     refused: BTreeMap<String, u64>,
     pub calls: BTreeMap<String, u64>,
@@ -48,8 +48,8 @@ impl Row {
             services,
             cold,
             waves: run.waves.len(),
-            rates: floor::of_rates(&waves.iter().map(Vec::len).collect::<Vec<_>>(), cold),
-            floor: floor::of(&waves, cold),
+            rates: lower_bound::of_rates(&waves.iter().map(Vec::len).collect::<Vec<_>>(), cold),
+            lower_bound: lower_bound::of(&waves, cold),
             seconds: run.took as f64 / 1000.0,
             refused: account.throttled.clone(),
             calls: account.calls.clone(),
@@ -71,9 +71,9 @@ impl Row {
             self.waves,
             self.ledger(),
             self.rates,
-            self.floor,
+            self.lower_bound,
             self.seconds,
-            self.seconds / self.floor,
+            self.seconds / self.lower_bound,
             total,
             total as f64 / self.services as f64,
             self.refused.values().sum::<u64>(),
@@ -91,7 +91,10 @@ impl Row {
             (run.end == "Deployed", format!("it ended {}: {}", run.end, run.because)),
             (self.refused.is_empty(), format!("AWS refused calls: {:?}", self.refused)),
             (meter.faults.is_empty(), format!("steps failed: {:?}", meter.faults)),
-            (self.seconds <= MOST_OF_FLOOR * self.floor, format!("it is slower than {MOST_OF_FLOOR} floors")),
+            (
+                self.seconds <= MOST_OF_LOWER_BOUND * self.lower_bound,
+                format!("it is slower than {MOST_OF_LOWER_BOUND} lower bounds"),
+            ),
             (largest < MOST_BYTES, format!("a payload of {largest} bytes")),
             (self.longest.0 < RELEASE_MS, format!("a call of release took {} ms", self.longest.0)),
             (self.longest.1 < OTHERS_MS, format!("a call of another function took {} ms", self.longest.1)),

@@ -2,10 +2,10 @@
 //!
 //! Each move of a wave registers a revision and writes up to three tags; the first 20 and the first 10 calls come from
 //! full buckets, and after that one registration and ten tags come each second.  Every move's rollout has to end, and
-//! an end is seen at the next look of the cadence 2, 5, 10, 30, 30, ... s.  A cold ledger reads every task definition
+//! an end is seen at the next poll of the cadence 2, 5, 10, 30, 30, ... s.  A cold ledger reads every task definition
 //! once before the first wave: 50 at once, and 20 a second.  Of the time that calls take, only that of the calls to ECS is
 //! counted that every move has to make one after the other: the description of its service, and at first of its
-//! revision, the registration, the update, and one for each look.
+//! revision, the registration, the update, and one for each poll.
 
 /// The size of a bucket, and how much comes back each second.
 const REGISTER: (f64, f64) = (20.0, 1.0);
@@ -19,7 +19,7 @@ const ECS: f64 = 0.3;
 /// How many tags a move writes: two keep-tags, and the environment's if its repository is its own.
 const TAGS: f64 = 3.0;
 
-/// The pauses between the looks; the last one stays.
+/// The pauses between the polls; the last one stays.
 const PAUSES: [f64; 4] = [2.0, 5.0, 10.0, 30.0];
 
 /// Returns the seconds that the rates alone dictate for the waves of so many services.
@@ -27,7 +27,7 @@ pub fn of_rates(waves: &[usize], cold: bool) -> f64 {
     opening(waves.iter().sum(), cold) + waves.iter().map(|services| starts_at(*services)).sum::<f64>()
 }
 
-/// Returns the seconds of the floor, given how long each rollout of each wave takes, in the order of its moves.
+/// Returns the seconds of the lower bound, given how long each rollout of each wave takes, in the order of its moves.
 pub fn of(waves: &[Vec<f64>], cold: bool) -> f64 {
     let ends = |wave: &Vec<f64>| {
         let ends =
@@ -53,14 +53,14 @@ fn waited(n: f64, (size, refill): (f64, f64)) -> f64 {
     ((n - size) / refill).max(0.0)
 }
 
-/// Returns when a look has seen the end of a rollout.
+/// Returns when a poll has seen the end of a rollout.
 fn seen_after(takes: f64) -> f64 {
     let mut pauses = PAUSES.iter().chain(PAUSES.last().into_iter().cycle());
-    let mut look = 0.0;
-    while look < takes {
-        look += ECS + pauses.next().copied().unwrap_or(takes);
+    let mut poll = 0.0;
+    while poll < takes {
+        poll += ECS + pauses.next().copied().unwrap_or(takes);
     }
-    look + ECS
+    poll + ECS
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What one look hands to the next.
+//! What one poll hands to the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 /// How many addresses are remembered to have answered.
 const MOST_ANSWERED: usize = 64;
 
-/// What one look hands to the next; far below what a state may hold, since a pack is bounded.
+/// What one poll hands to the next; far below what a state may hold, since a pack is bounded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Looks {
+pub struct PollState {
     /// How many there were.
     pub count: u32,
     /// Whether our deployment was listed already.
@@ -23,7 +23,7 @@ pub struct Looks {
     pub answered: BTreeSet<String>,
 }
 
-impl Looks {
+impl PollState {
     /// Remembers that an address was connected to.
     pub fn remember(&mut self, address: String) {
         if self.answered.len() < MOST_ANSWERED {

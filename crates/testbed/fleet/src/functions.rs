@@ -28,7 +28,7 @@ pub enum Function {
 
 /// All functions but `alert`: one warm process of each.
 #[derive(Debug)]
-pub struct Crew {
+pub struct Functions {
     release: Release<release::adapters::Aws, Ledger>,
     retag: Retag<retag::registry::Aws, Ledger>,
     deploy: Deploy<deploy::service::Aws, Ledger>,
@@ -36,13 +36,13 @@ pub struct Crew {
     rollback: Rollback<rollback::service::Aws, Ledger>,
 }
 
-impl Crew {
+impl Functions {
     /// Starts them.
     pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
         let book = Ledger::of(config, "ledger");
         let moves = || book.clone();
         let looks = health_test::rollout::Aws::new(config, moves());
-        Ok(Crew {
+        Ok(Functions {
             retag: Retag { port: retag::registry::Aws::new(config, moves()), moves: moves() },
             deploy: Deploy { port: deploy::service::Aws::new(config, moves()), moves: moves() },
             health_test: HealthTest { port: looks, web: Probe::new()?, moves: moves() },
