@@ -52,7 +52,7 @@ const worlds = {
   healthy: answered("health-test/good", { verdict: "Healthy", pause: 0, looks: {}, started: true, more: true }),
   reached: answered("health-test/reach-unreachable", { next: "Reached", reachLooks: { a: [1] }, needed: true }),
   registered: answered("deploy/register", { superseded: true, needed: false, startAt: "2026-11-23T10:00:01Z" }),
-  slot: answered("retag/slot", { startAt: "2026-11-23T10:00:01Z" }),
+  slot: answered("retag/reserve", { startAt: "2026-11-23T10:00:01Z" }),
   undoing: answered("rollback/good", { started: true, looks: {} }),
   overtaken: answered("deploy/superseded", { outcome: "Superseded" }),
   approved: { states: { context, input: {}, result: { next: "Approved", because: "alice said yes" } }, next: "Approved" },

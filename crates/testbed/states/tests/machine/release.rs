@@ -66,7 +66,7 @@ fn anything(random: &mut Random, call: &Call) -> Reply {
         [("startAt", "2026-11-23T10:30:00Z"), ("superseded", "x"), ("deployment", "d"), ("left", "1")]
     {
         if random.below(2) == 0
-            || (key == "startAt" && call.state.starts_with("Draw") && &*call.state != "DrawUndoSlot")
+            || (key == "startAt" && call.state.starts_with("Reserve") && &*call.state != "ReserveRollback")
         {
             answer[key] = json!(value);
         }
@@ -134,9 +134,9 @@ fn damaged_copies_are_refused_by_name() {
              known here (at character 1)",
         ),
         (
-            "/States/Undo/ItemProcessor/States/Rollback/Catch/0/Next",
+            "/States/RollbackWave/ItemProcessor/States/Rollback/Catch/0/Next",
             json!("MoveFailed"),
-            "Undo.Rollback: Catch[0]: Next: there is no state \"MoveFailed\" here",
+            "RollbackWave.Rollback: Catch[0]: Next: there is no state \"MoveFailed\" here",
         ),
         (
             "/States/Alert/Resource",
