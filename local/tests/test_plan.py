@@ -26,7 +26,7 @@ def move(**more) -> dict:
 
 def answer(**more) -> dict:
     """A plan as the machine answers it."""
-    because = {"because": "2 services in prod; on failure: undo every touched service"}
+    because = {"because": "2 services in prod; on failure: roll back every updated service"}
     empty = {"plan": [], "waves": [], "approvalMinutes": 0, "etaSeconds": 0}
     return {"next": "Planned", "environment": "prod", "pauseSeconds": 0, **because, **empty, **more}
 
@@ -41,7 +41,7 @@ def test_a_plan_is_a_table_of_moves_and_what_else_is_to_know():
     more = {"more": 900, "untouched": untouched, "findings": found}
     document = answer(plan=[first, second], waves=waves, etaSeconds=4295, approvalMinutes=1440, **more)
     assert plan.told(document).splitlines() == [
-        "prod: 2 services in prod; on failure: undo every touched service",
+        "prod: 2 services in prod; on failure: roll back every updated service",
         "  WAVE  SERVICE  FROM          TO            COMMIT        IMAGES",
         "  0     canary   -             bbbbbbbbbbbb  -             "
         "app: shop/users@aaaaaaaaaaaa -> @bbbbbbbbbbbb",

@@ -21,12 +21,19 @@ pub struct Deployment {
     pub rollout: Rollout,
 }
 
+impl Deployment {
+    /// Says that it is in place of ours.
+    pub fn has_replaced_ours(&self) -> String {
+        format!("another deployment has replaced ours: {} on {}", self.id, self.task_definition)
+    }
+}
+
 /// How far a deployment is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rollout {
     /// All its tasks run.
     Completed,
-    /// ECS gave it up.
+    /// ECS marked it as failed.
     Failed,
     /// Neither yet.
     InProgress,

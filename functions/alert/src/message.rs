@@ -171,7 +171,8 @@ fn place(facts: &Facts<'_>) -> String {
 /// Counts what became of the moves of a release that has several.
 fn sum(fates: &BTreeMap<MoveOutcome, u32>) -> String {
     let all: u32 = fates.values().sum();
-    let counted: Vec<String> = fates.iter().map(|(fate, count)| format!("{count} {}", fate.name())).collect();
+    let counted: Vec<String> =
+        fates.iter().rev().map(|(fate, count)| format!("{count} {}", moves::counted(*fate))).collect();
     if all > 1 { format!("Of {all} services: {}", counted.join(", ")) } else { String::new() }
 }
 

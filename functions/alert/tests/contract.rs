@@ -315,7 +315,7 @@ async fn an_execution_that_was_stopped_is_told_with_what_stands_and_the_rollback
     expect![[r#"
         Needs a human: users and 2 more services in staging
         its Step Functions execution was stopped (ABORTED)
-        Of 3 services: 1 superseded, 2 needs-human
+        Of 3 services: 2 unverified, 1 superseded
 
         users: aaaaaaaaaaaa -> bbbbbbbbbbbb, needs a human: the running version is unverified
           rollout: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}

@@ -87,10 +87,9 @@ impl<P: Port, L: MoveLedger> Deploy<P, L> {
         let touched = row.touched.unwrap_or(now);
         let deployment = match plan::next(&self.port.deployments(&row).await?, revision, &row.replaces) {
             Plan::Adopt(deployment) => deployment,
-            Plan::Superseded(by) => {
-                let reason = format!("{by} is in place of {}", row.replaces);
-                self.moves.note(key, &row, MoveEvent::superseded(reason, now)).await?;
-                return Ok(Response::Superseded { superseded: by });
+            Plan::Superseded(reason) => {
+                self.moves.note(key, &row, MoveEvent::superseded(reason.clone(), now)).await?;
+                return Ok(Response::Superseded { superseded: reason });
             }
             Plan::Start => {
                 // Whatever happens from here on, the service may have changed.

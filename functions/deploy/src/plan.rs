@@ -10,7 +10,7 @@ pub enum Plan {
     Start,
     /// An earlier call updated it already, and only its answer was lost.
     Adopt(DeploymentId),
-    /// Somebody else did: leave it alone.
+    /// Somebody else did, as this sentence says: leave it alone.
     Superseded(String),
 }
 
@@ -23,8 +23,8 @@ pub fn next(deployments: &[Deployment], revision: &TaskDefinitionArn, replaces: 
     }
     match deployments.iter().find(|one| one.primary) {
         Some(primary) if primary.id == *replaces => Plan::Start,
-        Some(other) => Plan::Superseded(format!("{} on {}", other.id, other.task_definition)),
-        None => Plan::Superseded("nobody: the service is gone".to_owned()),
+        Some(other) => Plan::Superseded(other.has_replaced_ours()),
+        None => Plan::Superseded("the service no longer exists".to_owned()),
     }
 }
 
@@ -65,12 +65,14 @@ mod tests {
 
     #[test]
     fn somebody_elses_deployment_is_left_alone() {
-        let other = "ecs-svc/9 on arn:aws:ecs:r:1:task-definition/users:7".to_owned();
+        let other =
+            "another deployment has replaced ours: ecs-svc/9 on arn:aws:ecs:r:1:task-definition/users:7"
+                .to_owned();
         check(&[deployment("ecs-svc/9", 7, true)], Plan::Superseded(other));
     }
 
     #[test]
     fn a_service_that_is_gone_is_nobodys() {
-        check(&[], Plan::Superseded("nobody: the service is gone".to_owned()));
+        check(&[], Plan::Superseded("the service no longer exists".to_owned()));
     }
 }

@@ -159,7 +159,7 @@ pub fn forced_anew(expected: &Expected<'_>, service: &Measured<Option<Service>>)
 pub fn judge(expected: &Expected<'_>, seen: &Observed) -> Judgement {
     let service = match &seen.service {
         Measured::Is(Some(service)) => service,
-        Measured::Is(None) => return superseded("the service is gone"),
+        Measured::Is(None) => return superseded("the service no longer exists"),
         Measured::Not(why) => return unmeasured(why),
         Measured::NotYet => return unmeasured("the service was not looked at"),
     };
@@ -185,14 +185,14 @@ fn unlisted(expected: &Expected<'_>, listed_before: bool, primary: &Progress) ->
             Finding::Unhealthy,
             because(
                 format!(
-                    "{} is gone and the service is back on {}",
+                    "{} is no longer listed: ECS has rolled the service back to {}",
                     expected.deployment, deployment.task_definition
                 ),
                 &primary.reason,
             ),
         );
     }
-    superseded(format!("{} on {} is in place of ours", deployment.id, deployment.task_definition))
+    superseded(deployment.has_replaced_ours())
 }
 
 /// Judges the rollout itself: whose it is, and how far.
@@ -205,20 +205,23 @@ fn rollout(
 ) -> Judgement {
     // First of all: a deployment that ECS gave up is a failure, however stable the service is without it.
     if ours.deployment.rollout == Rollout::Failed {
-        return say(Finding::Unhealthy, because(format!("ECS gave {} up", ours.deployment.id), &ours.reason));
+        return say(
+            Finding::Unhealthy,
+            because(format!("ECS marked {} as failed", ours.deployment.id), &ours.reason),
+        );
     }
     if let Some(Progress { deployment: other, .. }) =
         primary.filter(|one| one.deployment.id != ours.deployment.id)
     {
-        return superseded(format!("{} on {} is in place of ours", other.id, other.task_definition));
+        return superseded(other.has_replaced_ours());
     }
     match &ours.deployment.rollout {
         Rollout::Completed if service.desired == 0 => {
-            unmeasured("the service wants no tasks, so that nothing can be proven")
+            unmeasured("its desired count is 0, so that nothing can be verified")
         }
         Rollout::Completed => tasks::judge(expected, seen, service),
         Rollout::Unknown(state) => {
-            unmeasured(format!("ECS tells no rollout state of {} ({state:?})", ours.deployment.id))
+            unmeasured(format!("ECS reports no known rollout state of {} ({state:?})", ours.deployment.id))
         }
         Rollout::InProgress | Rollout::Failed => {
             let Progress { running, desired, failed, reason, .. } = ours;

@@ -44,8 +44,12 @@ pub async fn abort(
     approve::stop(aws, ledger, name, release, &stop).await?;
     let mut because = match (&seen, rollback) {
         (None, _) => format!("{release} is aborted before it begins"),
-        (Some(_), true) => format!("{release} is aborted, and rolls back what it has updated"),
-        (Some(_), false) => format!("{release} is aborted, and what it has deployed stays"),
+        (Some(_), true) => {
+            format!("{release} is aborted, and every service that it has updated is rolled back")
+        }
+        (Some(_), false) => {
+            format!("{release} is aborted, and the services that it has updated stay as they are")
+        }
     };
     if let Some(freeze) = observe::freeze(ledger, name, policy.frozen).await? {
         because = format!("{because}; {}", freeze.passed(name));
@@ -69,7 +73,7 @@ async fn write(
     }
     let head = ledger.head(release).await?;
     let ours = head.as_ref().and_then(|head| head.stop.as_ref()).is_some_and(|there| there.by == stop.by);
-    let moved_on = || format!("{release} has just gone on: ask again");
+    let moved_on = || format!("{release} has just continued: send the request again");
     let reason = &stop.because;
     Ok((!ours).then(|| refusal(name, release, head.as_ref(), true, reason).unwrap_or_else(moved_on)))
 }

@@ -62,7 +62,7 @@ pub async fn answer(
     };
     let (reply, done) = match request.mode {
         Mode::Approve => (Reply::Approved, "goes on"),
-        _ => (Reply::Rejected, "was turned down, and nothing was changed"),
+        _ => (Reply::Rejected, "is rejected, and nothing was changed"),
     };
     let asked = head.asked.clone().unwrap_or_default();
     let answer = Answer { next: reply, by: run.release.clone(), since: now, asked };
@@ -137,7 +137,7 @@ pub async fn overtake(
         if left.len() == head.services.len() {
             continue;
         }
-        let because = format!("{} is newer, and wants its services", context.release);
+        let because = format!("{} is newer, and deploys to its services", context.release);
         let next = if left.is_empty() { "Superseded" } else { "Changed" };
         if !left.is_empty() {
             let proposed = ledger.proposed(&older).await?;

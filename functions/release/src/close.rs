@@ -62,7 +62,7 @@ pub async fn close(
             }
             // It is deployed all the same, and those who hear so hear this, too.
             Err(fault) => {
-                closed.because = format!("{}; what follows did not start: {fault}", closed.because);
+                closed.because = format!("{}; the promotion did not start: {fault}", closed.because);
             }
             Ok(unknown) => closed.because = [vec![closed.because], unknown].concat().join("; "),
         }
@@ -168,5 +168,7 @@ async fn promote(
         aws.start(&run.machine, &promotion::name(next, &run.release), &input).await?;
     }
     let unknown = environments.broken();
-    Ok(unknown.map(|(name, fault)| format!("whether {name} follows is unknown: {fault}")).collect())
+    Ok(unknown
+        .map(|(name, fault)| format!("it is unknown whether a promotion to {name} started: {fault}"))
+        .collect())
 }

@@ -28,7 +28,8 @@ pub async fn freeze(
 ) -> Result<Opened, Fault> {
     let (name, row) = (request.environment.clone(), row(request, run, now, true));
     ledger.freeze(&name, &row).await?;
-    let mut lines = vec![format!("{name} lets no release in from now on ({})", row.because)];
+    let mut lines =
+        vec![format!("{name} is frozen: no release starts until it is resumed ({})", row.because)];
     let open = open(ledger, &name).await?;
     for release in open.iter().take(NAMED) {
         lines.push(match observe::still_runs(aws, run, release).await? {
@@ -60,7 +61,7 @@ pub async fn resume(
     let (name, row) = (request.environment.clone(), row(request, run, now, false));
     let before = ledger.frozen(&name).await?;
     ledger.freeze(&name, &row).await?;
-    let mut because = format!("{name} lets releases in again ({})", row.because);
+    let mut because = format!("{name} is resumed: releases start again ({})", row.because);
     if let Some(before) = before {
         because = format!("{because}; until now {}", Freeze::Row(before).named(&name));
     }

@@ -56,7 +56,10 @@ pub async fn of_push(
         let writes = ledger.writes(name, &push.repository).await?;
         if let Some(own) = writes.iter().find(|write| write.is_told_by(&push.digest, push.time)) {
             let image = push.digest.short();
-            return ignored(format!("{} was moved to {image} by us, at {}", push.tag, own.time));
+            return ignored(format!(
+                "this push is our own: a release moved the tag {} to {image} at {}",
+                push.tag, own.time
+            ));
         }
     }
     if let Some(first) = ledger.claim(&push.event, &run.execution, now).await? {

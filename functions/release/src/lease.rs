@@ -86,7 +86,7 @@ async fn take(
     for some in wanted.chunks(LEASES_AT_ONCE) {
         if let Some(service) = ledger.take(&head.environment, some, run, now).await? {
             free(ledger, head, run, &fences, now).await?;
-            return Ok(Err(format!("{service} is held by a release that was quicker")));
+            return Ok(Err(format!("{service} is held by a release that took its lease first")));
         }
         fences.extend(some.iter().cloned());
     }
@@ -250,7 +250,7 @@ async fn ask_again(
     approve::propose(ledger, context.release, &proposals).await?;
     let kept: Vec<ServiceName> = proposals.into_iter().map(|one| one.service).collect();
     ledger.replan(context.release, &hash, &kept).await?;
-    let why = "the plan changed while it waited".to_owned();
+    let why = "the plan changed while the release waited".to_owned();
     Ok(Some(Leased::nothing(Leasing::AskApproval, why, 0)))
 }
 

@@ -184,12 +184,12 @@ async fn manageable(
         }
     });
     let unreadable = seen.unreadable.into_iter().map(|(service, why)| {
-        let blocked = Some(format!("it cannot be made out: {why}"));
+        let blocked = Some(format!("it cannot be read: {why}"));
         Managed { service, repository: None, blocked }
     });
     let services: Vec<Managed> = managed.chain(unreadable).collect();
     let free = services.iter().filter(|one| one.blocked.is_none()).count();
-    let because = format!("{free} of {} could be moved", plural(services.len(), "service"));
+    let because = format!("{free} of {} can be deployed", plural(services.len(), "service"));
     let planned = Opened::without_plan(Opening::Planned, Some(context.name), because);
     let plan = Plan { findings, ..Plan::default() };
     Ok(Opened { plan, services: services.into_iter().take(SHOWN).collect(), ..planned })

@@ -1,6 +1,6 @@
 //! Puts one ECS service back to its restore point, and says which deployment does it.
 //!
-//! Only if what is in at is our own deployment, or ECS's return from it: somebody else's deployment is never
+//! Only if what is in place is our own deployment, or ECS's return from it: somebody else's deployment is never
 //! rolled back.  Never guesses "the revision before": the restore point was written down before the first change.
 //! Proves nothing; the rollback is a rollout, and health-test looks at it as at any other.
 
@@ -48,7 +48,7 @@ pub enum Response {
     },
     /// Somebody else deployed the service since; it was left alone.
     Superseded {
-        /// Whose deployment is in at.
+        /// Whose deployment is in place, as a sentence.
         superseded: String,
     },
     /// There is nothing to roll back.
@@ -95,10 +95,9 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
         let started = row.rollback_started.unwrap_or(now);
         let (deployment, already) = match plan::next(&self.port.deployments(&row).await?, &row, restore) {
             Plan::Already(deployment) => (deployment, true),
-            Plan::Superseded(by) => {
-                let reason = format!("{by} is in at of our deployment");
-                self.moves.note(key, &row, MoveEvent::superseded(reason, now)).await?;
-                return Ok(Response::Superseded { superseded: by });
+            Plan::Superseded(reason) => {
+                self.moves.note(key, &row, MoveEvent::superseded(reason.clone(), now)).await?;
+                return Ok(Response::Superseded { superseded: reason });
             }
             Plan::Start => {
                 let to = self.way_back(key, &row, restore).await?;
@@ -109,6 +108,8 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
         let deployed = MoveEvent::RollbackDeployed {
             rollback_started: started,
             rollback_deployment: deployment.clone(),
+            // Nobody has asked for it yet, and it is there.
+            rolled_back_by_ecs: (already && row.rollback_started.is_none()).then_some(true),
         };
         self.moves.note(key, &row, deployed).await?;
         Ok(Response::Started { deployment, already })

@@ -7,33 +7,33 @@ use pipeline::service::{Deployment, Rollout};
 /// The next step.
 #[derive(Debug, PartialEq)]
 pub enum Plan {
-    /// Our deployment is in at: go back.
+    /// Our deployment is in place: go back.
     Start,
-    /// The restore point is in at, by ECS or by an earlier call.
+    /// The restore point is in place, by ECS or by an earlier call.
     Already(DeploymentId),
-    /// Somebody else's is: leave it alone.
+    /// Somebody else's is, as this sentence says: leave it alone.
     Superseded(String),
 }
 
 /// Tells why a move needs no rollback, if it needs none.
 pub fn nothing(row: &MoveRow, scope: RollbackScope) -> Option<&'static str> {
     if row.touched.is_none() {
-        return Some("the service was never touched");
+        return Some("the service was not updated");
     }
     if row.forward_only {
-        return Some("the service only goes forward");
+        return Some("the environment lists the service in forwardOnly, so nothing rolls it back by itself");
     }
     if row.verdict == Some(Verdict::Superseded) {
-        return Some("somebody else owns the service");
+        return Some("another deployment has replaced ours");
     }
     (scope == RollbackScope::Failed && row.verdict != Some(Verdict::Unhealthy))
-        .then_some("the move is not unhealthy")
+        .then_some("onFailure is undo-failed, and the service is not unhealthy")
 }
 
 /// Decides how to put a touched service back.
 pub fn next(deployments: &[Deployment], row: &MoveRow, restore: &RestorePoint) -> Plan {
     let Some(primary) = deployments.iter().find(|one| one.primary) else {
-        return Plan::Superseded("nobody: the service is gone".to_owned());
+        return Plan::Superseded("the service no longer exists".to_owned());
     };
     // A revision is registered for one move: whoever deploys it once more deploys what has to go.
     let is_ours = |one: &&Deployment| {
@@ -54,7 +54,7 @@ pub fn next(deployments: &[Deployment], row: &MoveRow, restore: &RestorePoint) -
     if primary.id == row.replaces || failed && primary.task_definition == row.running {
         return Plan::Start;
     }
-    Plan::Superseded(format!("{} on {}", primary.id, primary.task_definition))
+    Plan::Superseded(primary.has_replaced_ours())
 }
 
 #[cfg(test)]
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn somebody_elses_deployment_is_left_alone() {
-        let other = "ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:7".to_owned();
+        let other = "another deployment has replaced ours: ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:7".to_owned();
         let deployments =
             [deployment(9, 7, true, Rollout::InProgress), deployment(2, 2, false, Rollout::Completed)];
         check(&row(), &deployments, Plan::Superseded(other));
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_person_who_went_back_by_hand_is_somebody_else() {
         let hand = deployment(9, 1, true, Rollout::InProgress);
-        let other = Plan::Superseded(format!("{} on {}", hand.id, hand.task_definition));
+        let other = Plan::Superseded(hand.has_replaced_ours());
         check(&row(), &[hand, deployment(2, 2, false, Rollout::Completed)], other);
     }
 
@@ -155,7 +155,7 @@ mod tests {
         let back = deployment(3, 1, true, Rollout::Completed);
         check(&row, &[back.clone(), deployment(2, 2, false, Rollout::Failed)], Plan::Start);
         // Without a failure of ours it may have been a person.
-        let other = Plan::Superseded(format!("{} on {}", back.id, back.task_definition));
+        let other = Plan::Superseded(back.has_replaced_ours());
         check(&row, &[back, deployment(2, 2, false, Rollout::Completed)], other);
     }
 

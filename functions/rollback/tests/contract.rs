@@ -43,3 +43,44 @@ async fn the_samples_are_answered_as_their_golden_files_say() {
     let rollback = Rollback { port: Bad, moves: Moves::default() };
     testbed::contract::check("rollback", async |_, request, now| rollback.handle(request, now).await).await;
 }
+
+/// A service that ECS has rolled back by itself.
+struct RolledBackByEcs;
+
+impl Port for RolledBackByEcs {
+    async fn usable(&self, row: &MoveRow, restore: &RestorePoint) -> Result<bool, Fault> {
+        Bad.usable(row, restore).await
+    }
+    async fn register(&self, row: &MoveRow, restore: &RestorePoint) -> Result<TaskDefinitionArn, Fault> {
+        Bad.register(row, restore).await
+    }
+    async fn reserve(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault> {
+        Bad.reserve(registers, now).await
+    }
+    async fn deployments(&self, _: &MoveRow) -> Result<Vec<Deployment>, Fault> {
+        let one = |n, primary, rollout| {
+            let id = DeploymentId::parse(format!("ecs-svc/{n}"))?;
+            Ok(Deployment { id, task_definition: revision(n), primary, rollout })
+        };
+        Ok(vec![one(1, true, Rollout::Completed)?, one(2, false, Rollout::Failed)?])
+    }
+    async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
+        Bad.point(row, to).await
+    }
+}
+
+#[tokio::test]
+async fn what_ecs_has_rolled_back_is_noted_once_as_its_own_doing() {
+    let rollback = Rollback { port: RolledBackByEcs, moves: Moves::default() };
+    let request: serde_json::Value =
+        serde_json::from_str(include_str!("../../../events/rollback/good.json")).unwrap();
+    let now = Timestamp::parse("2026-11-23T10:00:00Z").unwrap();
+    for (started, noted) in [(None, Some(true)), (Some("2026-11-23T09:59:00Z"), None)] {
+        let mut request = request.clone();
+        request["move"]["undoStarted"] = serde_json::json!(started);
+        rollback.handle(serde_json::from_value(request).unwrap(), now).await.unwrap();
+        let noted_now = rollback.moves.noted.take();
+        let by_ecs = noted_now.last().and_then(|fields| fields.get("rolledBackByEcs")?.as_bool());
+        assert_eq!(by_ecs, noted, "{noted_now:?}");
+    }
+}

@@ -76,6 +76,9 @@ pub enum MoveEvent {
         /// The deployment that does it.
         #[serde(rename = "undo")]
         rollback_deployment: DeploymentId,
+        /// Whether ECS had put it back before we asked.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rolled_back_by_ecs: Option<bool>,
     },
     /// Somebody has forced a new deployment of the revision that it goes back to.
     RollbackDeployedAnew {
@@ -98,7 +101,7 @@ pub enum MoveEvent {
 }
 
 impl MoveEvent {
-    /// Says that somebody else owns the service.
+    /// Says that another deployment has replaced ours.
     pub fn superseded(reason: String, decided: Timestamp) -> Self {
         MoveEvent::Decided { verdict: Verdict::Superseded, reason, decided, alarm: None, bundle: None }
     }
@@ -146,8 +149,20 @@ mod tests {
             (MoveEvent::RollbackRegistered { rollback_revision: revision }, json!(["undoRevision"])),
             (MoveEvent::RollbackStarted { rollback_started: at }, json!(["undoStarted"])),
             (
-                MoveEvent::RollbackDeployed { rollback_started: at, rollback_deployment: deployment },
+                MoveEvent::RollbackDeployed {
+                    rollback_started: at,
+                    rollback_deployment: deployment.clone(),
+                    rolled_back_by_ecs: None,
+                },
                 json!(["undo", "undoStarted"]),
+            ),
+            (
+                MoveEvent::RollbackDeployed {
+                    rollback_started: at,
+                    rollback_deployment: deployment,
+                    rolled_back_by_ecs: Some(true),
+                },
+                json!(["rolledBackByEcs", "undo", "undoStarted"]),
             ),
             (
                 MoveEvent::RollbackDecided {

@@ -161,6 +161,9 @@ pub struct MoveRow {
     /// When that was asked for.
     #[serde(default, rename = "undoStarted")]
     pub rollback_started: Option<Timestamp>,
+    /// Whether ECS had put it back already, so that this deployment is ECS's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_by_ecs: Option<bool>,
     /// What was decided about that.
     #[serde(default, rename = "undoVerdict")]
     pub rollback_verdict: Option<Verdict>,

@@ -1,4 +1,4 @@
-//! Services that cannot be made out: each stays as it is, and stops no other.
+//! Services that cannot be read: each stays as it is, and stops no other.
 
 use std::collections::BTreeMap;
 
@@ -68,11 +68,11 @@ async fn the_others_are_released() -> Result<(), Fault> {
 async fn who_names_one_or_means_nothing_else_is_refused() -> Result<(), Fault> {
     for (service, why) in [("foreign", "full ARN"), ("lost", "not authorized"), ("garbled", "unreadable")] {
         let (end, because) = run(&[service], json!({})).await?;
-        assert!(end == "Refused" && because.contains("cannot be made out"), "{service}: {end}: {because}");
+        assert!(end == "Refused" && because.contains("cannot be read"), "{service}: {end}: {because}");
         let (end, because) = run(&["users", service], json!({"services": ["users", service]})).await?;
         assert_eq!(end, "Refused", "{service}");
         assert!(
-            because.starts_with(&format!("{service} cannot be made out: ")) && because.contains(why),
+            because.starts_with(&format!("{service} cannot be read: ")) && because.contains(why),
             "{because}"
         );
     }

@@ -16,7 +16,11 @@ fn every_expression_is_jsonata_and_says_so_once() {
         &[
             ("/QueryLanguage", json!("JSONPath"), "1 query languages"),
             ("/States/Judge/QueryLanguage", json!("JSONata"), "2 query languages"),
-            ("/States/Wave/ItemProcessor/States/WaitForStart/QueryLanguage", json!("JSONPath"), "2 query languages"),
+            (
+                "/States/Wave/ItemProcessor/States/WaitForStart/QueryLanguage",
+                json!("JSONPath"),
+                "2 query languages",
+            ),
         ],
     );
 }

@@ -59,7 +59,11 @@ fn every_way_leads_to_a_state_of_the_same_scope() {
             ("/States/WhichOutcome/Default", json!("MoveDone"), "WhichOutcome leads to MoveDone"),
             ("/States/WhatNext/Choices/0/Next", json!("Pause"), "WhatNext leads to Pause"),
             ("/States/Judge/Catch/0/Next", json!("MoveFailed"), "Judge leads to MoveFailed"),
-            ("/States/Wave/ItemProcessor/States/WaitForStart/Next", json!("Judge"), "WaitForStart leads to Judge"),
+            (
+                "/States/Wave/ItemProcessor/States/WaitForStart/Next",
+                json!("Judge"),
+                "WaitForStart leads to Judge",
+            ),
         ],
     );
 }

@@ -87,12 +87,27 @@ pub(super) fn paragraph(row: &MoveRow, rollback: Option<RollbackScope>, outcome:
     lines.join("\n") + "\n"
 }
 
+/// Says what became of so many moves.
+pub(super) fn counted(outcome: MoveOutcome) -> &'static str {
+    match outcome {
+        MoveOutcome::NeedsHuman => "unverified",
+        MoveOutcome::Failed => "failed before a change",
+        MoveOutcome::Undone => "rolled back",
+        MoveOutcome::Superseded => "superseded",
+        MoveOutcome::Deployed => "deployed",
+        MoveOutcome::Untouched => "not started",
+    }
+}
+
 /// Says what became of a move, and so what its service runs now.
 fn words(fate: MoveOutcome, row: &MoveRow) -> String {
     let restored = row.restore.as_ref().map_or("unknown", |restore| restore.digest.short());
     match fate {
         MoveOutcome::NeedsHuman => "needs a human: the running version is unverified".to_owned(),
         MoveOutcome::Failed => "failed before the service was changed".to_owned(),
+        MoveOutcome::Undone if row.rolled_back_by_ecs == Some(true) => {
+            format!("rolled back to {restored} by ECS itself, and verified")
+        }
         MoveOutcome::Undone => format!("rolled back to {restored} and verified"),
         MoveOutcome::Superseded => "superseded: somebody else has deployed the service since".to_owned(),
         MoveOutcome::Deployed => format!("deployed: it runs {}, verified", row.digest.short()),

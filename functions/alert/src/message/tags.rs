@@ -13,7 +13,7 @@ pub(super) fn lines(repositories: &[RepositoryRow]) -> Vec<String> {
     let more = failed.len().saturating_sub(TOLD);
     let mut lines: Vec<String> = failed.into_iter().take(TOLD).collect();
     if more > 0 {
-        lines.push(format!("and {more} more tags were not put back"));
+        lines.push(format!("and {more} more tags were not restored"));
     }
     lines.push("Check in ECR what these tags and the tidegate.* tags beside them name. The next deployed release sets them again.".to_owned());
     lines.push(String::new());
@@ -22,5 +22,5 @@ pub(super) fn lines(repositories: &[RepositoryRow]) -> Vec<String> {
 
 fn line(row: &RepositoryRow) -> Option<String> {
     let why = text::line(&text::failure(row.failure.as_ref()?), LONGEST_SENTENCE);
-    Some(format!("The tag {} of repository {} was not put back: {why}", row.tag, row.repository))
+    Some(format!("The tag {} of repository {} was not restored: {why}", row.tag, row.repository))
 }

@@ -60,7 +60,7 @@ fn rolled_back() {
             ----
             Rolled back: users and 2 more services in staging
             users is unhealthy: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
-            Of 3 services: 1 untouched, 2 undone
+            Of 3 services: 2 rolled back, 1 not started
 
             users: aaaaaaaaaaaa -> bbbbbbbbbbbb, rolled back to aaaaaaaaaaaa and verified
               rollout: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
@@ -91,7 +91,7 @@ fn rolled_back_with_what_its_tasks_left_behind() {
             Rolled back: users in staging
             users is unhealthy: ECS gave up: 3 tasks stopped
 
-            users: aaaaaaaaaaaa -> bbbbbbbbbbbb, rolled back to aaaaaaaaaaaa and verified
+            users: aaaaaaaaaaaa -> bbbbbbbbbbbb, rolled back to aaaaaaaaaaaa by ECS itself, and verified
               rollout: ECS rolled it back: 3 tasks stopped
               rollback: it is stable; its live test passed (2 asked)
               stopped: Essential container in task exited: app with 1 (3 tasks)
@@ -147,7 +147,7 @@ fn needs_human() {
             ----
             Needs a human: users and 2 more services in staging
             users could not be put back
-            Of 3 services: 1 superseded, 2 needs-human
+            Of 3 services: 2 unverified, 1 superseded
 
             users: aaaaaaaaaaaa -> bbbbbbbbbbbb, needs a human: the running version is unverified
               rollout: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
@@ -272,7 +272,7 @@ fn rolled_back_but_for_a_tag() {
         ----
         Rolled back: users and 2 more services in staging
         users is unhealthy: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
-        Of 3 services: 1 untouched, 2 undone
+        Of 3 services: 2 rolled back, 1 not started
 
         users: aaaaaaaaaaaa -> bbbbbbbbbbbb, rolled back to aaaaaaaaaaaa and verified
           rollout: live test "health" failed 3 of 3 times: GET http://10.0.0.2:8080/health: expected $.status to be "ok", got status 200 in 12 ms: {"status":"down"}
@@ -284,7 +284,7 @@ fn rolled_back_but_for_a_tag() {
 
         payments: aaaaaaaaaaaa -> bbbbbbbbbbbb, not started
 
-        The tag staging of repository shop/users was not put back: Denied: could not tag shop/users: AccessDeniedException: not allowed
+        The tag staging of repository shop/users was not restored: Denied: could not tag shop/users: AccessDeniedException: not allowed
         Check in ECR what these tags and the tidegate.* tags beside them name. The next deployed release sets them again.
 
         When: 2026-11-23T10:00:10Z, 5 min 10 s after it opened
@@ -301,8 +301,8 @@ fn tags_that_were_not_put_back_are_counted_beyond_forty() {
         let failed = repositories.iter().find(|row| row.failure.is_some()).cloned().unwrap();
         repositories.extend(std::iter::repeat_n(failed, 50));
     });
-    assert_eq!(text.text.matches(" was not put back: ").count(), 40);
-    assert!(text.text.contains("\nand 11 more tags were not put back\n"), "{}", text.text);
+    assert_eq!(text.text.matches(" was not restored: ").count(), 40);
+    assert!(text.text.contains("\nand 11 more tags were not restored\n"), "{}", text.text);
 }
 
 #[test]
@@ -426,10 +426,12 @@ fn of_a_release_that_needs_a_human_what_is_deployed_has_a_restore_point_too() {
 fn what_was_found_when_it_was_opened_is_told() {
     let Message { text, .. } = message(sample!("deployed"), |request| {
         let head = request.report.as_mut().and_then(|report| report.head.as_mut()).unwrap();
-        head.findings = vec![Finding::warns("users: no way back,\nif it fails".to_owned())];
+        head.findings = vec![Finding::warns("users: it cannot be rolled back\nif it fails".to_owned())];
     });
     assert!(
-        text.contains("\n\nFound when it was opened:\n- users: no way back, if it fails\n\nWhen: "),
+        text.contains(
+            "\n\nFound when it was opened:\n- users: it cannot be rolled back if it fails\n\nWhen: "
+        ),
         "{text}"
     );
 }

@@ -40,10 +40,13 @@ pub(super) fn next(state: ReachState, found: Found<'_>, own_groups: &[String]) -
     }
     let because = match (total, state.untried) {
         (0, _) => "no live tests are configured".to_owned(),
-        (_, 0) => "all that the live tests ask can be reached".to_owned(),
-        (_, 1) => "all that could be tried can be reached; 1 service has no healthy target to try".to_owned(),
+        (_, 0) => "the live tests can reach every address that they ask".to_owned(),
+        (_, 1) => "every address that could be tried can be reached; 1 service has no healthy target to try"
+            .to_owned(),
         (_, n) => {
-            format!("all that could be tried can be reached; {n} services have no healthy target to try")
+            format!(
+                "every address that could be tried can be reached; {n} services have no healthy target to try"
+            )
         }
     };
     Response { next: Next::Reached, because, pause_seconds: 0, state }
@@ -120,7 +123,7 @@ mod tests {
                 Next::Reached,
                 0,
                 state(2, 0, 0),
-                "all that the live tests ask can be reached",
+                "the live tests can reach every address that they ask",
             ),
             (state(0, 3, 0), 60, 25, Next::Pending, 1, state(25, 0, 0), "25 of 60 services are reached"),
             (state(50, 0, 1), 60, 10, Next::Reached, 0, state(60, 0, 1), "1 service has no healthy target"),

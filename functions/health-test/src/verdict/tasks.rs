@@ -45,7 +45,7 @@ fn on_the_digest(expected: &Expected<'_>, task: &Task) -> Option<Judgement> {
                 format!("{name} of task {} runs {}, not {}", task.id, other.short(), expected.digest.short()),
             )),
             None => {
-                Some(not_yet(format!("ECS does not tell yet which image {name} of task {} runs", task.id)))
+                Some(not_yet(format!("ECS does not report yet which image {name} of task {} runs", task.id)))
             }
         }
     })

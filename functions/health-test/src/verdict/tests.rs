@@ -81,7 +81,7 @@ fn what_comes_first_in_the_proof_decides_even_if_all_of_it_is_bad() {
     deployments(&mut seen, vec![progress(9, 9, true, Completed), progress(2, 2, false, InProgress)]);
     check(seen.clone(), Finding::Superseded, "ecs-svc/9 on arn:aws:ecs");
     deployments(&mut seen, vec![progress(9, 9, true, Completed), progress(2, 2, false, GivenUp)]);
-    check(seen, Finding::Unhealthy, "ECS gave ecs-svc/2 up: ECS said so");
+    check(seen, Finding::Unhealthy, "ECS marked ecs-svc/2 as failed: ECS said so");
 }
 
 #[test]
@@ -90,9 +90,9 @@ fn breaker_rolled_back_is_a_failure_and_never_superseded() {
     for (n, revision) in [(1, 1), (3, 1)] {
         let back = progress(n, revision, true, Completed);
         let seen = with(|seen| deployments(seen, vec![back.clone(), progress(2, 2, false, GivenUp)]));
-        check(seen, Finding::Unhealthy, "ECS gave ecs-svc/2 up");
+        check(seen, Finding::Unhealthy, "ECS marked ecs-svc/2 as failed");
         let cleaned_up = with(|seen| deployments(seen, vec![back]));
-        check(cleaned_up, Finding::Unhealthy, "is gone and the service is back on");
+        check(cleaned_up, Finding::Unhealthy, "is no longer listed: ECS has rolled the service back to");
     }
 }
 
@@ -108,7 +108,7 @@ fn a_deployment_not_visible_yet_is_waited_for() {
 
 #[test]
 fn somebody_elses_deployment_is_named() {
-    let other = "ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:9 is in place of ours";
+    let other = "another deployment has replaced ours: ecs-svc/9 on arn:aws:ecs:eu-west-1:123456789012:task-definition/users:9";
     for ours in [InProgress, Completed] {
         let all = vec![progress(9, 9, true, InProgress), progress(2, 2, false, ours)];
         check(with(|seen| deployments(seen, all)), Finding::Superseded, other);
@@ -118,7 +118,11 @@ fn somebody_elses_deployment_is_named() {
 
 #[test]
 fn a_service_that_is_gone_is_nobodys() {
-    check(with(|seen| seen.service = Measured::Is(None)), Finding::Superseded, "the service is gone");
+    check(
+        with(|seen| seen.service = Measured::Is(None)),
+        Finding::Superseded,
+        "the service no longer exists",
+    );
 }
 
 #[test]
@@ -129,7 +133,11 @@ fn what_cannot_be_seen_is_unmeasured_at_every_step() {
     check(with(|seen| seen.targets = Measured::Not(not())), Finding::Unmeasured, &not());
     check(with(|seen| seen.tests = Measured::Not(not())), Finding::Unmeasured, &not());
     let unknown = progress(2, 2, true, Unknown(String::new()));
-    check(with(|seen| deployments(seen, vec![unknown])), Finding::Unmeasured, "ECS tells no rollout state");
+    check(
+        with(|seen| deployments(seen, vec![unknown])),
+        Finding::Unmeasured,
+        "ECS reports no known rollout state",
+    );
 }
 
 #[test]
@@ -138,7 +146,7 @@ fn a_service_that_wants_no_tasks_proves_nothing() {
         let Measured::Is(Some(service)) = &mut seen.service else { panic!("it has a service") };
         service.desired = 0;
     });
-    check(seen, Finding::Unmeasured, "wants no tasks");
+    check(seen, Finding::Unmeasured, "desired count is 0");
 }
 
 #[test]
@@ -152,7 +160,7 @@ fn every_task_of_ours_counts_and_only_running_ones() {
     check(with(|seen| seen.tasks = tasks(bare)), Finding::Unhealthy, "task t9 has no container app");
     let mut untold = task("t9", 2, "b");
     untold.containers.last_mut().unwrap().digest = None;
-    check(with(|seen| seen.tasks = tasks(untold)), Finding::NotYet, "does not tell yet");
+    check(with(|seen| seen.tasks = tasks(untold)), Finding::NotYet, "does not report yet");
 }
 
 #[test]

@@ -164,7 +164,7 @@ impl Clusters for Aws {
         let mut budget = Budget::new();
         for some in names.chunks(SERVICES_PER_TURN) {
             let found = self.describe(cluster, some).await?;
-            // What cannot be made out of a service comes up again below.
+            // What cannot be read of a service comes up again below.
             let arns: BTreeSet<_> = found.iter().filter_map(|one| primary_of(one).ok()?).collect();
             unread += self.revisions.read(&arns, &mut budget, &mut failed).await?;
             all.extend(arns);

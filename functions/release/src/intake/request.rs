@@ -135,10 +135,10 @@ impl Request {
             );
         }
         if request.mode == Mode::Abort && request.release.is_none() {
-            return wrong("has the mode \"abort\" without \"release\": expected the release that is to end");
+            return wrong("has the mode \"abort\" without \"release\": expected the release to abort");
         }
         if request.mode == Mode::Abort && !reasoned {
-            return wrong("has the mode \"abort\" without a \"reason\": expected why the release is to end");
+            return wrong("has the mode \"abort\" without a \"reason\": expected why the release is aborted");
         }
         if request.mode != Mode::Abort && request.rollback.is_some() {
             return wrong("has \"rollback\" without the mode \"abort\": remove it, or ask for that mode");

@@ -16,7 +16,7 @@ pub fn watch_what_exists(moves: &mut [MoveRow], states: &AlarmStates) -> Vec<Str
         row.alarms.retain(|name| match states.get(name) {
             Some(Alarm { state: AlarmState::InAlarm, .. }) => {
                 findings.push(format!(
-                    "{service}: the alarm {name} is red already: it counts once it was quiet and goes red again"
+                    "{service}: the alarm {name} is in ALARM already: it counts only after it has recovered and goes to ALARM again"
                 ));
                 true
             }
@@ -56,11 +56,12 @@ pub fn is_healthy(row: &MoveRow) -> bool {
 fn verdict(row: &MoveRow, states: &AlarmStates, baked: bool) -> Option<AlarmVerdict> {
     let against = |name: &&String| states.get(*name).is_some_and(|alarm| alarm.speaks_against(row));
     if let Some(name) = row.alarms.iter().find(against) {
-        let reason = format!("the alarm {name} went red after the release began");
+        let reason = format!("the alarm {name} went to ALARM after the release began");
         return Some(AlarmVerdict { verdict: Verdict::Unhealthy, reason, alarm: name.clone() });
     }
     let gone = row.alarms.iter().find(|name| baked && !states.contains_key(*name))?;
-    let reason = format!("the alarm {gone} was deleted while it was watched: nobody knows what it would say");
+    let reason =
+        format!("the alarm {gone} was deleted during the release, so that it can no longer be watched");
     Some(AlarmVerdict { verdict: Verdict::Inconclusive, reason, alarm: gone.clone() })
 }
 
@@ -112,7 +113,7 @@ mod tests {
         };
         let quiet = alarm(Ok, BEFORE);
         assert_eq!(kept(quiet, alarm(InsufficientData, BEFORE)), ("a b".to_owned(), vec![]));
-        let red = "users: the alarm b is red already: it counts once it was quiet and goes red again";
+        let red = "users: the alarm b is in ALARM already: it counts only after it has recovered and goes to ALARM again";
         assert_eq!(kept(quiet, alarm(InAlarm, BEFORE)), ("a b".to_owned(), vec![red.to_owned()]));
         let missing = "users: the alarm b does not exist, so it is not watched";
         assert_eq!(kept(quiet, None), ("a".to_owned(), vec![missing.to_owned()]));

@@ -174,22 +174,22 @@ fn image(
         ImageSelection::Images(to) => chosen(images, to),
         ImageSelection::Previous => before(service, row, tasks, spec)
             .map(|fact| (fact.repository.clone(), fact.digest.clone()))
-            .ok_or_else(|| "nothing was verified before what it runs".to_owned()),
+            .ok_or_else(|| "no version was verified before the one that it runs".to_owned()),
         // Which digest it is does not matter to whether the service could be moved.
         ImageSelection::Present => images
             .find(|image| is_meant(&image.repository, spec))
             .and_then(|image| Some((image.repository.clone(), image.digest.clone().or_else(Digest::any)?)))
-            .ok_or_else(|| "no image of its repositories is meant".to_owned()),
+            .ok_or_else(|| "the request names no image of its repositories".to_owned()),
         ImageSelection::RestorePointsOf(release) => {
             let row_of = back.get(&service.name).filter(|old| is_meant(&old.repository, spec));
             let restore = row_of.and_then(|old| Some((old, old.restore.as_ref()?)));
             let (old, restore) = restore.ok_or_else(|| no_restore_point(release))?;
             if old.touched.is_none() {
-                return Err(format!("{release} has not changed it"));
+                return Err(format!("{release} has not updated it"));
             }
             match verified_since(row, old, restore, release).filter(|_| !spec.force) {
                 Some(by) => Err(format!(
-                    "it was verified since by {by}: set \"force\" and \"reason\" to go back to {} all the same",
+                    "{by} has verified it since: set \"force\" and \"reason\" to roll back to {} all the same",
                     restore.digest.short()
                 )),
                 None => Ok((old.repository.clone(), restore.digest.clone())),
@@ -271,7 +271,7 @@ fn chosen<'a>(
     match (changed.as_slice(), known.first_key_value()) {
         ([(repository, (digest, _))], _) => Ok(((**repository).clone(), (*digest).clone())),
         ([], Some((repository, (digest, _)))) => Ok(((*repository).clone(), (*digest).clone())),
-        ([], None) => Err("no image of its repositories is on offer".to_owned()),
+        ([], None) => Err("no image of its repositories is offered for promotion".to_owned()),
         (several, _) => {
             let names: Vec<&str> = several.iter().map(|(repository, _)| repository.as_str()).collect();
             Err(format!("a release changes one image of a service, and this one has {}", names.join(", ")))
@@ -368,13 +368,13 @@ mod tests {
         assert_eq!(of(&ServiceRow { verified: Some(same), ..ServiceRow::default() }), Ok(digest('a')));
         let idle: Moves = [(service.name.clone(), row("users"))].into();
         let not = wanted(&service, &ServiceRow::default(), &dead, &idle);
-        assert_eq!(not, Err("r0 has not changed it".to_owned()));
+        assert_eq!(not, Err("r0 has not updated it".to_owned()));
         let its_own = VerifiedImage { release: Some(release("r0")), ..known('b') };
         assert_eq!(of(&ServiceRow { verified: Some(its_own), ..ServiceRow::default() }), Ok(digest('a')));
         let newer = VerifiedImage { release: Some(release("r5")), ..known('d') };
         assert_eq!(
             of(&ServiceRow { verified: Some(newer), ..ServiceRow::default() }),
-            Err("it was verified since by r5: set \"force\" and \"reason\" to go back to aaaaaaaaaaaa all the same".to_owned())
+            Err("r5 has verified it since: set \"force\" and \"reason\" to roll back to aaaaaaaaaaaa all the same".to_owned())
         );
     }
 

@@ -51,9 +51,9 @@ pub fn conclude(
         (why, Outcome::Superseded) if why.is_empty() && !moves.is_empty() => {
             let told =
                 moves.iter().find_map(|(_, row)| Some(format!("{}: {}", row.service, row.reason.as_ref()?)));
-            told.unwrap_or_else(|| "other releases own all its services".to_owned())
+            told.unwrap_or_else(|| "other releases have taken over all its services".to_owned())
         }
-        (why, _) if why.is_empty() => "the ledger does not say why".to_owned(),
+        (why, _) if why.is_empty() => "the ledger holds no reason".to_owned(),
         (why, _) => why,
     };
     Closed { outcome, because, fates, moves: moves.iter().take(SHOWN).map(|(_, row)| story(row)).collect() }

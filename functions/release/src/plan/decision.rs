@@ -103,7 +103,7 @@ fn unfit(candidate: &Candidate) -> Option<String> {
         return Some(format!("its deployment strategy is {}: expected ROLLING", service.strategy));
     }
     if service.desired == 0 {
-        return Some("its desired count is 0: nothing would prove the image".to_owned());
+        return Some("its desired count is 0: no task would run the image".to_owned());
     }
     candidate.loss.clone()
 }
@@ -154,6 +154,7 @@ fn row(
         rollback_started: None,
         rollback_verdict: None,
         rollback_reason: None,
+        rolled_back_by_ecs: None,
         rollback_failure: None,
     }
 }

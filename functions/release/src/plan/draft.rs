@@ -102,7 +102,7 @@ impl PlanDraft {
             }
             Decision::Superseded => {
                 self.newer += 1;
-                let why = "a newer push wants something else of it".to_owned();
+                let why = "a newer push was accepted for it".to_owned();
                 self.untouched.extend(stays(spec, service, why));
             }
             Decision::Refused(why) => self.refuse([why]),
@@ -121,19 +121,19 @@ impl PlanDraft {
         self.untouched.extend(unfit);
     }
 
-    /// Leaves out the services that cannot be made out; one that is named, or that may be all that is meant, refuses.
+    /// Leaves out the services that cannot be read; one that is named, or that may be all that is meant, refuses.
     fn leave_unreadable(&mut self, unreadable: BTreeMap<ServiceName, String>, spec: &ReleaseSpec) {
         let none = self.moves.is_empty() && self.there + self.newer == 0;
         for (service, why) in unreadable {
             match &spec.services {
                 Some(named) if named.contains(&service) => {
-                    self.refuse([format!("{service} cannot be made out: {why}")]);
+                    self.refuse([format!("{service} cannot be read: {why}")]);
                 }
                 Some(_) => {}
                 None if none => {
-                    self.refuse([format!("{service} may be meant, and cannot be made out: {why}")]);
+                    self.refuse([format!("{service} may belong to this release, and cannot be read: {why}")]);
                 }
-                None => self.warn([format!("{service} is left out, since it cannot be made out: {why}")]),
+                None => self.warn([format!("{service} is left out, since it cannot be read: {why}")]),
             }
         }
     }
@@ -214,7 +214,7 @@ fn nothing(spec: &ReleaseSpec, cluster: &str, untouched: &[Untouched]) -> String
             format!("{release} wrote no restore point for a service of {cluster}")
         }
         ImageSelection::Previous | ImageSelection::Present => {
-            format!("nothing was verified before what the services of {cluster} run")
+            format!("no version was verified before the one that the services of {cluster} run")
         }
     }
 }

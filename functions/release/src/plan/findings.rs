@@ -66,7 +66,7 @@ fn closed_port(service: &Service) -> Option<String> {
 }
 
 fn no_way_back(row: &MoveRow) -> Option<String> {
-    row.restore.is_none().then(|| format!("{}: no way back, if it fails", row.service))
+    row.restore.is_none().then(|| format!("{}: it cannot be rolled back if it fails", row.service))
 }
 
 #[cfg(test)]
@@ -123,6 +123,9 @@ mod tests {
 
         let mut forced = draft(|_| ());
         forced.moves[0].restore = None;
-        assert_eq!(of(&forced, None), [Finding::warns("users: no way back, if it fails".to_owned())]);
+        assert_eq!(
+            of(&forced, None),
+            [Finding::warns("users: it cannot be rolled back if it fails".to_owned())]
+        );
     }
 }

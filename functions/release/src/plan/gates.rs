@@ -61,7 +61,7 @@ pub fn without_images(moves: &mut [MoveRow], gone: &BTreeSet<ImageKey>, force: b
         match force {
             true => {
                 row.restore = None;
-                said.findings.push(format!("{}: no way back if it fails: {gone}", row.service));
+                said.findings.push(format!("{}: it cannot be rolled back if it fails: {gone}", row.service));
             }
             false => {
                 said.refused.insert(format!(
@@ -162,7 +162,7 @@ mod tests {
         let why = refused(&mut moves, 'a', false);
         assert!(why.starts_with("no known good version to return to") && why.contains("\"force\""), "{why}");
         let said = without_images(&mut moves, &gone('a'), true);
-        assert!(said.refused.is_empty() && said.findings[0].contains("no way back if it fails"));
+        assert!(said.refused.is_empty() && said.findings[0].contains("it cannot be rolled back if it fails"));
         assert_eq!(moves[0].restore, None);
     }
 }

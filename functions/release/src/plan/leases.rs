@@ -37,7 +37,7 @@ pub fn lost(release: &ReleaseId, row: &MoveRow, lease: Option<&LeaseRow>) -> Opt
         Some(lease) if lease.fence > row.fence => {
             Some("another release has taken the service over, and has ended".to_owned())
         }
-        _ => Some(format!("the lease of the service is free: expected {release} to hold it")),
+        _ => Some(format!("{release} no longer holds the lease of the service, and nobody does")),
     }
 }
 
@@ -76,7 +76,7 @@ mod tests {
         check(Some("r1"), 4, None, None);
         check(Some("r2"), 4, None, Some("release r2 has taken the service over"));
         check(None, 4, started, Some("another release has taken the service over, and has ended"));
-        check(None, 3, started, Some("the lease of the service is free: expected r1 to hold it"));
+        check(None, 3, started, Some("r1 no longer holds the lease of the service, and nobody does"));
         assert!(lost(&release, &row("users"), None).is_some());
     }
 }

@@ -11,16 +11,16 @@ use crate::answer::{Change, Plan, Planned, SHOWN, Wave};
 /// Says in a sentence what would happen.
 pub fn summary(moves: &[MoveRow], context: PlanContext<'_>, spec: &ReleaseSpec) -> String {
     let environment = context.environment;
-    let from = moves.first().and_then(|one| one.restore.as_ref());
+    let runs = match moves {
+        [one] => one.restore.as_ref().map(|restore| format!(", which runs {}", restore.digest.short())),
+        _ => None,
+    };
     format!(
-        "{} in {}: {} to {}; on failure: {}",
+        "{} in {}{}: {}; on failure, {}",
         plural(moves.len(), "service"),
         environment.cluster,
-        match moves.len() {
-            1 => from.map_or("nothing", |restore| restore.digest.short()),
-            _ => "what runs",
-        },
-        spec.to.words(),
+        runs.unwrap_or_default(),
+        spec.to.action(),
         on_failure(environment)
     )
 }
@@ -71,8 +71,8 @@ fn planned(wave: usize, one: &MoveRow, draft: &PlanDraft) -> Planned {
 /// Says in words what happens if a move is unhealthy.
 fn on_failure(environment: &Environment) -> &'static str {
     match environment.on_failure {
-        OnFailure::UndoAll => "rollback every touched service",
-        OnFailure::UndoFailed => "rollback the unhealthy services",
-        OnFailure::Freeze => "rollback nothing and freeze the environment",
+        OnFailure::UndoAll => "roll back every updated service",
+        OnFailure::UndoFailed => "roll back the unhealthy services",
+        OnFailure::Freeze => "roll back nothing and freeze the environment",
     }
 }

@@ -69,7 +69,7 @@ pub fn shown(
         return Shown::Young(
             left,
             format!(
-                "{what} is verified in {from} since {}: expected {soak_minutes} minutes, {left} s are missing",
+                "{what} is verified in {from} since {}: it needs {soak_minutes} minutes of soak; {left} s left",
                 verified.since
             ),
         );
@@ -168,7 +168,7 @@ mod tests {
         let shown = |row: Option<&EvidenceRow>, soak| super::shown(&image, row, &dev, soak, at(600));
         let good = EvidenceRow { verified: Some(evidence(0)), quarantine: None };
         assert_eq!(shown(Some(&good), 10), Shown::Enough);
-        assert!(matches!(shown(Some(&good), 11), Shown::Young(60, why) if why.contains("60 s are missing")));
+        assert!(matches!(shown(Some(&good), 11), Shown::Young(60, why) if why.contains("60 s left")));
         for nothing in [None, Some(&EvidenceRow::default())] {
             assert_eq!(
                 shown(nothing, 0),

@@ -80,6 +80,17 @@ impl ImageSelection {
         matches!(self, ImageSelection::Previous | ImageSelection::RestorePointsOf(_))
     }
 
+    /// Says what is done with it.
+    pub fn action(&self) -> String {
+        match self {
+            ImageSelection::Images(_) => format!("deploy {}", self.words()),
+            ImageSelection::Present => "deploy once more what runs".to_owned(),
+            ImageSelection::Previous | ImageSelection::RestorePointsOf(_) => {
+                format!("roll back to {}", self.words())
+            }
+        }
+    }
+
     /// Says it in a word or two.
     pub fn words(&self) -> String {
         match self {

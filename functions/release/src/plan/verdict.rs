@@ -102,7 +102,8 @@ fn standing(row: &MoveRow) -> Verdict {
 fn said(row: &MoveRow) -> String {
     let failure =
         row.failure.as_ref().map(|failure| format!("{}: {}", failure.error, sentence(&failure.cause)));
-    let reason = row.reason.clone().or(failure).unwrap_or_else(|| "its move ended without a word".to_owned());
+    let reason =
+        row.reason.clone().or(failure).unwrap_or_else(|| "the ledger holds no result of its move".to_owned());
     format!("{}: {reason}", row.service)
 }
 

@@ -120,7 +120,7 @@ pub type TaskImages = BTreeMap<String, Digests>;
 pub struct ClusterSnapshot {
     /// Its services.
     pub services: Vec<Service>,
-    /// The services that cannot be made out, and why: each stays as it is, and stops no other.
+    /// The services that cannot be read, and why: each stays as it is, and stops no other.
     pub unreadable: BTreeMap<ServiceName, String>,
     /// How many task definitions are left to be read another time: ECS answers so many at once.
     pub unread: usize,

@@ -108,7 +108,13 @@ async fn what_follows_starts_and_what_cannot_be_read_is_told() {
     }
     let closed = ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
     assert_eq!(closed["outcome"], "Deployed");
-    assert!(closed["because"].as_str().unwrap().contains("whether staging follows is unknown: "), "{closed}");
+    assert!(
+        closed["because"]
+            .as_str()
+            .unwrap()
+            .contains("it is unknown whether a promotion to staging started: "),
+        "{closed}"
+    );
     let done = release.aws.done.take();
     assert!(done.iter().any(|word| word.starts_with("start careful-r1 ")), "{done:?}");
 }

@@ -77,7 +77,7 @@ async fn a_service_that_no_release_can_move_is_left_out_and_told() {
     let head = release.ledger.head.borrow().clone().unwrap();
     assert_eq!(head.services.len(), 1);
     for (name, why) in [
-        ("idle", "its desired count is 0: nothing would prove the image"),
+        ("idle", "its desired count is 0: no task would run the image"),
         ("legacy", "its deployment controller is CODE_DEPLOY: expected ECS"),
     ] {
         let stays = json!({"service": name, "why": why});
@@ -88,7 +88,7 @@ async fn a_service_that_no_release_can_move_is_left_out_and_told() {
     // It refuses whoever names it.
     let named = json!({"environment": "dev", "services": ["users", "idle"], "images": images});
     let refused = open(&release, named).await;
-    assert_eq!(refused["because"], "idle: its desired count is 0: nothing would prove the image");
+    assert_eq!(refused["because"], "idle: its desired count is 0: no task would run the image");
     assert_eq!(ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await["next"], "Wave");
 }
 

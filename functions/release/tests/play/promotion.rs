@@ -212,7 +212,7 @@ async fn what_follows_is_started_once_more_and_its_failure_is_told() {
         second["because"]
             .as_str()
             .unwrap()
-            .ends_with("what follows did not start: AWS asked to slow down: too many starts")
+            .ends_with("the promotion did not start: AWS asked to slow down: too many starts")
     );
 }
 
@@ -311,5 +311,5 @@ async fn an_alarm_that_goes_red_while_a_wave_bakes_rolls_it_back() {
     // Others may share the alarm: it says little of this image.
     ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
     assert!(!release.ledger.written.take().iter().any(|word| word.starts_with("quarantine")));
-    assert_eq!(judged["because"], "users: the alarm mall-5xx went red after the release began");
+    assert_eq!(judged["because"], "users: the alarm mall-5xx went to ALARM after the release began");
 }

@@ -84,7 +84,7 @@ async fn what_was_taken_is_freed_when_somebody_was_quicker() {
         head.services.extend(more.map(|name| ServiceName::parse(name).unwrap()));
     }
     let waiting = ask(&release, "lease", json!({}), "2026-11-23T10:00:06Z").await;
-    assert_eq!(waiting["because"], "zebra is held by a release that was quicker");
+    assert_eq!(waiting["because"], "zebra is held by a release that took its lease first");
     // 25 at once: the second time all six are refused for the last one.
     let written = release.ledger.written.take();
     assert_eq!((written.len(), &written[0], &written[26]), (27, &"take 25".to_owned(), &"waits".to_owned()));

@@ -124,7 +124,7 @@ async fn a_freeze_names_the_open_releases_and_how_to_stop_them() {
     let answer = request(&release, freeze.clone()).await;
     assert_eq!(
         answer["because"],
-        "mall lets no release in from now on (the sale); r1 is open, and starts no further wave until a resume; to \
+        "mall is frozen: no release starts until it is resumed (the sale); r1 is open, and starts no further wave until a resume; to \
          abort it: {\"environment\":\"mall\",\"mode\":\"abort\",\"reason\":\"the sale\",\"release\":\"r1\"}"
     );
     release.aws.holder.set(Some(Execution::Ended(Timestamp::from_millis(0))));
@@ -178,7 +178,7 @@ async fn a_release_that_is_stopped_rolls_back_what_it_touched() {
     let answer = request(&release, stop(true)).await;
     assert_eq!(
         answer["because"],
-        "r1 is aborted, and rolls back what it has updated; mall is frozen since 2026-11-23T10:01:00Z by r5 (the \
+        "r1 is aborted, and every service that it has updated is rolled back; mall is frozen since 2026-11-23T10:01:00Z by r5 (the \
          sale), and stays so"
     );
     // A call whose answer was lost comes again.
