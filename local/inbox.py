@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 from threading import Thread
 
-import scene
+from service import put
 
 SECRET = "a secret that both sides know"
 
@@ -25,7 +25,7 @@ class Inbox:
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._posted))
         Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/alerts"
-        scene.put(cloud, "alerts", {"webhook": {"url": url, "secret": SECRET}})
+        put(cloud, "alerts", {"webhook": {"url": url, "secret": SECRET}})
 
     def about(self, release: str, outcome: str = "", seconds: float = 10) -> tuple[str | None, dict | None]:
         """What both channels said last of a release, or of one outcome of it; None for one that did not."""

@@ -21,7 +21,7 @@ pub struct RateLimit {
 /// RegisterTaskDefinition: ECS takes 20 at once and one a second; one and a little are left to others.
 pub const REGISTER: RateLimit = RateLimit { action: "register", interval_ms: 1020, burst: 19 };
 
-/// UpdateService on the way back: ECS takes 50 at once and 5 a second, and the way forward needs one a second.
+/// UpdateService in a rollback: ECS takes 50 at once and 5 a second, and the way forward needs one a second.
 pub const UPDATE: RateLimit = RateLimit { action: "update", interval_ms: 300, burst: 30 };
 
 /// PutImage: ECR takes 10 a second.

@@ -136,14 +136,14 @@ impl Message {
 }
 
 /// Tells whether somebody asked a release to go back, to what was verified before or to what another release replaced.
-fn went_back(head: &HeadRow) -> bool {
+fn is_rollback(head: &HeadRow) -> bool {
     let to = head.request.get("to");
     to.is_some_and(|to| to == "previous" || to.get("restorePointsOf").is_some())
 }
 
 /// Says in one line what happened to what, and where.
 fn headline(facts: &Facts<'_>, rows: &[&MoveRow]) -> String {
-    let back = facts.context.report.head.as_ref().is_some_and(went_back);
+    let back = facts.context.report.head.as_ref().is_some_and(is_rollback);
     let words = match facts.request.outcome {
         AlertKind::Deployed if back => "Rolled back on request",
         outcome => outcome.words(),

@@ -39,7 +39,7 @@ impl Port for Aws {
         let running = TaskDefinition::read(&self.ecs, &row.running).await?;
         let copy = running.pinned(&self.ecs, &row.containers, &row.digest).await?;
         let (revision, json) = running.register(copy).await?;
-        // ECS may have lost it when it is needed as the way back.
+        // ECS may have lost it when it is needed as the restore point.
         if let MoveRef::Ordinal(_) = key.which {
             self.ledger.record(&revision, json).await?;
         }

@@ -19,7 +19,7 @@ pub enum Chosen {
     Pack(Pack),
     /// None are configured.
     Nothing,
-    /// Those of the way back cannot be used, and why: no mistake in them may stop it.
+    /// Those of a rollback cannot be used, and why: no mistake in them may stop it.
     LeftOut(String),
     /// They could not be read now, and why.
     Unmeasured(String),

@@ -204,13 +204,13 @@ pub struct Closed {
     /// How many moves had each fate; they sum up to all moves.
     pub fates: std::collections::BTreeMap<MoveOutcome, u32>,
     /// What became of each move; at most [`SHOWN`] of them.
-    pub moves: Vec<Story>,
+    pub moves: Vec<MoveSummary>,
 }
 
 /// What became of one move.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Story {
+pub struct MoveSummary {
     /// The service.
     pub service: ServiceName,
     /// Its fate.

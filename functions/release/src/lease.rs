@@ -1,4 +1,4 @@
-//! Takes the leases of a release, plans again under them, and writes the moves down with their way back.
+//! Takes the leases of a release, plans again under them, and writes the moves down with their restore points.
 
 use std::collections::{BTreeMap, BTreeSet};
 

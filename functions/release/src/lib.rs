@@ -1,7 +1,7 @@
 //! Opens, judges and closes a release.
 //!
 //! The one door: an ECR push or a typed request comes in, moves or a named refusal come out.  Takes the leases,
-//! writes down the way back, judges each wave by what the ledger says, and closes with an outcome.  Reads ECS and
+//! writes down the restore points, judges each wave by what the ledger says, and closes with an outcome.  Reads ECS and
 //! ECR, and never writes to them.
 //!
 //! Each step (`open`, `approve`, `lease`, `judge`, `close`) observes, decides and records.  `intake` reads what an

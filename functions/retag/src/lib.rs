@@ -1,7 +1,7 @@
 //! Moves tags within one ECR repository: the environment's tag to the digest of a release, and back.
 //!
 //! Copies the manifest byte for byte, so that the digest stays what it is.  Keep-tags mark what runs and what ran
-//! before it, so that no lifecycle rule takes the way back.  Never pulls a layer, never rebuilds, and knows
+//! before it, so that no lifecycle rule takes the restore point.  Never pulls a layer, never rebuilds, and knows
 //! nothing about services.
 
 pub mod manifest;
@@ -181,7 +181,7 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
         let left = missing.len().saturating_sub(TAGS_PER_STEP);
         if left == 0 && plan.stayed.is_empty() {
             // Before the tag itself: a call that comes again reads from it where the tag has to be.
-            self.put_back(row, back.as_ref()).await?;
+            self.restore_mover(row, back.as_ref()).await?;
         }
         for change in missing.into_iter().take(TAGS_PER_STEP) {
             self.write(&at, row, change, clock).await?;
@@ -199,7 +199,7 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
         })
     }
 
-    async fn put_back(&self, row: &MoveRow, movers: Option<&TagRow>) -> Result<(), Fault> {
+    async fn restore_mover(&self, row: &MoveRow, movers: Option<&TagRow>) -> Result<(), Fault> {
         match movers {
             Some(movers) if !self.port.set_movers(row, movers).await? => Err(at_the_same_moment(row)),
             _ => Ok(()),

@@ -63,7 +63,7 @@ pub const OF_A_MOVE: usize = 3;
 
 /// Returns the tags of a move, in the order in which they are written.
 ///
-/// What is replaced gets its keep-tag first: without it, moving the environment's tag could leave the way back
+/// What is replaced gets its keep-tag first: without it, moving the environment's tag could leave the restore point
 /// untagged, and a lifecycle rule would take it.
 pub fn of_move(row: &MoveRow) -> Vec<Tagging> {
     let mut tags = Vec::new();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_is_kept_before_the_tag_moves() {
+    fn the_rollback_is_kept_before_the_tag_moves() {
         let row = row();
         let seen = RepositorySnapshot::new(
             [image(&row.digest), image(&digest('a'))],
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_back_that_is_gone_stops_the_move() {
+    fn a_restore_point_that_is_gone_stops_the_move() {
         let row = row();
         let seen = RepositorySnapshot::new([image(&row.digest)], []);
         assert_eq!(missing(&of_move(&row), &seen).unwrap_err().name(), "NotFound");
@@ -169,7 +169,7 @@ mod tests {
         let previous = ("tidegate.dev.users.previous".to_owned(), digest('c'));
         assert_eq!(tags.first(), Some(&previous));
         assert_eq!(tags.len(), OF_A_MOVE);
-        // It is kept as long as it is there; the way back is the image itself.
+        // It is kept as long as it is there; the restore point is the image itself.
         let seen = RepositorySnapshot::new([image(&row.digest)], []);
         assert_eq!(missing(&of_move(&row), &seen).unwrap().len(), 2);
         row.restore.as_mut().unwrap().before = None;

@@ -39,7 +39,7 @@ pub enum Response {
         /// From when on its calls are reserved.
         start_at: Timestamp,
     },
-    /// The service is on its way back.
+    /// The service is being rolled back.
     Started {
         /// The deployment that puts it back.
         deployment: DeploymentId,
@@ -100,7 +100,7 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
                 return Ok(Response::Superseded { superseded: reason });
             }
             Plan::Start => {
-                let to = self.way_back(key, &row, restore).await?;
+                let to = self.restore_revision(key, &row, restore).await?;
                 self.moves.note(key, &row, MoveEvent::RollbackStarted { rollback_started: started }).await?;
                 (self.port.point(&row, &to).await?, false)
             }
@@ -116,7 +116,7 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
     }
 
     /// Returns the revision to go back to: the recorded one, or a copy of it where that is inactive or names a tag.
-    async fn way_back(
+    async fn restore_revision(
         &self,
         key: &MoveKey,
         row: &MoveRow,

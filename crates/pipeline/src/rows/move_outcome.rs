@@ -50,7 +50,7 @@ impl MoveOutcome {
         if row.verdict == Some(Verdict::Superseded) {
             return MoveOutcome::Superseded;
         }
-        // That the way back failed says nothing by itself: a move that needs none has none to fail.
+        // That the rollback failed says nothing by itself: a move that needs none has none to fail.
         if row.rollback_started.is_some() || row.rollback_deployment.is_some() {
             return if row.rollback_verdict == Some(Verdict::Healthy) {
                 MoveOutcome::Undone
@@ -59,7 +59,7 @@ impl MoveOutcome {
             };
         }
         match (row.touched, row.verdict) {
-            // The others are back, and its own way back never began.
+            // The others are back, and its own rollback never began.
             (Some(_), Some(Verdict::Healthy))
                 if rollback == Some(RollbackScope::All) && !row.forward_only =>
             {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_move_that_needs_no_way_back_does_not_suffer_from_one_that_failed() {
+    fn a_move_that_needs_no_rollback_does_not_suffer_from_one_that_failed() {
         let t = "2026-11-23T10:00:00Z";
         let failed = json!({"error": "Denied", "cause": "no"});
         let healthy = json!({"touched": t, "verdict": "Healthy", "undoFailure": failed});

@@ -1,4 +1,4 @@
-//! The row of a move: its plan, what happened to it, and its way back.
+//! The row of a move: its plan, what happened to it, and its rollback.
 
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +99,7 @@ pub struct MoveRow {
     pub running: TaskDefinitionArn,
     /// The deployment in place when the lease was taken.
     pub replaces: DeploymentId,
-    /// The way back; none if it was forced without one.
+    /// The restore point; none if it was forced without one.
     pub restore: Option<RestorePoint>,
     /// The lease's number.
     #[serde(default)]

@@ -173,7 +173,7 @@ fn a_child_of_our_index_is_our_digest() {
 }
 
 #[test]
-fn the_way_back_is_proven_by_its_own_deployment_and_the_restored_digest() {
+fn the_rollback_is_proven_by_its_own_deployment_and_the_restored_digest() {
     let row = row();
     let expected =
         Expected::rollback(&row, row.rollback_deployment.as_ref().unwrap(), row.restore.as_ref().unwrap());
@@ -264,25 +264,6 @@ fn a_failed_live_test_has_its_attempts() {
     both.failed = vec![failed(1, 3), failed(1, 1)];
     check(tests(both), Finding::Unhealthy, "failed 1 of 1 times");
     check(tests(Report::default()), Finding::Healthy, "no live tests are configured");
-}
-
-#[test]
-fn after_the_deadline_nothing_is_waited_for() {
-    let settle = |finding: Finding, late| {
-        let (verdict, reason) = finding.settle("why".to_owned(), late, 900);
-        assert!(reason.ends_with("why"));
-        verdict
-    };
-    for (finding, early, late) in [
-        (Finding::Healthy, Verdict::Healthy, Verdict::Healthy),
-        (Finding::Unhealthy, Verdict::Unhealthy, Verdict::Unhealthy),
-        (Finding::Superseded, Verdict::Superseded, Verdict::Superseded),
-        (Finding::NotYet, Verdict::Pending, Verdict::Unhealthy),
-        (Finding::AgainIn(2), Verdict::Pending, Verdict::Unhealthy),
-        (Finding::Unmeasured, Verdict::Pending, Verdict::Inconclusive),
-    ] {
-        assert_eq!((settle(finding, false), settle(finding, true)), (early, late), "{finding:?}");
-    }
 }
 
 #[test]

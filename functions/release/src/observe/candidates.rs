@@ -44,6 +44,9 @@ pub async fn candidates(
     if spec.only_newer {
         candidates = newer(ledger, context, spec, candidates, &mut untouched).await?;
     }
+    if spec.takes_what_is_verified_before() {
+        candidates = not_held(ledger, context, spec, candidates, &mut untouched).await?;
+    }
     with_rollouts(ledger, context, &mut candidates).await?;
     Ok((candidates, untouched))
 }
@@ -69,15 +72,41 @@ async fn newer(
         candidates.iter().flat_map(|one| present(one).into_iter().chain([offered(one)])).collect();
     let evidence = ledger.evidence(from, &images).await?;
     let shown = |image: &ImageKey| evidence.get(image).and_then(|row| row.verified.as_ref());
-    let mut newer = Vec::new();
+    Ok(leave_out(candidates, spec, untouched, |one| {
+        let before = present(one).and_then(|image| shown(&image));
+        promotion::older(one, shown(&offered(one)), before)
+    }))
+}
+
+/// Leaves out the services that stay as they are, each with why.
+fn leave_out(
+    candidates: Vec<Candidate>,
+    spec: &ReleaseSpec,
+    untouched: &mut Vec<Untouched>,
+    why: impl Fn(&Candidate) -> Option<String>,
+) -> Vec<Candidate> {
+    let mut others = Vec::new();
     for one in candidates {
-        let before = present(&one).and_then(|image| shown(&image));
-        match promotion::older(&one, shown(&offered(&one)), before) {
+        match why(&one) {
             Some(why) => untouched.extend(stays(spec, &one.service.name, why)),
-            None => newer.push(one),
+            None => others.push(one),
         }
     }
-    Ok(newer)
+    others
+}
+
+/// Leaves out what the environment before has rolled its service of the same name back from.
+async fn not_held(
+    ledger: &impl History,
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    candidates: Vec<Candidate>,
+    untouched: &mut Vec<Untouched>,
+) -> Result<Vec<Candidate>, Fault> {
+    let Some(from) = &context.environment.from else { return Ok(candidates) };
+    let names: Vec<ServiceName> = candidates.iter().map(|one| one.service.name.clone()).collect();
+    let there = ledger.services(from, Some(&names)).await?;
+    Ok(leave_out(candidates, spec, untouched, |one| promotion::held(one, from, there.get(&one.service.name))))
 }
 
 /// Reads what the tasks report of the services of which nothing else says what they run.

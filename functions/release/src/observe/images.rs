@@ -79,7 +79,7 @@ pub async fn immovable(
     Ok(looked.await?.into_iter().flatten().collect())
 }
 
-/// Names the repositories whose lifecycle policy would take what runs, or the way back.
+/// Names the repositories whose lifecycle policy would take what runs, or the restore point.
 pub async fn endangered(
     aws: &impl Images,
     spec: &ReleaseSpec,
@@ -92,8 +92,18 @@ pub async fn endangered(
         }
     }
     let looked = at_once(&repositories, async |row| {
-        let Some(policy) = aws.lifecycle(&source(spec, &row.repository)).await? else { return Ok(None) };
-        lifecycle::finding(&policy, row)
+        let found = match aws.lifecycle(&source(spec, &row.repository)).await {
+            Ok(Some(policy)) => lifecycle::finding(&policy, row),
+            Ok(None) => Ok(None),
+            Err(fault) => Err(fault),
+        };
+        match found {
+            // It warns: a release that may not read it, or cannot, goes on.
+            Err(fault) if !Fault::RETRIED.contains(&fault.name()) => {
+                Ok(Some(lifecycle::unknown(row, &fault)))
+            }
+            found => found,
+        }
     });
     Ok(looked.await?.into_iter().flatten().collect())
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::abort;
 use super::words::sentence;
-use crate::answer::{Closed, SHOWN, Story};
+use crate::answer::{Closed, MoveSummary, SHOWN};
 
 /// Tells whether a move has shown that its image is bad; an alarm that others share has not.
 pub fn is_bad(row: &MoveRow) -> bool {
@@ -33,7 +33,7 @@ pub fn conclude(
         None if moves.is_empty() => Outcome::NeedsHuman,
         None => outcome_of(&fates, rollback),
     };
-    let story = |row: &MoveRow| Story {
+    let summary = |row: &MoveRow| MoveSummary {
         service: row.service.clone(),
         fate: MoveOutcome::of(row, rollback),
         from: row.restore.as_ref().map(|restore| restore.digest.clone()),
@@ -56,7 +56,7 @@ pub fn conclude(
         (why, _) if why.is_empty() => "the ledger holds no reason".to_owned(),
         (why, _) => why,
     };
-    Closed { outcome, because, fates, moves: moves.iter().take(SHOWN).map(|(_, row)| story(row)).collect() }
+    Closed { outcome, because, fates, moves: moves.iter().take(SHOWN).map(|(_, row)| summary(row)).collect() }
 }
 
 /// Tells that a release was stopped after its last wave was judged: what it did stays, and is not what was asked for.

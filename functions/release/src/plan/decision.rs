@@ -85,10 +85,10 @@ fn outrun(candidate: &Candidate, other: &str, context: PlanContext<'_>) -> Strin
 
 /// Tells why a service could not be moved now, whatever the image.
 pub fn blocker(candidate: &Candidate) -> Option<String> {
-    let way_back = |primary| restore_point(candidate, primary).err();
-    let no_way_back = |why| format!("no known good version to return to: {why}");
+    let why_not = |primary| restore_point(candidate, primary).err();
+    let no_restore_point = |why| format!("no known good version to return to: {why}");
     unfit(candidate).or_else(|| match settled(&candidate.service) {
-        Ok(primary) => way_back(primary).map(no_way_back),
+        Ok(primary) => why_not(primary).map(no_restore_point),
         Err(why) => Some(why),
     })
 }

@@ -8,7 +8,7 @@ use pipeline::rows::{Finding, MoveRow, ServiceRow};
 use super::candidates::{Candidate, no_restore_point};
 use super::decision::{Decision, decide};
 use super::findings::refusals;
-use super::restore::{found_otherwise, put_back_already};
+use super::restore::{found_otherwise, rolled_back_already};
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
 use super::words::did_you_mean;
 use crate::answer::Untouched;
@@ -92,7 +92,7 @@ impl PlanDraft {
             Decision::Move(row) => {
                 let restore = row.restore.as_ref();
                 self.tell(restore.and_then(|restore| found_otherwise(candidate, restore)));
-                self.tell(restore.and_then(|restore| put_back_already(candidate, spec, restore)));
+                self.tell(restore.and_then(|restore| rolled_back_already(candidate, spec, restore)));
                 self.moves.push(*row);
             }
             Decision::There => {

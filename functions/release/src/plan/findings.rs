@@ -17,7 +17,7 @@ pub fn of(draft: &PlanDraft, roles: Option<&[String]>) -> Vec<Finding> {
         // Nobody may override it: ECS denies it after the tags have moved.
         found.extend(roles.and_then(|roles| unknown_role(service, roles)).map(Finding::refuses));
         found.extend(closed_port(service).map(Finding::warns));
-        found.extend(no_way_back(row).map(Finding::warns));
+        found.extend(no_restore_point(row).map(Finding::warns));
     }
     found
 }
@@ -65,7 +65,7 @@ fn closed_port(service: &Service) -> Option<String> {
     ))
 }
 
-fn no_way_back(row: &MoveRow) -> Option<String> {
+fn no_restore_point(row: &MoveRow) -> Option<String> {
     row.restore.is_none().then(|| format!("{}: it cannot be rolled back if it fails", row.service))
 }
 

@@ -46,7 +46,7 @@ impl<'a> Needed<'a> {
     }
 }
 
-/// Says which images of moves are gone from ECR; with force a move whose way back is gone has none.
+/// Says which images of moves are gone from ECR; with force a move whose restore point is gone has none.
 pub fn without_images(moves: &mut [MoveRow], gone: &BTreeSet<ImageKey>, force: bool) -> Gone {
     let mut said = Gone::default();
     for row in moves {
@@ -65,8 +65,8 @@ pub fn without_images(moves: &mut [MoveRow], gone: &BTreeSet<ImageKey>, force: b
             }
             false => {
                 said.refused.insert(format!(
-                    "no known good version to return to: {gone}; push it again, or set \"force\" and \"reason\" to go \
-                     on without a way back"
+                    "no known good version to return to: {gone}; push it again, or set \"force\" and \"reason\" to \
+                     deploy it without a version to roll back to"
                 ));
             }
         }
@@ -83,7 +83,7 @@ pub struct Gone {
     pub findings: Vec<String>,
 }
 
-/// Tells whether the images of a release have to show anything: the way back needs no evidence, since somebody asks
+/// Tells whether the images of a release have to show anything: a rollback needs no evidence, since somebody asks
 /// for what ran here.
 pub fn asks_for_evidence(spec: &ReleaseSpec) -> bool {
     !spec.force && matches!(spec.to, ImageSelection::Images(_))
@@ -151,7 +151,7 @@ mod tests {
     use crate::plan::tests::{digest, repository, row};
 
     #[test]
-    fn an_image_that_is_gone_refuses_and_force_goes_on_without_a_way_back() {
+    fn an_image_that_is_gone_refuses_and_force_goes_on_without_a_restore_point() {
         let gone = |letter| BTreeSet::from([(repository(), digest(letter))]);
         let mut moves = vec![row("users")];
         assert_eq!(without_images(&mut moves, &BTreeSet::new(), false), Gone::default());

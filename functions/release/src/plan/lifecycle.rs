@@ -35,7 +35,15 @@ struct Selection {
     count_number: u64,
 }
 
-/// Says that a policy would take what a move leaves running, or its way back, if it would.
+/// Says that nobody knows what a policy would take.
+pub fn unknown(row: &MoveRow, fault: &Fault) -> String {
+    format!(
+        "the lifecycle policy of {} cannot be read, so that a rule of it could expire what runs: {fault}",
+        row.repository
+    )
+}
+
+/// Says that a policy would take what a move leaves running, or its restore point, if it would.
 pub fn finding(policy: &str, row: &MoveRow) -> Result<Option<String>, Fault> {
     let keep = |kind: &str| format!("tidegate.{}.{}.{kind}", row.environment, row.service);
     let (live, previous) = (keep("live"), keep("previous"));
@@ -44,8 +52,8 @@ pub fn finding(policy: &str, row: &MoveRow) -> Result<Option<String>, Fault> {
     Ok(taken.map(|rule| {
         let repository = &row.repository;
         format!(
-            "the lifecycle rule {rule} of {repository} would take what runs, or the way back: expected a rule before it \
-             that spares tidegate.*"
+            "the lifecycle rule {rule} of {repository} would expire what runs, or the version to roll back to: expected a rule before it \
+             that keeps tidegate.*"
         )
     }))
 }

@@ -94,6 +94,13 @@ pub fn older(
     (!newer).then(|| format!("it runs {runs}, which is newer than {offer}"))
 }
 
+/// Tells why a service stays with what it runs, if the environment before has rolled its own back from what is offered.
+pub fn held(candidate: &Candidate, from: &EnvironmentName, there: Option<&ServiceRow>) -> Option<String> {
+    let hold = there?.hold(&candidate.repository).filter(|hold| hold.digest == candidate.digest)?;
+    let (image, by, since) = (hold.digest.short(), &hold.release, hold.since);
+    Some(format!("{from} has rolled it back from {image}, by {by} at {since}"))
+}
+
 /// Returns the environments that take from another one.
 pub fn followers<'a>(
     environments: &'a Environments,
@@ -127,7 +134,7 @@ pub fn name(next: &EnvironmentName, release: &ReleaseId) -> String {
 mod tests {
     use super::*;
     use crate::plan::tests::{candidate, digest, known, release, repository};
-    use pipeline::rows::{How, Quarantine, VerifiedImage};
+    use pipeline::rows::{Hold, How, Quarantine, VerifiedImage, hold_key};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
@@ -194,6 +201,22 @@ mod tests {
         assert!(stays(Some(6)) && !stays(Some(4)), "both were verified there");
         service.digest = digest('a');
         assert_eq!(older(&service, Some(&evidence(5)), None), None, "it is the same image");
+    }
+
+    #[test]
+    fn a_service_stays_that_the_environment_before_has_rolled_back() {
+        let (service, dev) = (candidate(":main-1"), EnvironmentName::parse("dev").unwrap());
+        let row = |letter| {
+            let hold = Hold { digest: digest(letter), release: release("r1"), since: at(7) };
+            let by_repository = [(hold_key(&repository()), json!(hold))].into();
+            ServiceRow { by_repository, ..ServiceRow::default() }
+        };
+        assert_eq!(held(&service, &dev, None), None);
+        assert_eq!(held(&service, &dev, Some(&row('c'))), None, "it is another image");
+        assert_eq!(
+            held(&service, &dev, Some(&row('b'))).unwrap(),
+            "dev has rolled it back from bbbbbbbbbbbb, by r1 at 1970-01-01T00:00:07Z"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The way back of a move, and whether a service is in a state to have one.
+//! The restore point of a move, and whether a service is in a state to have one.
 
 use pipeline::rows::RestorePoint;
 use pipeline::service::{Deployment, Rollout};
@@ -50,7 +50,11 @@ pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<Rest
 }
 
 /// Says that ECS has put back already what a dead release left: it is deployed once more, and so proven.
-pub fn put_back_already(candidate: &Candidate, spec: &ReleaseSpec, restore: &RestorePoint) -> Option<String> {
+pub fn rolled_back_already(
+    candidate: &Candidate,
+    spec: &ReleaseSpec,
+    restore: &RestorePoint,
+) -> Option<String> {
     let primary = candidate.service.primary()?;
     let back = restore.task_definition == primary.task_definition && restore.digest == candidate.digest;
     let dead = matches!(spec.to, ImageSelection::RestorePointsOf(_));
@@ -63,7 +67,7 @@ pub fn put_back_already(candidate: &Candidate, spec: &ReleaseSpec, restore: &Res
     })
 }
 
-/// Says that the way back is another revision than the one that was verified.
+/// Says that the restore point is another revision than the one that was verified.
 pub fn found_otherwise(candidate: &Candidate, restore: &RestorePoint) -> Option<String> {
     let verified = candidate.verified()?;
     let other = restore.release.is_none() && restore.task_definition != verified.task_definition;

@@ -45,7 +45,7 @@ pub enum ImageSelection {
     Images(BTreeMap<Repository, Digest>),
     /// What was verified before the present image.
     Previous,
-    /// What a release that died wrote down as its way back.
+    /// What a release that died wrote down as its restore points.
     RestorePointsOf(ReleaseId),
     /// What they run: nothing moves, and it only shows what could.
     Present,
@@ -67,6 +67,11 @@ pub struct PlanContext<'a> {
 }
 
 impl ReleaseSpec {
+    /// Tells whether it takes what the environment before has verified, and nobody named the images.
+    pub fn takes_what_is_verified_before(&self) -> bool {
+        self.only_newer || (self.promoted_by.is_some() && !self.force)
+    }
+
     /// Reads what the head of a release says that it wants.
     pub fn of(head: &HeadRow, release: &ReleaseId) -> Result<Self, Fault> {
         serde_json::from_value(head.request.clone())

@@ -160,7 +160,7 @@ fn what_goes_back_is_judged_by_the_live_tests_that_it_has_passed() {
     }
     candidate.row.history[0].pack = Some(pack::hash("{ }"));
     let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
-    assert_eq!(row.restore.unwrap().pack, Some(pack::hash("{ }")), "that of the way back");
+    assert_eq!(row.restore.unwrap().pack, Some(pack::hash("{ }")), "that of the restore point");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn an_index_that_contains_what_tasks_report_is_the_baseline() {
 }
 
 #[test]
-fn the_way_back_is_what_was_verified_whatever_runs() {
+fn the_rollback_is_what_was_verified_whatever_runs() {
     let mut candidate = candidate(":main-1");
     candidate.row.verified = Some(VerifiedImage { task_definition: arn(7), release: None, ..known('d') });
     candidate.running = Digests::default();
@@ -204,7 +204,7 @@ fn what_may_not_move_is_refused_with_what_was_expected() {
 }
 
 #[test]
-fn force_goes_on_without_a_way_back() {
+fn force_goes_on_without_a_restore_point() {
     let mut candidate = candidate(":main-1");
     candidate.running.seen.clear();
     let Decision::Move(row) = decided(&candidate, &ReleaseSpec { force: true, ..spec() }) else {
@@ -239,7 +239,7 @@ fn what_has_nowhere_to_go_need_not_be_fit_to_go() {
 }
 
 #[test]
-fn what_was_verified_of_another_image_of_a_service_is_no_way_back_for_this_one() {
+fn what_was_verified_of_another_image_of_a_service_is_no_restore_point_for_this_one() {
     let mut candidate = candidate(":main-1");
     candidate.row.verified =
         Some(VerifiedImage { repository: Repository::parse("shop/proxy").unwrap(), ..known('e') });
@@ -275,7 +275,7 @@ fn a_newer_push_wins() {
 }
 
 #[test]
-fn what_runs_is_the_way_back_if_it_is_what_was_verified_under_a_newer_revision() {
+fn what_runs_is_the_restore_point_if_it_is_what_was_verified_under_a_newer_revision() {
     let mut changed = candidate(&format!("@{}", digest('a')));
     changed.row.verified = Some(VerifiedImage { task_definition: arn(7), ..known('a') });
     let Decision::Move(row) = decided(&changed, &spec()) else { panic!("it does not move") };

@@ -1,5 +1,7 @@
 //! What is found when a release opens: it refuses, or it is kept and told.
 
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::rows::{FindingKind, ServiceRow};
 use release::Release;
 use serde_json::{Value, json};
@@ -29,13 +31,45 @@ async fn what_is_found_is_told_of_a_push_too_and_kept() {
     let found = [
         "\"waves\" names \"chekout\", and mall has no such service; did you mean \"checkout\"?",
         "checkout: the alarm mall-5xx does not exist, so it is not watched",
-        "the lifecycle rule 5 of shop/checkout would take what runs, or the way back: expected a rule before it that \
-         spares tidegate.*",
+        "the lifecycle rule 5 of shop/checkout would expire what runs, or the version to roll back to: expected a rule \
+         before it that keeps tidegate.*",
     ];
     let told = found.map(|text| json!({"kind": "warns", "text": text}));
     assert_eq!(opened["findings"], json!(told));
     let head = release.ledger.head.borrow().clone().unwrap();
     assert_eq!(serde_json::to_value(&head.findings).unwrap(), json!(told));
+}
+
+#[tokio::test]
+async fn a_lifecycle_policy_that_may_not_be_read_is_told_and_stops_nothing() {
+    let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+    *release.aws.policy_fault.borrow_mut() = Some(Fault::Denied("no ecr:GetLifecyclePolicy".to_owned()));
+    let opened = open(&release, push("shop/checkout")).await;
+    assert_eq!(opened["next"], "TakeLeases");
+    let told = opened["findings"].as_array().unwrap().iter().filter_map(|one| one["text"].as_str());
+    assert_eq!(
+        told.filter(|text| text.starts_with("the lifecycle policy of shop/checkout cannot")).count(),
+        1
+    );
+
+    *release.aws.policy_fault.borrow_mut() = Some(Fault::Throttled("slow down".to_owned()));
+    let request = json!({"do": "open", "release": "r2", "execution": "e", "started": "2026-11-23T10:00:10Z",
+                         "machine": "m", "input": push("shop/checkout")});
+    let now = Timestamp::parse("2026-11-23T10:00:10Z").unwrap();
+    let fault = release.handle(serde_json::from_value(request).unwrap(), now).await.unwrap_err();
+    assert_eq!(fault.name(), "Throttled", "it is asked again");
+}
+
+#[tokio::test]
+async fn a_baseline_is_the_index_that_its_tag_names_and_not_the_image_that_a_task_reports() {
+    for (tag, letter) in [("multi-arch", 'f'), ("single", 'a')] {
+        let shop = Shop { tag: Some(tag), ..Shop::default() };
+        let release = Release { aws: shop, ledger: Notebook::default() };
+        let images = json!({"shop/users": digest('b')});
+        let plan = json!({"environment": "mall", "mode": "plan", "images": images, "services": ["users"]});
+        let planned = open(&release, plan).await;
+        assert_eq!(planned["plan"][0]["from"], json!(digest(letter)), "{tag}: {planned}");
+    }
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub fn known(letter: char) -> VerifiedImage {
     }
 }
 
-/// Returns a move of a release that died, with `c` as its way back.
+/// Returns a move of a release that died, with `c` as its restore point.
 pub fn dead_move() -> (MoveKey, MoveRow) {
     let sample: serde_json::Value =
         serde_json::from_str(include_str!("../../../../events/rollback/good.json")).unwrap();

@@ -3,7 +3,7 @@
 use pipeline::alarm::{Alarm, AlarmState};
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository};
-use pipeline::rows::{OrderKey, ServiceRow, Verdict, VerifiedImage, WaitingRow};
+use pipeline::rows::{OrderKey, ServiceRow, Verdict, VerifiedImage, WaitingRow, hold_key};
 use release::Release;
 use release::ports::Approvals;
 use serde_json::{Value, json};
@@ -28,6 +28,10 @@ pub fn waiting(book: &Notebook, token: &str) {
         "undo": null, "outcome": null
     });
     *book.head.borrow_mut() = Some(serde_json::from_value(head).unwrap());
+}
+
+fn users() -> Repository {
+    Repository::parse("shop/users").unwrap()
 }
 
 fn cart() -> Repository {
@@ -242,6 +246,28 @@ async fn an_image_that_a_service_still_runs_keeps_its_proof_when_another_rolls_b
         ask(&release, "close", json!({}), "2026-11-23T10:01:00Z").await;
         let written = release.ledger.written.take();
         assert_eq!(written.contains(&"revoke bbbbbbbbbbbb".to_owned()), withdrawn, "{written:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_the_environment_before_has_rolled_back_does_not_follow_another_one() {
+    let release = release();
+    let hold = json!({"digest": digest('b'), "release": "r7", "since": "2026-11-23T09:30:00Z"});
+    let facts = [(hold_key(&users()), hold)].into();
+    release.ledger.know("dev", "users", ServiceRow { by_repository: facts, ..ServiceRow::default() });
+    let verified = VerifiedImage { since: Timestamp::parse("2026-11-23T09:00:00Z").unwrap(), ..known('b') };
+    release.ledger.know("dev", "worker", ServiceRow { verified: Some(verified), ..ServiceRow::default() });
+    let images = json!({"shop/users": digest('b')});
+    for (input, stays) in [
+        (json!({"environment": "staging", "mode": "plan"}), true),
+        (json!({"environment": "staging", "mode": "plan", "images": images, "promotedBy": "r0"}), true),
+        (json!({"environment": "staging", "mode": "plan", "images": images}), false),
+    ] {
+        let planned = open(&release, input).await;
+        let why = json!("dev has rolled it back from bbbbbbbbbbbb, by r7 at 2026-11-23T09:30:00Z");
+        let untouched = planned["untouched"].as_array().into_iter().flatten();
+        assert_eq!(untouched.filter(|one| one["why"] == why).count() == 1, stays, "{planned}");
+        assert_eq!(planned["plan"].as_array().is_none_or(Vec::is_empty), stays, "{planned}");
     }
 }
 

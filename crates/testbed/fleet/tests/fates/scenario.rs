@@ -41,7 +41,7 @@ pub struct Move {
     pub forward_only: bool,
     /// What happens on the way.
     pub forward: Trouble,
-    /// What happens on the way back.
+    /// What happens in a rollback.
     pub back: Trouble,
 }
 
