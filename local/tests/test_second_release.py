@@ -1,4 +1,4 @@
-"""What comes after a first release: another one, a person or a repeat in the middle of it, on the real state machine."""
+"""What follows a first release: another one, a person or a repeat in the middle of it, on the real state machine."""
 
 import json
 from datetime import datetime, timedelta
