@@ -49,8 +49,7 @@ def pipeline(tmp_path_factory):
         pipeline = Pipeline(running)
         yield pipeline
         # After the last test that used it: what all of them did and left behind counts.
-        assert permissions.faults(running, stack.STACK) == []
-        assert leaks(pipeline) == []
+        assert permissions.faults(running, stack.STACK) + leaks(pipeline) == []
 
 
 @pytest.fixture
