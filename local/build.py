@@ -4,13 +4,19 @@ import json
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from urllib.error import HTTPError
 
+import registry
 import stack
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARIES = ROOT / "target/debug"
+
+# What this process has built and pushed: the digest, and the repository.
+_pushed: dict[tuple, tuple[str, str]] = {}
 
 
 class BuildError(Exception):
@@ -40,10 +46,20 @@ def push(
     cloud, repository: str, tag: str, version: str, behaviour="good", multi_arch=False, commit=""
 ) -> dict:
     """Pushes an image of the demo service; returns its digest, and those of an index's children."""
-    command = push_command(cloud, repository, tag, version, behaviour)
     # The label says the tag where it has no commit to say.
+    image = (cloud.registry, version, behaviour, commit or tag)
+    if image in _pushed and not multi_arch:
+        digest, source = _pushed[image]
+        # Somebody may have deleted it there since.
+        with suppress(HTTPError):
+            registry.copy(cloud.registry, digest, source, repository, tag)
+            return {"digest": digest}
     label = ["--revision", commit] if commit else []
-    return json.loads(_run(command + label + ["--multi-arch"] * multi_arch))
+    command = push_command(cloud, repository, tag, version, behaviour) + label
+    pushed = json.loads(_run(command + ["--multi-arch"] * multi_arch))
+    if not multi_arch:
+        _pushed[image] = pushed["digest"], repository
+    return pushed
 
 
 def push_command(cloud, repository: str, tag: str, version: str, behaviour: str) -> list[str]:

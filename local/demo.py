@@ -17,12 +17,12 @@ from datetime import datetime
 
 import build
 import logs
-import tryout
+import next_steps
 import watch
 from cloud import Cloud
 from inbox import Inbox
 from proof import Proof, write_report
-from scene import Scene
+from service import SoleService
 from terminal import Clock, Live, Terminal, durations
 
 STATE = build.ROOT / ".local/demo"
@@ -32,24 +32,24 @@ POLICY = {"deployOn": ["main-*"], "bakeSeconds": 1, "healthTimeoutSeconds": 60}
 
 
 class TimeIsUp(BaseException):
-    """It took too long; no Exception, since boto3 would take that for a fault of the connection."""
+    """The demo took too long; no Exception, since boto3 would take that for a fault of the connection."""
 
 
 @dataclass(frozen=True)
-class Act:
-    """A push, and what it deserves."""
+class Push:
+    """An image to push, and how its release has to end."""
 
-    story: str
+    description: str
     tag: str
     version: str
     behaviour: str
     outcome: str
 
 
-ACTS = [
-    Act("a good image", "main-2", "v2", "good", "Deployed"),
-    Act("one that runs, and answers wrongly", "main-3", "v3", "wrong-content", "RolledBack"),
-    Act("one that crashes", "main-4", "v4", "crashes", "RolledBack"),
+PUSHES = [
+    Push("a good image", "main-2", "v2", "good", "Deployed"),
+    Push("an image that starts and gives wrong answers", "main-3", "v3", "wrong-content", "RolledBack"),
+    Push("an image that crashes", "main-4", "v4", "crashes", "RolledBack"),
 ]
 
 
@@ -61,16 +61,16 @@ def main() -> int:
     # `kill` ends it as Ctrl-C does, which a shell switches off for what it runs in the background.
     for request in (signal.SIGINT, signal.SIGTERM):
         signal.signal(request, signal.default_int_handler)
-    terminal.heading("The scene")
+    terminal.heading("Setup")
     clock = Clock(terminal)
     try:
         build.build()
-        clock.done("functions, tools and demo service are built")
+        clock.done("built: functions, tools, demo service")
         with Cloud(STATE) as cloud:
-            clock.done(f"a local AWS runs at {cloud.endpoint}, with its files in .local/demo")
-            return Demo(terminal, cloud).play(clock, keep)
+            clock.done(f"a local AWS runs at {cloud.endpoint}; its files are in .local/demo")
+            return Demo(terminal, cloud).run(clock, keep)
     except KeyboardInterrupt:
-        terminal.line("\nStopped, and with it everything that it had started.")
+        terminal.line("\nStopped, with everything that it started.")
         return 130
     except (build.BuildError, RuntimeError) as problem:
         terminal.line(f"\n{terminal.paint('FAILED', 'bad')}  {problem}")
@@ -78,119 +78,119 @@ def main() -> int:
 
 
 class Demo:
-    """One pass over a fresh local AWS."""
+    """One run on a fresh local AWS."""
 
     def __init__(self, terminal: Terminal, cloud: Cloud) -> None:
         self.terminal, self.cloud = terminal, cloud
         self.machine = self.execution = ""
         self.inbox: Inbox | None = None
-        self.scene: Scene | None = None
+        self.service: SoleService | None = None
 
-    def play(self, clock: Clock, keep: bool) -> int:
-        """Sets the scene, releases, and tells; returns the exit code."""
+    def run(self, clock: Clock, keep: bool) -> int:
+        """Sets up, pushes, and shows what happens; returns the exit code."""
         REPORT.unlink(missing_ok=True)
         try:
             with _limit(PATIENCE):
-                self.set_scene(clock)
-                faults = self.acts()
+                self.set_up(clock)
+                faults = self.push_all()
         except (Exception, TimeIsUp) as problem:  # whatever it was: a sentence and the logs, and no traceback
             faults = [f"{type(problem).__name__}: {problem}"]
         if faults:
             self.explain(faults)
-        if keep and self.scene:
-            self.stay()
+        if keep and self.service:
+            self.wait_for_alerts()
         elif not faults:
-            self.terminal.heading("Try next")
-            self.terminal.line(tryout.NEXT)
+            self.terminal.heading("Next steps")
+            self.terminal.line(next_steps.NEXT)
         return 1 if faults else 0
 
-    def set_scene(self, clock: Clock) -> None:
+    def set_up(self, clock: Clock) -> None:
         """Deploys the stack, and a service of two tasks that runs a first image."""
         outputs = build.deploy(self.cloud, STATE / "build", clusters="dev", repositories="shop/")
         self.machine = outputs["StateMachineArn"]
-        clock.done("template.yaml is deployed: six functions and a state machine")
+        clock.done("deployed: template.yaml, with six functions and a state machine")
         self.inbox = Inbox(self.cloud, outputs["TopicArn"])
-        scene = Scene(self.cloud, "dev", "shop/users", "users", **POLICY)
-        digest = scene.push("baseline", "v1")["digest"]
-        clock.done(f"shop/users:baseline is pushed: {digest}")
-        scene.run(digest)
-        clock.done("service users of cluster dev runs it, COMPLETED: two tasks behind a target group")
-        self.scene = scene
+        service = SoleService(self.cloud, "dev", "shop/users", "users", **POLICY)
+        digest = service.push("baseline", "v1")["digest"]
+        clock.done(f"pushed: shop/users:baseline, {digest}")
+        service.run(digest)
+        clock.done("running: service users in cluster dev, two tasks behind a target group, COMPLETED")
+        self.service = service
 
-    def acts(self) -> list[str]:
-        """Plays one act after the other, up to the first that ends otherwise than it has to; returns why."""
+    def push_all(self) -> list[str]:
+        """Pushes one image after the other, up to the first whose release ends wrongly; returns what is wrong."""
         proofs: list[Proof] = []
-        for act in ACTS:
-            # What a bad image leaves behind is what the good one before it has left.
-            good = None if act.outcome == "Deployed" else proofs[0]
-            proofs.append(self.release(act, good))
-            self.tell(proofs[-1])
+        for push in PUSHES:
+            # After a bad image the service has to run the good one again.
+            good = None if push.outcome == "Deployed" else proofs[0]
+            proofs.append(self.release(push, good))
+            self.show(proofs[-1])
             write_report(REPORT, proofs)
             if faults := proofs[-1].faults():
                 return faults
         return []
 
-    def release(self, act: Act, good: Proof | None) -> Proof:
+    def release(self, push: Push, good: Proof | None) -> Proof:
         """Pushes an image and follows what that starts to its end."""
-        scene, digest = self.scene, self.scene.push(act.tag, act.version, act.behaviour)["digest"]
+        service, digest = self.service, self.service.push(push.tag, push.version, push.behaviour)["digest"]
         pushed = time.time()
-        self.terminal.heading(f"shop/users:{act.tag}, {act.story}, is pushed: {digest}")
-        self.execution = watch.started_by_push(self.cloud, self.machine, digest, act.tag)
+        self.terminal.heading(f"Pushed shop/users:{push.tag}, {push.description}: {digest}")
+        self.execution = watch.started_by_push(self.cloud, self.machine, digest, push.tag)
         run = watch.follow(self.cloud, self.execution, Live(self.terminal, pushed))
         by_topic, by_webhook = self.inbox.about(run.name)
-        running, tagged, answers = scene.digests(), scene.tagged(scene.environment), scene.answers()
-        digest, version = (good.digest, good.version) if good else (digest, act.version)
+        running, tagged, answers = service.digests(), service.tagged(service.environment), service.answers()
+        digest, version = (good.digest, good.version) if good else (digest, push.version)
         seen = (running, tagged, answers, by_topic, by_webhook)
-        return Proof(pushed, digest, version, run, *seen, expected=act.outcome)
+        return Proof(pushed, digest, version, run, *seen, expected=push.outcome)
 
-    def tell(self, proof: Proof) -> None:
-        """Shows the timeline."""
+    def show(self, proof: Proof) -> None:
+        """Shows how a release ended, and what is true afterwards."""
         said, run = self.terminal, proof.run
-        said.heading("What came of it")
+        said.heading("Result")
         said.fact("outcome", run.outcome, "good" if run.outcome == proof.expected else "bad")
         said.fact("", f"{run.ended.timestamp() - proof.pushed:.1f} s after the push{self.updated(proof)}")
-        said.fact("digest", "\n".join(f"{each}, says DescribeTasks" for each in proof.running))
+        said.fact("running", "\n".join(f"{each} (DescribeTasks)" for each in proof.running))
         said.fact("answers", "\n".join(f"{where}  {what}" for where, what in proof.answers.items()))
         said.fact("steps", durations(run.steps))
         said.fact("alert", proof.by_topic or "none by SNS")
-        said.fact("", "and the same by webhook, signed" if proof.by_webhook else "none by webhook")
+        said.fact("", "the same alert came by webhook, signed" if proof.by_webhook else "none by webhook")
 
     def updated(self, proof: Proof) -> str:
         """When ECS was asked to deploy, if it was."""
         calls = self.cloud.calls(agent="tidegate-deploy", operation="UpdateService")
         moments = [datetime.fromisoformat(call["at"]).timestamp() - proof.pushed for call in calls]
-        return f", UpdateService after {moments[-1]:.1f} s" if moments and moments[-1] > 0 else ""
+        return f"; UpdateService was called after {moments[-1]:.1f} s" if moments and moments[-1] > 0 else ""
 
     def explain(self, faults: list[str]) -> None:
-        """Says what was not as it has to be, and shows what may tell why."""
+        """Says what is wrong, and shows what may tell why."""
         said = self.terminal
-        said.heading("What was not as it has to be")
+        said.heading("What is wrong")
         for fault in faults:
             said.line(f"  {said.paint('FAILED', 'bad')}  {fault}")
         if self.execution:
             run = self.cloud.client("stepfunctions").describe_execution(executionArn=self.execution)
             said.fact("execution", f"{run['status']} {run.get('error', '')}\n{run.get('cause', '')}")
-            said.fact("functions", "\n".join(logs.of_release(self.cloud, self.execution.rsplit(":")[-1])))
+            said.fact("functions", "\n".join(logs.of_release(self.cloud, watch.release_of(self.execution))))
         said.fact("local AWS", "\n".join(logs.of_launcher(self.cloud)))
 
-    def stay(self) -> None:
-        """Leaves it running until Ctrl-C, and says what alerts arrive."""
-        self.terminal.heading("It runs until Ctrl-C; in another terminal, in the project's folder:")
-        self.terminal.line(tryout.requests(self.cloud, self.scene, self.machine))
+    def wait_for_alerts(self) -> None:
+        """Leaves the local AWS running until Ctrl-C, and shows the alerts that arrive."""
+        self.terminal.heading("The local AWS runs until Ctrl-C. To try, in another terminal, in the project's folder:")
+        self.terminal.line(next_steps.requests(self.cloud, self.service, self.machine))
         self.terminal.heading("Alerts from now on")
         try:
             for alert in self.inbox.posts():
                 self.terminal.line(f"  {time.strftime('%H:%M:%S')}  {alert['subject']}. {alert['because']}")
         except KeyboardInterrupt:
-            self.terminal.line("\nStopped, and with it everything that it had started.")
+            self.terminal.line("\nStopped, with everything that it started.")
 
 
 @contextmanager
 def _limit(seconds: int):
-    """Ends what takes too long."""
+    """Ends the demo if it takes too long."""
 
     def ring(*_) -> None:
-        raise TimeIsUp(f"it took more than {seconds} s")
+        raise TimeIsUp(f"the demo took more than {seconds} s")
 
     signal.signal(signal.SIGALRM, ring)
     signal.alarm(seconds)

@@ -4,15 +4,14 @@ shop = Fleet(cloud, "shop", ["canary", "users", "orders"], "release/shop", waves
 shop.run(shop.push("v1"))
 """
 
-import json
-import urllib.request
 from contextlib import suppress
 
 import build
-from scene import Service, open_environment
+import registry
+from service import Service, open_environment
 
-# Outside of every prefix that a stack is told: a push here starts nothing.
-_WORKSHOP = "workshop"
+# Outside of the prefix that the stack watches: a push here starts nothing.
+_BUILDS = "builds"
 
 
 class Fleet:
@@ -22,7 +21,7 @@ class Fleet:
         self.cloud, self.environment, self._policy = cloud, environment, {}
         self.change(**policy)
         ecr, repositories = cloud.client("ecr"), {service: f"{prefix}/{service}" for service in services}
-        for repository in [_WORKSHOP, *repositories.values()]:
+        for repository in [_BUILDS, *repositories.values()]:
             # Another environment of the same services has it already.
             with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
                 ecr.create_repository(repositoryName=repository)
@@ -45,10 +44,10 @@ class Fleet:
             behaviour = behaviours.get(name, "good")
             if behaviour not in made:
                 tag = f"{version}-{behaviour}"
-                pushed = build.push(self.cloud, _WORKSHOP, tag, version, behaviour, commit=commit or tag)
+                pushed = build.push(self.cloud, _BUILDS, tag, version, behaviour, commit=commit or tag)
                 made[behaviour] = pushed["digest"]
             images[service.repository] = made[behaviour]
-            _copy(self.cloud.registry, made[behaviour], service.repository)
+            registry.copy(self.cloud.registry, made[behaviour], _BUILDS, service.repository)
         return images
 
     def run(self, images: dict[str, str]) -> None:
@@ -83,24 +82,3 @@ class Fleet:
 def _one_of(values) -> str:
     """What all of them say; all that is said if they differ."""
     return " and ".join(sorted(set(values)))
-
-
-def _copy(registry: str, digest: str, repository: str) -> None:
-    """Copies an image, with its blobs, into a repository."""
-    there = f"http://{registry}/v2/{repository}"
-    manifest, media_type = _get(f"http://{registry}/v2/{_WORKSHOP}/manifests/{digest}")
-    document = json.loads(manifest)
-    for blob in [document["config"], *document["layers"]]:
-        content, _ = _get(f"http://{registry}/v2/{_WORKSHOP}/blobs/{blob['digest']}")
-        _send("POST", f"{there}/blobs/uploads/?digest={blob['digest']}", content, "application/octet-stream")
-    _send("PUT", f"{there}/manifests/{digest}", manifest, media_type)
-
-
-def _get(url: str) -> tuple[bytes, str]:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return answer.read(), answer.headers["Content-Type"]
-
-
-def _send(method: str, url: str, content: bytes, media_type: str) -> None:
-    request = urllib.request.Request(url, content, {"Content-Type": media_type}, method=method)
-    urllib.request.urlopen(request, timeout=10).close()

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from threading import Thread
 
 import canary
-import scene
+from service import put
 
 
 class Inbox:
@@ -23,7 +23,7 @@ class Inbox:
         self._posts: SimpleQueue[dict] = SimpleQueue()
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._posted))
         Thread(target=server.serve_forever, daemon=True).start()
-        scene.put(cloud, "alerts", webhook(server.server_port))
+        put(cloud, "alerts", webhook(server.server_port))
 
     def about(self, release: str, outcome: str = "", seconds: float = 10) -> tuple[str | None, dict | None]:
         """What both channels said last of a release, or of one outcome of it; None for one that did not."""

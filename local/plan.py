@@ -1,11 +1,10 @@
-"""`make plan`: what a release would do, wave by wave, and what is in its way; it writes nothing.
+"""`make plan`: what a release would do, wave by wave, and what would refuse it; it writes nothing.
 
     python local/plan.py --environment ENV [--scope SCOPE] [--repository REPOSITORY --image IMAGE]
                          [--services A,B] [--stack STACK | --machine ARN] [--local]
 
-The stack's own state machine makes the plan, so that this is what a release would do, and no guess of it.
-Whoever may start an execution and read it may ask; `--local` asks the local AWS of a demo that was left
-running.
+The stack's own state machine makes the plan, so that it is what a release would do.  It takes the rights to start
+an execution and to read it; `--local` asks the local AWS that `make demo KEEP=1` left running.
 """
 
 import argparse
@@ -13,7 +12,7 @@ import json
 import sys
 import time
 
-from asking import AskError, aligned, answered, clients, output, short, shortened
+from cli import CliError, clients, columns, output, run, short, shortened
 
 MOVES = ("WAVE", "SERVICE", "FROM", "TO", "COMMIT", "IMAGES")
 SERVICES = ("SERVICE", "REPOSITORY", "BLOCKED BY")
@@ -23,27 +22,27 @@ _PATIENCE = 120
 def main(arguments: list[str] | None = None) -> int:
     """Prints the plan; returns the exit code."""
     parser = argparse.ArgumentParser(prog="plan.py", description="What a release would do.")
-    parser.add_argument("--environment", required=True, help="where the release would happen")
-    parser.add_argument("--scope", help="cluster, image or service; as the machine takes it if absent")
+    parser.add_argument("--environment", required=True, help="the environment of the release")
+    parser.add_argument("--scope", help="cluster, image or service; the default depends on the other options")
     parser.add_argument("--repository", help="the repository of the image")
     parser.add_argument("--image", help="its digest, or a tag")
-    parser.add_argument("--services", help="some of the services, with commas between them")
-    parser.add_argument("--stack", default="tidegate", help="the stack whose machine is asked")
-    parser.add_argument("--machine", help="the machine's ARN, where the stack may not be read")
-    parser.add_argument("--local", action="store_true", help="ask what `make demo KEEP=1` left running")
+    parser.add_argument("--services", help="only these services, separated by commas")
+    parser.add_argument("--stack", default="tidegate", help="the stack of the state machine")
+    parser.add_argument("--machine", help="the ARN of the state machine, if you may not read the stack")
+    parser.add_argument("--local", action="store_true", help="ask the local AWS that `make demo KEEP=1` left running")
     wanted = parser.parse_args(arguments)
-    return answered(lambda: ask(wanted))
+    return run(lambda: ask(wanted))
 
 
 def ask(wanted: argparse.Namespace) -> str:
     """The plan, as text."""
     client = clients("plan", wanted.local)
     machine = wanted.machine or output(client("cloudformation"), wanted.stack, "StateMachineArn")
-    return told(made(client("stepfunctions"), machine, request(wanted)))
+    return text(made(client("stepfunctions"), machine, request(wanted)))
 
 
 def request(wanted: argparse.Namespace) -> dict:
-    """What the machine is asked: the words of an engineer's own request."""
+    """The input of the state machine, with the keys of any request."""
     given = {key: getattr(wanted, key) for key in ("scope", "repository", "image")}
     services = wanted.services.split(",") if wanted.services else None
     given |= {"environment": wanted.environment, "services": services, "mode": "plan"}
@@ -51,35 +50,35 @@ def request(wanted: argparse.Namespace) -> dict:
 
 
 def made(sfn, machine: str, document: dict) -> dict:
-    """Starts the execution that plans, and returns its output once it has ended."""
-    run = sfn.start_execution(stateMachineArn=machine, input=json.dumps(document))["executionArn"]
+    """Starts an execution that plans, and returns its output once it has ended."""
+    execution = sfn.start_execution(stateMachineArn=machine, input=json.dumps(document))["executionArn"]
     deadline = time.monotonic() + _PATIENCE
-    while (seen := sfn.describe_execution(executionArn=run))["status"] == "RUNNING":
+    while (seen := sfn.describe_execution(executionArn=execution))["status"] == "RUNNING":
         if time.monotonic() > deadline:
-            raise AskError(f"{run} still plans after {_PATIENCE} s: look at it in the console")
+            raise CliError(f"{execution} did not finish within {_PATIENCE} s: look at it in the Step Functions console")
         time.sleep(0.3)
     if seen["status"] != "SUCCEEDED":
-        raise AskError(f"{seen.get('error', seen['status'])}: {seen.get('cause', run)}")
+        raise CliError(f"{seen.get('error', seen['status'])}: {seen.get('cause', execution)}")
     plan = json.loads(seen["output"])
     if not any(plan.get(part) for part in ("plan", "services", "untouched")):
         found = [each["text"] for each in plan.get("findings", [])]
-        raise AskError("; ".join(found or [plan["because"]]))
+        raise CliError("; ".join(found or [plan["because"]]))
     return plan
 
 
-def told(plan: dict) -> str:
+def text(plan: dict) -> str:
     """A plan as a person reads it."""
     parts = [f"{plan['environment']}: {plan['because']}"]
     if services := plan.get("services"):
-        parts += aligned([SERVICES, *map(_service, services)])
+        parts += columns([SERVICES, *map(_service, services)])
     if moves := plan["plan"]:
-        parts += aligned([MOVES, *map(_move, moves)])
+        parts += columns([MOVES, *map(_move, moves)])
     if more := plan.get("more"):
         parts.append(f"  and {more} more")
     if untouched := plan.get("untouched"):
-        parts += ["untouched", *aligned([(each["service"], each["why"]) for each in untouched])]
+        parts += ["untouched", *columns([(each["service"], each["why"]) for each in untouched])]
     if findings := plan.get("findings"):
-        parts += ["findings", *aligned([(each["kind"], each["text"]) for each in findings])]
+        parts += ["findings", *columns([(each["kind"], each["text"]) for each in findings])]
     if plan.get("waves"):
         parts.append(_duration(plan))
     return "\n".join(parts)
@@ -107,7 +106,7 @@ def _duration(plan: dict) -> str:
     waves = [f"{_counted(each['services'], 'service')} in {words(each['seconds'])}" for each in plan["waves"]]
     said = f"about {words(plan['etaSeconds'])}: {', then '.join(waves)}"
     if minutes := plan["approvalMinutes"]:
-        said += f"; somebody must agree to it first, within {words(minutes * 60)}"
+        said += f"; it needs an approval first, within {words(minutes * 60)}"
     return said
 
 

@@ -1,4 +1,4 @@
-"""What has to be true after a release before anybody believes its outcome, and its report."""
+"""What has to be true after a release of the demo and of the tests, and the report of it."""
 
 import json
 from dataclasses import dataclass

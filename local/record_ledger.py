@@ -19,7 +19,7 @@ from boto3.dynamodb.types import TypeDeserializer
 import build
 import watch
 from cloud import Cloud
-from scene import PACK, Scene, Service, open_environment, put
+from service import PACK, SoleService, Service, open_environment, put
 
 sys.path.append(str(Path(__file__).with_name("tests")))
 
@@ -30,7 +30,7 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
 class Recorder:
-    """Plays releases, each under a name that says how it ends."""
+    """Runs releases, each under a name that says how it ends."""
 
     def __init__(self, cloud) -> None:
         self.cloud, self.pipeline, self.names = cloud, Pipeline(cloud), {}
@@ -48,12 +48,13 @@ class Recorder:
         run = self.pipeline.ended(self.start(name, environment, **more))
         assert run.outcome == outcome, f"{name}: {run.cause}"
 
-    def play(self) -> None:
+    def run_all(self) -> None:
         """All releases; two of them are left unfinished."""
-        users = Scene(self.cloud, "dev", "release/users", "users", deployOn=["main-*"], **QUICK)
+        users = SoleService(self.cloud, "dev", "release/users", "users", deployOn=["main-*"], **QUICK)
         users.run(users.push("first", "v1")["digest"])
         self._pushed(users)
         image = {"repository": users.repository}
+        users.distrust()
         bad = users.push("build-3", "v3", behaviour="crashes")["digest"]
         self.run("RolledBack", "rolled-back", "dev", **image, image=bad)
         left = users.push("build-4", "v4", commit="1a2b3c4d5e6f")["digest"]
@@ -78,7 +79,7 @@ class Recorder:
     def _waiting(self, before: Service) -> None:
         """The environment after `dev`, where a release waits for a person."""
         open_environment(self.cloud, "staging", **{"from": "dev", "approval": "required"}, **QUICK)
-        users = Service(self.cloud, "staging", before.repository, before.service)
+        users = Service(self.cloud, "staging", before.repository, before.name)
         users.create(before.tagged("first"), tasks=1)
         users.wait()
         self.pipeline.asked("staging", self.start("waits-for-approval", "staging"))
@@ -122,7 +123,7 @@ def main() -> None:
     build.build()
     with tempfile.TemporaryDirectory() as state, Cloud(state, wait_scale=0.1) as cloud:
         recorder = Recorder(cloud)
-        recorder.play()
+        recorder.run_all()
         recorded = rows(cloud, recorder.pipeline.ledger, recorder.names)
     lines = [json.dumps(row, sort_keys=True) for row in recorded]
     into.parent.mkdir(exist_ok=True)

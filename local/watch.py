@@ -46,7 +46,7 @@ class Run:
     @property
     def name(self) -> str:
         """The execution's name, which is the release's."""
-        return self.execution.rsplit(":", 1)[-1]
+        return release_of(self.execution)
 
     @property
     def states(self) -> list[str]:
@@ -57,6 +57,11 @@ class Run:
     def outcome(self) -> str:
         """The name of the last state: a run says with it how it ended."""
         return self.states[-1] if self.steps else self.status
+
+
+def release_of(execution: str) -> str:
+    """The release that an execution is: it bears the execution's name."""
+    return execution.rsplit(":", 1)[-1]
 
 
 def by_push(cloud, machine: str, digest: str, tag: str) -> list[str]:

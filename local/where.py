@@ -1,10 +1,10 @@
-"""`make where`: which digest runs where, since when, and which release verified it.
+"""`make where`: which digest runs in which environment, since when, and which release verified it.
 
     python local/where.py [--environment ENV] [--stack STACK | --table TABLE] [--local]
 
-The ledger answers, and not the services: what runs is not yet good.  So services are asked only whether
-they still run what was verified.  Whoever may read the table, the environments, ECS and ECR may ask;
-`--local` asks the local AWS of a demo that was left running.
+The digests come from the ledger, since what runs is not always verified; ECS only tells whether a service still
+runs what was verified.  It takes the rights to read the table, the environments, ECS and ECR; `--local` asks the
+local AWS that `make demo KEEP=1` left running.
 """
 
 import argparse
@@ -14,10 +14,10 @@ import sys
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
 
-from asking import AskError, aligned, answered, clients, output, short, shortened
+from cli import CliError, clients, columns, output, run, short, shortened
 
 ENVIRONMENTS = "/tidegate/environments"
-TITLES = ("SERVICE", "IMAGE", "COMMIT", "TAGS", "SINCE (UTC)", "RUNS", "BEFORE IT", "VERIFIED BY")
+TITLES = ("SERVICE", "IMAGE", "COMMIT", "TAGS", "SINCE (UTC)", "RUNS", "PREVIOUS", "VERIFIED BY")
 _GONE = ("ImageNotFoundException", "RepositoryNotFoundException")
 _AT_ONCE = 10  # services that one DescribeServices takes
 
@@ -26,15 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Prints the answer; returns the exit code."""
     parser = argparse.ArgumentParser(prog="where.py", description="Which digest runs where.")
     parser.add_argument("--environment", help="one environment; all of them if absent")
-    parser.add_argument("--stack", default="tidegate", help="the stack whose ledger is asked")
-    parser.add_argument("--table", help="the ledger's table, where the stack may not be read")
-    parser.add_argument("--local", action="store_true", help="ask what `make demo KEEP=1` left running")
+    parser.add_argument("--stack", default="tidegate", help="the stack of the ledger")
+    parser.add_argument("--table", help="the table of the ledger, if you may not read the stack")
+    parser.add_argument("--local", action="store_true", help="ask the local AWS that `make demo KEEP=1` left running")
     wanted = parser.parse_args(arguments)
-    return answered(lambda: ask(wanted))
+    return run(lambda: ask(wanted))
 
 
 def ask(wanted: argparse.Namespace) -> str:
-    """The tables of the environments that are wanted."""
+    """One table for each environment that was asked for."""
     client = clients("where", wanted.local)
     table = wanted.table or output(client("cloudformation"), wanted.stack, "LedgerTable")
     where = Where(client, table)
@@ -42,7 +42,7 @@ def ask(wanted: argparse.Namespace) -> str:
 
 
 class Where:
-    """One look at the ledger and at what runs; reads, and never scans."""
+    """Reads the ledger and what runs; never scans the table."""
 
     def __init__(self, client, table: str) -> None:
         self._ssm, self._dynamodb, self._ecs, self._ecr = map(client, ("ssm", "dynamodb", "ecs", "ecr"))
@@ -51,14 +51,14 @@ class Where:
         self._tags: dict[tuple[str, str], str] = {}
 
     def environments(self, only: str | None) -> list[str]:
-        """The names of all environments, or the one that is wanted."""
+        """The names of all environments, or the one that was named."""
         for page in self._ssm.get_paginator("get_parameters_by_path").paginate(Path=ENVIRONMENTS):
             for each in page["Parameters"]:
                 self._known[each["Name"].rsplit("/", 1)[-1]] = json.loads(each["Value"])
         if not self._known:
-            raise AskError(f"there is no environment: expected a document under {ENVIRONMENTS}/")
+            raise CliError(f"there is no environment: expected a document under {ENVIRONMENTS}/")
         if only and only not in self._known:
-            raise AskError(f"there is no environment {only!r}: expected {', '.join(sorted(self._known))}")
+            raise CliError(f"there is no environment {only!r}: expected {', '.join(sorted(self._known))}")
         return [only] if only else sorted(self._known)
 
     def of(self, environment: str) -> str:
@@ -71,7 +71,7 @@ class Where:
         named = {sk.removeprefix("service#"): row for sk, row in rows.items() if sk.startswith("service#")}
         verified = {service: row for service, row in named.items() if row.get("verified")}
         if not verified:
-            return f"{title}\n  no service was released here yet"
+            return f"{title}\n  no release was verified here yet"
         running = self._running(cluster, list(verified))
         lines = [TITLES]
         for service, row in verified.items():
@@ -84,10 +84,10 @@ class Where:
                 _time(known["since"]),
                 self._runs(running.get(service), known, rows.get(f"lease#{service}", {})),
                 short(before["digest"]) if before else "-",
-                known.get("release") or "nobody: it ran when it was adopted",
+                known.get("release") or "no release: it ran before the first one",
             )
             lines.append(line)
-        return "\n".join([title, *aligned(lines)])
+        return "\n".join([title, *columns(lines)])
 
     def _rows(self, environment: str) -> dict[str, dict]:
         """The services, leases and freeze of an environment; the tags that it wrote come after them."""
@@ -119,10 +119,10 @@ class Where:
         if running == known["taskDefinition"]:
             return "as verified"
         if running is None:
-            return "DRIFT: no such service"
+            return "DRIFT: the service does not exist"
         revision = running.rsplit("/", 1)[-1]
         if lease.get("holder"):
-            return f"{revision}, a release holds it"
+            return f"{revision}, a release is updating it"
         described = self._ecs.describe_task_definition(taskDefinition=running)["taskDefinition"]
         images = [each["image"].split("/", 1)[-1] for each in described["containerDefinitions"]]
         wanted = f"{known['repository']}@{known['digest']}"
@@ -145,7 +145,7 @@ class Where:
         except ClientError as problem:
             if problem.response["Error"]["Code"] not in _GONE:
                 raise
-            return "GONE from ECR"
+            return "DELETED from ECR"
         tags = sorted(tag for tag in image.get("imageTags", []) if not tag.startswith("tidegate."))
         moving = {document["tag"] for document in self._known.values()}
         return ", ".join([tag for tag in tags if tag not in moving] or tags) or "-"

@@ -1,4 +1,4 @@
-"""ECR: an event for every push, and one store for both doors.
+"""ECR: an event for every push, and one store for both APIs.
 
 Plain ministack emits no ECR events, so that nothing would ever start a release; and a manifest written by
 PutImage cannot be pulled by its digest. A push that changes nothing emits nothing.

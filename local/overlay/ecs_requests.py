@@ -1,7 +1,7 @@
 """ECS: requests that AWS refuses.
 
 Plain ministack creates a cluster that nobody asked for, and takes a task definition that does not exist or is
-INACTIVE, which an undo must not run into unprepared.
+INACTIVE, which a rollback must not run into unprepared.
 """
 
 from ministack.core.responses import error_response_json

@@ -7,15 +7,21 @@ balancer, and restarts a crashing task at once and for ever where AWS slows down
 import time
 
 from ministack.core.concurrency import spawn_background
-from ministack.services import alb, ecs
+from ministack.services import alb, ecs, stepfunctions
 
 from . import target_health
 from .wrap import need, wrap
 
 need(ecs, "_primary_deployment", "_cleanup_task_resources", "_get_docker", "_task_ip", "_tasks", "_services")
+need(ecs, "_ECS_DEPLOYMENT_STEADY_DELAY")
 
 _LOOK_AGAIN = 0.3
 _looking: set[str] = set()
+
+# Where Waits are shortened, a task need not outlive its start for a whole second before it counts.
+_SHORTENED = stepfunctions._SFN_WAIT_SCALE if stepfunctions._SFN_WAIT_SCALE < 1 else 0.0
+if _SHORTENED:
+    _LOOK_AGAIN = ecs._ECS_DEPLOYMENT_STEADY_DELAY = 0.1
 
 
 @wrap(ecs, "_make_deployment")
@@ -65,9 +71,22 @@ def _dissatisfied(service: dict, task: dict) -> dict | None:
         health = (
             target_health.look(group, ecs._task_ip(task), balancer.get("containerPort")) if group else None
         )
-        if health and health[0] != "healthy":
+        if health and not _is_healthy(task, group, health[0]):
             return group
     return None
+
+
+def _is_healthy(task: dict, group: dict, state: str) -> bool:
+    """Whether a task has answered well for long enough, each time that it was looked at."""
+    if state != "healthy":
+        task.pop("_well_since", None)
+        return False
+    return time.time() - task.setdefault("_well_since", time.time()) >= _initial(group)
+
+
+def _initial(group: dict) -> float:
+    """How long a target has to answer well before it counts as healthy, on a clock that shortens Waits."""
+    return group["HealthyThresholdCount"] * group["HealthCheckIntervalSeconds"] * _SHORTENED
 
 
 def _give_up_on(service: dict, task: dict, group: dict) -> None:

@@ -1,10 +1,7 @@
 """What all tests against the local AWS share: one launcher, and small helpers around it."""
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -12,13 +9,12 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 import build  # noqa: E402
 import permissions  # noqa: E402
+import service  # noqa: E402
 import stack  # noqa: E402
 from cloud import Cloud  # noqa: E402
 from leaks import leaks  # noqa: E402
 from pipeline import Pipeline  # noqa: E402
 from shop import Shop  # noqa: E402
-
-T = TypeVar("T")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -45,7 +41,7 @@ def cloud(tmp_path_factory):
 def pipeline(tmp_path_factory):
     """The real stack, deployed once, on a local AWS of its own: its calls are recorded and counted."""
     build.build()
-    with Cloud(tmp_path_factory.mktemp("pipeline"), wait_scale=0.1) as running:
+    with Cloud(tmp_path_factory.mktemp("pipeline"), wait_scale=0.02) as running:
         pipeline = Pipeline(running)
         yield pipeline
         # After the last test that used it: what all of them did and left behind counts.
@@ -58,18 +54,10 @@ def name(request) -> str:
     return request.node.name.replace("_", "-").removeprefix("test-")[:26].strip("-")
 
 
-def eventually(look: Callable[[], T], seconds: float = 15) -> T:
+@pytest.fixture
+def eventually():
     """Looks until there is something to see, and returns it."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.05)
-    return seen
-
-
-@pytest.fixture(name="eventually")
-def _eventually():
-    return eventually
+    return lambda look: service.eventually(look, "what the test waits for came")
 
 
 @pytest.fixture

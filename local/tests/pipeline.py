@@ -13,7 +13,7 @@ import watch
 from fleet import Fleet
 from inbox import Inbox
 from proof import Proof
-from scene import Scene, eventually
+from service import SoleService, eventually
 
 # Kept from session to session: a function that did not change need not be zipped again.
 TREE = build.ROOT / ".local/tests/build"
@@ -41,12 +41,12 @@ class Pipeline:
         self.tokens: dict[str, str] = {}
         """The release of each task token that was seen while its release waited for an answer."""
 
-    def scene(self, name: str, **policy) -> Scene:
+    def service(self, name: str, **policy) -> SoleService:
         """An environment with a service of two tasks, which runs version v1 of the image `baseline`."""
         policy = {"deployOn": [f"{name}-*"], "bakeSeconds": 0, "healthTimeoutSeconds": 60, **policy}
-        scene = Scene(self.cloud, name, f"release/{name}", name, **policy)
-        scene.run(scene.push("baseline", "v1")["digest"])
-        return scene
+        service = SoleService(self.cloud, name, f"release/{name}", name, **policy)
+        service.run(service.push("baseline", "v1")["digest"])
+        return service
 
     def fleet(self, environment: str, services: list[str], images: str = "", **policy) -> Fleet:
         """An environment of many services, which run version v1; whoever makes it ends it.
@@ -58,16 +58,16 @@ class Pipeline:
         fleet.run(fleet.push("v1"))
         return fleet
 
-    def push(self, scene: Scene, tag: str, version: str, **image) -> Proof:
+    def push(self, service: SoleService, tag: str, version: str, **image) -> Proof:
         """Pushes an image, follows the release that this starts, and looks at what is true afterwards."""
-        digest = scene.push(tag, version, **image)["digest"]
+        digest = service.push(tag, version, **image)["digest"]
         execution = watch.started_by_push(self.cloud, self.machine, digest, tag)
-        return self._proof(scene, digest, version, watch.follow(self.cloud, execution))
+        return self._proof(service, digest, version, watch.follow(self.cloud, execution))
 
-    def request(self, scene: Scene, image: str, version: str, **more) -> Proof:
-        """Asks for an image of the scene's repository as an engineer does."""
-        wanted = {"environment": scene.environment, "repository": scene.repository, "image": image, **more}
-        return self._proof(scene, image, version, self.run(wanted))
+    def request(self, service: SoleService, image: str, version: str, **more) -> Proof:
+        """Asks for an image of the service's repository as an engineer does."""
+        wanted = {"environment": service.environment, "repository": service.repository, "image": image, **more}
+        return self._proof(service, image, version, self.run(wanted))
 
     def run(self, document: dict) -> watch.Run:
         """Starts an execution with any input and follows it to its end."""
@@ -95,9 +95,22 @@ class Pipeline:
         events = [event for page in history.paginate(executionArn=execution) for event in page["events"]]
         return [each.get("stateEnteredEventDetails", {}).get("name") for each in events].count(state)
 
+    def last_output(self, execution: str, state: str) -> str:
+        """What a state of an execution has put out last, as text; empty while it has not ended once."""
+        history = self.cloud.client("stepfunctions").get_paginator("get_execution_history")
+        events = [event for page in history.paginate(executionArn=execution) for event in page["events"]]
+        left = [event["stateExitedEventDetails"] for event in events if "stateExitedEventDetails" in event]
+        return next((each["output"] for each in reversed(left) if each["name"] == state), "")
+
+    def fates(self, run: watch.Run) -> dict[str, int]:
+        """How many moves had each fate, which the execution and the ledger have to say alike."""
+        closed = json.loads(self.last_output(run.execution, "CloseRelease"))
+        assert self.row(run, "head")["fates"] == closed["fates"]
+        return closed["fates"]
+
     def item(self, execution: str, state: str, service: str) -> str:
         """The execution of the item that moves a service, once it has entered a state."""
-        release, sfn = execution.rsplit(":", 1)[-1], self.cloud.client("stepfunctions")
+        release, sfn = watch.release_of(execution), self.cloud.client("stepfunctions")
 
         def found() -> str:
             for run in sfn.list_map_runs(executionArn=execution)["mapRuns"]:
@@ -113,17 +126,17 @@ class Pipeline:
 
     def asked(self, environment: str, execution: str) -> str:
         """The alert that asks for consent, once the release waits for the answer."""
-        release = execution.rsplit(":", 1)[-1]
+        release = watch.release_of(execution)
         text, posted = self.inbox.about(release, "WaitingForApproval")
         assert text and posted, "nobody was asked"
         waiting = lambda: self.known(f"env#{environment}", f"waiting#{release}")  # noqa: E731
         self.tokens[eventually(waiting, f"{release} waits")["token"]] = release
         return text
 
-    def of_our_retag(self, scene: Scene, digest: str) -> watch.Run:
+    def of_our_retag(self, service: SoleService, digest: str) -> watch.Run:
         """The execution that our own write of the environment's tag has started."""
         return watch.follow(
-            self.cloud, watch.started_by_push(self.cloud, self.machine, digest, scene.environment)
+            self.cloud, watch.started_by_push(self.cloud, self.machine, digest, service.environment)
         )
 
     def event(self, run: watch.Run) -> dict:
@@ -132,7 +145,7 @@ class Pipeline:
         return json.loads(described["input"])
 
     def pages(self) -> int:
-        """How many calls it takes to read all environments, ten a page: each scene has added one."""
+        """How many calls it takes to read all environments, ten a page: each service has added one."""
         calls, more = 0, {}
         while calls == 0 or more:
             page = self.cloud.client("ssm").get_parameters_by_path(Path="/tidegate/environments", **more)
@@ -164,9 +177,9 @@ class Pipeline:
         running = {"stateMachineArn": self.machine, "statusFilter": "RUNNING"}
         return not self.cloud.client("stepfunctions").list_executions(**running)["executions"]
 
-    def _proof(self, scene: Scene, digest: str, version: str, run: watch.Run) -> Proof:
+    def _proof(self, service: SoleService, digest: str, version: str, run: watch.Run) -> Proof:
         alerts = self.inbox.about(run.name) if "Alert" in run.states else (None, None)
-        running, tagged, answers = scene.digests(), scene.tagged(scene.environment), scene.answers()
+        running, tagged, answers = service.digests(), service.tagged(service.environment), service.answers()
         return Proof(0, digest, version, run, running, tagged, answers, *alerts)
 
 

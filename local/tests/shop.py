@@ -24,6 +24,7 @@ class Shop:
             VpcId="vpc-1",
             HealthCheckPath="/health",
             HealthCheckIntervalSeconds=5,
+            HealthyThresholdCount=2,
             UnhealthyThresholdCount=2,
         )
         self.group = group["TargetGroups"][0]["TargetGroupArn"]

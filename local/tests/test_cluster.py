@@ -1,7 +1,5 @@
 """Whole clusters: one release of many services goes wave by wave, and comes back as one."""
 
-import json
-
 import pytest
 
 import watch
@@ -28,18 +26,7 @@ def wanted(fleet, images: dict[str, str], **more) -> dict:
     return {"environment": fleet.environment, "scope": "cluster", "images": images, **more}
 
 
-def fates(pipeline, run: watch.Run, services: int) -> dict[str, int]:
-    """How many moves had each fate, as the execution and the ledger say; none is left out."""
-    history = pipeline.cloud.client("stepfunctions").get_paginator("get_execution_history")
-    events = [event for page in history.paginate(executionArn=run.execution) for event in page["events"]]
-    left = [event["stateExitedEventDetails"] for event in events if "stateExitedEventDetails" in event]
-    [closed] = [json.loads(each["output"]) for each in left if each["name"] == "CloseRelease"]
-    assert sum(closed["fates"].values()) == services
-    assert pipeline.row(run, "head")["fates"] == closed["fates"]
-    return closed["fates"]
-
-
-def says(fleet, version: str, **others: str) -> None:
+def assert_versions(fleet, version: str, **others: str) -> None:
     """Makes sure that every service answers with a version, and the named ones with another."""
     assert fleet.answers() == {name: f"hello from {others.get(name, version)}" for name in fleet.services}
 
@@ -53,9 +40,9 @@ def test_forty_services_come_back_for_one_that_is_bad(pipeline, fleet):
     assert "s39" in run.cause and "goodbye from v2" in run.cause
     assert [run.states.count(state) for state in ("Wave", "RollbackWave", "RestoreTags")] == [3, 3, 1]
 
-    says(shop, "v1")
+    assert_versions(shop, "v1")
     assert shop.digests() == good and shop.tagged("forty") == good
-    assert fates(pipeline, run, 40) == {"undone": 40}
+    assert pipeline.fates(run) == {"undone": 40}
     assert pipeline.row(run, "head")["outcome"] == "RolledBack"
     text, posted = pipeline.inbox.about(run.name)
     assert text.startswith("Rolled back: s39 and 39 more services in forty\n")
@@ -68,9 +55,9 @@ def test_a_good_release_of_a_cluster_and_the_way_back_on_request(pipeline, fleet
     images = shop.push("v2", commit="1a2b3c4d")
     run = pipeline.run(wanted(shop, images))
     assert run.outcome == "Deployed", run.cause
-    says(shop, "v2")
+    assert_versions(shop, "v2")
     assert shop.digests() == images == shop.tagged("good")
-    assert run.output["fates"] == fates(pipeline, run, 4) == {"deployed": 4}
+    assert run.output["fates"] == pipeline.fates(run) == {"deployed": 4}
 
     canary, others = pipeline.row(run, "move#0#0"), [pipeline.row(run, f"move#1#{n}") for n in range(3)]
     assert canary["service"] == "canary" and canary["commit"] == "1a2b3c4d"
@@ -80,8 +67,8 @@ def test_a_good_release_of_a_cluster_and_the_way_back_on_request(pipeline, fleet
     assert newer.outcome == "Deployed", newer.cause
     back = pipeline.run({"environment": "good", "mode": "rollback"})
     assert back.outcome == "Deployed", back.cause
-    says(shop, "v2")
-    assert shop.tagged("good") == images and fates(pipeline, back, 4) == {"deployed": 4}
+    assert_versions(shop, "v2")
+    assert shop.tagged("good") == images and pipeline.fates(back) == {"deployed": 4}
 
 
 def test_only_what_failed_goes_back_where_that_is_asked_for(pipeline, fleet):
@@ -89,8 +76,8 @@ def test_only_what_failed_goes_back_where_that_is_asked_for(pipeline, fleet):
     shop = fleet("partly", ["orders", "users", "web"], **policy)
     run = pipeline.run(wanted(shop, shop.push("v2", users="wrong-content")))
     assert run.outcome == "RolledBack", run.cause
-    says(shop, "v1", orders="v2")
-    assert fates(pipeline, run, 3) == {"deployed": 1, "undone": 1, "untouched": 1}
+    assert_versions(shop, "v1", orders="v2")
+    assert pipeline.fates(run) == {"deployed": 1, "undone": 1, "untouched": 1}
 
 
 def test_a_frozen_failure_lets_nothing_in_but_a_rollback(pipeline, fleet):
@@ -98,13 +85,13 @@ def test_a_frozen_failure_lets_nothing_in_but_a_rollback(pipeline, fleet):
     run = pipeline.run(wanted(shop, shop.push("v2", users="wrong-content")))
     assert run.outcome == "NeedsHuman", run.cause
     assert shop.answers() == {"orders": "hello from v2", "users": "goodbye from v2"}
-    assert fates(pipeline, run, 2) == {"deployed": 1, "needs-human": 1}
+    assert pipeline.fates(run) == {"deployed": 1, "needs-human": 1}
 
     refused = pipeline.run(wanted(shop, shop.push("v3")))
     assert refused.outcome == "Refused" and "frozen" in refused.cause
     back = pipeline.run({"environment": "stays", "mode": "rollback", "release": run.name})
     assert back.outcome == "Deployed", back.cause
-    says(shop, "v1")
+    assert_versions(shop, "v1")
     assert pipeline.run({"environment": "stays", "mode": "resume"}).outcome == "Answered"
     assert pipeline.run(wanted(shop, shop.push("v4"))).outcome == "Deployed"
 
@@ -115,8 +102,8 @@ def test_what_may_only_go_forward_is_not_put_back(pipeline, fleet):
     images, good = shop.push("v2", users="wrong-content"), shop.digests()
     run = pipeline.run(wanted(shop, images))
     assert run.outcome == "RolledBack", run.cause
-    says(shop, "v1", schema="v2")
-    assert fates(pipeline, run, 3) == {"deployed": 1, "undone": 2}
+    assert_versions(shop, "v1", schema="v2")
+    assert pipeline.fates(run) == {"deployed": 1, "undone": 2}
     stays = "release/forward/schema"
     assert shop.tagged("forward") == {**good, stays: images[stays]}
 
@@ -135,9 +122,9 @@ def test_an_item_that_dies_after_its_service_was_changed_is_counted(
     pipeline.cloud.client("stepfunctions").stop_execution(executionArn=item)
     run = pipeline.ended(execution)
     assert run.outcome == outcome, run.cause
-    assert fates(pipeline, run, 2) == sum_of_fates
+    assert pipeline.fates(run) == sum_of_fates
     if outcome == "RolledBack":
-        says(shop, "v1")
+        assert_versions(shop, "v1")
 
 
 def test_an_alarm_that_goes_red_while_a_wave_bakes_undoes_the_release(pipeline, fleet):
@@ -161,7 +148,7 @@ def test_an_alarm_that_goes_red_while_a_wave_bakes_undoes_the_release(pipeline, 
     alarms.set_alarm_state(AlarmName="too-many-errors", StateValue="ALARM", StateReason="9 errors a minute")
     run = pipeline.ended(execution)
     assert run.outcome == "RolledBack" and "too-many-errors" in run.cause
-    says(shop, "v1")
+    assert_versions(shop, "v1")
     assert shop.digests() == good
-    assert fates(pipeline, run, 2) == {"undone": 1, "untouched": 1}
+    assert pipeline.fates(run) == {"undone": 1, "untouched": 1}
     assert pipeline.row(run, "move#0#0")["verdict"] == "Unhealthy"

@@ -66,14 +66,16 @@ def test_missing_image_fails(cloud, shop, name, eventually):
 
 def test_sick_targets_hold_a_deployment(cloud, shop, name, eventually):
     v1 = image.push(cloud, name, "v1")
+    started = time.monotonic()
     first = shop.create(shop.define(cloud.image(name, v1)), **BREAKER)
     eventually(lambda: shop.completed(first))
+    took = time.monotonic() - started
     shop.be_impatient()
     sick = shop.update(shop.define(cloud.image(name, image.push(cloud, name, "sick"))))
     wanted = [("healthy", None)] * 2 + [("unhealthy", "Target.ResponseCodeMismatch")] * 2
     eventually(lambda: sorted(shop.states(), key=str) == wanted)
-    # Longer than a deployment takes whose targets are healthy.
-    time.sleep(1.5)
+    # As long as the deployment took whose targets are healthy.
+    time.sleep(took)
     assert shop.deployments()[sick].rolloutState == "IN_PROGRESS"
     eventually(lambda: shop.deployments()[sick].rolloutState == "FAILED")
     eventually(lambda: shop.completed(first))

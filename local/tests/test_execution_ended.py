@@ -1,22 +1,21 @@
-"""Releases that end without a word, and alerts that reach nobody: what is told, and what is kept."""
+"""Releases that are stopped from outside, and alerts that cannot be delivered."""
 
 import json
 import socket
 
-import canary
 import pytest
-import inbox
-import scene as scenes
+import canary
 import stack
 import watch
-from scene import eventually
+from inbox import webhook
+from service import eventually, put
 
 
 def test_a_release_that_is_stopped_is_told_from_outside(pipeline, name):
-    scene = pipeline.scene(name)
-    digest = scene.push(f"{name}-1", "v2", behaviour="never-ready")["digest"]
+    service = pipeline.service(name)
+    digest = service.push(f"{name}-1", "v2", behaviour="never-ready")["digest"]
     execution = watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-1")
-    release = execution.rsplit(":", 1)[-1]
+    release = watch.release_of(execution)
     eventually(lambda: "S" in _move(pipeline, release).get("deployment", {}), "the service was updated")
     pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution)
 
@@ -31,19 +30,19 @@ def test_a_release_that_is_stopped_is_told_from_outside(pipeline, name):
     [told] = posted["moves"]
     assert (told["service"], told["fate"], told["to"]) == (name, "needs-human", digest)
 
-    # That this request does what it says is for test_ways_back.py to show.
+    # That this request does what it says is for test_rollback.py to show.
     request = {"environment": name, "mode": "rollback", "release": release}
     assert [json.loads(line) for line in text.splitlines() if line.startswith("{")] == [request]
 
 
 def test_what_told_its_end_itself_is_not_told_again(pipeline, name):
-    scene = pipeline.scene(name)
+    service = pipeline.service(name)
     before = _looks(pipeline)
-    refused = pipeline.run({"environment": name, "repositry": scene.repository, "image": "v1"})
-    undone = pipeline.push(scene, f"{name}-1", "v2", behaviour="wrong-content").run
-    assert (refused.outcome, undone.outcome) == ("Refused", "RolledBack")
+    refused = pipeline.run({"environment": name, "repositry": service.repository, "image": "v1"})
+    bad = pipeline.push(service, f"{name}-1", "v2", behaviour="wrong-content").run
+    assert (refused.outcome, bad.outcome) == ("Refused", "RolledBack")
     eventually(lambda: _looks(pipeline) >= before + 4, "both the machine and the rule have asked for each")
-    for run in (refused, undone):
+    for run in (refused, bad):
         text, posted = pipeline.inbox.about(run.name)
         assert posted["outcome"] == run.outcome and "Step Functions execution" not in text
 
@@ -79,18 +78,18 @@ def dead_webhook(pipeline):
     with socket.socket() as closed:
         # Bound and not listening: whoever connects is refused, and nobody else gets the port meanwhile.
         closed.bind(("127.0.0.1", 0))
-        scenes.put(pipeline.cloud, "alerts", inbox.webhook(closed.getsockname()[1]))
+        put(pipeline.cloud, "alerts", webhook(closed.getsockname()[1]))
         yield
-    scenes.put(pipeline.cloud, "alerts", before)
+    put(pipeline.cloud, "alerts", before)
 
 
 def test_a_webhook_that_is_dead_changes_no_outcome_and_the_alert_is_kept(pipeline, name, dead_webhook):
-    scene = pipeline.scene(name)
-    digest = scene.push(f"{name}-1", "v2")["digest"]
+    service = pipeline.service(name)
+    digest = service.push(f"{name}-1", "v2")["digest"]
     execution = watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-1")
     run = watch.follow(pipeline.cloud, execution)
     assert (run.outcome, run.states[-3:]) == ("Deployed", ["Undelivered", "WhichOutcome", "Deployed"])
-    assert set(scene.digests()) == {digest}
+    assert set(service.digests()) == {digest}
     assert pipeline.inbox.about(run.name, seconds=1)[0].startswith("Deployed: ")
 
     queue = _outputs(pipeline)["UndeliveredQueueUrl"]

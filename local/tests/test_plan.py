@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-import asking
+import cli
 import build
 import plan
 from pipeline import written
-from scene import Service, open_environment
+from service import Service, open_environment
 
 OLD, NEW = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -40,7 +40,7 @@ def test_a_plan_is_a_table_of_moves_and_what_else_is_to_know():
     found = [{"kind": "refuses", "text": "dev has not verified it for 30 minutes"}]
     more = {"more": 900, "untouched": untouched, "findings": found}
     document = answer(plan=[first, second], waves=waves, etaSeconds=4295, approvalMinutes=1440, **more)
-    assert plan.told(document).splitlines() == [
+    assert plan.text(document).splitlines() == [
         "prod: 2 services in prod; on failure: roll back every updated service",
         "  WAVE  SERVICE  FROM          TO            COMMIT        IMAGES",
         "  0     canary   -             bbbbbbbbbbbb  -             "
@@ -53,14 +53,14 @@ def test_a_plan_is_a_table_of_moves_and_what_else_is_to_know():
         "findings",
         "  refuses  dev has not verified it for 30 minutes",
         "about 1 hour 12 minutes: 1 service in 95 seconds, then 901 services in 1 hour 10 minutes; "
-        "somebody must agree to it first, within 24 hours",
+        "it needs an approval first, within 24 hours",
     ]
 
 
 def test_an_image_of_another_name_is_said_in_full():
     [change] = move()["changes"]
     moved = move(changes=[{**change, "from": "shop/old:1"}])
-    assert "app: shop/old:1 -> shop/users@bbbbbbbbbbbb" in plan.told(answer(plan=[moved]))
+    assert "app: shop/old:1 -> shop/users@bbbbbbbbbbbb" in plan.text(answer(plan=[moved]))
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_a_duration_in_words(seconds, said):
 @pytest.fixture(scope="module")
 def planned(pipeline):
     """An environment at rest, and an image that it could run."""
-    scene = pipeline.scene("planned")
-    scene.image = scene.push("wanted", "v2", commit="1a2b3c4d5e6f7a8b")["digest"]
-    return scene
+    service = pipeline.service("planned")
+    service.image = service.push("wanted", "v2", commit="1a2b3c4d5e6f7a8b")["digest"]
+    return service
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +160,6 @@ def test_what_is_wrong_is_a_sentence(pipeline, planned):
 
 
 def test_a_demo_that_was_left_running(pipeline, planned, monkeypatch, capsys):
-    monkeypatch.setattr(asking, "DEMO", pipeline.cloud.state / "aws.json")
+    monkeypatch.setattr(cli, "DEMO", pipeline.cloud.state / "aws.json")
     assert plan.main(["--local", "--environment", "planned"]) == 0
     assert "release/planned" in capsys.readouterr().out

@@ -12,7 +12,8 @@ import yaml
 
 import build
 from fleet import Fleet
-from scene import put
+from service import put
+from watch import release_of
 
 TAG_GRAMMAR = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 SHA = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b"
@@ -151,8 +152,8 @@ def asked() -> str:
 
 def test_the_query_tells_what_runs_where(pipeline):
     """What the AWS CLI would send, and what it would show of the answer."""
-    options, scene = query(), pipeline.scene("asked")
-    proof = pipeline.push(scene, "asked-1", "v2", commit="1a2b3c4d5e6f")
+    options, service = query(), pipeline.service("asked")
+    proof = pipeline.push(service, "asked-1", "v2", commit="1a2b3c4d5e6f")
     assert proof.faults() == []
     assert options["--table-name"] == "$TABLE" and "OutputKey=='LedgerTable'" in asked()
     values = options["--expression-attribute-values"].replace("env#staging", "env#asked")
@@ -225,6 +226,6 @@ def to_prod(pipeline, prod: Fleet, digest: str) -> None:
         execution = pipeline.start(request)
         pipeline.asked("prod", execution)
         last = number == len(releases)
-        answer = {**agree, "release": execution.rsplit(":", 1)[-1], "mode": "approve" if last else "reject"}
+        answer = {**agree, "release": release_of(execution), "mode": "approve" if last else "reject"}
         assert pipeline.run(answer).outcome == "Answered"
         assert pipeline.ended(execution).outcome == ("Deployed" if last else "Rejected")

@@ -1,4 +1,4 @@
-"""What is not let in, each through the real door, and what a refusal leaves untouched."""
+"""What is refused, each by the real state machine, and that a refusal leaves everything as it is."""
 
 import json
 import urllib.request
@@ -6,15 +6,15 @@ import urllib.request
 import pytest
 
 from pipeline import written
-from scene import PACK, put
+from service import put
 
 
 @pytest.fixture(scope="module")
 def shop(pipeline):
     """A service at rest, and an image that it could run."""
-    scene = pipeline.scene("refused")
-    scene.image = scene.push("wanted", "v2")["digest"]
-    return scene
+    service = pipeline.service("refused")
+    service.image = service.push("wanted", "v2")["digest"]
+    return service
 
 
 def refusal(pipeline, shop, **more) -> str:
@@ -83,52 +83,32 @@ def test_a_service_that_is_not_ours_to_roll(pipeline, shop, kind, expected):
 
 
 def test_a_rollout_that_somebody_started(pipeline):
-    scene = pipeline.scene("busy")
-    scene.image = scene.push("wanted", "v2")["digest"]
-    stuck = scene.define(scene.push("stuck", "v3", behaviour="never-ready")["digest"])
-    scene.ecs.update_service(cluster="busy", service="busy", taskDefinition=stuck)
-    assert "a rollout is in progress" in refusal(pipeline, scene)
+    service = pipeline.service("busy")
+    service.image = service.push("wanted", "v2")["digest"]
+    stuck = service.define(service.push("stuck", "v3", behaviour="never-ready")["digest"])
+    service.ecs.update_service(cluster="busy", service="busy", taskDefinition=stuck)
+    assert "a rollout is in progress" in refusal(pipeline, service)
 
 
 def test_no_known_good_version(pipeline):
-    scene = pipeline.scene("gone")
-    scene.image = scene.push("wanted", "v2")["digest"]
-    [ran] = set(scene.digests())
-    scene.ecr.batch_delete_image(repositoryName=scene.repository, imageIds=[{"imageDigest": ran}])
-    assert f"no known good version to return to: {scene.repository}@{ran} is gone" in refusal(pipeline, scene)
+    service = pipeline.service("gone")
+    service.image = service.push("wanted", "v2")["digest"]
+    [ran] = set(service.digests())
+    service.ecr.batch_delete_image(repositoryName=service.repository, imageIds=[{"imageDigest": ran}])
+    assert f"no known good version to return to: {service.repository}@{ran} is gone" in refusal(pipeline, service)
 
 
 def test_a_field_that_a_copy_would_lose(pipeline):
-    scene = pipeline.scene("newer")
-    scene.image = scene.push("wanted", "v2")["digest"]
-    described = scene.ecs.describe_task_definition(taskDefinition=scene.described()["taskDefinition"])
+    service = pipeline.service("newer")
+    service.image = service.push("wanted", "v2")["digest"]
+    described = service.ecs.describe_task_definition(taskDefinition=service.described()["taskDefinition"])
     definition = described["taskDefinition"]
     keys = ("family", "containerDefinitions", "networkMode", "cpu", "memory", "requiresCompatibilities")
     newer = {key: definition[key] for key in keys} | {"trustedExecutionConfiguration": {"mode": "x"}}
     arn = _raw(pipeline.cloud, "RegisterTaskDefinition", newer)["taskDefinition"]["taskDefinitionArn"]
-    scene.roll(arn)
+    service.roll(arn)
     expected = "has trustedExecutionConfiguration.mode, which a copy would lose"
-    assert expected in refusal(pipeline, scene)
-
-
-def test_live_tests_that_cannot_reach_what_they_ask_refuse_before_anything_is_touched(pipeline):
-    scene = pipeline.scene("blind")
-    nowhere = {"checks": [{"name": "home", "http": {"url": "http://nowhere.invalid/"}}]}
-    put(pipeline.cloud, "environments/blind/services/blind/tests", nowhere)
-    before = scene.described()["deployments"][0]["id"]
-    run = pipeline.push(scene, "blind-1", "v2").run
-    assert run.outcome == "Refused" and "nowhere.invalid" in run.cause
-    assert "Reach" in run.states and "Wave" not in run.states
-    assert scene.described()["deployments"][0]["id"] == before
-
-
-def test_a_pack_with_a_typing_error_is_found_before_the_service_is_touched(pipeline):
-    scene = pipeline.scene("typo")
-    put(pipeline.cloud, "environments/typo/services/typo/tests", {"cheks": PACK["checks"]})
-    before = scene.described()["deployments"][0]["id"]
-    run = pipeline.push(scene, "typo-1", "v2").run
-    assert run.outcome == "Refused" and "did you mean `checks`?" in run.cause
-    assert scene.described()["deployments"][0]["id"] == before
+    assert expected in refusal(pipeline, service)
 
 
 def _raw(cloud, operation: str, document: dict) -> dict:

@@ -22,7 +22,7 @@ IGNORED = ["OpenRelease", "IsAccepted", "Ignored"]
 @pytest.fixture(scope="module")
 def dev(pipeline):
     """An environment that both habits of build servers deploy to, and its service."""
-    return pipeline.scene("dev", deployOn=["main-*"])
+    return pipeline.service("dev", deployOn=["main-*"])
 
 
 def test_a_tag_per_build(pipeline, dev):
@@ -89,16 +89,16 @@ def test_a_typing_error(pipeline, dev):
     assert written([call for call in calls if call["agent"] == "tidegate-release"]) == []
 
 
-def test_a_bad_image_is_undone(pipeline):
-    scene = pipeline.scene("undone")
-    before, [baseline] = scene.described(), set(scene.digests())
-    proof = pipeline.push(scene, "undone-1", "v2", behaviour="wrong-content")
+def test_a_bad_image_is_rolled_back(pipeline):
+    service = pipeline.service("bad-image")
+    before, [baseline] = service.described(), set(service.digests())
+    proof = pipeline.push(service, "bad-image-1", "v2", behaviour="wrong-content")
     run = proof.run
     assert (run.outcome, run.error) == ("RolledBack", "RolledBack"), run.cause
     assert "goodbye from v2" in run.cause
     assert [state for state in dict.fromkeys(run.states) if state in BACK] == BACK
 
-    after = scene.described()
+    after = service.described()
     assert after["taskDefinition"] == before["taskDefinition"]
     [deployment] = after["deployments"]
     assert deployment["id"] != before["deployments"][0]["id"]
@@ -107,7 +107,7 @@ def test_a_bad_image_is_undone(pipeline):
 
     assert (set(proof.running), proof.tagged) == ({baseline}, baseline)
     assert list(proof.answers.values()) == ["hello from v1"] * 2
-    assert proof.by_topic.startswith("Rolled back: undone in undone")
+    assert proof.by_topic.startswith("Rolled back: bad-image in bad-image")
     assert proof.by_webhook["outcome"] == "RolledBack"
 
     # Where secrets are searched for once all tests are over: each of these places tells of this release.
@@ -117,9 +117,9 @@ def test_a_bad_image_is_undone(pipeline):
 
 def test_the_calls_of_a_good_release(pipeline):
     """Whoever adds a call sees it here; `UPDATE_GOLDEN=1` takes what is."""
-    scene = pipeline.scene("golden")
+    service = pipeline.service("golden")
     with pipeline.calls() as calls:
-        assert pipeline.push(scene, "golden-1", "v2").faults() == []
+        assert pipeline.push(service, "golden-1", "v2").faults() == []
     seen = counted(calls, pipeline.pages())
     if "UPDATE_GOLDEN" in os.environ:
         GOLDEN.parent.mkdir(exist_ok=True)

@@ -1,7 +1,5 @@
 """Step Functions: what answers to a task token do, in time, twice, and too late."""
 
-import time
-
 import pytest
 from botocore.exceptions import ClientError
 
@@ -62,11 +60,9 @@ def test_a_failure_is_an_answer_too(cloud, waiting, eventually):
 
 
 def test_nobody_answers_in_time(cloud, waiting, refusal, eventually):
-    started = time.monotonic()
     execution, token = waiting(60)
+    # A hundred times as fast as asked, like every Wait here: `eventually` does not wait for a minute.
     assert eventually(lambda: machine.ended(cloud, execution))["error"] == "States.Timeout"
-    # A hundred times as fast as asked, like every Wait here.
-    assert time.monotonic() - started < 5
     assert refusal(token) == "TaskTimedOut"
 
 

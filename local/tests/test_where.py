@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-import asking
+import cli
 import build
 import where
 
@@ -16,10 +16,10 @@ import where
 @pytest.fixture(scope="module")
 def released(pipeline):
     """An environment with a verified release, and that release."""
-    scene = pipeline.scene("where")
-    proof = pipeline.push(scene, "where-1a2b3c", "v2", commit="1a2b3c4d5e6f7a8b9c0d")
+    service = pipeline.service("where")
+    proof = pipeline.push(service, "where-1a2b3c", "v2", commit="1a2b3c4d5e6f7a8b9c0d")
     assert proof.faults() == []
-    return scene, proof
+    return service, proof
 
 
 def ask(pipeline, *arguments: str) -> subprocess.CompletedProcess:
@@ -41,8 +41,8 @@ def row(answer: subprocess.CompletedProcess) -> dict[str, str]:
 
 
 def test_what_was_released_is_shown_with_its_evidence(pipeline, released):
-    scene, proof = released
-    baseline = scene.tagged("baseline").removeprefix("sha256:")[:12]
+    service, proof = released
+    baseline = service.tagged("baseline").removeprefix("sha256:")[:12]
     answer = ask(pipeline, "--environment", "where")
     assert answer.stdout.startswith("where: cluster where\n")
     shown = row(answer)
@@ -54,7 +54,7 @@ def test_what_was_released_is_shown_with_its_evidence(pipeline, released):
         "COMMIT": "1a2b3c4d5e6f",
         "TAGS": "where-1a2b3c",
         "RUNS": "as verified",
-        "BEFORE IT": baseline,
+        "PREVIOUS": baseline,
         "VERIFIED BY": proof.run.name,
     }
 
@@ -81,34 +81,34 @@ def test_one_query_for_an_environment_and_no_scan(pipeline, released):
 
 
 def test_what_somebody_deployed_by_hand_is_drift(pipeline, released):
-    scene, _ = released
-    verified = scene.described()["taskDefinition"]
-    theirs = scene.push("by-hand", "v3")["digest"]
-    described = scene.ecs.describe_task_definition(taskDefinition=verified)["taskDefinition"]
+    service, _ = released
+    verified = service.described()["taskDefinition"]
+    theirs = service.push("by-hand", "v3")["digest"]
+    described = service.ecs.describe_task_definition(taskDefinition=verified)["taskDefinition"]
     [container] = described["containerDefinitions"]
     kept = {name: described[name] for name in ("networkMode", "requiresCompatibilities", "cpu", "memory")}
 
     def deploy(image: str) -> str:
         changed = [{**container, "image": image}]
-        made = scene.ecs.register_task_definition(family="hand", containerDefinitions=changed, **kept)
+        made = service.ecs.register_task_definition(family="hand", containerDefinitions=changed, **kept)
         revision = made["taskDefinition"]["taskDefinitionArn"]
-        scene.ecs.update_service(cluster="where", service="where", taskDefinition=revision)
+        service.ecs.update_service(cluster="where", service="where", taskDefinition=revision)
         return revision.rsplit("/", 1)[-1]
 
     try:
         same = deploy(container["image"])
         assert row(ask(pipeline, "--environment", "where"))["RUNS"] == f"as verified, by {same}"
-        other = deploy(pipeline.cloud.image(scene.repository, theirs))
+        other = deploy(pipeline.cloud.image(service.repository, theirs))
         shown = row(ask(pipeline, "--environment", "where"))["RUNS"]
         assert shown == f"DRIFT: {other}, release/where@{theirs.removeprefix('sha256:')[:12]}"
     finally:
-        scene.ecs.update_service(cluster="where", service="where", taskDefinition=verified)
+        service.ecs.update_service(cluster="where", service="where", taskDefinition=verified)
 
 
 def test_an_environment_without_a_release_says_so(pipeline):
     put(pipeline, "where-new", {"cluster": "where-new", "tag": "where-new"})
     answer = ask(pipeline, "--environment", "where-new")
-    assert answer.stdout == "where-new: cluster where-new\n  no service was released here yet\n"
+    assert answer.stdout == "where-new: cluster where-new\n  no release was verified here yet\n"
 
 
 def test_a_frozen_environment_says_so(pipeline):
@@ -134,9 +134,9 @@ def test_what_is_wrong_is_a_sentence(pipeline, released):
 
 
 def test_a_demo_that_was_left_running(pipeline, released, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(asking, "DEMO", pipeline.cloud.state / "aws.json")
+    monkeypatch.setattr(cli, "DEMO", pipeline.cloud.state / "aws.json")
     assert where.main(["--local", "--environment", "where"]) == 0
     assert released[1].run.name in capsys.readouterr().out
-    monkeypatch.setattr(asking, "DEMO", tmp_path / "aws.json")
+    monkeypatch.setattr(cli, "DEMO", tmp_path / "aws.json")
     assert where.main(["--local"]) == 1
     assert "make demo KEEP=1" in capsys.readouterr().err

@@ -1,8 +1,11 @@
 //! The ledger: one DynamoDB table, read consistently and written under conditions.
 
+mod item;
+mod key;
 mod moves;
 mod writes;
 
+pub use key::Key;
 pub use moves::{Loaded, MoveLedger};
 pub use writes::{Condition, Write, placeholder};
 
@@ -15,124 +18,15 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::aws::fault_of;
-use crate::clock::Timestamp;
-use crate::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
+use crate::ids::{PackHash, ReleaseId, TaskDefinitionArn};
 use crate::payload::MoveKey;
 use crate::rows::{MoveRow, PackRow, RevisionRow};
 use crate::{Fault, settings};
+use item::{Item, item_of, row_of};
 use writes::Terms;
 
 /// How many rows DynamoDB returns by their keys in one call.
 const ROWS_PER_CALL: usize = 100;
-
-/// How long the rows of a release are kept.
-const RELEASE_DAYS: i64 = 400;
-
-/// How long is kept what a release has told, and what its tests have shown.
-const MESSAGE_DAYS: i64 = 90;
-
-/// The attribute after which the table forgets a row, in seconds since 1970.
-const EXPIRES: &str = "expires";
-
-/// A row as DynamoDB keeps it, its keys included.
-type Item = HashMap<String, AttributeValue>;
-
-/// The two keys of a row.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    pub(crate) pk: String,
-    pub(crate) sk: String,
-}
-
-impl Key {
-    fn new(pk: String, sk: impl Into<String>) -> Self {
-        Key { pk, sk: sk.into() }
-    }
-    /// `env#<environment>` / `service#<service>`
-    pub fn service(environment: &EnvironmentName, service: &ServiceName) -> Self {
-        Key::of_service(environment, "service#", service)
-    }
-    /// `env#<environment>` / `lease#<service>`
-    pub fn lease(environment: &EnvironmentName, service: &ServiceName) -> Self {
-        Key::of_service(environment, "lease#", service)
-    }
-    /// `env#<environment>` / `<kind>#<service>`
-    pub fn of_service(environment: &EnvironmentName, kind: &str, service: &ServiceName) -> Self {
-        Key::new(format!("env#{environment}"), format!("{kind}{service}"))
-    }
-    /// `env#<environment>` / `frozen`
-    pub fn frozen(environment: &EnvironmentName) -> Self {
-        Key::new(format!("env#{environment}"), "frozen")
-    }
-    /// `env#<environment>` / `write#<repository>#<time>`
-    pub fn write(environment: &EnvironmentName, repository: &Repository, time: Timestamp) -> Self {
-        Key::new(format!("env#{environment}"), format!("write#{repository}#{time}"))
-    }
-    /// `release#<id>` / `head`
-    pub fn head(release: &ReleaseId) -> Self {
-        Key::new(format!("release#{release}"), "head")
-    }
-    /// `release#<id>` / `move#<wave>#<n>`
-    pub fn a_move(release: &ReleaseId, wave: u32, ordinal: u32) -> Self {
-        Key::new(format!("release#{release}"), format!("move#{wave}#{ordinal}"))
-    }
-    /// `release#<id>` / `repo#<n>`
-    pub fn repository(release: &ReleaseId, ordinal: u32) -> Self {
-        Key::new(format!("release#{release}"), format!("repo#{ordinal}"))
-    }
-    /// `env#<environment>` / `tag#<repository>`
-    pub fn tag(environment: &EnvironmentName, repository: &Repository) -> Self {
-        Key::new(format!("env#{environment}"), format!("tag#{repository}"))
-    }
-    /// `release#<id>` / `alert#<channel>`
-    pub fn alert(release: &ReleaseId, channel: &str) -> Self {
-        Key::new(format!("release#{release}"), format!("alert#{channel}"))
-    }
-    /// `digest#<repository>@<digest>` / `env#<environment>`
-    pub fn evidence(repository: &Repository, digest: &Digest, environment: &EnvironmentName) -> Self {
-        Key::new(format!("digest#{repository}@{digest}"), format!("env#{environment}"))
-    }
-    /// `event#<id>` / `event`
-    pub fn event(id: &str) -> Self {
-        Key::new(format!("event#{id}"), "event")
-    }
-    /// `revision#<arn>` / `json`
-    pub fn revision(arn: &TaskDefinitionArn) -> Self {
-        Key::new(format!("revision#{arn}"), "json")
-    }
-    /// `pack#<hash>` / `json`
-    pub fn pack(hash: &PackHash) -> Self {
-        Key::new(format!("pack#{hash}"), "json")
-    }
-    /// `release#<id>` / `plan#<service>`
-    pub fn plan(release: &ReleaseId, service: &ServiceName) -> Self {
-        Key::new(format!("release#{release}"), format!("plan#{service}"))
-    }
-    /// `env#<environment>` / `waiting#<release>`
-    pub fn waiting(environment: &EnvironmentName, release: &ReleaseId) -> Self {
-        Key::new(format!("env#{environment}"), format!("waiting#{release}"))
-    }
-    /// `pace` / `<action>`: up to when the calls of the whole account are reserved.
-    pub fn rate_limit(action: &str) -> Self {
-        Key::new("pace".to_owned(), action)
-    }
-
-    /// Returns how long a row of a release is kept; all others stay, or say so themselves.
-    fn kept_days(&self) -> Option<i64> {
-        if !self.pk.starts_with("release#") {
-            return None;
-        }
-        let is = |kind| self.sk.starts_with(kind);
-        Some(if is("alert#") || is("tests#") { MESSAGE_DAYS } else { RELEASE_DAYS })
-    }
-
-    fn attributes(&self) -> HashMap<String, AttributeValue> {
-        HashMap::from([
-            ("pk".to_owned(), AttributeValue::S(self.pk.clone())),
-            ("sk".to_owned(), AttributeValue::S(self.sk.clone())),
-        ])
-    }
-}
 
 /// The table.
 #[derive(Clone, Debug)]
@@ -343,60 +237,4 @@ impl Ledger {
 /// Tells whether a write was refused by its own condition.
 fn is_refused<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalCheckFailedException")
-}
-
-/// Writes a row as DynamoDB keeps it, its keys included.
-fn item_of<Row: Serialize>(key: &Key, row: &Row) -> Result<Item, Fault> {
-    let mut item = attributes_of(key, row)?;
-    item.extend(key.attributes());
-    if let Some(days) = key.kept_days() {
-        let expires = Timestamp::now().plus_seconds(days * 24 * 3600).millis() / 1000;
-        item.insert(EXPIRES.to_owned(), AttributeValue::N(expires.to_string()));
-    }
-    Ok(item)
-}
-
-fn attributes_of<Row: Serialize>(key: &Key, row: &Row) -> Result<HashMap<String, AttributeValue>, Fault> {
-    serde_dynamo::to_item(row)
-        .map_err(|error| Fault::Defect(format!("{} {} cannot be written: {error}", key.pk, key.sk)))
-}
-
-fn row_of<Row: DeserializeOwned>(key: &Key, mut item: Item) -> Result<Row, Fault> {
-    item.remove("pk");
-    item.remove("sk");
-    serde_dynamo::from_item(item)
-        .map_err(|error| Fault::InvalidInput(format!("the row {} {} is unreadable: {error}", key.pk, key.sk)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(key: &Key, days: Option<i64>) {
-        let item = item_of(key, &serde_json::json!({})).unwrap();
-        let expires: Option<i64> = item.get(EXPIRES).map(|value| value.as_n().unwrap().parse().unwrap());
-        let in_days = expires.map(|expires| {
-            let seconds = expires - Timestamp::now().millis() / 1000;
-            (seconds + 3600) / (24 * 3600)
-        });
-        assert_eq!(in_days, days, "{} {}", key.pk, key.sk);
-    }
-
-    #[test]
-    fn what_belongs_to_a_release_expires_and_what_is_known_of_a_service_does_not() {
-        let release = ReleaseId::parse("r1").unwrap();
-        let environment = EnvironmentName::parse("dev").unwrap();
-        let (service, repository) = (ServiceName::parse("a").unwrap(), Repository::parse("shop/a").unwrap());
-        let arn = TaskDefinitionArn::parse("arn:aws:ecs:r:1:task-definition/users:2").unwrap();
-        check(&Key::head(&release), Some(400));
-        check(&Key::a_move(&release, 0, 0), Some(400));
-        check(&Key::repository(&release, 0), Some(400));
-        check(&Key::plan(&release, &service), Some(400));
-        check(&Key::alert(&release, "sns"), Some(90));
-        check(&Key::new("release#r1".to_owned(), "tests#0#0"), Some(90));
-        check(&Key::new("pack#0".to_owned(), "text"), None);
-        check(&Key::revision(&arn), None);
-        check(&Key::service(&environment, &service), None);
-        check(&Key::tag(&environment, &repository), None);
-    }
 }

@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod check;
 pub mod collect;
+pub mod finding;
 pub mod live;
 pub mod packs;
 pub mod poll;
@@ -24,12 +25,13 @@ use pipeline::payload::MoveKey;
 use pipeline::rows::{Bundle, MoveEvent, MoveRow, Verdict};
 use serde::{Deserialize, Serialize};
 
+use finding::Finding;
 use packs::Chosen;
 use poll::Poll;
 use poll_state::PollState;
 use probe::Web;
 use rollout::{Measured, Port, Service};
-use verdict::{Expected, Finding, Judgement, Missing, Observed};
+use verdict::{Expected, Judgement, Missing, Observed};
 
 /// How much of a reason is kept: it goes into the ledger, and through the state machine.
 const LONGEST_REASON: usize = 1000;

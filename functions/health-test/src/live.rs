@@ -6,9 +6,9 @@ use futures_util::{StreamExt, stream};
 use pack::{ADDRESS, Check, Pack};
 
 use crate::check;
+use crate::finding::Finding;
 use crate::poll_state::PollState;
 use crate::probe::{ProbeResult, Question, Web, shown, socket};
-use crate::verdict::Finding;
 
 /// How many requests are under way at once.
 const AT_ONCE: usize = 16;

@@ -5,8 +5,9 @@ use pipeline::clock::Timestamp;
 use pipeline::rows::{MoveRow, Verdict};
 
 use crate::Phase;
+use crate::finding::Finding;
 use crate::poll_state::PollState;
-use crate::verdict::{Expected, Finding};
+use crate::verdict::Expected;
 
 /// The pauses after the first polls; the last one stays.
 const PAUSES: [u32; 4] = [2, 5, 10, 30];

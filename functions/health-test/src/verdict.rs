@@ -8,9 +8,10 @@ mod tasks;
 mod tests;
 
 use pipeline::ids::{DeploymentId, Digest, TaskDefinitionArn};
-use pipeline::rows::{MoveRow, RestorePoint, Verdict};
+use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::{Deployment, Rollout};
 
+use crate::finding::Finding;
 use crate::live::Report;
 use crate::rollout::{Measured, Progress, Service, Target, Task};
 
@@ -102,44 +103,6 @@ pub enum Missing {
     Targets(Vec<String>),
     /// The live tests, against these targets.
     Tests(Vec<String>),
-}
-
-/// What one poll found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// All of it is proven.
-    Healthy,
-    /// It has failed.
-    Unhealthy,
-    /// It may still come.
-    NotYet,
-    /// A live test failed and may be tried again after so many seconds.
-    AgainIn(u32),
-    /// It could not be measured.
-    Unmeasured,
-    /// Somebody else owns the service.
-    Superseded,
-}
-
-impl Finding {
-    /// Makes a verdict of it: after the deadline nothing is waited for any longer.
-    pub fn settle(self, reason: String, late: bool, seconds: u32) -> (Verdict, String) {
-        match self {
-            Finding::Healthy => (Verdict::Healthy, reason),
-            Finding::Unhealthy => (Verdict::Unhealthy, reason),
-            Finding::Superseded => (Verdict::Superseded, reason),
-            Finding::NotYet if late => {
-                (Verdict::Unhealthy, format!("it did not become stable within {seconds} s: {reason}"))
-            }
-            Finding::AgainIn(_) if late => {
-                (Verdict::Unhealthy, format!("its live tests did not pass within {seconds} s: {reason}"))
-            }
-            Finding::Unmeasured if late => {
-                (Verdict::Inconclusive, format!("it could not be measured within {seconds} s: {reason}"))
-            }
-            Finding::NotYet | Finding::AgainIn(_) | Finding::Unmeasured => (Verdict::Pending, reason),
-        }
-    }
 }
 
 /// Returns the deployment that is in place of ours and runs our revision: somebody forced it anew.

@@ -1,35 +1,26 @@
 //! Takes the leases of a release, plans again under them, and writes the moves down with their restore points.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod record;
+mod take;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Approval;
-use pipeline::ids::{PackHash, ReleaseId, ServiceName};
-use pipeline::rows::{HeadRow, LeaseRow, MoveRow, PlanRow, ServiceRow};
+use pipeline::ids::{PackHash, ServiceName};
+use pipeline::rows::{HeadRow, MoveRow, PlanRow};
 
 use crate::answer::{Leased, Leasing};
 use crate::intake::route::{Policy, policy};
 use crate::payload::Run;
 use crate::plan::findings::refusals;
-use crate::plan::leases::may_take_over;
-use crate::plan::waves::{Numbered, hash, numbered, proposal, waves};
-use crate::plan::words::plural;
+use crate::plan::waves::{hash, proposal};
 use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, abort, alarms, approval};
 use crate::ports::{
-    Alarms, Approvals, Clusters, Documents, Execution, Executions, Freezes, History, Images, Leases,
-    LiveTests, Releases,
+    Alarms, Approvals, Clusters, Documents, Executions, Freezes, History, Images, Leases, LiveTests, Releases,
 };
 use crate::{approve, at_once, observe, planning};
-
-/// How many leases are taken together.
-const LEASES_AT_ONCE: usize = 25;
-
-/// How many moves are written together: each has up to three rows, and DynamoDB writes 100.
-const MOVES_AT_ONCE: usize = 25;
-
-/// The numbers of the leases that are held, by service.
-type Fences = BTreeMap<ServiceName, u64>;
+use record::{forget_all_but, record};
+use take::{Fences, free, take};
 
 /// Takes the leases, or says who holds one.
 pub async fn lease(
@@ -62,70 +53,6 @@ pub async fn lease(
     Ok(leased)
 }
 
-/// Takes the leases of all services of a release, or of none: then says who holds one.
-async fn take(
-    aws: &impl Executions,
-    ledger: &impl Leases,
-    head: &HeadRow,
-    run: &Run,
-    now: Timestamp,
-) -> Result<Result<Fences, String>, Fault> {
-    let mut services = head.services.clone();
-    services.sort();
-    services.dedup();
-    let seen = ledger.leases(&head.environment, &services).await?;
-    if let Some(why) = holder(aws, &services, &seen, run, now).await? {
-        return Ok(Err(why));
-    }
-    let number = |service: ServiceName| {
-        let seen = seen.get(&service).map_or(0, |lease| lease.fence);
-        (service, seen + 1)
-    };
-    let wanted: Vec<(ServiceName, u64)> = services.into_iter().map(number).collect();
-    let mut fences = Fences::new();
-    for some in wanted.chunks(LEASES_AT_ONCE) {
-        if let Some(service) = ledger.take(&head.environment, some, run, now).await? {
-            free(ledger, head, run, &fences, now).await?;
-            return Ok(Err(format!("{service} is held by a release that took its lease first")));
-        }
-        fences.extend(some.iter().cloned());
-    }
-    Ok(Ok(fences))
-}
-
-/// Names the first service that is held by somebody who may still write, and who that is.
-async fn holder(
-    aws: &impl Executions,
-    services: &[ServiceName],
-    seen: &BTreeMap<ServiceName, LeaseRow>,
-    run: &Run,
-    now: Timestamp,
-) -> Result<Option<String>, Fault> {
-    let mut known: BTreeMap<&ReleaseId, Execution> = BTreeMap::new();
-    for service in services {
-        let Some(LeaseRow { holder: Some(holder), release: Some(release), since, .. }) = seen.get(service)
-        else {
-            continue;
-        };
-        if *release == run.release {
-            // A later call counts on it: this one is that of which the answer was given up.
-            if *since > now {
-                return Ok(Some(format!("{service} is held by a later call of this release")));
-            }
-            continue;
-        }
-        let execution = match known.get(release) {
-            Some(execution) => *execution,
-            None => aws.execution(holder).await?,
-        };
-        known.insert(release, execution);
-        if !may_take_over(execution, *since, now) {
-            return Ok(Some(format!("{service} is held by release {release}")));
-        }
-    }
-    Ok(None)
-}
-
 /// Waits, holding nothing; and not for ever.
 async fn wait(
     ledger: &impl Releases,
@@ -138,21 +65,6 @@ async fn wait(
         ledger.waits(&run.release, now).await?;
     }
     Ok(waiting(head, why, now))
-}
-
-async fn free(
-    ledger: &impl Leases,
-    head: &HeadRow,
-    run: &Run,
-    taken: &Fences,
-    now: Timestamp,
-) -> Result<(), Fault> {
-    let taken: Vec<(&ServiceName, &u64)> = taken.iter().collect();
-    at_once(&taken, async |(service, fence)| {
-        ledger.free(&head.environment, service, &run.release, **fence, now).await
-    })
-    .await?;
-    Ok(())
 }
 
 /// Plans what is wanted as things are now, and writes the moves.
@@ -252,63 +164,6 @@ async fn ask_again(
     ledger.replan(context.release, &hash, &kept).await?;
     let why = "the plan changed while the release waited".to_owned();
     Ok(Some(Leased::nothing(Leasing::AskApproval, why, 0)))
-}
-
-/// Writes the moves, numbered without gaps, and what they go back to.
-async fn record(
-    aws: &impl Clusters,
-    ledger: &(impl History + Releases),
-    context: PlanContext<'_>,
-    spec: &ReleaseSpec,
-    moves: Vec<MoveRow>,
-    known: &BTreeMap<ServiceName, ServiceRow>,
-    fences: &Fences,
-) -> Result<Leased, Fault> {
-    let because = format!("holds {}", plural(moves.len(), "lease"));
-    let (numbered, counts, repositories) = numbered(waves(moves, context.environment));
-    forget_all_but(ledger, context.release, &numbered, fences).await?;
-    let chunks: Vec<&[Numbered]> = numbered.chunks(MOVES_AT_ONCE).collect();
-    at_once(&chunks, async |some| ledger.write(context.release, some).await).await?;
-    let nothing = ServiceRow::default();
-    at_once(&numbered, async |(.., one)| {
-        // What a release has verified was kept when it was registered.
-        if let Some(baseline) = one.restore.as_ref().filter(|restore| restore.release.is_none()) {
-            aws.record(&baseline.task_definition).await?;
-        }
-        let known = known.get(&one.service).unwrap_or(&nothing);
-        ledger.adopt(one, known, context.now).await
-    })
-    .await?;
-    let concurrency = context.environment.concurrency.max(1);
-    // What goes back is never held up by a test that cannot be asked.
-    let reach = !spec.to.goes_back() && numbered.iter().any(|(_, _, one)| one.pack.is_some());
-    let (next, waves, pause_seconds) = (Leasing::Wave, counts, 0);
-    Ok(Leased { next, because, waves, repositories, concurrency, pause_seconds, reach })
-}
-
-/// Takes away what an earlier call wrote, of a plan that was larger: it would count as moves that never began.
-async fn forget_all_but(
-    ledger: &impl Releases,
-    release: &ReleaseId,
-    kept: &[Numbered],
-    fences: &Fences,
-) -> Result<(), Fault> {
-    let written = ledger.moves(release).await?;
-    let services: BTreeSet<&ServiceName> = kept.iter().map(|(.., row)| &row.service).collect();
-    let dropped = written.iter().filter(|(_, row)| !services.contains(&row.service));
-    let dropped: BTreeMap<&ServiceName, &MoveRow> = dropped.map(|(_, row)| (&row.service, row)).collect();
-    let dropped: Vec<&MoveRow> = dropped.into_values().collect();
-    // First of all: a row that is gone does not tell any more whose service this was.
-    at_once(&dropped, async |row| ledger.disown(release, row, fences.get(&row.service).copied()).await)
-        .await?;
-    let places: BTreeSet<(u32, u32)> = kept.iter().map(|(wave, n, _)| (*wave, *n)).collect();
-    let stale: Vec<_> = written.iter().filter(|(key, _)| !places.contains(&key.order())).collect();
-    at_once(&stale, async |(key, row)| {
-        let fence = fences.get(&row.service).copied().unwrap_or(row.fence);
-        ledger.forget(key, &row.service, fence).await
-    })
-    .await?;
-    Ok(())
 }
 
 /// Answers that a lease is held, and how long to wait: 10 s at first, and up to a minute.

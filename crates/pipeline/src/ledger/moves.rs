@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::{Key, Ledger, row_of};
+use super::item::row_of;
+use super::{Key, Ledger};
 use crate::Fault;
 use crate::ids::ReleaseId;
 use crate::payload::{MoveKey, MoveRef};

@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWrite
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Item, Key, Ledger, attributes_of, item_of};
+use super::item::{Item, attributes_of, item_of};
+use super::{Key, Ledger};
 use crate::Fault;
 use crate::aws::fault_of;
 

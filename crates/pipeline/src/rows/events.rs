@@ -127,6 +127,10 @@ mod tests {
         let deployment = DeploymentId::parse("ecs-svc/2").unwrap();
         let (why, bundle) = ("why".to_owned(), Some(Bundle::default()));
         let alarm = Some("shop-5xx".to_owned());
+        let back = |rolled_back_by_ecs| {
+            let rollback_deployment = deployment.clone();
+            MoveEvent::RollbackDeployed { rollback_started: at, rollback_deployment, rolled_back_by_ecs }
+        };
         let events = [
             (MoveEvent::Started { started: at, children: Vec::new() }, json!(["children", "started"])),
             (MoveEvent::Registered { registered: revision.clone() }, json!(["registered"])),
@@ -148,22 +152,8 @@ mod tests {
             ),
             (MoveEvent::RollbackRegistered { rollback_revision: revision }, json!(["undoRevision"])),
             (MoveEvent::RollbackStarted { rollback_started: at }, json!(["undoStarted"])),
-            (
-                MoveEvent::RollbackDeployed {
-                    rollback_started: at,
-                    rollback_deployment: deployment.clone(),
-                    rolled_back_by_ecs: None,
-                },
-                json!(["undo", "undoStarted"]),
-            ),
-            (
-                MoveEvent::RollbackDeployed {
-                    rollback_started: at,
-                    rollback_deployment: deployment,
-                    rolled_back_by_ecs: Some(true),
-                },
-                json!(["rolledBackByEcs", "undo", "undoStarted"]),
-            ),
+            (back(None), json!(["undo", "undoStarted"])),
+            (back(Some(true)), json!(["rolledBackByEcs", "undo", "undoStarted"])),
             (
                 MoveEvent::RollbackDecided {
                     rollback_verdict: Verdict::Healthy,

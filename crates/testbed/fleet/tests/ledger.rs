@@ -8,7 +8,8 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::ledger::{Key, Ledger, MoveLedger};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, MoveEvent};
+use pipeline::rows::{HeadRow, How, MoveEvent, ServiceRow, VerifiedImage};
+use release::ports::{History, Proven};
 use serde_json::{Value, json};
 
 const AT: &str = "2026-11-23T10:00:00Z";
@@ -95,4 +96,33 @@ async fn a_stop_is_read_with_the_move() {
     ledger.set(&Key::head(&release()), json!({"stop": stop}), None).await.unwrap();
     let stopped = ledger.load(&key()).await.unwrap().forward().unwrap_err();
     assert_eq!(stopped, Fault::Stopped("stopped by r9: bad numbers".to_owned()));
+}
+
+#[tokio::test]
+async fn a_hold_ends_when_its_image_is_verified_again_and_not_before() {
+    let fake = Fake::default();
+    let ledger = open(&fake, Some("r1"), 3).await;
+    let row = ledger.load(&key()).await.unwrap().row;
+    let other = "sha256:".to_owned() + &"c".repeat(64);
+    for (held, ends) in [(row.digest.as_str(), true), (other.as_str(), false)] {
+        let service = Key::service(&row.environment, &row.service);
+        let hold = json!({"digest": held, "release": "r0", "since": AT});
+        ledger.put(&service, &json!({"hold:shop/users": hold, "hold": hold})).await.unwrap();
+        let known: ServiceRow = ledger.get(&service).await.unwrap().unwrap();
+        let fact = VerifiedImage {
+            repository: row.repository.clone(),
+            digest: row.digest.clone(),
+            commit: None,
+            task_definition: row.running.clone(),
+            since: Timestamp::parse(AT).unwrap(),
+            release: Some(release()),
+            how: Some(How::Released),
+            pack: None,
+        };
+        let proven = Proven { fact, hold: None, evidence: true, ends_quarantine: false };
+        ledger.verified(&row, &known, &proven).await.unwrap();
+        let known: ServiceRow = ledger.get(&service).await.unwrap().unwrap();
+        assert_eq!(known.hold(&row.repository).is_none(), ends, "{held}");
+        assert_eq!(known.hold.is_none(), ends, "for an older version: {held}");
+    }
 }

@@ -2,7 +2,8 @@
 
 use pipeline::image::ImageReference;
 
-use super::{Expected, Finding, Judgement, Missing, Observed, live_tests, not_yet, say, unmeasured};
+use super::{Expected, Judgement, Missing, Observed, live_tests, not_yet, say, unmeasured};
+use crate::finding::Finding;
 use crate::rollout::{Container, Measured, Service, Target, Task};
 
 /// How many of several are named in a reason.

@@ -267,25 +267,6 @@ fn a_failed_live_test_has_its_attempts() {
 }
 
 #[test]
-fn after_the_deadline_nothing_is_waited_for() {
-    let settle = |finding: Finding, late| {
-        let (verdict, reason) = finding.settle("why".to_owned(), late, 900);
-        assert!(reason.ends_with("why"));
-        verdict
-    };
-    for (finding, early, late) in [
-        (Finding::Healthy, Verdict::Healthy, Verdict::Healthy),
-        (Finding::Unhealthy, Verdict::Unhealthy, Verdict::Unhealthy),
-        (Finding::Superseded, Verdict::Superseded, Verdict::Superseded),
-        (Finding::NotYet, Verdict::Pending, Verdict::Unhealthy),
-        (Finding::AgainIn(2), Verdict::Pending, Verdict::Unhealthy),
-        (Finding::Unmeasured, Verdict::Pending, Verdict::Inconclusive),
-    ] {
-        assert_eq!((settle(finding, false), settle(finding, true)), (early, late), "{finding:?}");
-    }
-}
-
-#[test]
 fn a_deployment_of_our_revision_that_somebody_forced_is_ours() {
     let row = row();
     let forward = Expected::forward(&row, row.deployment.as_ref().unwrap());

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::abort;
 use super::words::sentence;
-use crate::answer::{Closed, SHOWN, MoveSummary};
+use crate::answer::{Closed, MoveSummary, SHOWN};
 
 /// Tells whether a move has shown that its image is bad; an alarm that others share has not.
 pub fn is_bad(row: &MoveRow) -> bool {

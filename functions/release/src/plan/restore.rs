@@ -50,7 +50,11 @@ pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<Rest
 }
 
 /// Says that ECS has put back already what a dead release left: it is deployed once more, and so proven.
-pub fn rolled_back_already(candidate: &Candidate, spec: &ReleaseSpec, restore: &RestorePoint) -> Option<String> {
+pub fn rolled_back_already(
+    candidate: &Candidate,
+    spec: &ReleaseSpec,
+    restore: &RestorePoint,
+) -> Option<String> {
     let primary = candidate.service.primary()?;
     let back = restore.task_definition == primary.task_definition && restore.digest == candidate.digest;
     let dead = matches!(spec.to, ImageSelection::RestorePointsOf(_));

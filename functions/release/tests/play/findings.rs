@@ -61,6 +61,18 @@ async fn a_lifecycle_policy_that_may_not_be_read_is_told_and_stops_nothing() {
 }
 
 #[tokio::test]
+async fn a_baseline_is_the_index_that_its_tag_names_and_not_the_image_that_a_task_reports() {
+    for (tag, letter) in [("multi-arch", 'f'), ("single", 'a')] {
+        let shop = Shop { tag: Some(tag), ..Shop::default() };
+        let release = Release { aws: shop, ledger: Notebook::default() };
+        let images = json!({"shop/users": digest('b')});
+        let plan = json!({"environment": "mall", "mode": "plan", "images": images, "services": ["users"]});
+        let planned = open(&release, plan).await;
+        assert_eq!(planned["plan"][0]["from"], json!(digest(letter)), "{tag}: {planned}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_found_reaches_the_plan_with_what_refuses_it_first() {
     let release = Release { aws: Shop::default(), ledger: Notebook::default() };
     let input = json!({"environment": "mall", "mode": "plan", "images": {"shop/checkout": digest('d')}});

@@ -61,6 +61,8 @@ pub struct Shop {
     pub tests: RefCell<BTreeMap<String, String>>,
     /// What documents say instead.
     pub wrong: RefCell<BTreeMap<String, String>>,
+    /// The tag that the task definition of users names, where it pins no digest.
+    pub tag: Option<&'static str>,
     /// Why no lifecycle policy can be read, if so.
     pub policy_fault: RefCell<Option<Fault>>,
     /// The roles that may be handed on; unknown if absent.
@@ -81,7 +83,11 @@ impl Shop {
             return ClusterSnapshot { unread, ..ClusterSnapshot::default() };
         }
         if !matches!(cluster, "dev" | "test" | "locked" | "prod") {
-            let services = ["cart", "checkout", "users"].map(|name| service(name, "ROLLING")).to_vec();
+            let mut services = ["cart", "checkout", "users"].map(|name| service(name, "ROLLING")).to_vec();
+            if let (Some(tag), Some(users)) = (self.tag, services.last_mut()) {
+                let image = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users:{tag}");
+                users.revision.images = vec![("app".to_owned(), ImageReference::parse(&image).unwrap())];
+            }
             return ClusterSnapshot { services, unread, ..ClusterSnapshot::default() };
         }
         let mut services =
@@ -181,8 +187,9 @@ impl Images for Shop {
         };
         Ok(images.iter().filter_map(|image| Some((String::from(image.clone()), there(image)?))).collect())
     }
-    async fn index(&self, _: &RepositoryRef, _: &Tag) -> Result<Option<Index>, Fault> {
-        Ok(None)
+    async fn index(&self, _: &RepositoryRef, tag: &Tag) -> Result<Option<Index>, Fault> {
+        let index = Index { digest: digest('f'), images: vec![digest('a')] };
+        Ok(Some(index).filter(|_| tag.as_str() == "multi-arch"))
     }
     async fn commit(&self, _: &RepositoryRef, image: &Digest) -> Option<String> {
         (*image == digest('b')).then(|| "1a2b3c4d5e6f".to_owned())

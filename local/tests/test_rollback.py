@@ -1,4 +1,4 @@
-"""What is undone, held back and refused, through the real door."""
+"""Releases that are rolled back, put on hold or refused, by the real state machine."""
 
 import os
 import signal
@@ -10,85 +10,86 @@ from threading import Event, Thread
 import pytest
 
 import watch
-from scene import Scene, eventually
+from service import SoleService, eventually
 
 
 @pytest.fixture
-def scene(pipeline, name):
+def service(pipeline, name):
     """An environment of the test's own."""
-    return pipeline.scene(name)
+    return pipeline.service(name)
 
 
-def test_a_rollback_on_request_holds_what_it_left(pipeline, scene):
-    name = scene.environment
-    good = pipeline.push(scene, f"{name}-1", "v2")
-    left = pipeline.push(scene, f"{name}-2", "v3")
+def test_a_rollback_on_request_holds_what_it_left(pipeline, service):
+    name = service.environment
+    good = pipeline.push(service, f"{name}-1", "v2")
+    left = pipeline.push(service, f"{name}-2", "v3")
     back = pipeline.run({"environment": name, "mode": "rollback"})
     assert back.outcome == "Deployed", back.cause
-    assert set(scene.answers().values()) == {"hello from v2"}
-    assert scene.tagged(name) == good.digest
+    assert set(service.answers().values()) == {"hello from v2"}
+    assert service.tagged(name) == good.digest
 
-    again = pipeline.request(scene, left.digest, "v3").run
+    again = pipeline.request(service, left.digest, "v3").run
     assert again.outcome == "Refused" and "on hold since" in again.cause
     # Once more: to what ran before that, and then there is nothing left.
     further = pipeline.run({"environment": name, "mode": "rollback"})
     assert further.outcome == "Deployed", further.cause
-    assert set(scene.answers().values()) == {"hello from v1"}
+    assert set(service.answers().values()) == {"hello from v1"}
     nothing = pipeline.run({"environment": name, "mode": "rollback"})
     assert nothing.outcome == "Refused" and "nothing was verified before" in nothing.cause
-    forced = pipeline.request(scene, left.digest, "v3", force=True, reason="it was the database")
+    forced = pipeline.request(service, left.digest, "v3", force=True, reason="it was the database")
     assert forced.run.outcome == "Deployed"
 
 
-def test_a_frozen_environment_lets_nothing_in(pipeline, scene):
-    name = scene.environment
+def test_a_frozen_environment_lets_nothing_in(pipeline, service):
+    name = service.environment
     frozen = pipeline.run({"environment": name, "mode": "freeze", "reason": "the sale"})
     assert (frozen.outcome, frozen.states[-3:]) == ("Answered", ["Alert", "WhichOutcome", "Answered"])
     text, posted = pipeline.inbox.about(frozen.name)
     assert (posted["outcome"], posted["severity"]) == ("Answered", "info")
     assert f"Now: {name} is frozen since " in text and "(the sale)" in text
-    refused = pipeline.push(scene, f"{name}-1", "v2").run
+    refused = pipeline.push(service, f"{name}-1", "v2").run
     assert refused.outcome == "Refused" and "(the sale)" in refused.cause
     assert pipeline.run({"environment": name, "mode": "resume"}).outcome == "Answered"
-    assert pipeline.push(scene, f"{name}-2", "v2").faults() == []
+    assert pipeline.push(service, f"{name}-2", "v2").faults() == []
 
 
-def test_a_digest_that_failed_live_is_in_quarantine(pipeline, scene):
-    bad = pipeline.push(scene, f"{scene.environment}-1", "v2", behaviour="answers-500")
+def test_a_digest_that_failed_live_is_in_quarantine(pipeline, service):
+    bad = pipeline.push(service, f"{service.environment}-1", "v2", behaviour="answers-500")
     assert bad.run.outcome == "RolledBack"
-    again = pipeline.request(scene, bad.digest, "v2").run
+    again = pipeline.request(service, bad.digest, "v2").run
     assert again.outcome == "Refused" and "in quarantine since" in again.cause
 
 
 def test_a_service_on_a_tag_goes_back_to_the_digest_that_ran(pipeline, name):
-    scene = Scene(pipeline.cloud, name, f"release/{name}", name, bakeSeconds=0, healthTimeoutSeconds=60)
-    ran = scene.push(name, "v1")["digest"]
-    scene.run(name)
-    bad = pipeline.push(scene, name, "v2", behaviour="wrong-content")
+    service = SoleService(pipeline.cloud, name, f"release/{name}", name, bakeSeconds=0, healthTimeoutSeconds=60)
+    ran = service.push(name, "v1")["digest"]
+    service.run(name)
+    bad = pipeline.push(service, name, "v2", behaviour="wrong-content")
     assert bad.run.outcome == "RolledBack", bad.run.cause
-    assert set(scene.answers().values()) == {"hello from v1"}
-    assert scene.tagged(name) == ran and set(scene.digests()) == {ran}
-    definition = scene.ecs.describe_task_definition(taskDefinition=scene.described()["taskDefinition"])
+    assert set(service.answers().values()) == {"hello from v1"}
+    assert service.tagged(name) == ran and set(service.digests()) == {ran}
+    definition = service.ecs.describe_task_definition(taskDefinition=service.described()["taskDefinition"])
     assert definition["taskDefinition"]["containerDefinitions"][0]["image"].endswith(f"@{ran}")
 
 
-def test_a_crash_is_caught_and_undone(pipeline, scene):
-    crashed = pipeline.push(scene, f"{scene.environment}-1", "v2", behaviour="crashes").run
+def test_a_crash_is_rolled_back(pipeline, service):
+    service.distrust()
+    crashed = pipeline.push(service, f"{service.environment}-1", "v2", behaviour="crashes").run
     assert crashed.outcome == "RolledBack", crashed.cause
-    assert set(scene.answers().values()) == {"hello from v1"}
+    assert set(service.answers().values()) == {"hello from v1"}
 
 
-def test_one_bad_task_of_two_is_found(pipeline, scene):
-    half = pipeline.push(scene, f"{scene.environment}-1", "v2", behaviour="wrong-at-odd").run
+def test_one_bad_task_of_two_is_found(pipeline, service):
+    half = pipeline.push(service, f"{service.environment}-1", "v2", behaviour="wrong-at-odd").run
     assert half.outcome == "RolledBack" and "goodbye from v2" in half.cause
     assert "other target" not in half.cause
-    assert set(scene.answers().values()) == {"hello from v1"}
+    assert set(service.answers().values()) == {"hello from v1"}
 
 
 @pytest.mark.parametrize("function", ["retag", "deploy", "health-test"])
 def test_a_function_that_is_killed_in_mid_call_is_called_again(pipeline, function):
     name = f"killed-{function}"
-    scene, killed = pipeline.scene(name), Event()
+    service, killed = pipeline.service(name), Event()
     updates = len(pipeline.cloud.calls(operation="UpdateService", agent="tidegate-deploy"))
 
     def kill():
@@ -99,7 +100,7 @@ def test_a_function_that_is_killed_in_mid_call_is_called_again(pipeline, functio
 
     killer = Thread(target=kill)
     killer.start()
-    proof = pipeline.push(scene, f"{name}-1", "v2")
+    proof = pipeline.push(service, f"{name}-1", "v2")
     killer.join()
     assert killed.is_set()
     assert proof.faults() == []
@@ -121,64 +122,64 @@ def _kill(cloud, function: str) -> list[int]:
     return killed
 
 
-def test_what_is_never_ready_is_undone_at_its_deadline(pipeline, name):
-    scene = pipeline.scene(name, healthTimeoutSeconds=4)
-    stuck = pipeline.push(scene, f"{name}-1", "v2", behaviour="never-ready").run
+def test_what_is_never_ready_is_rolled_back_at_its_deadline(pipeline, name):
+    service = pipeline.service(name, healthTimeoutSeconds=4)
+    stuck = pipeline.push(service, f"{name}-1", "v2", behaviour="never-ready").run
     assert stuck.outcome == "RolledBack" and "did not become stable within 4 s" in stuck.cause
-    assert set(scene.answers().values()) == {"hello from v1"}
+    assert set(service.answers().values()) == {"hello from v1"}
 
 
 def test_of_two_pushes_at_once_one_waits_and_the_newest_wins(pipeline, name):
     # Whoever is first bakes for longer than the other needs to come.
-    scene, found = pipeline.scene(name, bakeSeconds=3), []
+    service, found = pipeline.service(name, bakeSeconds=3), []
     for number in (1, 2):
         # The moment of a push is told in seconds; within one of them the digest decides which is the newer.
         time.sleep(1.1 * (number - 1))
-        digest = scene.push(f"{name}-{number}", f"v{number + 1}")["digest"]
+        digest = service.push(f"{name}-{number}", f"v{number + 1}")["digest"]
         found.append(watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-{number}"))
     first, second = [watch.follow(pipeline.cloud, execution) for execution in found]
     assert second.outcome == "Deployed", second.cause
     assert first.outcome in ("Deployed", "Superseded"), first.cause
     assert "WaitForLeases" in second.states + first.states
-    assert set(scene.answers().values()) == {"hello from v3"}
+    assert set(service.answers().values()) == {"hello from v3"}
 
 
 def test_somebody_elses_deployment_is_left_alone(pipeline, name):
-    scene = pipeline.scene(name, healthTimeoutSeconds=60)
-    before = scene.described()["taskDefinition"]
-    digest = scene.push(f"{name}-1", "v2", behaviour="never-ready")["digest"]
+    service = pipeline.service(name, healthTimeoutSeconds=60)
+    before = service.described()["taskDefinition"]
+    digest = service.push(f"{name}-1", "v2", behaviour="never-ready")["digest"]
     execution = watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-1")
-    eventually(lambda: scene.described()["taskDefinition"] != before, "the service was updated")
-    scene.ecs.update_service(cluster=name, service=name, taskDefinition=before)
-    theirs = scene.described()["deployments"][0]["id"]
+    eventually(lambda: service.described()["taskDefinition"] != before, "the service was updated")
+    service.ecs.update_service(cluster=name, service=name, taskDefinition=before)
+    theirs = service.described()["deployments"][0]["id"]
     run = watch.follow(pipeline.cloud, execution)
     assert run.outcome == "Superseded", run.cause
-    assert scene.described()["deployments"][0]["id"] == theirs
+    assert service.described()["deployments"][0]["id"] == theirs
 
 
 def test_a_release_that_died_is_rolled_back_on_request(pipeline, name):
     """What the dead release may still be writing is waited out, in the machine's own seconds."""
-    scene = pipeline.scene(name, bakeSeconds=5)
-    [ran] = set(scene.digests())
-    digest = scene.push(f"{name}-1", "v2")["digest"]
+    service = pipeline.service(name, bakeSeconds=5)
+    [ran] = set(service.digests())
+    digest = service.push(f"{name}-1", "v2")["digest"]
     execution = watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-1")
     pipeline.reached(execution, "Bake")
-    assert set(scene.answers().values()) == {"hello from v2"}
+    assert set(service.answers().values()) == {"hello from v2"}
     pipeline.cloud.client("stepfunctions").stop_execution(executionArn=execution)
 
-    dead = execution.rsplit(":", 1)[-1]
+    dead = watch.release_of(execution)
     back = pipeline.run({"environment": name, "mode": "rollback", "release": dead})
     assert back.outcome == "Deployed", back.cause
     assert "WaitForLeases" in back.states
-    assert set(scene.digests()) == {ran} and set(scene.answers().values()) == {"hello from v1"}
+    assert set(service.digests()) == {ran} and set(service.answers().values()) == {"hello from v1"}
 
 
-def test_an_older_image_under_the_environments_tag_is_a_wanted_revert(pipeline, scene):
-    tag = scene.environment
-    first, _ = pipeline.push(scene, tag, "v2"), pipeline.push(scene, tag, "v3")
-    assert scene.push(tag, "v2")["digest"] == first.digest
+def test_an_older_image_under_the_environments_tag_is_a_wanted_revert(pipeline, service):
+    tag = service.environment
+    first, _ = pipeline.push(service, tag, "v2"), pipeline.push(service, tag, "v3")
+    assert service.push(tag, "v2")["digest"] == first.digest
     pushes = lambda: watch.by_push(pipeline.cloud, pipeline.machine, first.digest, tag)  # noqa: E731
     eventually(lambda: len(pushes()) == 2, "the second push of v2 started an execution")
     back = watch.follow(pipeline.cloud, pushes()[-1])
     assert back.outcome == "Deployed", back.cause
-    assert set(scene.answers().values()) == {"hello from v2"}
+    assert set(service.answers().values()) == {"hello from v2"}

@@ -1,9 +1,11 @@
 """Three environments in a row, and the ways in which tests go from one to the next."""
 
+from watch import release_of
+
 SERVICES = ["orders", "users"]
 
 
-class Street:
+class PromotionChain:
     """Three environments in a row, of the same services and repositories."""
 
     def __init__(self, pipeline, name: str, services: list[str], **policies: dict) -> None:
@@ -38,7 +40,7 @@ class Street:
 
     def answer(self, mode: str, execution: str, **more):
         """Answers for a release that waits."""
-        return self.pipeline.run(self.ask("prod", mode=mode, release=name_of(execution), **more))
+        return self.pipeline.run(self.ask("prod", mode=mode, release=release_of(execution), **more))
 
     def following(self, stage: str, release: str) -> str:
         """The execution that a release of the environment before has started by itself."""
@@ -49,8 +51,3 @@ class Street:
         """What the ledger says is verified, by repository."""
         rows = [self.pipeline.known(f"env#{self.name}-{stage}", f"service#{name}") for name in SERVICES]
         return {row["verified"]["repository"]: row["verified"]["digest"] for row in rows}
-
-
-def name_of(execution: str) -> str:
-    """The release that an execution is."""
-    return execution.rsplit(":", 1)[-1]

@@ -1,6 +1,6 @@
-"""What `make where` and `make plan` share: whose AWS is asked, what a stack has put out, and plain tables.
+"""What `make where` and `make plan` share: clients of an AWS account, outputs of a stack, and plain tables.
 
-Both ask with the ordinary credentials of whoever runs them, or the local AWS that `make demo KEEP=1` left.
+Both use the ordinary credentials of whoever runs them, or the local AWS that `make demo KEEP=1` left running.
 """
 
 import json
@@ -16,15 +16,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 DEMO = Path(__file__).resolve().parent.parent / ".local/demo/aws.json"
 
 
-class AskError(Exception):
-    """Why there is no answer, in a sentence."""
+class CliError(Exception):
+    """Why a command failed, in a sentence."""
 
 
-def answered(ask: Callable[[], str]) -> int:
-    """Prints an answer, or why there is none; returns the exit code."""
+def run(command: Callable[[], str]) -> int:
+    """Prints what a command returns, or why it failed; returns the exit code."""
     try:
-        print(ask())
-    except (AskError, ClientError, BotoCoreError) as problem:
+        print(command())
+    except (CliError, ClientError, BotoCoreError) as problem:
         print(f"FAILED  {problem}", file=sys.stderr)
         return 1
     return 0
@@ -39,21 +39,21 @@ def clients(agent: str, local: bool) -> Callable:
 
 def _demo() -> dict[str, str]:
     if not DEMO.exists():
-        raise AskError("no local AWS runs: `make demo KEEP=1` leaves one running")
+        raise CliError("no local AWS is running: start one with `make demo KEEP=1`")
     facts, keys = json.loads(DEMO.read_text()), {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     return {"endpoint_url": facts["endpoint"], "region_name": facts["region"], **keys}
 
 
 def output(formation, stack: str, name: str) -> str:
-    """One of the outputs of a stack of ours."""
+    """An output of a stack of this project."""
     [found] = formation.describe_stacks(StackName=stack)["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
     if name not in outputs:
-        raise AskError(f"the stack {stack} has no output {name}: expected ours")
+        raise CliError(f"the stack {stack} has no output {name}: expected the stack of this project")
     return outputs[name]
 
 
-def aligned(lines: list[tuple[str, ...]]) -> list[str]:
+def columns(lines: list[tuple[str, ...]]) -> list[str]:
     """The lines of a table, its titles first."""
     widths = [max(map(len, column)) for column in zip(*lines)]
     return ["  " + "  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]

@@ -1,6 +1,6 @@
-"""What the demo and the end-to-end tests share: an environment with one service that runs images of ours.
+"""What the demo and the end-to-end tests share: a service that runs images of the demo service.
 
-users = Scene(cloud, "dev", "shop/users", "users", deployOn=["main-*"])
+users = SoleService(cloud, "dev", "shop/users", "users", deployOn=["main-*"])
 users.run(users.push("baseline", "v1")["digest"])
 """
 
@@ -30,8 +30,8 @@ PACK = {
 }
 
 
-class SceneError(Exception):
-    """What did not come about, in a sentence."""
+class NotSeen(Exception):
+    """What did not happen in time, in a sentence."""
 
 
 def eventually(look: Callable, what: str, seconds: float = 30):
@@ -39,7 +39,7 @@ def eventually(look: Callable, what: str, seconds: float = 30):
     deadline = time.monotonic() + seconds
     while not (seen := look()):
         if time.monotonic() > deadline:
-            raise SceneError(f"it took more than {seconds:.0f} s until {what}")
+            raise NotSeen(f"it took more than {seconds:.0f} s until {what}")
         time.sleep(0.05)
     return seen
 
@@ -61,10 +61,10 @@ def open_environment(cloud, name: str, **policy) -> None:
 class Service:
     """A service of an environment, behind a target group, with live tests; its repository must exist."""
 
-    def __init__(self, cloud, environment: str, repository: str, service: str) -> None:
-        self.cloud, self.environment, self.repository, self.service = cloud, environment, repository, service
+    def __init__(self, cloud, environment: str, repository: str, name: str) -> None:
+        self.cloud, self.environment, self.repository, self.name = cloud, environment, repository, name
         self.ecs, self.ecr = cloud.client("ecs"), cloud.client("ecr")
-        put(cloud, f"environments/{environment}/services/{service}/tests", PACK)
+        put(cloud, f"environments/{environment}/services/{name}/tests", PACK)
 
     def push(self, tag: str, version: str, behaviour: str = "good", **image) -> dict:
         """Pushes an image into the service's repository."""
@@ -72,11 +72,11 @@ class Service:
 
     def create(self, digest: str, tasks: int) -> None:
         """Creates the service, pinned to a digest."""
-        self.cloud.client("logs").create_log_group(logGroupName=f"/ecs/{self.environment}/{self.service}")
+        self.cloud.client("logs").create_log_group(logGroupName=f"/ecs/{self.environment}/{self.name}")
         balancer = {"targetGroupArn": self._group(), "containerName": "app", "containerPort": PORT}
         self.ecs.create_service(
             cluster=self.environment,
-            serviceName=self.service,
+            serviceName=self.name,
             taskDefinition=self.define(digest),
             desiredCount=tasks,
             launchType="FARGATE",
@@ -88,11 +88,11 @@ class Service:
     def wait(self) -> None:
         """Returns when the service has one deployment, and that is COMPLETED."""
         completed = [("PRIMARY", "COMPLETED")]
-        eventually(lambda: self.rollouts() == completed, f"{self.service} was deployed")
+        eventually(lambda: self.rollouts() == completed, f"{self.name} was deployed")
 
     def roll(self, definition: str) -> None:
         """Points the service at a revision by hand, and returns when that is COMPLETED."""
-        self.ecs.update_service(cluster=self.environment, service=self.service, taskDefinition=definition)
+        self.ecs.update_service(cluster=self.environment, service=self.name, taskDefinition=definition)
         self.wait()
 
     def rollouts(self) -> list[tuple[str, str]]:
@@ -101,15 +101,15 @@ class Service:
 
     def described(self) -> dict:
         """What DescribeServices says of the service."""
-        return self.ecs.describe_services(cluster=self.environment, services=[self.service])["services"][0]
+        return self.ecs.describe_services(cluster=self.environment, services=[self.name])["services"][0]
 
     def digests(self) -> list[str]:
         """The image digest that each running task reports."""
-        return [task["containers"][0]["imageDigest"] for task in self._tasks()]
+        return [task["containers"][0]["imageDigest"] for task in self.tasks()]
 
     def answers(self) -> dict[str, str]:
         """What each target answers over HTTP right now."""
-        interfaces = [task["containers"][0]["networkInterfaces"][0] for task in self._tasks()]
+        interfaces = [task["containers"][0]["networkInterfaces"][0] for task in self.tasks()]
         addresses = sorted(f"{each['privateIpv4Address']}:{PORT}" for each in interfaces)
         return {address: _get(f"http://{address}/") for address in addresses}
 
@@ -119,28 +119,37 @@ class Service:
         found = self.ecr.batch_get_image(repositoryName=self.repository, imageIds=wanted)["images"]
         return found[0]["imageId"]["imageDigest"] if found else None
 
-    def _tasks(self) -> list[dict]:
-        listed = self.ecs.list_tasks(cluster=self.environment, serviceName=self.service)["taskArns"]
+    def tasks(self) -> list[dict]:
+        """The running tasks, as DescribeTasks tells them."""
+        listed = self.ecs.list_tasks(cluster=self.environment, serviceName=self.name)["taskArns"]
         tasks = self.ecs.describe_tasks(cluster=self.environment, tasks=listed)["tasks"] if listed else []
         return [task for task in tasks if task["lastStatus"] == "RUNNING"]
 
     def _group(self) -> str:
         """Creates the target group that looks at the tasks."""
         groups = self.cloud.client("elbv2").create_target_group(
-            Name=f"{self.environment}-{self.service}"[:32].strip("-"),
+            Name=f"{self.environment}-{self.name}"[:32].strip("-"),
             Protocol="HTTP",
             Port=PORT,
             TargetType="ip",
             VpcId="vpc-1",
             HealthCheckPath="/health",
             HealthCheckIntervalSeconds=5,
+            HealthyThresholdCount=2,
             UnhealthyThresholdCount=2,
         )
         return groups["TargetGroups"][0]["TargetGroupArn"]
 
+    def distrust(self) -> None:
+        """Lets a target count as healthy only after two minutes: what crashes after a second is then found."""
+        [balancer] = self.described()["loadBalancers"]
+        group = {"TargetGroupArn": balancer["targetGroupArn"]}
+        longer = {"HealthCheckIntervalSeconds": 15, "HealthyThresholdCount": 8}
+        self.cloud.client("elbv2").modify_target_group(**group, **longer)
+
     def define(self, image: str) -> str:
         """Registers a task definition for a digest or a tag: one container, its output in CloudWatch Logs."""
-        group = f"/ecs/{self.environment}/{self.service}"
+        group = f"/ecs/{self.environment}/{self.name}"
         logs = {"awslogs-group": group, "awslogs-region": self.cloud.region, "awslogs-stream-prefix": "ecs"}
         container = {
             "name": "app",
@@ -151,7 +160,7 @@ class Service:
             "logConfiguration": {"logDriver": "awslogs", "options": logs},
         }
         return self.ecs.register_task_definition(
-            family=f"{self.environment}-{self.service}",
+            family=f"{self.environment}-{self.name}",
             requiresCompatibilities=["FARGATE"],
             networkMode="awsvpc",
             cpu="256",
@@ -160,13 +169,13 @@ class Service:
         )["taskDefinition"]["taskDefinitionArn"]
 
 
-class Scene(Service):
-    """An environment with one service of two tasks, and its repository."""
+class SoleService(Service):
+    """The only service of an environment, of two tasks; made with the environment and the repository."""
 
-    def __init__(self, cloud, environment: str, repository: str, service: str, **policy) -> None:
+    def __init__(self, cloud, environment: str, repository: str, name: str, **policy) -> None:
         open_environment(cloud, environment, **policy)
         cloud.client("ecr").create_repository(repositoryName=repository)
-        super().__init__(cloud, environment, repository, service)
+        super().__init__(cloud, environment, repository, name)
 
     def run(self, digest: str) -> None:
         """Creates the service, pinned to a digest, and returns when its first deployment is COMPLETED."""

@@ -1,0 +1,111 @@
+//! The keys of the rows, and how long the rows are kept.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::clock::Timestamp;
+use crate::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
+
+/// How long the rows of a release are kept.
+const RELEASE_DAYS: i64 = 400;
+
+/// How long is kept what a release has told, and what its tests have shown.
+const MESSAGE_DAYS: i64 = 90;
+
+/// The two keys of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    pub(super) fn new(pk: String, sk: impl Into<String>) -> Self {
+        Key { pk, sk: sk.into() }
+    }
+    /// `env#<environment>` / `service#<service>`
+    pub fn service(environment: &EnvironmentName, service: &ServiceName) -> Self {
+        Key::of_service(environment, "service#", service)
+    }
+    /// `env#<environment>` / `lease#<service>`
+    pub fn lease(environment: &EnvironmentName, service: &ServiceName) -> Self {
+        Key::of_service(environment, "lease#", service)
+    }
+    /// `env#<environment>` / `<kind>#<service>`
+    pub fn of_service(environment: &EnvironmentName, kind: &str, service: &ServiceName) -> Self {
+        Key::new(format!("env#{environment}"), format!("{kind}{service}"))
+    }
+    /// `env#<environment>` / `frozen`
+    pub fn frozen(environment: &EnvironmentName) -> Self {
+        Key::new(format!("env#{environment}"), "frozen")
+    }
+    /// `env#<environment>` / `write#<repository>#<time>`
+    pub fn write(environment: &EnvironmentName, repository: &Repository, time: Timestamp) -> Self {
+        Key::new(format!("env#{environment}"), format!("write#{repository}#{time}"))
+    }
+    /// `release#<id>` / `head`
+    pub fn head(release: &ReleaseId) -> Self {
+        Key::new(format!("release#{release}"), "head")
+    }
+    /// `release#<id>` / `move#<wave>#<n>`
+    pub fn a_move(release: &ReleaseId, wave: u32, ordinal: u32) -> Self {
+        Key::new(format!("release#{release}"), format!("move#{wave}#{ordinal}"))
+    }
+    /// `release#<id>` / `repo#<n>`
+    pub fn repository(release: &ReleaseId, ordinal: u32) -> Self {
+        Key::new(format!("release#{release}"), format!("repo#{ordinal}"))
+    }
+    /// `env#<environment>` / `tag#<repository>`
+    pub fn tag(environment: &EnvironmentName, repository: &Repository) -> Self {
+        Key::new(format!("env#{environment}"), format!("tag#{repository}"))
+    }
+    /// `release#<id>` / `alert#<channel>`
+    pub fn alert(release: &ReleaseId, channel: &str) -> Self {
+        Key::new(format!("release#{release}"), format!("alert#{channel}"))
+    }
+    /// `digest#<repository>@<digest>` / `env#<environment>`
+    pub fn evidence(repository: &Repository, digest: &Digest, environment: &EnvironmentName) -> Self {
+        Key::new(format!("digest#{repository}@{digest}"), format!("env#{environment}"))
+    }
+    /// `event#<id>` / `event`
+    pub fn event(id: &str) -> Self {
+        Key::new(format!("event#{id}"), "event")
+    }
+    /// `revision#<arn>` / `json`
+    pub fn revision(arn: &TaskDefinitionArn) -> Self {
+        Key::new(format!("revision#{arn}"), "json")
+    }
+    /// `pack#<hash>` / `json`
+    pub fn pack(hash: &PackHash) -> Self {
+        Key::new(format!("pack#{hash}"), "json")
+    }
+    /// `release#<id>` / `plan#<service>`
+    pub fn plan(release: &ReleaseId, service: &ServiceName) -> Self {
+        Key::new(format!("release#{release}"), format!("plan#{service}"))
+    }
+    /// `env#<environment>` / `waiting#<release>`
+    pub fn waiting(environment: &EnvironmentName, release: &ReleaseId) -> Self {
+        Key::new(format!("env#{environment}"), format!("waiting#{release}"))
+    }
+    /// `pace` / `<action>`: up to when the calls of the whole account are reserved.
+    pub fn rate_limit(action: &str) -> Self {
+        Key::new("pace".to_owned(), action)
+    }
+
+    /// Returns how long a row of a release is kept; all others stay, or say so themselves.
+    pub(super) fn kept_days(&self) -> Option<i64> {
+        if !self.pk.starts_with("release#") {
+            return None;
+        }
+        let is = |kind| self.sk.starts_with(kind);
+        Some(if is("alert#") || is("tests#") { MESSAGE_DAYS } else { RELEASE_DAYS })
+    }
+
+    pub(super) fn attributes(&self) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(self.pk.clone())),
+            ("sk".to_owned(), AttributeValue::S(self.sk.clone())),
+        ])
+    }
+}

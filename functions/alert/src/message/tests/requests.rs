@@ -1,0 +1,83 @@
+//! Questions to a person, and requests that were carried out.
+
+use super::*;
+use expect_test::expect;
+
+#[test]
+fn waiting_for_approval() {
+    check(
+        sample!("waiting-for-approval"),
+        &expect![[r#"
+            Waiting for approval: orders and users in prod
+            ----
+            Tidegate: Waiting for approval: orders and users in prod. 2 services in prod: deploy 2 images to 2 services; on failure, roll back every updated service
+            ----
+            Waiting for approval: orders and users in prod
+            2 services in prod: deploy 2 images to 2 services; on failure, roll back every updated service
+
+            orders: cccccccccccc -> dddddddddddd
+            users: aaaaaaaaaaaa -> bbbbbbbbbbbb (commit 1a2b3c4d5e6f)
+
+            To approve, start the state machine with this; to reject, write "reject" instead of "approve":
+            {"environment":"prod","mode":"approve","release":"sample"}
+
+            When: 2026-11-23T10:00:10Z, 5 min 10 s after it opened
+            Release: sample
+            Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+        "#]],
+    );
+}
+
+#[test]
+fn frozen() {
+    check(
+        sample!("frozen"),
+        &expect![[r#"
+        Request carried out in prod
+        ----
+        Tidegate: Request carried out in prod. prod lets no release in from now on (the sale)
+        ----
+        Request carried out in prod
+        prod lets no release in from now on (the sale)
+
+        Now: prod is frozen since 2026-11-23T10:00:09Z, by run sample (the sale). No release may start, except a rollback.
+        To lift the freeze, start the state machine with this:
+        {"environment":"prod","mode":"resume"}
+
+        When: 2026-11-23T10:00:10Z
+        Requested by: run sample
+        Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+    "#]],
+    );
+}
+
+#[test]
+fn resumed() {
+    check(
+        sample!("resumed"),
+        &expect![[r#"
+        Request carried out in prod
+        ----
+        Tidegate: Request carried out in prod. prod lets releases in again (on request)
+        ----
+        Request carried out in prod
+        prod lets releases in again (on request)
+
+        Now: no freeze by request is in force in prod. "frozen": true in its document would still refuse releases.
+
+        When: 2026-11-23T10:00:10Z
+        Requested by: run sample
+        Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+    "#]],
+    );
+}
+
+#[test]
+fn what_holds_is_not_told_where_it_could_not_be_read() {
+    let mut request: Request = serde_json::from_str(sample!("frozen")).unwrap();
+    request.report = None;
+    let now = Timestamp::parse("2026-11-23T10:00:10Z").unwrap();
+    let context = AlertContext { unread: Some("no answer".to_owned()), ..AlertContext::default() };
+    let text = Message::of(&Facts { request: &request, context: &context, now }).text;
+    assert!(!text.contains("Now: ") && text.contains("lacks what it says: no answer"), "{text}");
+}

@@ -1,0 +1,238 @@
+//! AWS and HTTP in memory.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use health_test::probe::{Answer, ProbeResult, Question, Web};
+use health_test::rollout::{Container, Ended, Exit, Port, Progress, Service, Target, Task};
+use pack::policy::Policy;
+use pipeline::Fault;
+use pipeline::ids::{DeploymentId, Digest, PackHash, ReleaseId, TaskDefinitionArn};
+use pipeline::image::ImageReference;
+use pipeline::ledger::Loaded;
+use pipeline::rows::MoveRow;
+use pipeline::service::{Deployment, Rollout};
+use serde_json::Value;
+use testbed::moves::Moves;
+
+pub const PACK: &str = r#"{"checks": [{
+    "name": "health",
+    "http": {"url": "http://${target.address}/health", "json": {"$.status": "ok"}, "within": "500ms"},
+    "attempts": 3, "interval": "4s"
+}]}"#;
+
+/// Passes nothing that this fixture answers.
+pub const STRICT: &str =
+    r#"{"checks": [{"name": "strict", "http": {"url": "http://10.0.0.1/", "status": 418}}]}"#;
+
+/// AWS and HTTP in memory.
+pub struct Fixture {
+    pub rollout: Rollout,
+    pub primary: u32,
+    /// Which deployment runs the tasks, and on which digest.
+    pub tasks: (u32, char),
+    pub reachable: bool,
+    pub pack: Option<&'static str>,
+    /// The live tests that releases kept.
+    pub kept: &'static [&'static str],
+    /// Hosts that cannot be connected to.
+    pub far: &'static [&'static str],
+    pub body: &'static str,
+    /// Whether what its tasks left behind may be read.
+    pub readable: bool,
+    /// The state of its targets.
+    pub target: &'static str,
+    pub own_groups: Vec<String>,
+    pub calls: RefCell<Vec<&'static str>>,
+    pub moves: Moves,
+}
+
+impl Fixture {
+    pub fn good() -> Self {
+        Fixture {
+            rollout: Rollout::Completed,
+            primary: 2,
+            tasks: (2, 'b'),
+            reachable: true,
+            pack: Some(PACK),
+            kept: &[PACK, STRICT],
+            far: &[],
+            body: r#"{"status":"ok"}"#,
+            readable: true,
+            target: "healthy",
+            own_groups: vec!["sg-health-test".to_owned()],
+            calls: RefCell::default(),
+            moves: Moves { found: Some(Loaded::given(&row())), ..Moves::default() },
+        }
+    }
+
+    pub fn of(case: &str) -> Self {
+        let good = Fixture::good();
+        match case {
+            "pending" | "unhealthy-never-stable" => Fixture { rollout: Rollout::InProgress, ..good },
+            "superseded" => Fixture { primary: 9, ..good },
+            "unhealthy-rolled-back-by-ecs" => Fixture { rollout: Rollout::Failed, primary: 3, ..good },
+            "unhealthy-wrong-answer" | "pending-live-test-fails-once" => {
+                Fixture { body: r#"{"status":"down"}"#, ..good }
+            }
+            "forced-anew" => Fixture { primary: 9, tasks: (9, 'b'), ..good },
+            "reach-pending" | "reach-unreachable" => Fixture { far: &["10.0.0.1", "10.0.0.2"], ..good },
+            "inconclusive" => Fixture { reachable: false, ..good },
+            "unhealthy-rollback" => {
+                Fixture { rollout: Rollout::InProgress, tasks: (3, 'a'), primary: 3, ..good }
+            }
+            "rollback" => Fixture { primary: 3, tasks: (3, 'a'), ..good },
+            _ => good,
+        }
+    }
+
+    fn called(&self, call: &'static str) -> Result<(), Fault> {
+        self.calls.borrow_mut().push(call);
+        if self.reachable {
+            Ok(())
+        } else {
+            Err(Fault::Unavailable(format!("could not reach AWS to see the {call}")))
+        }
+    }
+
+    fn may_read(&self, what: &str) -> Result<(), Fault> {
+        if self.readable { Ok(()) } else { Err(Fault::Denied(format!("not allowed to {what}"))) }
+    }
+
+    fn progress(&self, n: u32, rollout: Rollout) -> Progress {
+        let family = "arn:aws:ecs:eu-west-1:123456789012:task-definition/users";
+        let task_definition =
+            TaskDefinitionArn::parse(format!("{family}:{}", revision(n, self.tasks))).unwrap();
+        let id = DeploymentId::parse(format!("ecs-svc/{n}")).unwrap();
+        let deployment = Deployment { id, task_definition, primary: n == self.primary, rollout };
+        let reason = "tasks failed to start".to_owned();
+        Progress { deployment, reason, desired: 2, running: 1, failed: 3 }
+    }
+
+    fn task(&self, n: u32) -> Task {
+        let digest = Digest::parse(format!("sha256:{}", self.tasks.1.to_string().repeat(64))).unwrap();
+        let image = ImageReference::parse("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users").unwrap();
+        let image = image.pinned(&digest);
+        Task {
+            id: format!("task{n}"),
+            started_by: format!("ecs-svc/{}", self.tasks.0),
+            running: true,
+            containers: vec![Container { name: "app".to_owned(), image, digest: Some(digest) }],
+            addresses: vec![format!("10.0.0.{n}").parse().unwrap()],
+        }
+    }
+}
+
+impl Port for &Fixture {
+    async fn service(&self, _: &MoveRow) -> Result<Option<Service>, Fault> {
+        self.called("service")?;
+        let ours = self.progress(if self.primary == 3 { self.tasks.0 } else { 2 }, self.rollout.clone());
+        let other = self.progress(self.primary, Rollout::Completed);
+        let deployments =
+            if other.deployment.id == ours.deployment.id { vec![ours] } else { vec![other, ours] };
+        let group = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/users/0123456789abcdef";
+        Ok(Some(Service {
+            desired: 2,
+            deployments,
+            target_groups: vec![group.to_owned()],
+            security_groups: vec!["sg-users".to_owned()],
+        }))
+    }
+    async fn tasks(&self, _: &MoveRow) -> Result<Vec<Task>, Fault> {
+        self.called("tasks")?;
+        Ok(vec![self.task(1), self.task(2)])
+    }
+    async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault> {
+        assert_eq!(groups.len(), 1);
+        self.called("targets")?;
+        let target = |n| Target {
+            group: "users".to_owned(),
+            id: format!("10.0.0.{n}"),
+            port: 8080,
+            state: self.target.to_owned(),
+            reason: String::new(),
+        };
+        Ok(vec![target(1), target(2)])
+    }
+    async fn pack(&self, _: &MoveRow) -> Result<Option<String>, Fault> {
+        self.called("pack")?;
+        Ok(self.pack.map(str::to_owned))
+    }
+    async fn pinned(&self, packs: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault> {
+        self.called("pinned")?;
+        let kept = self.kept.iter().map(|text| (pack::hash(text), (*text).to_owned()));
+        Ok(kept.filter(|(hash, _)| packs.contains(hash)).collect())
+    }
+    async fn moves(&self, _: &ReleaseId) -> Result<Vec<MoveRow>, Fault> {
+        self.called("moves")?;
+        Ok(vec![row()])
+    }
+    fn own_groups(&self) -> &[String] {
+        self.own_groups.as_slice()
+    }
+    async fn ended(&self, _: &MoveRow) -> Result<Vec<Ended>, Fault> {
+        self.called("ended")?;
+        self.may_read("list the stopped tasks")?;
+        let exit = Exit { container: "app".to_owned(), code: Some(1), reason: String::new() };
+        let task = |n: i64, started_by: u32| Ended {
+            id: format!("ended{n}"),
+            started_by: format!("ecs-svc/{started_by}"),
+            code: "EssentialContainerExited".to_owned(),
+            reason: "Essential container in task exited".to_owned(),
+            exits: vec![exit.clone()],
+            at: n,
+        };
+        // Tasks of other deployments end too.
+        let ours = if self.rollout == Rollout::Completed { vec![] } else { vec![task(1, 2), task(2, 2)] };
+        Ok([ours, vec![task(3, 1)]].concat())
+    }
+    async fn logged(
+        &self,
+        _: &MoveRow,
+        revision: &TaskDefinitionArn,
+        tasks: &[String],
+    ) -> Result<Vec<Vec<String>>, Fault> {
+        self.called("logged")?;
+        self.may_read("read the log")?;
+        let revision = revision.as_str().rsplit('/').next().unwrap_or_default();
+        Ok(tasks.iter().map(|task| vec![format!("{revision} {task} says goodbye")]).collect())
+    }
+}
+
+impl Web for &Fixture {
+    fn policy(&self) -> Policy {
+        Policy::default()
+    }
+    async fn connect(&self, host: &str, port: u16, _: Duration) -> Result<(), String> {
+        self.calls.borrow_mut().push("connect");
+        assert_eq!(port, 8080);
+        if self.far.contains(&host) { Err("no connection within 3000 ms".to_owned()) } else { Ok(()) }
+    }
+    async fn ask(&self, question: Question<'_>, _: Duration) -> ProbeResult {
+        self.calls.borrow_mut().push("http");
+        // One of the two targets is as good as it can be: a load balancer might have answered from it.
+        let body = if question.url.contains("10.0.0.1") { r#"{"status":"ok"}"# } else { self.body };
+        ProbeResult::Answer(Answer {
+            status: 200,
+            body: body.to_owned(),
+            cut: false,
+            took: Duration::from_millis(12),
+        })
+    }
+}
+
+/// The revision of a deployment: ours is the second, also where somebody forced a ninth deployment of it.
+fn revision(deployment: u32, tasks: (u32, char)) -> u32 {
+    match deployment {
+        3 => 1,
+        9 if tasks.0 == 9 => 2,
+        n => n,
+    }
+}
+
+pub fn row() -> MoveRow {
+    let event: Value =
+        serde_json::from_str(include_str!("../../../../events/health-test/good.json")).unwrap();
+    serde_json::from_value(event["move"].clone()).unwrap()
+}

@@ -1,0 +1,184 @@
+//! What ECS knows of the services of a cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ecs::types::Service as Described;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use pipeline::aws::fault_of;
+use pipeline::ids::{Digest, ServiceName, TaskDefinitionArn};
+use pipeline::{Fault, service};
+
+use super::Aws;
+use super::revisions::{Budget, Failed};
+use crate::at_once;
+use crate::ports::{ClusterSnapshot, Clusters, Revision, Service, TaskImages};
+
+/// How many services ECS describes in one call.
+const SERVICES_PER_CALL: usize = 10;
+
+/// How many such calls for services are under way at once.  ECS takes 100 and 20 a second after that, for the whole
+/// account; a call takes it 100 to 400 ms.
+const DESCRIBED_AT_ONCE: usize = 8;
+
+/// How many services are described before their revisions are read.
+const SERVICES_PER_TURN: usize = DESCRIBED_AT_ONCE * SERVICES_PER_CALL;
+
+/// From how many services on it takes fewer calls to read the tasks of their whole cluster.
+const MANY_SERVICES: usize = 10;
+
+impl Clusters for Aws {
+    async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<ClusterSnapshot, Fault> {
+        let names = match named {
+            Some(named) => named.iter().map(ToString::to_string).collect(),
+            None => self.list(cluster).await?,
+        };
+        let (mut described, mut all, mut failed, mut unread) =
+            (Vec::new(), BTreeSet::new(), Failed::new(), 0);
+        let mut seen = ClusterSnapshot::default();
+        // In turns: while ECS tells of services, it can be asked for more revisions.
+        let mut budget = Budget::new();
+        for some in names.chunks(SERVICES_PER_TURN) {
+            let found = self.describe(cluster, some).await?;
+            // What cannot be read of a service comes up again below.
+            let arns: BTreeSet<_> = found.iter().filter_map(|one| primary_of(one).ok()?).collect();
+            unread += self.revisions.read(&arns, &mut budget, &mut failed).await?;
+            all.extend(arns);
+            described.extend(found);
+        }
+        self.revisions.forget_all_but(&all);
+        for one in &described {
+            match self.service(one, &failed) {
+                Ok(service) => seen.services.extend(service),
+                Err(fault) => drop(seen.unreadable.insert(name_of(one)?, fault.to_string())),
+            }
+        }
+        Ok(ClusterSnapshot { unread, ..seen })
+    }
+
+    async fn running(
+        &self,
+        cluster: &str,
+        services: &[ServiceName],
+    ) -> Result<BTreeMap<ServiceName, TaskImages>, Fault> {
+        let tasks = if services.len() < MANY_SERVICES {
+            at_once(services, async |name| service::tasks(&self.ecs, cluster, Some(name)).await)
+                .await?
+                .concat()
+        } else {
+            service::tasks(&self.ecs, cluster, None).await?
+        };
+        let mut running: BTreeMap<ServiceName, TaskImages> = BTreeMap::new();
+        for task in tasks {
+            let service = task.group().and_then(|group| group.strip_prefix("service:"));
+            let name = service.and_then(|name| ServiceName::parse(name).ok());
+            let Some(name) = name.filter(|name| services.contains(name)) else { continue };
+            let images = running.entry(name).or_default();
+            for container in task.containers() {
+                let digests = images.entry(container.name().unwrap_or_default().to_owned()).or_default();
+                match container.image_digest().map(Digest::parse) {
+                    Some(Ok(digest)) => digests.seen.extend([digest]),
+                    _ => digests.unknown = true,
+                }
+            }
+        }
+        Ok(running)
+    }
+
+    async fn loss(
+        &self,
+        arn: &TaskDefinitionArn,
+        containers: &[String],
+        to: &Digest,
+    ) -> Result<Option<String>, Fault> {
+        self.revisions.loss(arn, containers, to).await
+    }
+
+    async fn record(&self, arn: &TaskDefinitionArn) -> Result<(), Fault> {
+        self.revisions.record(arn).await
+    }
+
+    fn roles(&self) -> Option<&[String]> {
+        self.roles.as_deref()
+    }
+}
+
+impl Aws {
+    /// Lists the ARNs of a cluster's services.
+    async fn list(&self, cluster: &str) -> Result<Vec<String>, Fault> {
+        let mut arns = Vec::new();
+        let mut pages = self.ecs.list_services().cluster(cluster).max_results(100).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| fault_of(&format!("list the services of {cluster}"), &error))?;
+            arns.extend(page.service_arns.unwrap_or_default());
+        }
+        Ok(arns)
+    }
+
+    async fn describe(&self, cluster: &str, names: &[String]) -> Result<Vec<Described>, Fault> {
+        let calls = stream::iter(names.chunks(SERVICES_PER_CALL)).map(async |names| {
+            let call = self.ecs.describe_services().cluster(cluster).set_services(Some(names.to_vec()));
+            let answer = call.send().await;
+            answer.map_err(|error| fault_of(&format!("describe services of {cluster}"), &error))
+        });
+        let answers: Vec<_> = calls.buffered(DESCRIBED_AT_ONCE).try_collect().await?;
+        let found = answers.into_iter().flat_map(|answer| answer.services.unwrap_or_default());
+        Ok(found.filter(|one| one.status() == Some("ACTIVE")).collect())
+    }
+
+    /// Makes our own of a service; none while its revision is unread.
+    fn service(&self, described: &Described, failed: &Failed) -> Result<Option<Service>, Fault> {
+        let deployments = service::deployments_of(described)?;
+        let revision = match deployments.iter().find(|one| one.primary) {
+            Some(primary) => match failed.get(&primary.task_definition) {
+                Some(fault) => return Err(fault.clone()),
+                None => self.revisions.revision(&primary.task_definition)?,
+            },
+            None => Some(Revision::default()),
+        };
+        let Some(revision) = revision else { return Ok(None) };
+        let controller =
+            described.deployment_controller().map_or("ECS", |controller| controller.r#type().as_str());
+        let configuration = described.deployment_configuration();
+        let alarms = configuration.and_then(|configuration| configuration.alarms());
+        let alarms = alarms.filter(|alarms| alarms.enable()).map(|alarms| alarms.alarm_names().to_vec());
+        let balanced = described.load_balancers().iter();
+        let balanced =
+            balanced.filter_map(|one| Some((one.container_name()?.to_owned(), one.container_port()?)));
+        Ok(Some(Service {
+            name: name_of(described)?,
+            controller: controller.to_owned(),
+            strategy: configuration
+                .and_then(|configuration| configuration.strategy())
+                .map_or("ROLLING", |strategy| strategy.as_str())
+                .to_owned(),
+            desired: described.desired_count(),
+            deployments,
+            alarms: alarms.unwrap_or_default(),
+            balanced: balanced.collect(),
+            connect: connect_names(described),
+            revision,
+        }))
+    }
+}
+
+/// Returns the names that Service Connect gives to a service.
+fn connect_names(described: &Described) -> Vec<String> {
+    let primary = described.deployments().iter().find(|one| one.status() == Some("PRIMARY"));
+    let connect = primary.and_then(|primary| primary.service_connect_configuration());
+    let services = connect.filter(|connect| connect.enabled()).map(|connect| connect.services());
+    let named = services.into_iter().flatten().flat_map(|service| {
+        let aliases = service.client_aliases().iter().filter_map(|alias| alias.dns_name());
+        aliases.chain(service.discovery_name())
+    });
+    named.map(str::to_owned).collect()
+}
+
+fn name_of(described: &Described) -> Result<ServiceName, Fault> {
+    ServiceName::parse(described.service_name().unwrap_or_default())
+}
+
+/// Returns the revision that a service is steering to; none if it has no deployment.
+fn primary_of(described: &Described) -> Result<Option<TaskDefinitionArn>, Fault> {
+    let deployments = service::deployments_of(described)?;
+    Ok(deployments.into_iter().find(|one| one.primary).map(|primary| primary.task_definition))
+}

@@ -1,0 +1,99 @@
+//! The leases of the services of a release: all of them are taken, or none.
+
+use std::collections::BTreeMap;
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::ids::{ReleaseId, ServiceName};
+use pipeline::rows::{HeadRow, LeaseRow};
+
+use crate::at_once;
+use crate::payload::Run;
+use crate::plan::leases::may_take_over;
+use crate::ports::{Execution, Executions, Leases};
+
+/// How many leases are taken together.
+const LEASES_AT_ONCE: usize = 25;
+
+/// The numbers of the leases that are held, by service.
+pub(super) type Fences = BTreeMap<ServiceName, u64>;
+
+/// Takes the leases of all services of a release, or of none: then says who holds one.
+pub(super) async fn take(
+    aws: &impl Executions,
+    ledger: &impl Leases,
+    head: &HeadRow,
+    run: &Run,
+    now: Timestamp,
+) -> Result<Result<Fences, String>, Fault> {
+    let mut services = head.services.clone();
+    services.sort();
+    services.dedup();
+    let seen = ledger.leases(&head.environment, &services).await?;
+    if let Some(why) = holder(aws, &services, &seen, run, now).await? {
+        return Ok(Err(why));
+    }
+    let number = |service: ServiceName| {
+        let seen = seen.get(&service).map_or(0, |lease| lease.fence);
+        (service, seen + 1)
+    };
+    let wanted: Vec<(ServiceName, u64)> = services.into_iter().map(number).collect();
+    let mut fences = Fences::new();
+    for some in wanted.chunks(LEASES_AT_ONCE) {
+        if let Some(service) = ledger.take(&head.environment, some, run, now).await? {
+            free(ledger, head, run, &fences, now).await?;
+            return Ok(Err(format!("{service} is held by a release that took its lease first")));
+        }
+        fences.extend(some.iter().cloned());
+    }
+    Ok(Ok(fences))
+}
+
+/// Names the first service that is held by somebody who may still write, and who that is.
+async fn holder(
+    aws: &impl Executions,
+    services: &[ServiceName],
+    seen: &BTreeMap<ServiceName, LeaseRow>,
+    run: &Run,
+    now: Timestamp,
+) -> Result<Option<String>, Fault> {
+    let mut known: BTreeMap<&ReleaseId, Execution> = BTreeMap::new();
+    for service in services {
+        let Some(LeaseRow { holder: Some(holder), release: Some(release), since, .. }) = seen.get(service)
+        else {
+            continue;
+        };
+        if *release == run.release {
+            // A later call counts on it: this one is that of which the answer was given up.
+            if *since > now {
+                return Ok(Some(format!("{service} is held by a later call of this release")));
+            }
+            continue;
+        }
+        let execution = match known.get(release) {
+            Some(execution) => *execution,
+            None => aws.execution(holder).await?,
+        };
+        known.insert(release, execution);
+        if !may_take_over(execution, *since, now) {
+            return Ok(Some(format!("{service} is held by release {release}")));
+        }
+    }
+    Ok(None)
+}
+
+/// Gives leases back.
+pub(super) async fn free(
+    ledger: &impl Leases,
+    head: &HeadRow,
+    run: &Run,
+    taken: &Fences,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let taken: Vec<(&ServiceName, &u64)> = taken.iter().collect();
+    at_once(&taken, async |(service, fence)| {
+        ledger.free(&head.environment, service, &run.release, **fence, now).await
+    })
+    .await?;
+    Ok(())
+}
