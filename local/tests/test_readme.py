@@ -204,7 +204,7 @@ def test_every_request_does_what_the_page_says(pipeline, adopted):
     outcomes = [run.outcome for run in runs]
     assert outcomes == ["Planned", "Deployed", "Deployed", "Refused", "Answered", "Answered", "Refused"]
     assert [each["blocked"] for each in runs[0].output["services"]] == [None, None]
-    assert "verified since by" in runs[3].cause  # it is back since the request before
+    assert "has verified it since" in runs[3].cause  # it is back since the request before
     assert "ended Deployed" in runs[6].cause  # there is nothing left to abort
     assert set(users.answers().values()) == {"hello from staging-1"}
 
@@ -220,7 +220,7 @@ def to_prod(pipeline, prod: Fleet, digest: str) -> None:
     asked = [each for each in requests() if each["environment"] == "prod"]
     [agree] = [each for each in asked if each.get("mode") == "approve"]
     releases = [each for each in asked if "mode" not in each]
-    assert len(releases) > 2 and "`reject` turns it down" in text()
+    assert len(releases) > 2 and "`reject` ends it" in text()
     for number, request in enumerate(releases, 1):
         request = json.loads(json.dumps(request, ensure_ascii=False).replace("sha256:…", digest))
         execution = pipeline.start(request)

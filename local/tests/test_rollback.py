@@ -35,7 +35,7 @@ def test_a_rollback_on_request_holds_what_it_left(pipeline, service):
     assert further.outcome == "Deployed", further.cause
     assert set(service.answers().values()) == {"hello from v1"}
     nothing = pipeline.run({"environment": name, "mode": "rollback"})
-    assert nothing.outcome == "Refused" and "nothing was verified before" in nothing.cause
+    assert nothing.outcome == "Refused" and "no version was verified before" in nothing.cause
     forced = pipeline.request(service, left.digest, "v3", force=True, reason="it was the database")
     assert forced.run.outcome == "Deployed"
 

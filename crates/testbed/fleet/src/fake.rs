@@ -1,8 +1,8 @@
 //! An AWS in memory, met on the wire: what a function sends is read, and answered as AWS would.
 //!
-//! Its clock is virtual: it stands where somebody set it, and while a function works it goes on by what its calls
-//! take, those side by side counted once.  A call that it does not know is noted as strange, and so is one that is
-//! wrong in a way in which no function may be wrong.
+//! Its clock is virtual: it stands where somebody set it.  While a [machine](crate::machine) plays, that is the machine,
+//! and it gives each call its turn; otherwise a call is answered when it comes.  A call that is not known here is noted
+//! as strange, and so is one that is wrong in a way in which no function may be wrong.
 
 mod bucket;
 mod ecr;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_config::SdkConfig;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::sync::oneshot;
 
 use bucket::Buckets;
 use ecr::Ecr;
@@ -36,10 +36,10 @@ pub struct Fake(Arc<Mutex<State>>);
 /// What is in the account.
 #[derive(Debug, Default)]
 pub struct State {
-    /// Milliseconds since 1970, when no function works.
+    /// Milliseconds since 1970.
     pub now: i64,
-    /// When a function began to work, if one does, by the virtual clock of the runtime.
-    pub working: Option<Instant>,
+    /// The calls that wait for their turn, if a machine gives turns.
+    pub(crate) asked: Option<Vec<Asked>>,
     /// The ledger's table.
     pub table: Table,
     /// The clusters.
@@ -50,8 +50,10 @@ pub struct State {
     pub parameters: BTreeMap<String, String>,
     /// The executions of the machine: since when they have ended.
     pub executions: BTreeMap<String, Option<i64>>,
-    /// What was started by a function.
-    pub started: Vec<Value>,
+    /// What the machine itself has put into the queue of messages that were not delivered.
+    pub undelivered: Vec<Value>,
+    /// How many milliseconds more the calls of an operation take, when a machine plays.
+    pub slow: BTreeMap<String, i64>,
     /// How often each operation was called.
     pub calls: BTreeMap<String, u64>,
     /// How often each operation was refused for being called too fast.
@@ -59,6 +61,19 @@ pub struct State {
     /// What no function may do.
     pub strange: Vec<String>,
     buckets: Buckets,
+}
+
+/// A call that waits for its turn.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The service and its operation.
+    pub operation: String,
+    /// What was sent.
+    pub input: Value,
+    /// How many milliseconds the call takes.
+    pub takes: i64,
+    /// Who waits for it.
+    pub answer: oneshot::Sender<Answer>,
 }
 
 /// Why a call failed.
@@ -88,6 +103,30 @@ impl Fake {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks it for something, in a call that takes so many milliseconds.
+    pub(crate) async fn ask(&self, operation: String, input: Value, takes: i64) -> Answer {
+        let waiting = {
+            let mut account = self.open();
+            match &mut account.asked {
+                None => Err(account.answer(&operation, &input)),
+                Some(asked) => {
+                    let (answer, waiting) = oneshot::channel();
+                    asked.push(Asked { operation, input, takes, answer });
+                    Ok(waiting)
+                }
+            }
+        };
+        match waiting {
+            Ok(waiting) => {
+                waiting.await.unwrap_or_else(|_| Err(Refusal::new("ServerException", "nobody gives turns")))
+            }
+            Err(answer) => {
+                wire::pass(takes).await;
+                answer
+            }
+        }
+    }
+
     /// Makes the configuration with which every client ends here.
     pub fn config(&self) -> SdkConfig {
         wire::config(self.clone())
@@ -95,16 +134,10 @@ impl Fake {
 }
 
 impl State {
-    /// Returns how many milliseconds the function that works has worked.
-    pub fn worked(&self) -> i64 {
-        let worked = self.working.map(|since| since.elapsed().as_millis()).unwrap_or_default();
-        i64::try_from(worked).unwrap_or(i64::MAX)
-    }
-
     /// Answers one call; `operation` is the service and its operation, as in `ecs.UpdateService`.
     pub fn answer(&mut self, operation: &str, input: &Value) -> Answer {
-        *self.calls.entry(operation.to_owned()).or_default() += 1;
-        let now = self.now + self.worked();
+        self.count(operation);
+        let now = self.now;
         if !self.buckets.take(operation, now) {
             *self.throttled.entry(operation.to_owned()).or_default() += 1;
             return Err(Refusal::new("ThrottlingException", "Rate exceeded"));
@@ -123,6 +156,14 @@ impl State {
             self.strange.push(format!("{operation}: {}: {input}", refusal.message));
         }
         answer
+    }
+
+    /// Counts a call.
+    pub(crate) fn count(&mut self, operation: &str) {
+        match self.calls.get_mut(operation) {
+            Some(count) => *count += 1,
+            None => drop(self.calls.insert(operation.to_owned(), 1)),
+        }
     }
 
     fn parameter_store(&self, name: &str, input: &Value) -> Answer {
@@ -166,17 +207,13 @@ impl State {
         }
     }
 
-    fn step_functions(&mut self, name: &str, input: &Value) -> Answer {
+    fn step_functions(&self, name: &str, input: &Value) -> Answer {
         let arn = input["executionArn"].as_str().unwrap_or_default();
         match (name, self.executions.get(arn)) {
             ("DescribeExecution", None) => Err(Refusal::new("ExecutionDoesNotExist", arn)),
             ("DescribeExecution", Some(None)) => Ok(json!({"executionArn": arn, "status": "RUNNING"})),
             ("DescribeExecution", Some(Some(ended))) => {
                 Ok(json!({"executionArn": arn, "status": "FAILED", "stopDate": *ended as f64 / 1000.0}))
-            }
-            ("StartExecution", _) => {
-                self.started.push(input.clone());
-                Ok(json!({"executionArn": "arn:aws:states:started", "startDate": self.now as f64 / 1000.0}))
             }
             _ => Err(unknown(name)),
         }

@@ -26,6 +26,34 @@ pub enum Function {
     Rollback,
 }
 
+impl Function {
+    /// Returns the function of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        const ALL: [Function; 5] =
+            [Function::Release, Function::Retag, Function::Deploy, Function::HealthTest, Function::Rollback];
+        ALL.into_iter().find(|function| function.name() == name)
+    }
+
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Function::Release => "release",
+            Function::Retag => "retag",
+            Function::Deploy => "deploy",
+            Function::HealthTest => "health-test",
+            Function::Rollback => "rollback",
+        }
+    }
+
+    /// Returns after how many seconds Lambda ends a call of it.
+    pub fn timeout_seconds(self) -> i64 {
+        match self {
+            Function::Release => 60,
+            Function::Retag | Function::Deploy | Function::HealthTest | Function::Rollback => 30,
+        }
+    }
+}
+
 /// All functions but `alert`: one warm process of each.
 #[derive(Debug)]
 pub struct Functions {

@@ -1,51 +1,97 @@
-//! Plays the states of `statemachine/release.asl.json` in virtual time, one call at a time.
+//! Plays the real state machine with the real functions, any number of executions side by side.
 //!
-//! What a state hands to a function, what it keeps of the answer, and where it goes, is written here again in Rust;
-//! a test compares the names, the functions and the ways with the file.
+//! Everything that is due waits in one agenda: what an execution is told, a function that can go on, a call to AWS that
+//! has its turn.  Of what is due at the same moment, a seed draws what comes first, so that the same seed repeats
+//! everything.  There is one clock, which is virtual: it goes on when nothing is left to do at a moment.
 
-pub mod call;
-pub mod item;
-mod map;
+mod agenda;
+mod call;
+mod clock;
+mod door;
 pub mod meter;
 pub mod mishap;
-pub mod parent;
+mod working;
 
-use pipeline::clock::Timestamp;
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::fake::{ACCOUNT, Fake, REGION};
-use crate::functions::{Function, Functions};
-use call::{Called, Task};
+use pipeline::Fault;
+use serde_json::Value;
+use states::{Effect, End, Event, Execution, Happening, Identity, Random, Status};
+use tokio::task;
+
+use crate::fake::{ACCOUNT, Asked, Fake, REGION};
+use crate::functions::Functions;
+use agenda::{Agenda, Due};
+use call::Late;
+use clock::Clock;
 use meter::Meter;
 use mishap::Mishaps;
-use parent::Variables;
+use working::Working;
 
-/// How long a call of a function takes beside its own calls.
+/// How long a call of a function takes beside its own calls, and a call by the state machine itself.
 pub const LATENCY_MS: i64 = 50;
 
-/// One state machine, its functions and the account that they work in.
-#[derive(Debug)]
+/// What stands for the words in the definition; a function is called by its name.
+const WORDS: [(&str, &str); 9] = [
+    ("Partition", "aws"),
+    ("ReleaseFunctionArn", "release"),
+    ("RetagFunctionArn", "retag"),
+    ("DeployFunctionArn", "deploy"),
+    ("HealthTestFunctionArn", "health-test"),
+    ("RollbackFunctionArn", "rollback"),
+    ("AlertFunctionArn", "alert"),
+    ("LedgerTableName", "ledger"),
+    ("UndeliveredQueueUrl", "undelivered"),
+];
+
+/// The state machine, its functions and the account that they work in.
 pub struct Machine {
     /// The account.
     pub fake: Fake,
-    /// The functions.
-    pub functions: Functions,
     /// What goes wrong, apart from what goes wrong in the account.
     pub mishaps: Mishaps,
     /// What was measured since the last release began.
     pub meter: Meter,
-    /// A call that was given up and has not done its work yet.
+    /// What people were told.
+    pub alerts: Vec<Value>,
+    /// All that happened, line by line, if it is kept.
+    pub history: Option<Vec<String>>,
+    functions: Rc<Functions>,
+    definition: states::Machine,
+    executions: BTreeMap<u64, Running>,
+    last_execution: u64,
+    agenda: Agenda,
+    /// How many of the actions of people and of AWS are still to come.
+    actions: usize,
+    working: Working,
     late: Option<Late>,
+    random: Random,
 }
 
-/// A call that does its work when others have answered already.
-#[derive(Debug)]
-struct Late {
-    function: Function,
-    payload: Value,
-    began: Timestamp,
-    /// How many answers it waits for.
-    after: usize,
+/// What somebody does with an execution.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Starts it, by this name and with this input.
+    Start(String, Value),
+    /// Stops it.
+    Stop(String),
+    /// Has it go on after its end.
+    Redrive(String),
+}
+
+/// One execution.
+struct Running {
+    arn: String,
+    input: Value,
+    execution: Execution,
+    started: i64,
+    ended: Option<i64>,
+    /// The last state that it entered.
+    last: Option<Arc<str>>,
+    /// What CloseRelease answered.
+    closed: Value,
 }
 
 /// How an execution ended.
@@ -65,91 +111,226 @@ pub struct Run {
 
 impl Machine {
     /// Makes a machine of an account, in which nothing goes wrong.
-    pub fn new(fake: Fake, functions: Functions) -> Self {
-        Machine { fake, functions, mishaps: Mishaps::default(), meter: Meter::default(), late: None }
+    pub fn new(fake: Fake, functions: Functions) -> Result<Self, Fault> {
+        let definition = include_str!("../../../../statemachine/release.asl.json");
+        let definition = states::Machine::build(definition, &WORDS);
+        Ok(Machine {
+            fake,
+            functions: Rc::new(functions),
+            definition: definition.map_err(|refused| Fault::Defect(refused.to_string()))?,
+            mishaps: Mishaps::default(),
+            meter: Meter::default(),
+            alerts: Vec::new(),
+            history: None,
+            executions: BTreeMap::new(),
+            last_execution: 0,
+            agenda: Agenda::default(),
+            actions: 0,
+            working: Working::default(),
+            late: None,
+            random: Random::new(1),
+        })
     }
 
-    /// Runs one execution to its end.
+    /// Has a seed draw what comes first of what is due at the same moment, and the jitter of retries.
     ///
-    /// # Panics
-    ///
-    /// If it goes to a state that is not played.
+    /// Without one, what was due first comes first, as it mostly does, and the jitter is always the same.
+    pub fn seed(&mut self, seed: u64) {
+        self.agenda.seed(seed);
+        self.random = Random::new(seed);
+    }
+
+    /// Plans an action for a moment.
+    pub fn plan(&mut self, at: i64, action: Action) {
+        self.actions += 1;
+        self.agenda.add(at, Due::Act(action));
+    }
+
+    /// Runs one execution to its end, and all others that were begun.
     pub async fn run(&mut self, release: &str, input: &Value) -> Run {
-        let execution = format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:tidegate:{release}");
-        let context = json!({"release": release, "execution": execution, "machine": call::machine()});
-        let started = self.now();
-        self.fake.open().executions.insert(execution.clone(), None);
         self.meter = Meter::default();
-        let mut variables = Variables { started: self.clock().to_string(), ..Variables::default() };
-        let mut state = "OpenRelease";
-        while !parent::is_end(state) {
-            self.meter.entered(state);
-            state = self.step(state, &context, input, &mut variables).await;
+        self.plan(self.now(), Action::Start(release.to_owned(), input.clone()));
+        self.play().await;
+        self.ended(release).unwrap_or_default()
+    }
+
+    /// Plays until nothing is left to come: no action, no execution that runs, and no function that works.
+    pub async fn play(&mut self) {
+        self.fake.open().asked = Some(Vec::new());
+        // Whatever happens at one moment is one long turn for the runtime.
+        task::unconstrained(self.go_on()).await;
+        self.fake.open().asked = None;
+    }
+
+    /// Takes an execution that has ended.
+    pub fn ended(&mut self, release: &str) -> Option<Run> {
+        let id =
+            self.find(&arn_of(release)).filter(|(_, running)| running.ended.is_some()).map(|(id, _)| id)?;
+        let Running { execution, started, ended, last, closed, .. } = self.executions.remove(&id)?;
+        let numbers =
+            |value: &Value| value.as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        Some(Run {
+            end: last.as_deref().unwrap_or_default().to_owned(),
+            because: execution.variable("because").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            closed,
+            waves: execution.variable("waves").map(numbers).unwrap_or_default(),
+            took: ended.unwrap_or(started) - started,
+        })
+    }
+
+    async fn go_on(&mut self) {
+        let clock = Clock::starting_at(self.now());
+        while self.actions > 0 || !self.working.is_empty() || self.executions.values().any(Running::runs) {
+            let now = self.now();
+            for id in self.working.take_awake() {
+                self.agenda.add(now, Due::Poll(id));
+            }
+            match self.agenda.draw(now) {
+                Some(due) => self.happen(due),
+                None => {
+                    self.working.wait(self.agenda.next().map(|at| clock.instant(at))).await;
+                    self.fake.open().now = clock.now();
+                }
+            }
         }
+    }
+
+    fn happen(&mut self, due: Due) {
+        match due {
+            Due::Act(action) => {
+                self.actions -= 1;
+                self.act(action);
+            }
+            Due::Tell(id, event) => self.tell(id, event),
+            Due::Begin(call) => self.begin(*call),
+            Due::Poll(id) => self.poll(id),
+            Due::Kill(id) => self.kill(id),
+            Due::Ask(id, asked) => {
+                let Asked { operation, input, takes, answer } = *asked;
+                self.note(|| format!("call {id} asks {operation}"));
+                let answered = self.answer(&operation, &input);
+                let slow = self.fake.open().slow.get(&operation).copied().unwrap_or_default();
+                self.agenda.add(self.now() + takes + slow, Due::Reply(answer, answered));
+            }
+            // Whoever asked may have been ended meanwhile.
+            Due::Reply(asker, answer) => drop(asker.send(answer)),
+            Due::Write { execution, ticket, input } => self.write(execution, ticket, &input),
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Start(name, input) => self.start(name, input),
+            Action::Stop(name) => self.tell_by_name(&name, Event::Stop),
+            Action::Redrive(name) => {
+                self.tell_by_name(&name, Event::Redrive);
+                if let Some((id, running)) = self.find(&arn_of(&name))
+                    && running.runs()
+                {
+                    self.fake.open().executions.insert(arn_of(&name), None);
+                    self.executions.entry(id).and_modify(|running| running.ended = None);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, name: String, input: Value) {
         let now = self.now();
-        self.fake.open().executions.insert(execution, Some(now));
-        let Variables { because, closed, waves, .. } = variables;
-        Run { end: state.to_owned(), because, closed, waves, took: now - started }
+        let arn = arn_of(&name);
+        self.fake.open().executions.insert(arn.clone(), None);
+        let identity = Identity { execution: arn.clone(), name, machine: machine_arn() };
+        let seed = self.random.draw();
+        let (execution, effects) = Execution::start(&self.definition, identity, input.clone(), seed, now);
+        self.last_execution += 1;
+        let (closed, id) = (Value::Null, self.last_execution);
+        let running = Running { arn, input, execution, started: now, ended: None, last: None, closed };
+        self.executions.insert(id, running);
+        self.take(id, effects);
     }
 
-    /// Plays one state, and returns the next.
-    async fn step(
-        &mut self,
-        state: &'static str,
-        context: &Value,
-        input: &Value,
-        variables: &mut Variables,
-    ) -> &'static str {
-        if let Some((task, next)) = variables.task(state, input) {
-            return match self.task(state, &task, context).await {
-                Ok(answer) => {
-                    variables.keep(state, &answer);
-                    next
-                }
-                Err(why) => {
-                    variables.outcome = "NeedsHuman".to_owned();
-                    variables.because = why;
-                    task.caught
-                }
-            };
+    fn tell_by_name(&mut self, name: &str, event: Event) {
+        if let Some((id, _)) = self.find(&arn_of(name)) {
+            self.tell(id, event);
         }
-        match state {
-            "WaitToOpen" | "WaitForLeases" | "WaitToReach" | "Bake" => self.wait(variables.pause * 1000),
-            "Wave" | "RollbackWave" | "RestoreTags" => {
-                self.map(state, variables.items(state, context), variables.concurrency).await;
-            }
-            _ => {}
-        }
-        variables.go(state)
     }
 
-    /// Plays a task and its retries; returns its answer, or why it failed.
-    async fn task(&mut self, state: &'static str, task: &Task, context: &Value) -> Result<Value, String> {
-        let mut attempt = 0;
-        loop {
-            let (called, took) = self.call(state, task, context, attempt).await;
-            self.wait(took);
-            match called {
-                Called::Answered(answer) => return Ok(answer),
-                Called::Failed(error, cause) => return Err(format!("{error}: {cause}")),
-                Called::Died => return Err("it died".to_owned()),
-                Called::Again(milliseconds) => {
-                    attempt += 1;
-                    self.wait(milliseconds);
+    fn tell(&mut self, id: u64, event: Event) {
+        let now = self.now();
+        let Some(running) = self.executions.get_mut(&id) else { return };
+        let effects = running.execution.step(now, event);
+        self.take(id, effects);
+    }
+
+    /// Does what an execution asks for.
+    fn take(&mut self, id: u64, effects: Vec<Effect>) {
+        let now = self.now();
+        let Some(running) = self.executions.get_mut(&id) else { return };
+        for record in running.execution.take_records() {
+            if record.what == Happening::StateEntered && *record.execution == *running.arn {
+                running.last.clone_from(&record.state);
+            }
+            self.meter.noted(&record.execution);
+            if let Some(history) = &mut self.history {
+                history.push(record.to_string());
+            }
+        }
+        for effect in effects {
+            match effect {
+                Effect::Wake { ticket, at } => self.agenda.add(at, Due::Tell(id, Event::Woken(ticket))),
+                Effect::Call(call) => self.serve(id, *call),
+                Effect::Ended(_) => {
+                    let Some(running) = self.executions.get_mut(&id) else { return };
+                    running.ended = Some(now);
+                    self.fake.open().executions.insert(running.arn.clone(), Some(now));
                 }
             }
+        }
+    }
+
+    fn find(&self, arn: &str) -> Option<(u64, &Running)> {
+        // A name may be used again: the last one counts.
+        self.executions
+            .iter()
+            .rev()
+            .find(|(_, running)| running.arn == arn)
+            .map(|(id, running)| (*id, running))
+    }
+
+    /// Writes a line of the history, if it is kept.
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        let now = self.now();
+        if let Some(history) = &mut self.history {
+            history.push(format!("{} {}", states::moment::text(now), line()));
         }
     }
 
     fn now(&self) -> i64 {
         self.fake.open().now
     }
+}
 
-    fn wait(&self, milliseconds: i64) {
-        self.fake.open().now += milliseconds;
+impl Running {
+    fn runs(&self) -> bool {
+        *self.execution.status() == Status::Running
     }
 
-    fn clock(&self) -> Timestamp {
-        Timestamp::from_millis(self.now())
+    /// Returns how it ended, as AWS calls it.
+    fn status(&self) -> &'static str {
+        match self.execution.status() {
+            Status::Running => "RUNNING",
+            Status::Ended(End::Succeeded(_)) => "SUCCEEDED",
+            Status::Ended(End::Failed(_)) => "FAILED",
+            Status::Ended(End::Aborted) => "ABORTED",
+        }
     }
+}
+
+/// Returns the ARN of the execution of a release.
+fn arn_of(release: &str) -> String {
+    format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:tidegate:{release}")
+}
+
+/// Returns the ARN of the machine.
+fn machine_arn() -> String {
+    format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:tidegate")
 }

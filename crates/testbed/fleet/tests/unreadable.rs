@@ -37,7 +37,7 @@ fn machine() -> Result<Machine, Fault> {
     }
     drop(account);
     let functions = Functions::new(&fake.config())?;
-    Ok(Machine::new(fake, functions))
+    Machine::new(fake, functions)
 }
 
 async fn run(services: &[&str], more: Value) -> Result<(String, String), Fault> {

@@ -16,11 +16,11 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use super::{Answer, Fake, REGION, unknown};
+use super::{Answer, Fake, REGION, Refusal, unknown};
 
 /// How the services call themselves in the header that names an operation, and about how many milliseconds a call
 /// takes within a region: ECS takes 100 to 400, the others less.
-const TARGETS: [(&str, &str, u64); 5] = [
+const TARGETS: [(&str, &str, i64); 5] = [
     ("DynamoDB_20120810", "dynamodb", 8),
     ("AmazonEC2ContainerServiceV20141113", "ecs", 300),
     ("AmazonEC2ContainerRegistry_V20150921", "ecr", 30),
@@ -46,54 +46,53 @@ struct Wire(Fake);
 
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let answer = self.ask(&request);
-        let (status, body) = match answer {
-            Ok(body) => (200, body),
-            Err(refusal) => {
-                let status = if refusal.code.contains("Server") { 500 } else { 400 };
-                let mut body = json!({"__type": refusal.code, "message": refusal.message});
-                if !refusal.reasons.is_empty() {
-                    body["CancellationReasons"] =
-                        refusal.reasons.iter().map(|code| json!({"Code": code})).collect();
-                }
-                (status, body)
-            }
-        };
-        let answer = StatusCode::try_from(status)
-            .map(|status| HttpResponse::new(status, SdkBody::from(body.to_string())));
-        let answer = answer.map_err(|error| ConnectorError::other(error.into(), None));
-        let takes = takes(&request);
+        let Wire(fake) = self;
+        let fake = fake.clone();
         HttpConnectorFuture::new(async move {
-            pass(takes).await;
-            answer
+            let answer = match read(&request) {
+                Ok((operation, input, takes)) => fake.ask(operation, input, takes).await,
+                Err(refusal) => Err(refusal),
+            };
+            respond(answer)
         })
     }
 }
 
-impl Wire {
-    fn ask(&self, request: &HttpRequest) -> Answer {
-        let (service, operation) = target(request);
-        let input: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default())
-            .map_err(|_| unknown(&format!("{service} {operation} {}", request.uri())))?;
-        let known = TARGETS.iter().find(|(name, ..)| *name == service);
-        let service = known.map_or(service, |(_, short, _)| short);
-        self.0.open().answer(&format!("{service}.{operation}"), &input)
-    }
+/// Reads the operation that a request names, what it brings, and how many milliseconds it takes.
+fn read(request: &HttpRequest) -> Result<(String, Value, i64), Refusal> {
+    let target = request.headers().get("x-amz-target").and_then(|target| target.split_once('.'));
+    let (service, operation) = target.unwrap_or_default();
+    let input = serde_json::from_slice(request.body().bytes().unwrap_or_default())
+        .map_err(|_| unknown(&format!("{service} {operation} {}", request.uri())))?;
+    let known = TARGETS.iter().find(|(name, ..)| *name == service);
+    let (service, takes) = known.map_or((service, 0), |(_, short, takes)| (*short, *takes));
+    Ok((format!("{service}.{operation}"), input, takes))
 }
 
-/// Returns the service and the operation that a request names.
-fn target(request: &HttpRequest) -> (&str, &str) {
-    request.headers().get("x-amz-target").and_then(|target| target.split_once('.')).unwrap_or_default()
+/// Writes an answer as AWS does.
+fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
+    let (status, body) = match answer {
+        Ok(body) => (200, body),
+        Err(refusal) => {
+            let status = if refusal.code.contains("Server") { 500 } else { 400 };
+            let mut body = json!({"__type": refusal.code, "message": refusal.message});
+            if !refusal.reasons.is_empty() {
+                body["CancellationReasons"] =
+                    refusal.reasons.iter().map(|code| json!({"Code": code})).collect();
+            }
+            (status, body)
+        }
+    };
+    let answer =
+        StatusCode::try_from(status).map(|status| HttpResponse::new(status, SdkBody::from(body.to_string())));
+    answer.map_err(|error| ConnectorError::other(error.into(), None))
 }
 
-/// Returns how long a call takes.
-fn takes(request: &HttpRequest) -> Duration {
-    let (service, _) = target(request);
-    Duration::from_millis(TARGETS.iter().find(|(name, ..)| *name == service).map_or(0, |(.., takes)| *takes))
-}
-
-/// Lets virtual time pass.
-#[expect(clippy::disallowed_methods, reason = "the clock of the runtime is virtual: nobody waits")]
-async fn pass(time: Duration) {
-    tokio::time::sleep(time).await;
+/// Lets time pass, where no machine does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is what the time on the wire is, and no Lambda waits here"
+)]
+pub async fn pass(milliseconds: i64) {
+    tokio::time::sleep(Duration::from_millis(milliseconds.unsigned_abs())).await;
 }

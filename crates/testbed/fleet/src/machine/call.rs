@@ -1,129 +1,190 @@
-//! One call of a function by a state: what it is given, and what follows from how it ends.
+//! Calls by the state machine: what each is given, what goes wrong with it, and what follows from how it ends.
+
+use std::rc::Rc;
+use std::sync::Arc;
 
 use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use states::execution::Call;
+use states::rules::{Problem, RUNTIME};
+use states::{Event, Integration};
 
+use super::agenda::Due;
 use super::mishap::Mishap;
-use super::{LATENCY_MS, Late, Machine};
-use crate::fake::{ACCOUNT, REGION};
+use super::{LATENCY_MS, Machine};
 use crate::functions::Function;
 
-/// How often a state tries again, and after how long at the longest.
-const RETRIES: u32 = 5;
-const LONGEST_MS: i64 = 30_000;
-
-/// What a state of the kind Task does.
+/// A call of a function.
 #[derive(Debug)]
-pub struct Task {
-    /// The function that it calls.
-    pub function: Function,
-    /// What it adds to its input.
-    pub keys: Value,
-    /// Where its catch goes.
-    pub caught: &'static str,
+pub struct Begun {
+    /// Who is told how it ended: an execution, and by which ticket.
+    to: Option<(u64, u64)>,
+    state: Arc<str>,
+    function: Function,
+    payload: Value,
+    began: i64,
+    mishap: Option<Mishap>,
 }
 
-/// How a call ended.
+/// A call that does its work when others have answered already.
 #[derive(Debug)]
-pub enum Called {
-    /// The function answered.
-    Answered(Value),
-    /// It is retried, after so many milliseconds.
-    Again(i64),
-    /// It failed for good, by this error and for this cause.
-    Failed(String, String),
-    /// The execution ended with it, by an error that nothing catches.
-    Died,
+pub struct Late {
+    call: Begun,
+    /// How many answers it waits for.
+    after: usize,
 }
 
 impl Machine {
-    /// Calls the function of a state; `attempt` counts from 0.  Returns how many milliseconds that took, too.
-    pub(super) async fn call(
-        &mut self,
-        state: &'static str,
-        task: &Task,
-        input: &Value,
-        attempt: u32,
-    ) -> (Called, i64) {
-        let payload = merged(input, task.keys.clone());
-        self.meter.sent(&payload);
-        let mishap = self.mishap(state, input);
-        let (answer, took) = match &mishap {
-            Some(Mishap::Late(fault, after)) => {
-                let (function, began) = (task.function, self.clock());
-                self.late = Some(Late { function, payload, began, after: *after });
-                (Err(fault.clone()), LATENCY_MS)
+    /// Serves what an execution calls.
+    pub(super) fn serve(&mut self, execution: u64, call: Call) {
+        let Call { ticket, state, integration, mut arguments, .. } = call;
+        let later = self.now() + LATENCY_MS;
+        match integration {
+            Integration::UpdateItem => {
+                self.agenda.add(self.now(), Due::Write { execution, ticket, input: arguments });
             }
-            Some(Mishap::Dies) => return (Called::Died, 0),
-            Some(Mishap::Fails(fault)) => (Err(fault.clone()), LATENCY_MS),
-            _ => self.work(task.function, payload).await,
-        };
-        let called = self.ended(state, mishap, answer, attempt);
-        if let Called::Answered(_) = called {
-            self.come_late().await;
+            Integration::SendMessage => {
+                self.fake.open().undelivered.push(arguments);
+                self.agenda.add(later, Due::Tell(execution, Event::Answered(ticket, json!({}))));
+            }
+            Integration::Invoke | Integration::InvokeForToken => {
+                let payload = arguments["Payload"].take();
+                self.meter.sent(&payload);
+                let name = arguments["FunctionName"].as_str().unwrap_or_default();
+                let Some(function) = Function::named(name) else {
+                    // What people are told is kept, and nothing is delivered.
+                    self.alerts.push(payload);
+                    return self.agenda.add(later, answer(execution, ticket, json!({})));
+                };
+                let (to, began) = (Some((execution, ticket)), self.now());
+                let begun = Begun { to, state, function, payload, began, mishap: None };
+                self.agenda.add(began, Due::Begin(Box::new(begun)));
+            }
         }
-        (called, took)
+    }
+
+    /// Begins a call of a function, with what is to go wrong with it.
+    pub(super) fn begin(&mut self, mut begun: Begun) {
+        let later = self.now() + LATENCY_MS;
+        match self.mishap(&begun.state, &begun.payload) {
+            Some(Mishap::Fails(fault)) => self.failed(&begun, &fault, later),
+            Some(Mishap::Dies) => self.fails(&begun, dead(), self.now()),
+            Some(Mishap::Late(fault, after)) => {
+                self.failed(&begun, &fault, later);
+                self.late = Some(Late { call: Begun { to: None, ..begun }, after });
+            }
+            Some(Mishap::Unheard(fault)) => {
+                self.failed(&begun, &fault, later);
+                self.work(Begun { to: None, ..begun });
+            }
+            mishap => {
+                begun.mishap = mishap;
+                self.work(begun);
+            }
+        }
+    }
+
+    fn work(&mut self, begun: Begun) {
+        let (functions, function, payload) =
+            (Rc::clone(&self.functions), begun.function, begun.payload.clone());
+        let (began, seconds) = (Timestamp::from_millis(begun.began), function.timeout_seconds());
+        let state = Arc::clone(&begun.state);
+        let id = self.working.begin(begun, async move { functions.call(function, payload, began).await });
+        self.note(|| format!("call {id} is {} for {state}", function.name()));
+        self.agenda.add(self.now() + seconds * 1000, Due::Kill(id));
+        self.poll(id);
+    }
+
+    /// Lets a function go on as far as it can.
+    pub(super) fn poll(&mut self, id: u64) {
+        let ended = self.working.poll(id);
+        let now = self.now();
+        let asked = self.fake.open().asked.as_mut().map(std::mem::take).unwrap_or_default();
+        for asked in asked {
+            self.agenda.add(now, Due::Ask(id, Box::new(asked)));
+        }
+        if let Some((begun, ended)) = ended {
+            self.note(|| format!("call {id} ends"));
+            self.done(&begun, ended);
+        }
+    }
+
+    fn done(&mut self, begun: &Begun, ended: Result<Value, Fault>) {
+        let later = self.now() + LATENCY_MS;
+        let Some((execution, ticket)) = begun.to else { return };
+        self.meter.worked(begun.function, later - begun.began);
+        match (&begun.mishap, ended) {
+            (Some(Mishap::DiesAfter), _) => self.fails(begun, dead(), later),
+            (Some(Mishap::FailsAfter(fault)), Ok(_)) => self.failed(begun, fault, later),
+            (_, Err(fault)) => self.failed(begun, &fault, later),
+            (_, Ok(payload)) => {
+                self.meter.sent(&payload);
+                if &*begun.state == "CloseRelease"
+                    && let Some(running) = self.executions.get_mut(&execution)
+                {
+                    running.closed = payload.clone();
+                }
+                self.agenda.add(later, answer(execution, ticket, payload));
+                self.come_late();
+            }
+        }
+    }
+
+    /// Ends a function that takes too long; what it has asked AWS for happens all the same.
+    pub(super) fn kill(&mut self, id: u64) {
+        let Some(begun) = self.working.end(id) else { return };
+        self.note(|| format!("call {id} is ended by Lambda"));
+        let seconds = begun.function.timeout_seconds();
+        let cause = format!("Error: Task timed out after {seconds}.00 seconds");
+        let cause = json!({"errorMessage": cause, "errorType": "Sandbox.Timedout"}).to_string();
+        self.fails(&begun, Problem::new("Sandbox.Timedout", cause), self.now());
     }
 
     /// Lets a call that was given up do its work, if its time has come.  Nobody waits for what it answers.
-    async fn come_late(&mut self) {
+    fn come_late(&mut self) {
         if let Some(late) = self.late.take_if(|late| late.after <= 1) {
-            drop(self.functions.call(late.function, late.payload, late.began).await);
+            self.work(late.call);
         } else if let Some(late) = &mut self.late {
             late.after -= 1;
         }
     }
 
-    /// Lets a function work; returns how long it did.
-    async fn work(&mut self, function: Function, payload: Value) -> (Result<Value, Fault>, i64) {
-        let now = self.clock();
-        self.fake.open().working = Some(Instant::now());
-        let answer = self.functions.call(function, payload, now).await;
-        let took = self.fake.open().worked() + LATENCY_MS;
-        self.fake.open().working = None;
-        self.meter.worked(function, took);
-        (answer, took)
-    }
-
-    fn ended(
-        &mut self,
-        state: &'static str,
-        mishap: Option<Mishap>,
-        answer: Result<Value, Fault>,
-        attempt: u32,
-    ) -> Called {
-        match (mishap, answer) {
-            (Some(Mishap::DiesAfter), _) => Called::Died,
-            (Some(Mishap::FailsAfter(fault)), Ok(_)) => self.failed(state, &fault, attempt),
-            (_, Ok(answer)) => {
-                self.meter.sent(&answer);
-                Called::Answered(answer)
-            }
-            (_, Err(fault)) => self.failed(state, &fault, attempt),
-        }
-    }
-
-    fn failed(&mut self, state: &'static str, fault: &Fault, attempt: u32) -> Called {
-        self.meter.failed(state, fault);
-        if Fault::RETRIED.contains(&fault.name()) && attempt < RETRIES {
-            self.meter.retried(state);
-            return Called::Again((2_000 << attempt).min(LONGEST_MS));
-        }
+    fn failed(&mut self, begun: &Begun, fault: &Fault, at: i64) {
         // As Lambda words it.
         let cause = json!({"errorMessage": fault.to_string(), "errorType": fault.name()}).to_string();
-        Called::Failed(fault.name().to_owned(), cause.chars().take(1024).collect())
+        self.fails(begun, Problem::new(fault.name(), cause), at);
     }
 
-    /// Finds what is to go wrong with this call.
-    fn mishap(&mut self, state: &'static str, input: &Value) -> Option<Mishap> {
+    fn fails(&mut self, begun: &Begun, problem: Problem, at: i64) {
+        let Some((execution, ticket)) = begun.to else { return };
+        self.meter.failed(&begun.state, &problem.error);
+        self.agenda.add(at, Due::Tell(execution, Event::Failed(ticket, problem)));
+    }
+
+    /// Writes a row for an execution, as the state machine does by itself.
+    pub(super) fn write(&mut self, execution: u64, ticket: u64, input: &Value) {
+        let operation = "dynamodb.UpdateItem";
+        self.note(|| format!("the machine: {operation}"));
+        let answered = self.fake.open().answer(operation, input);
+        let event = match answered {
+            Ok(answer) => Event::Answered(ticket, answer),
+            Err(refusal) => {
+                Event::Failed(ticket, Problem::new(format!("DynamoDb.{}", refusal.code), refusal.message))
+            }
+        };
+        self.agenda.add(self.now() + LATENCY_MS, Due::Tell(execution, event));
+    }
+
+    /// Finds what is to go wrong with a call.
+    fn mishap(&mut self, state: &str, payload: &Value) -> Option<Mishap> {
         if self.mishaps.is_empty() {
             return None;
         }
-        if input.get("move").or(input.get("repository")).is_none() {
+        if payload.get("move").or(payload.get("repository")).is_none() {
             return self.mishaps.take("", state);
         }
-        let (release, wave, n) = (&input["release"], &input["wave"], &input["move"]);
+        let (release, wave, n) = (&payload["release"], &payload["wave"], &payload["move"]);
         let (pk, sk) = (format!("release#{}", release.as_str()?), format!("move#{wave}#{n}"));
         let row = self.fake.open().table.row(&pk, &sk)?;
         let mishap = self.mishaps.take(row["service"].as_str()?, state)?;
@@ -134,22 +195,13 @@ impl Machine {
     }
 }
 
-/// Returns the ARN of the machine.
-pub fn machine() -> String {
-    format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:tidegate")
+/// Hands what a function answered to an execution, as Lambda does.
+fn answer(execution: u64, ticket: u64, payload: Value) -> Due {
+    let result = json!({"ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200});
+    Due::Tell(execution, Event::Answered(ticket, result))
 }
 
-/// Returns an object with more keys.
-pub fn merged(input: &Value, keys: Value) -> Value {
-    let mut merged = input.clone();
-    if let (Some(merged), Value::Object(keys)) = (merged.as_object_mut(), keys) {
-        merged.extend(keys);
-    }
-    merged
-}
-
-/// Gives up on a state that nobody plays.
-#[expect(clippy::panic, reason = "this is how a test fails")]
-pub fn unknown(state: &str) -> ! {
-    panic!("the state {state} is not played")
+/// An error that nothing catches.
+fn dead() -> Problem {
+    Problem::new(RUNTIME, "it died")
 }

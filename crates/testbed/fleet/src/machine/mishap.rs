@@ -13,6 +13,8 @@ pub enum Mishap {
     Fails(Fault),
     /// It does its work, and its answer is lost.
     FailsAfter(Fault),
+    /// It is given up at once, and goes on with its work.
+    Unheard(Fault),
     /// It is given up, and does its work only after so many other calls have answered.
     Late(Fault, usize),
     /// The item ends before it, by an error that nothing catches.
@@ -25,13 +27,13 @@ pub enum Mishap {
 
 /// All mishaps that are still to come, by service and state.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Mishaps(BTreeMap<(String, &'static str), Mishap>);
+pub struct Mishaps(BTreeMap<(String, String), Mishap>);
 
 impl Mishaps {
     /// Plans one: it comes once, at the first call of `state` for `service`, which is empty for a state outside of
     /// the maps.
-    pub fn plan(&mut self, service: &str, state: &'static str, mishap: Mishap) {
-        self.0.insert((service.to_owned(), state), mishap);
+    pub fn plan(&mut self, service: &str, state: &str, mishap: Mishap) {
+        self.0.insert((service.to_owned(), state.to_owned()), mishap);
     }
 
     /// Tells whether nothing goes wrong any more.
@@ -39,7 +41,7 @@ impl Mishaps {
         self.0.is_empty()
     }
 
-    pub(super) fn take(&mut self, service: &str, state: &'static str) -> Option<Mishap> {
-        self.0.remove(&(service.to_owned(), state))
+    pub(super) fn take(&mut self, service: &str, state: &str) -> Option<Mishap> {
+        self.0.remove(&(service.to_owned(), state.to_owned()))
     }
 }

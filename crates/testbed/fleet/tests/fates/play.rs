@@ -54,7 +54,8 @@ pub async fn play(asked: Asked, scenario: &Scenario) -> Ended {
             verify(&Ledger::of(&config, "ledger"), &fake, &placed, &digests).await;
         }
     }
-    let mut machine = Machine::new(fake.clone(), Functions::new(&config).unwrap());
+    let mut machine = Machine::new(fake.clone(), Functions::new(&config).unwrap()).unwrap();
+    machine.seed(scenario.seed);
     machine.mishaps = mishaps;
     let run = machine.run(RELEASE, &input).await;
     Ended { fake, run, digests }

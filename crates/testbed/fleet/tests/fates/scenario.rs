@@ -16,6 +16,8 @@ pub enum Asked {
 /// One release.
 #[derive(Clone, Debug)]
 pub struct Scenario {
+    /// Draws what comes first of what is due at the same moment.
+    pub seed: u64,
     /// The policy's `onFailure`.
     pub on_failure: &'static str,
     /// The policy's `concurrency`.
@@ -80,24 +82,26 @@ impl Move {
 }
 
 /// Makes releases of 1 to 12 services in 1 to 4 waves.
-pub fn any() -> impl Strategy<Value = Scenario> {
+pub fn releases() -> impl Strategy<Value = Scenario> {
     let policy = prop_oneof![3 => Just("undo-all"), 1 => Just("undo-failed"), 1 => Just("freeze")];
     let one = || (0..4_usize, 1..=3_usize, prop::bool::weighted(0.3), forward(), back());
     // Most are small: they are quick, and go wrong in fewer ways at once.
     let all = prop_oneof![4 => vec(one(), 1..=4), 1 => vec(one(), 5..=12)];
     let states = prop::sample::select(vec!["OpenRelease", "TakeLeases", "Judge", "CloseRelease"]);
     let twice = prop::option::weighted(0.5, (states, 0..10_usize));
-    (policy, 1..=4_usize, twice, all).prop_map(|(on_failure, concurrency, twice, drawn)| {
-        let (mut moves, mut repository, mut left) = (Vec::new(), 0, 0_usize);
-        for (n, (wave, share, forward_only, forward, back)) in drawn.into_iter().enumerate() {
-            if left == 0 {
-                (repository, left) = (repository + 1, share);
+    (any::<u64>(), policy, 1..=4_usize, twice, all).prop_map(
+        |(seed, on_failure, concurrency, twice, drawn)| {
+            let (mut moves, mut repository, mut left) = (Vec::new(), 0, 0_usize);
+            for (n, (wave, share, forward_only, forward, back)) in drawn.into_iter().enumerate() {
+                if left == 0 {
+                    (repository, left) = (repository + 1, share);
+                }
+                left = left.saturating_sub(1);
+                moves.push(Move { n, repository, wave, forward_only, forward, back });
             }
-            left = left.saturating_sub(1);
-            moves.push(Move { n, repository, wave, forward_only, forward, back });
-        }
-        Scenario { on_failure, concurrency, twice, moves }
-    })
+            Scenario { seed, on_failure, concurrency, twice, moves }
+        },
+    )
 }
 
 fn forward() -> impl Strategy<Value = Trouble> {

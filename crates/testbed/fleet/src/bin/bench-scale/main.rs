@@ -77,7 +77,7 @@ fn machine(services: usize) -> Result<Machine, Fault> {
         (0..services.div_ceil(WAVE)).map(|wave| vec![format!("w{wave}-*")]).collect();
     cluster::build(&fake, &placed, &cluster::policy(&waves, WAVE));
     let functions = Functions::new(&fake.config())?;
-    Ok(Machine::new(fake, functions))
+    Machine::new(fake, functions)
 }
 
 /// Every service has an image of its own.

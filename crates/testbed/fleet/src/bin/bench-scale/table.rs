@@ -43,7 +43,7 @@ impl Row {
             waves.entry(wave).or_default().push(takes as f64 / 1000.0);
         }
         let waves: Vec<Vec<f64>> = waves.into_values().collect();
-        let Meter { largest, item_events, parent_events, longest, .. } = machine.meter;
+        let meter = &machine.meter;
         Row {
             services,
             cold,
@@ -53,8 +53,8 @@ impl Row {
             seconds: run.took as f64 / 1000.0,
             refused: account.throttled.clone(),
             calls: account.calls.clone(),
-            meter: (largest, item_events, parent_events),
-            longest,
+            meter: (meter.largest, meter.item_events(), meter.parent_events()),
+            longest: meter.longest,
         }
     }
 
