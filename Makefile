@@ -7,12 +7,13 @@ SHELL := bash
 LOCAL := .local/venv
 LINT := .local/lint
 ARCH ?= x86_64
+CARGO_CYCLONEDX := 0.5.9
 RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where plan build test rust bench-scale lint end-to-end package clean
+.PHONY: help demo where plan build test rust bench-scale lint end-to-end package sbom clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -58,6 +59,18 @@ package: $(LINT)/.done ## what is deployed, by sam build (ARCH=arm64|x86_64), in
 	  || { echo "The Rust target for $(ARCH) is not installed: rustup target add $(RUST_TARGET)"; exit 1; }
 	PATH="$$PWD/$(LINT)/bin:$$PATH" sam build --build-dir .local/package/$(ARCH) --parameter-overrides Architecture=$(ARCH)
 	$(LINT)/bin/python local/lint/architecture.py .local/package/$(ARCH)/template.yaml $(ARCH)
+
+SBOM_TOOL := .local/tools/bin/cargo-cyclonedx
+
+sbom: ## what each bootstrap is made of, in CycloneDX (ARCH=arm64|x86_64), in .local/sbom/<ARCH>
+	[[ "$$($(SBOM_TOOL) cyclonedx --version 2>/dev/null)" == *" $(CARGO_CYCLONEDX)" ]] \
+	  || cargo install --quiet --locked --root .local/tools cargo-cyclonedx --version $(CARGO_CYCLONEDX)
+	$(SBOM_TOOL) cyclonedx --quiet --format json --spec-version 1.5 --describe binaries --no-build-deps \
+	  --target $(RUST_TARGET)
+	mkdir -p .local/sbom/$(ARCH)
+	for name in $(notdir $(wildcard functions/*)); do \
+	  mv functions/$$name/$${name}_bin.cdx.json .local/sbom/$(ARCH)/$$name.cdx.json; done
+	find crates -name '*_bin.cdx.json' -delete # it writes beside the Cargo.toml of every member, deployed or not
 
 clean: ## removes what was built and installed here
 	rm -rf target .local .aws-sam

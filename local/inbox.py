@@ -9,9 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 from threading import Thread
 
+import canary
 from service import put
-
-SECRET = "a secret that both sides know"
 
 
 class Inbox:
@@ -24,8 +23,7 @@ class Inbox:
         self._posts: SimpleQueue[dict] = SimpleQueue()
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._posted))
         Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/alerts"
-        put(cloud, "alerts", {"webhook": {"url": url, "secret": SECRET}})
+        put(cloud, "alerts", webhook(server.server_port))
 
     def about(self, release: str, outcome: str = "", seconds: float = 10) -> tuple[str | None, dict | None]:
         """What both channels said last of a release, or of one outcome of it; None for one that did not."""
@@ -36,6 +34,11 @@ class Inbox:
             if all(said) or time.monotonic() > deadline:
                 return said
             time.sleep(0.05)
+
+    def texts(self) -> list[str]:
+        """All that has arrived so far, by either channel."""
+        self._receive()
+        return [text for _, _, text in self._by_topic] + [json.dumps(alert) for _, _, alert in self._by_webhook]
 
     def posts(self) -> Iterator[dict]:
         """The alerts that arrive at the webhook from now on, for ever."""
@@ -55,12 +58,19 @@ class Inbox:
 
     def _posted(self, body: bytes, signature: str) -> bool:
         """Takes an alert if its signature is right."""
-        expected = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        expected = "sha256=" + hmac.new(canary.WEBHOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
         if genuine := hmac.compare_digest(signature, expected):
             alert = json.loads(body)
             self._by_webhook.append((alert["release"], alert["outcome"], alert))
             self._posts.put(alert)
         return genuine
+
+
+def webhook(port: int) -> dict:
+    """The document of the alert channels, for a webhook on this machine; each part of it is a secret."""
+    user = f"{canary.WEBHOOK_USER}:{canary.WEBHOOK_PASSWORD}"
+    url = f"http://{user}@127.0.0.1:{port}/{canary.WEBHOOK_PATH}?token={canary.WEBHOOK_QUERY}"
+    return {"webhook": {"url": url, "secret": canary.WEBHOOK_SECRET}}
 
 
 def _last(said: list[tuple], release: str, outcome: str):

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 
 import build
+import canary
 
 PORT = 8080
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
@@ -24,7 +25,7 @@ PACK = {
     "checks": [
         _check("health", "/health", status=200, json={"$.status": "ok"}),
         {**_check("version", "/version", json={"$.status": "ok"}), "attempts": 2, "interval": "1s"},
-        _check("home", "/", contains="hello"),
+        _check("home", f"/?token={canary.PACK_QUERY}", contains="hello"),
     ]
 }
 
@@ -50,7 +51,9 @@ def put(cloud, path: str, document: dict) -> None:
 
 
 def open_environment(cloud, name: str, **policy) -> None:
-    """Creates the cluster of an environment, and its document."""
+    """Creates the cluster of an environment, its document, and the secret that its tasks are given."""
+    secret = {"Name": canary.PARAMETER, "Value": canary.PARAMETER_VALUE, "Type": "SecureString"}
+    cloud.client("ssm").put_parameter(**secret, Overwrite=True)
     cloud.client("ecs").create_cluster(clusterName=name)
     put(cloud, f"environments/{name}", {"cluster": name, "tag": name, **policy})
 
@@ -152,6 +155,8 @@ class Service:
             "name": "app",
             "image": self.cloud.image(self.repository, image),
             "portMappings": [{"containerPort": PORT}],
+            "environment": canary.ENVIRONMENT,
+            "secrets": canary.SECRETS,
             "logConfiguration": {"logDriver": "awslogs", "options": logs},
         }
         return self.ecs.register_task_definition(

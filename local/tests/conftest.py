@@ -8,8 +8,11 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 import build  # noqa: E402
+import permissions  # noqa: E402
 import service  # noqa: E402
+import stack  # noqa: E402
 from cloud import Cloud  # noqa: E402
+from leaks import leaks  # noqa: E402
 from pipeline import Pipeline  # noqa: E402
 from shop import Shop  # noqa: E402
 
@@ -39,7 +42,10 @@ def pipeline(tmp_path_factory):
     """The real stack, deployed once, on a local AWS of its own: its calls are recorded and counted."""
     build.build()
     with Cloud(tmp_path_factory.mktemp("pipeline"), wait_scale=0.02) as running:
-        yield Pipeline(running)
+        pipeline = Pipeline(running)
+        yield pipeline
+        # After the last test that used it: what all of them did and left behind counts.
+        assert permissions.faults(running, stack.STACK) + leaks(pipeline) == []
 
 
 @pytest.fixture

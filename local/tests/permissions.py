@@ -3,18 +3,55 @@
 # A role is asked for the parts of a transaction; which parts it had is in no record.
 _ASKED_FOR = {"TransactWriteItems": "ConditionCheckItem", "TransactGetItems": "GetItem"}
 
+# The calls that more than one function makes, and those functions.  Every other call is one function's alone.
+SHARED = {
+    # The ledger is one table: each function reads and writes the rows of its own step.
+    "dynamodb:BatchGetItem": {"release", "retag", "deploy", "health-test", "rollback"},
+    "dynamodb:GetItem": {"release", "retag", "rollback", "alert"},
+    "dynamodb:Query": {"release", "retag", "health-test", "alert"},
+    "dynamodb:PutItem": {"release", "retag", "deploy", "alert"},
+    "dynamodb:UpdateItem": {"release", "retag", "deploy", "health-test", "rollback"},
+    # A release reads which image a tag names, and retag reads the manifest that it writes again.
+    "ecr:BatchGetImage": {"release", "retag"},
+    # Each looks at the service itself: a release before it opens, deploy and rollback before they write, and
+    # health-test afterwards.
+    "ecs:DescribeServices": {"release", "deploy", "health-test", "rollback"},
+    "ecs:DescribeTaskDefinition": {"release", "deploy", "health-test", "rollback"},
+    "ecs:DescribeTasks": {"release", "health-test"},
+    "ecs:ListTasks": {"release", "health-test"},
+    # A rollback is an update of the service, too; a restore point that is not ACTIVE is registered again.
+    "ecs:RegisterTaskDefinition": {"deploy", "rollback"},
+    "ecs:UpdateService": {"deploy", "rollback"},
+    # Each its own parameters: the live tests, and the alert channels.
+    "ssm:GetParameter": {"health-test", "alert"},
+    # Whether the holder of a lease has ended, and how a release has.
+    "states:DescribeExecution": {"release", "alert"},
+}
 
-def unpermitted(cloud, stack: str) -> list[str]:
-    """The calls so far that AWS would have refused, as `<function>: <action>`, whatever the resource."""
-    allowed = _allowed(cloud, stack)
-    refused = set()
+
+def faults(cloud, stack: str) -> list[str]:
+    """What is wrong with the roles, by the calls so far, whatever the resource: a right that is missing or too much."""
+    allowed, made, found = _allowed(cloud, stack), _made(cloud), set()
+    for function, action in made:
+        if action not in allowed.get(function, ()):
+            found.add(f"{function}: {action}: its role does not allow it")
+        for other in allowed:
+            if other != function and action in allowed[other] and other not in SHARED.get(action, ()):
+                found.add(f"{other}: {action}: its role allows what is for {function} alone")
+    for action, functions in SHARED.items():
+        missing = {function for function in functions if action not in allowed.get(function, ())}
+        found |= {f"{function}: {action}: said to be shared, and not allowed" for function in missing}
+    return sorted(found)
+
+
+def _made(cloud) -> set[tuple[str, str]]:
+    """The calls so far: which function made them, and what its role was asked for."""
+    made = set()
     for call in cloud.calls():
         function = call["agent"].removeprefix("tidegate-")
-        operation = _ASKED_FOR.get(call["operation"], call["operation"])
-        action = f"{call['service']}:{operation}"
-        if function != call["agent"] and action not in allowed.get(function, ()):
-            refused.add(f"{function}: {action}")
-    return sorted(refused)
+        if function != call["agent"]:
+            made.add((function, f"{call['service']}:{_ASKED_FOR.get(call['operation'], call['operation'])}"))
+    return made
 
 
 def _allowed(cloud, stack: str) -> dict[str, set[str]]:

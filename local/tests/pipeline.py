@@ -38,6 +38,8 @@ class Pipeline:
             outputs = build.deploy(cloud, TREE, clusters="*", repositories="release/")
         self.machine, self.ledger = outputs["StateMachineArn"], outputs["LedgerTable"]
         self.inbox = Inbox(cloud, outputs["TopicArn"])
+        self.tokens: dict[str, str] = {}
+        """The release of each task token that was seen while its release waited for an answer."""
 
     def service(self, name: str, **policy) -> SoleService:
         """An environment with a service of two tasks, which runs version v1 of the image `baseline`."""
@@ -127,7 +129,8 @@ class Pipeline:
         release = watch.release_of(execution)
         text, posted = self.inbox.about(release, "WaitingForApproval")
         assert text and posted, "nobody was asked"
-        eventually(lambda: self.known(f"env#{environment}", f"waiting#{release}"), f"{release} waits")
+        waiting = lambda: self.known(f"env#{environment}", f"waiting#{release}")  # noqa: E731
+        self.tokens[eventually(waiting, f"{release} waits")["token"]] = release
         return text
 
     def of_our_retag(self, service: SoleService, digest: str) -> watch.Run:

@@ -4,9 +4,10 @@ import json
 import socket
 
 import pytest
+import canary
 import stack
 import watch
-from inbox import SECRET
+from inbox import webhook
 from service import eventually, put
 
 
@@ -77,8 +78,7 @@ def dead_webhook(pipeline):
     with socket.socket() as closed:
         # Bound and not listening: whoever connects is refused, and nobody else gets the port meanwhile.
         closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/alerts"
-        put(pipeline.cloud, "alerts", {"webhook": {"url": url, "secret": SECRET}})
+        put(pipeline.cloud, "alerts", webhook(closed.getsockname()[1]))
         yield
     put(pipeline.cloud, "alerts", before)
 
@@ -96,7 +96,7 @@ def test_a_webhook_that_is_dead_changes_no_outcome_and_the_alert_is_kept(pipelin
     got = pipeline.cloud.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
     [kept] = [json.loads(message["Body"]) for message in got]
     assert (kept["release"], kept["outcome"]) == (run.name, "Deployed")
-    assert SECRET not in json.dumps(kept)
+    assert canary.MARK not in json.dumps(kept)
 
 
 def _move(pipeline, release: str) -> dict:

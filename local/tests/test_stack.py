@@ -106,15 +106,23 @@ def test_the_rule_takes_pushes_with_a_tag_that_is_not_ours(cloud, build, reposit
     assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"] is starts
 
 
-def test_a_call_that_no_role_allows_is_seen(cloud, build):
+def test_a_right_that_is_missing_and_one_that_is_too_much_are_seen(cloud, build):
+    """The calls of whole releases are compared in the same way, after the last test that made some."""
     stack.deploy(cloud, build, PARAMETERS, name="roles")
     container = {"name": "app", "image": "app"}
     cloud.client("ecs").register_task_definition(family="roles", containerDefinitions=[container])
     for function in ["deploy", "release"]:
         cloud.client("ecs", agent=f"tidegate-{function}").describe_task_definition(taskDefinition="roles")
         cloud.client("elbv2", agent=f"tidegate-{function}").describe_target_groups()
-    refused = permissions.unpermitted(cloud, "roles")
-    assert refused == [f"{each}: elasticloadbalancing:DescribeTargetGroups" for each in ["deploy", "release"]]
+    # A call of release, as if it were one of deploy: the role of release has a right too much then.
+    cloud.client("ecr", agent="tidegate-deploy").describe_repositories()
+    missing = "its role does not allow it"
+    assert permissions.faults(cloud, "roles") == [
+        f"deploy: ecr:DescribeRepositories: {missing}",
+        f"deploy: elasticloadbalancing:DescribeTargetGroups: {missing}",
+        "release: ecr:DescribeRepositories: its role allows what is for deploy alone",
+        f"release: elasticloadbalancing:DescribeTargetGroups: {missing}",
+    ]
 
 
 def test_a_template_that_is_a_circle_is_refused(cloud, build):
