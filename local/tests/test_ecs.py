@@ -54,8 +54,9 @@ def test_crash_trips_the_breaker(cloud, shop, name, eventually):
     [service] = shop.ecs.describe_services(cluster=name, services=["users"])["services"]
     assert service["taskDefinition"] == definition
     stopped = [task for task in shop.tasks(desiredStatus="STOPPED") if task["startedBy"] == broken]
-    assert {task["stopCode"] for task in stopped} == {"EssentialContainerExited"}
-    assert {task["containers"][0]["exitCode"] for task in stopped} == {3}
+    # The last one may be stopped by ECS, which goes back, before it has crashed.
+    crashed = [task for task in stopped if task["stopCode"] == "EssentialContainerExited"]
+    assert len(crashed) >= 3 and {task["containers"][0]["exitCode"] for task in crashed} == {3}
 
 
 def test_missing_image_fails(cloud, shop, name, eventually):

@@ -220,7 +220,7 @@ def to_prod(pipeline, prod: Fleet, digest: str) -> None:
     asked = [each for each in requests() if each["environment"] == "prod"]
     [agree] = [each for each in asked if each.get("mode") == "approve"]
     releases = [each for each in asked if "mode" not in each]
-    assert len(releases) > 2 and "`reject` turns it down" in text()
+    assert len(releases) > 2 and "`reject` ends it" in text()
     for number, request in enumerate(releases, 1):
         request = json.loads(json.dumps(request, ensure_ascii=False).replace("sha256:…", digest))
         execution = pipeline.start(request)

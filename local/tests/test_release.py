@@ -71,7 +71,7 @@ def test_our_own_retag(pipeline, dev):
     pushed = pipeline.push(dev, "main-retag", "v8")
     ours = pipeline.of_our_retag(dev, pushed.digest)
     assert ours.states == IGNORED
-    assert "is our own" in ours.output["because"]
+    assert "this push is our own" in ours.output["because"]
     with pipeline.calls() as calls:
         again = pipeline.run(pipeline.event(ours))
     assert again.states == IGNORED
