@@ -131,7 +131,7 @@ def test_what_is_never_ready_is_rolled_back_at_its_deadline(pipeline, name):
 
 def test_of_two_pushes_at_once_one_waits_and_the_newest_wins(pipeline, name):
     # Whoever is first bakes for longer than the other needs to come.
-    service, found = pipeline.service(name, bakeSeconds=3), []
+    service, found = pipeline.service(name, bakeSeconds=8), []
     for number in (1, 2):
         # The moment of a push is told in seconds; within one of them the digest decides which is the newer.
         time.sleep(1.1 * (number - 1))
@@ -147,10 +147,12 @@ def test_of_two_pushes_at_once_one_waits_and_the_newest_wins(pipeline, name):
 def test_somebody_elses_deployment_is_left_alone(pipeline, name):
     service = pipeline.service(name, healthTimeoutSeconds=60)
     before = service.described()["taskDefinition"]
+    # A revision of their own: a return to the one before could be ECS's as well.
+    another = service.define(service.digests()[0])
     digest = service.push(f"{name}-1", "v2", behaviour="never-ready")["digest"]
     execution = watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-1")
     eventually(lambda: service.described()["taskDefinition"] != before, "the service was updated")
-    service.ecs.update_service(cluster=name, service=name, taskDefinition=before)
+    service.ecs.update_service(cluster=name, service=name, taskDefinition=another)
     theirs = service.described()["deployments"][0]["id"]
     run = watch.follow(pipeline.cloud, execution)
     assert run.outcome == "Superseded", run.cause

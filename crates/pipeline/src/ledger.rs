@@ -9,7 +9,7 @@ pub use key::Key;
 pub use moves::{Loaded, MoveLedger};
 pub use writes::{Condition, Write, placeholder};
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -63,7 +63,7 @@ impl Ledger {
     /// Reads rows of several kinds as DynamoDB keeps them.
     async fn items(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, Fault> {
         // DynamoDB refuses a key that comes twice.
-        let once: HashSet<&Key> = keys.iter().collect();
+        let once: BTreeSet<&Key> = keys.iter().collect();
         let once: Vec<&Key> = once.into_iter().collect();
         let failed = |error| Fault::Defect(format!("the keys of rows cannot be written: {error}"));
         let mut found = HashMap::new();

@@ -164,7 +164,8 @@ impl Port for Aws {
             rate_limit::PUT.reserve(&self.ledger, i64::try_from(tags).unwrap_or(i64::MAX), now).await?;
         match registrations {
             0 => Ok(tagging),
-            some => Ok(tagging.max(rate_limit::REGISTER.reserve(&self.ledger, some, now).await?)),
+            // Not before its tags: what misses its turn would come among those whose turn it is.
+            some => rate_limit::REGISTER.reserve(&self.ledger, some, tagging).await,
         }
     }
 

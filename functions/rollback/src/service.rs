@@ -61,7 +61,7 @@ impl Port for Aws {
     async fn reserve(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault> {
         let update = rate_limit::UPDATE.reserve(&self.ledger, 1, now).await?;
         match registers {
-            true => Ok(update.max(rate_limit::REGISTER.reserve(&self.ledger, 1, now).await?)),
+            true => rate_limit::REGISTER.reserve(&self.ledger, 1, update).await,
             false => Ok(update),
         }
     }

@@ -14,7 +14,7 @@ const RELEASE_DAYS: i64 = 400;
 const MESSAGE_DAYS: i64 = 90;
 
 /// The two keys of a row.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     pub(crate) pk: String,
     pub(crate) sk: String,
