@@ -1,4 +1,4 @@
-//! Tags as ECR keeps them.
+//! Tags as ECR keeps them, and the calls that write them.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
 
@@ -6,10 +6,11 @@ use fleet::fake::Fake;
 use pipeline::clock::Timestamp;
 use pipeline::ids::Digest;
 use pipeline::image::RepositoryRef;
-use pipeline::ledger::Ledger;
+use pipeline::ledger::{Key, Ledger};
+use pipeline::rate_limit::REGISTER;
 use pipeline::rows::MoveRow;
 use retag::Retag;
-use retag::registry::{Aws, Port};
+use retag::registry::{Aws, PlannedCalls, Port};
 use retag::tags::Tagging;
 use serde_json::{Value, json};
 
@@ -52,4 +53,17 @@ async fn a_tag_that_ecr_has_already_is_no_failure() {
     let seen = port.snapshot(&at, &[Tagging::environment("dev", &digest)]).await.unwrap();
     assert_eq!(port.put(&at, "dev", seen.image(&digest).unwrap()).await, Ok(()));
     assert_eq!(fake.open().calls["ecr.PutImage"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_is_reserved_for_the_time_when_its_tags_are_written() {
+    let fake = Fake::default();
+    let ledger = Ledger::of(&fake.config(), "ledger");
+    let (aws, now) = (Aws::new(&fake.config(), ledger.clone()), Timestamp::from_millis(1_000_000));
+    // Other moves have reserved a minute of tags, and no registration yet.
+    ledger.advance(&Key::rate_limit("put"), 60_000, now.millis()).await.unwrap();
+    let start = aws.reserve(PlannedCalls { registrations: 1, tags: 3 }, now).await.unwrap();
+    assert!(start.seconds_since(now) > 50, "{start}");
+    let reserved = ledger.advance(&Key::rate_limit("register"), 0, now.millis()).await.unwrap();
+    assert_eq!(reserved, start.millis() + REGISTER.interval_ms, "nobody else counts on its turn before");
 }
