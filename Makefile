@@ -13,7 +13,7 @@ RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where plan build test rust bench-scale lint end-to-end package sbom clean
+.PHONY: help demo where plan build test rust bench-scale simulate lint end-to-end package sbom clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -44,6 +44,10 @@ rust: ## format, clippy, unit, table and contract tests
 
 bench-scale: ## releases of 1 to 1,000 services on an AWS in memory: seconds, calls, refusals, bytes (takes minutes)
 	cargo run --quiet --package fleet --bin bench-scale
+
+simulate: ## histories of pushes, people and faults, drawn from seeds (SEEDS=10 FROM=1 ACTIONS=20): what is promised holds
+	SEEDS=$(or $(SEEDS),10) FROM=$(or $(FROM),1) ACTIONS=$(or $(ACTIONS),20) \
+	  cargo run --quiet --package fleet --bin simulate
 
 lint: $(LINT)/.done ## the template, as it is written and as AWS translates it
 	PATH="$$PWD/$(LINT)/bin:$$PATH" sam validate --lint

@@ -10,3 +10,4 @@ pub mod fake;
 pub mod functions;
 pub mod lower_bound;
 pub mod machine;
+pub mod simulation;

@@ -8,6 +8,7 @@ mod agenda;
 mod call;
 mod clock;
 mod door;
+pub mod faults;
 pub mod meter;
 pub mod mishap;
 mod working;
@@ -17,15 +18,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use pipeline::Fault;
-use serde_json::Value;
+use serde_json::{Value, json};
 use states::{Effect, End, Event, Execution, Happening, Identity, Random, Status};
 use tokio::task;
 
-use crate::fake::{ACCOUNT, Asked, Fake, REGION};
+use crate::cluster::{self, Placed};
+use crate::fake::{ACCOUNT, Asked, End as Rollout, Fake, REGION};
 use crate::functions::Functions;
+use crate::simulation::oracle::Oracle;
 use agenda::{Agenda, Due};
 use call::Late;
 use clock::Clock;
+use faults::{Faults, Trouble};
 use meter::Meter;
 use mishap::Mishaps;
 use working::Working;
@@ -56,6 +60,10 @@ pub struct Machine {
     pub meter: Meter,
     /// What people were told.
     pub alerts: Vec<Value>,
+    /// What goes wrong by chance, if anything does.
+    pub faults: Option<Faults>,
+    /// Who looks on, if somebody does.
+    pub oracle: Option<Oracle>,
     /// All that happened, line by line, if it is kept.
     pub history: Option<Vec<String>>,
     functions: Rc<Functions>,
@@ -66,6 +74,8 @@ pub struct Machine {
     /// How many of the actions of people and of AWS are still to come.
     actions: usize,
     working: Working,
+    /// The release for which each call of a function works, also after Lambda has ended it.
+    writers: BTreeMap<u64, String>,
     late: Option<Late>,
     random: Random,
 }
@@ -79,6 +89,23 @@ pub enum Action {
     Stop(String),
     /// Has it go on after its end.
     Redrive(String),
+    /// Pushes an image.
+    Push(Pushed),
+    /// Points a service at an image of its own, past the pipeline.
+    Overtake(Placed),
+}
+
+/// A push of an image, which starts an execution.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// The name of the execution, which is in the image and its tag, too.
+    pub name: String,
+    /// The repository.
+    pub repository: String,
+    /// How its rollouts end.
+    pub end: Rollout,
+    /// Whether its event is delivered twice.
+    pub twice: bool,
 }
 
 /// One execution.
@@ -121,12 +148,15 @@ impl Machine {
             mishaps: Mishaps::default(),
             meter: Meter::default(),
             alerts: Vec::new(),
+            faults: None,
+            oracle: None,
             history: None,
             executions: BTreeMap::new(),
             last_execution: 0,
             agenda: Agenda::default(),
             actions: 0,
             working: Working::default(),
+            writers: BTreeMap::new(),
             late: None,
             random: Random::new(1),
         })
@@ -208,8 +238,19 @@ impl Machine {
             Due::Ask(id, asked) => {
                 let Asked { operation, input, takes, answer } = *asked;
                 self.note(|| format!("call {id} asks {operation}"));
-                let answered = self.answer(&operation, &input);
-                let slow = self.fake.open().slow.get(&operation).copied().unwrap_or_default();
+                let now = self.now();
+                let trouble = self.faults.as_mut().and_then(|faults| faults.of_request(now));
+                self.see(id, &operation, &input);
+                let late = match &trouble {
+                    Some(Trouble::Slow(milliseconds)) => *milliseconds,
+                    _ => 0,
+                };
+                let answered = match trouble {
+                    Some(Trouble::Before(refusal)) => Err(refusal),
+                    Some(Trouble::After(refusal)) => self.answer(&operation, &input).and(Err(refusal)),
+                    Some(Trouble::Slow(_)) | None => self.answer(&operation, &input),
+                };
+                let slow = self.fake.open().slow.get(&operation).copied().unwrap_or_default() + late;
                 self.agenda.add(self.now() + takes + slow, Due::Reply(answer, answered));
             }
             // Whoever asked may have been ended meanwhile.
@@ -222,7 +263,12 @@ impl Machine {
         match action {
             Action::Start(name, input) => self.start(name, input),
             Action::Stop(name) => self.tell_by_name(&name, Event::Stop),
+            Action::Push(pushed) => self.push(pushed),
+            Action::Overtake(placed) => cluster::overtake(&self.fake, &placed),
             Action::Redrive(name) => {
+                if let Some(oracle) = &mut self.oracle {
+                    oracle.redriven.insert(name.clone());
+                }
                 self.tell_by_name(&name, Event::Redrive);
                 if let Some((id, running)) = self.find(&arn_of(&name))
                     && running.runs()
@@ -232,6 +278,47 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// Pushes an image, whose event starts an execution, or two.
+    fn push(&mut self, pushed: Pushed) {
+        let Pushed { name, repository, end, twice } = pushed;
+        let (time, tag) = (states::moment::text(self.now()), format!("main-{name}"));
+        let digest = {
+            let mut account = self.fake.open();
+            let digest = account.ecr.push(&repository, &name, Some(&tag));
+            for service in account.ecs.services.values_mut() {
+                service.ends.insert(digest.clone(), end);
+            }
+            digest
+        };
+        let event = json!({
+            "version": "0", "id": format!("event-{name}"), "detail-type": "ECR Image Action", "source": "aws.ecr",
+            "account": ACCOUNT, "time": time, "region": REGION, "resources": [],
+            "detail": {"result": "SUCCESS", "repository-name": repository, "image-digest": digest,
+                       "action-type": "PUSH", "image-tag": tag}
+        });
+        if twice {
+            self.start(format!("{name}-again"), event.clone());
+        }
+        self.start(name, event);
+    }
+
+    /// Lets who looks on see a call.
+    fn see(&mut self, call: u64, operation: &str, input: &Value) {
+        if let (Some(oracle), Some(release)) = (&mut self.oracle, self.writers.get(&call)) {
+            oracle.sees_call(&self.fake.open(), release, operation, input);
+        }
+    }
+
+    /// Returns the status and the last state of every execution, by its name.
+    pub fn statuses(&self) -> BTreeMap<String, (String, String)> {
+        let status = |running: &Running| {
+            let name = running.arn.rsplit(':').next().unwrap_or_default().to_owned();
+            let last = running.last.as_deref().unwrap_or_default().to_owned();
+            (name, (running.status().to_owned(), last))
+        };
+        self.executions.values().map(status).collect()
     }
 
     fn start(&mut self, name: String, input: Value) {

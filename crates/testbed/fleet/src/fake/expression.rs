@@ -59,11 +59,15 @@ impl<'a> Scope<'a> {
 
 /// Tells whether a condition holds for a row; one that is not there is empty.
 pub fn holds(condition: &str, scope: &Scope<'_>, row: &Row) -> Result<bool, Refusal> {
-    let words = words(condition);
+    any_holds(&words(condition), scope, row)
+}
+
+/// All of it is read, also where it is decided already: what is wrong in it is refused all the same.
+fn any_holds(words: &[String], scope: &Scope<'_>, row: &Row) -> Result<bool, Refusal> {
     let mut any = false;
-    for alternative in words.split(|word| word == "OR") {
+    for alternative in split(words, "OR") {
         let mut all = true;
-        for term in alternative.split(|word| word == "AND") {
+        for term in split(alternative, "AND") {
             all &= term_holds(term, scope, row)?;
         }
         any |= all;
@@ -71,7 +75,23 @@ pub fn holds(condition: &str, scope: &Scope<'_>, row: &Row) -> Result<bool, Refu
     Ok(any)
 }
 
+/// Splits words at another one that stands in no parentheses.
+fn split<'a>(words: &'a [String], at: &str) -> Vec<&'a [String]> {
+    let mut open = 0_i32;
+    let outside = words.split(|word| {
+        open += i32::from(word == "(") - i32::from(word == ")");
+        open == 0 && word == at
+    });
+    outside.collect()
+}
+
 fn term_holds(term: &[String], scope: &Scope<'_>, row: &Row) -> Result<bool, Refusal> {
+    if let [open, inner @ .., close] = term
+        && (open.as_str(), close.as_str()) == ("(", ")")
+        && inner.len() > 1
+    {
+        return any_holds(inner, scope, row);
+    }
     let term: Vec<&str> = term.iter().map(String::as_str).collect();
     match term[..] {
         ["attribute_exists", "(", path, ")"] => Ok(row.contains_key(&scope.path(path)?)),
@@ -180,12 +200,15 @@ mod tests {
         check("release = :s AND #fence > :n", Ok(false));
         check("holder <= :s", Ok(false));
         check("missing = :s OR release = :s", Ok(true));
+        check("attribute_exists(release) AND (attribute_not_exists(fence) OR #fence <= :n)", Ok(true));
+        check("attribute_exists(absent) AND (release = :s OR #fence <= :n)", Ok(false));
     }
 
     #[test]
     fn everything_else_is_refused() {
         check("contains(release, :s)", Err(()));
-        check("(release = :s)", Err(()));
+        check("(contains(release, :s))", Err(()));
+        check("(release = :s", Err(()));
         check("release = :unknown", Err(()));
     }
 

@@ -54,6 +54,9 @@ impl Machine {
                 let name = arguments["FunctionName"].as_str().unwrap_or_default();
                 let Some(function) = Function::named(name) else {
                     // What people are told is kept, and nothing is delivered.
+                    if let Some(oracle) = &mut self.oracle {
+                        oracle.hears(&mut self.fake.open(), &payload);
+                    }
                     self.alerts.push(payload);
                     return self.agenda.add(later, answer(execution, ticket, json!({})));
                 };
@@ -67,7 +70,9 @@ impl Machine {
     /// Begins a call of a function, with what is to go wrong with it.
     pub(super) fn begin(&mut self, mut begun: Begun) {
         let later = self.now() + LATENCY_MS;
-        match self.mishap(&begun.state, &begun.payload) {
+        let now = self.now();
+        let drawn = self.faults.as_mut().and_then(|faults| faults.of_invocation(now));
+        match self.mishap(&begun.state, &begun.payload).or(drawn) {
             Some(Mishap::Fails(fault)) => self.failed(&begun, &fault, later),
             Some(Mishap::Dies) => self.fails(&begun, dead(), self.now()),
             Some(Mishap::Late(fault, after)) => {
@@ -90,7 +95,9 @@ impl Machine {
             (Rc::clone(&self.functions), begun.function, begun.payload.clone());
         let (began, seconds) = (Timestamp::from_millis(begun.began), function.timeout_seconds());
         let state = Arc::clone(&begun.state);
+        let release = payload["release"].as_str().unwrap_or_default().to_owned();
         let id = self.working.begin(begun, async move { functions.call(function, payload, began).await });
+        self.writers.insert(id, release);
         self.note(|| format!("call {id} is {} for {state}", function.name()));
         self.agenda.add(self.now() + seconds * 1000, Due::Kill(id));
         self.poll(id);

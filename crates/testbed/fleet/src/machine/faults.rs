@@ -1,0 +1,69 @@
+//! Faults that come by chance, at calls to AWS and at calls of functions, until everything calms down.
+
+use pipeline::Fault;
+use states::Random;
+
+use super::mishap::Mishap;
+use crate::fake::Refusal;
+
+/// How often something goes wrong, of a thousand calls each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rates {
+    /// Calls to AWS.
+    pub requests: u64,
+    /// Calls of functions.
+    pub invocations: u64,
+}
+
+/// What goes wrong by chance.
+#[derive(Debug)]
+pub struct Faults {
+    random: Random,
+    rates: Rates,
+    /// From when on nothing does any more.
+    calm: i64,
+}
+
+/// What happens to a call to AWS.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It is refused, and has no effect.
+    Before(Refusal),
+    /// It has its effect, and the answer is lost.
+    After(Refusal),
+    /// It takes so many milliseconds more.
+    Slow(i64),
+}
+
+impl Faults {
+    /// Draws faults from a seed until a moment.
+    pub fn new(seed: u64, rates: Rates, calm: i64) -> Self {
+        Faults { random: Random::new(seed), rates, calm }
+    }
+
+    pub(super) fn of_request(&mut self, now: i64) -> Option<Trouble> {
+        if now >= self.calm || self.random.below(1000) >= self.rates.requests {
+            return None;
+        }
+        let broken = || Refusal::new("InternalServerError", "an internal error");
+        Some(match self.random.below(4) {
+            0 => Trouble::Before(Refusal::new("ThrottlingException", "Rate exceeded")),
+            1 => Trouble::Before(broken()),
+            2 => Trouble::After(broken()),
+            _ => Trouble::Slow(100 << self.random.below(8)),
+        })
+    }
+
+    pub(super) fn of_invocation(&mut self, now: i64) -> Option<Mishap> {
+        if now >= self.calm || self.random.below(1000) >= self.rates.invocations {
+            return None;
+        }
+        let lost = || Fault::Unavailable("the connection was lost".to_owned());
+        Some(match self.random.below(4) {
+            0 => Mishap::Fails(lost()),
+            1 => Mishap::FailsAfter(lost()),
+            2 => Mishap::Unheard(lost()),
+            _ => Mishap::DiesAfter,
+        })
+    }
+}

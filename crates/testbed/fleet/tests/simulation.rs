@@ -1,0 +1,26 @@
+//! Histories that seeds draw, with faults and without: what was promised holds in all of them.
+
+#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+
+use fleet::machine::faults::Rates;
+use fleet::simulation::{Size, play};
+
+async fn check(seeds: std::ops::Range<u64>, rates: Rates) {
+    for seed in seeds {
+        let played = play(seed, Size { actions: 16, rates }).await.unwrap();
+        let story = || played.story.join("\n");
+        assert!(played.broken.is_empty(), "seed {seed}: {:#?}\n{}", played.broken, story());
+        assert!(!played.told.is_empty(), "seed {seed}: nobody was told anything\n{}", story());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_promised_holds_while_people_and_builds_do_what_they_like() {
+    check(1..4, Rates::default()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_promised_holds_while_calls_fail_by_chance() {
+    // In the second of them a stopped release goes on when another one has its services.
+    check(17..20, Rates { requests: 4, invocations: 8 }).await;
+}
