@@ -4,6 +4,7 @@
 //! has its turn.  Of what is due at the same moment, a seed draws what comes first, so that the same seed repeats
 //! everything.  There is one clock, which is virtual: it goes on when nothing is left to do at a moment.
 
+mod act;
 mod agenda;
 mod call;
 mod clock;
@@ -18,14 +19,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use pipeline::Fault;
-use serde_json::{Value, json};
+use serde_json::Value;
 use states::{Effect, End, Event, Execution, Happening, Identity, Random, Status};
 use tokio::task;
 
-use crate::cluster::{self, Placed};
-use crate::fake::{ACCOUNT, Asked, End as Rollout, Fake, REGION};
+use crate::fake::{ACCOUNT, Asked, Fake, REGION};
 use crate::functions::Functions;
 use crate::simulation::oracle::Oracle;
+pub use act::{Action, Pushed};
 use agenda::{Agenda, Due};
 use call::Late;
 use clock::Clock;
@@ -78,34 +79,6 @@ pub struct Machine {
     writers: BTreeMap<u64, String>,
     late: Option<Late>,
     random: Random,
-}
-
-/// What somebody does with an execution.
-#[derive(Clone, Debug)]
-pub enum Action {
-    /// Starts it, by this name and with this input.
-    Start(String, Value),
-    /// Stops it.
-    Stop(String),
-    /// Has it go on after its end.
-    Redrive(String),
-    /// Pushes an image.
-    Push(Pushed),
-    /// Points a service at an image of its own, past the pipeline.
-    Overtake(Placed),
-}
-
-/// A push of an image, which starts an execution.
-#[derive(Clone, Debug)]
-pub struct Pushed {
-    /// The name of the execution, which is in the image and its tag, too.
-    pub name: String,
-    /// The repository.
-    pub repository: String,
-    /// How its rollouts end.
-    pub end: Rollout,
-    /// Whether its event is delivered twice.
-    pub twice: bool,
 }
 
 /// One execution.
@@ -257,51 +230,6 @@ impl Machine {
             Due::Reply(asker, answer) => drop(asker.send(answer)),
             Due::Write { execution, ticket, input } => self.write(execution, ticket, &input),
         }
-    }
-
-    fn act(&mut self, action: Action) {
-        match action {
-            Action::Start(name, input) => self.start(name, input),
-            Action::Stop(name) => self.tell_by_name(&name, Event::Stop),
-            Action::Push(pushed) => self.push(pushed),
-            Action::Overtake(placed) => cluster::overtake(&self.fake, &placed),
-            Action::Redrive(name) => {
-                if let Some(oracle) = &mut self.oracle {
-                    oracle.redriven.insert(name.clone());
-                }
-                self.tell_by_name(&name, Event::Redrive);
-                if let Some((id, running)) = self.find(&arn_of(&name))
-                    && running.runs()
-                {
-                    self.fake.open().executions.insert(arn_of(&name), None);
-                    self.executions.entry(id).and_modify(|running| running.ended = None);
-                }
-            }
-        }
-    }
-
-    /// Pushes an image, whose event starts an execution, or two.
-    fn push(&mut self, pushed: Pushed) {
-        let Pushed { name, repository, end, twice } = pushed;
-        let (time, tag) = (states::moment::text(self.now()), format!("main-{name}"));
-        let digest = {
-            let mut account = self.fake.open();
-            let digest = account.ecr.push(&repository, &name, Some(&tag));
-            for service in account.ecs.services.values_mut() {
-                service.ends.insert(digest.clone(), end);
-            }
-            digest
-        };
-        let event = json!({
-            "version": "0", "id": format!("event-{name}"), "detail-type": "ECR Image Action", "source": "aws.ecr",
-            "account": ACCOUNT, "time": time, "region": REGION, "resources": [],
-            "detail": {"result": "SUCCESS", "repository-name": repository, "image-digest": digest,
-                       "action-type": "PUSH", "image-tag": tag}
-        });
-        if twice {
-            self.start(format!("{name}-again"), event.clone());
-        }
-        self.start(name, event);
     }
 
     /// Lets who looks on see a call.
