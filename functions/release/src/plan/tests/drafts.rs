@@ -1,0 +1,74 @@
+//! What a draft makes of many services.
+
+use super::*;
+
+#[test]
+fn a_service_that_no_release_can_move_holds_up_nobody_but_who_names_it() {
+    let idle = |change: &dyn Fn(&mut Candidate)| {
+        let mut idle = candidate(":main-1");
+        idle.service.name = ServiceName::parse("idle").unwrap();
+        change(&mut idle);
+        idle
+    };
+    let named = |names: &[&str]| ReleaseSpec {
+        services: Some(names.iter().map(|name| ServiceName::parse(*name).unwrap()).collect()),
+        ..spec()
+    };
+    let unfit: [&dyn Fn(&mut Candidate); 4] = [
+        &|one| one.service.desired = 0,
+        &|one| one.service.controller = "EXTERNAL".to_owned(),
+        &|one| one.service.strategy = "CANARY".to_owned(),
+        &|one| one.loss = Some("it has x, which a copy would lose".to_owned()),
+    ];
+    for change in unfit {
+        let both = [candidate(":main-1"), idle(change)];
+        let left = drafted(&both, &spec());
+        assert!(!left.is_refused() && left.moves.len() == 1);
+        assert_eq!(left.untouched[0].service.as_str(), "idle");
+        assert_eq!(left.findings[0].kind, FindingKind::Warns);
+        assert!(left.findings[0].text.starts_with("idle is left out: "), "{:?}", left.findings);
+        for (candidates, spec) in [(&both[..], named(&["users", "idle"])), (&both[1..], spec())] {
+            let refused = drafted(candidates, &spec);
+            assert!(refused.is_refused() && refused.untouched.is_empty());
+            assert!(refused.findings[0].text.starts_with("idle: "), "{:?}", refused.findings);
+        }
+    }
+}
+
+#[test]
+fn one_release_moves_two_thousand_services_at_most() {
+    let mut many = vec![candidate(":main-1"); 2_000];
+    assert!(!drafted(&many, &spec()).is_refused());
+    many.push(candidate(":main-1"));
+    let refused = drafted(&many, &spec());
+    assert!(refused.is_refused());
+    assert_eq!(refused.findings[0].text, "2001 services would move: expected 2000 at most");
+}
+
+#[test]
+fn a_restore_point_that_is_not_what_a_release_verified_is_told() {
+    let mut changed = candidate(&format!("@{}", digest('a')));
+    changed.row.verified = Some(VerifiedImage { task_definition: arn(7), ..known('a') });
+    let found = drafted(&[changed], &spec()).findings;
+    assert_eq!((found.len(), found[0].kind), (1, FindingKind::Tells));
+    assert!(found[0].text.starts_with("users: it runs users:1 and not users:7, which was verified"));
+
+    // What ECS has put back by itself.
+    let mut back = candidate(&format!("@{}", digest('b')));
+    back.row.verified = Some(known('b'));
+    let dead = ReleaseSpec { to: ImageSelection::RestorePointsOf(release("r0")), ..spec() };
+    let found = drafted(std::slice::from_ref(&back), &dead).findings;
+    assert_eq!((found.len(), found[0].kind), (1, FindingKind::Tells));
+    assert!(found[0].text.starts_with("users: ECS had rolled it back to bbbbbbbbbbbb already"));
+    assert!(drafted(&[back], &ReleaseSpec { force: true, ..spec() }).findings.is_empty());
+}
+
+fn drafted(candidates: &[Candidate], spec: &ReleaseSpec) -> PlanDraft {
+    let order = key(5000, 6000, &digest('b'));
+    let (name, environment, release) = (EnvironmentName::parse("dev").unwrap(), environment(), release("r9"));
+    let (order, now) = (&order, Timestamp::from_millis(9000));
+    let context = PlanContext { name: &name, environment: &environment, order, release: &release, now };
+    let services = candidates.iter().map(|one| one.service.clone()).collect();
+    let seen = ClusterSnapshot { services, ..ClusterSnapshot::default() };
+    PlanDraft::new(seen, candidates, Vec::new(), spec, context)
+}
