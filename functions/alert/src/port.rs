@@ -3,7 +3,7 @@
 mod aws;
 pub mod http;
 
-pub use aws::Aws;
+pub use aws::{Aws, Settings};
 
 use pipeline::Fault;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};

@@ -23,14 +23,30 @@ pub fn uri(repository: &str) -> String {
 
 /// Makes services that run, stable, an image that a tag names; each has a family of task definitions of its own.
 pub fn build(fake: &Fake, services: &[Placed], policy: &Value) {
+    for Placed { service, repository } in services {
+        place(fake, NAME, service, &[repository]);
+    }
+    configure(fake, NAME, policy);
+}
+
+/// Makes a service of a cluster that runs, stable, an image of each of some repositories.
+pub fn place(fake: &Fake, cluster: &str, service: &str, repositories: &[impl AsRef<str>]) {
     let mut account = fake.open();
     let account = &mut *account;
-    for Placed { service, repository } in services {
+    let repositories = repositories.iter().map(AsRef::as_ref);
+    let images = repositories.map(|repository| {
         account.ecr.push(repository, "the first image", Some("main-0"));
-        let revision = account.ecs.register(service, &format!("{}:main-0", uri(repository)));
-        account.ecs.create(service, &revision, &account.ecr);
-    }
-    account.parameters.insert(format!("/tidegate/environments/{NAME}"), policy.to_string());
+        format!("{}:main-0", uri(repository))
+    });
+    let images: Vec<String> = images.collect();
+    let revision = account.ecs.register(service, &images);
+    account.ecs.create(&format!("{cluster}/{service}"), &revision, &account.ecr);
+}
+
+/// Writes the document of an environment.
+pub fn configure(fake: &Fake, environment: &str, policy: &Value) {
+    let name = format!("/tidegate/environments/{environment}");
+    fake.open().parameters.insert(name, policy.to_string());
 }
 
 /// Points a service at an image of its own, as somebody would who does not know of the pipeline.
@@ -38,8 +54,9 @@ pub fn overtake(fake: &Fake, placed: &Placed) {
     let mut account = fake.open();
     let account = &mut *account;
     let digest = account.ecr.push(&placed.repository, &format!("theirs, of {}", placed.service), None);
-    let revision = account.ecs.register(&placed.service, &format!("{}@{digest}", uri(&placed.repository)));
-    let pointed = account.ecs.point(&placed.service, &revision, &account.ecr, account.now);
+    let revision = account.ecs.register(&placed.service, &[format!("{}@{digest}", uri(&placed.repository))]);
+    let name = format!("{NAME}/{}", placed.service);
+    let pointed = account.ecs.point(&name, &revision, &account.ecr, account.now);
     account.strange.extend(pointed.err().map(|refusal| refusal.message));
 }
 

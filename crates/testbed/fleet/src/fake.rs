@@ -4,11 +4,14 @@
 //! and it gives each call its turn; otherwise a call is answered when it comes.  A call that is not known here is noted
 //! as strange, and so is one that is wrong in a way in which no function may be wrong.
 
+mod alarms;
 mod bucket;
+mod cbor;
 mod ecr;
 mod ecs;
 mod expression;
 mod table;
+mod topic;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -18,10 +21,12 @@ use aws_config::SdkConfig;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+pub use alarms::Alarms;
 use bucket::Buckets;
 use ecr::Ecr;
 pub use ecs::{Ecs, End, Pointed, Service};
 pub use table::Table;
+pub use topic::Published;
 
 /// The account that everything is in.
 pub const ACCOUNT: &str = "123456789012";
@@ -58,6 +63,14 @@ pub struct State {
     pub calls: BTreeMap<String, u64>,
     /// How often each operation was refused for being called too fast.
     pub throttled: BTreeMap<String, u64>,
+    /// What was published to the topic.
+    pub published: Vec<Published>,
+    /// CloudWatch's alarms.
+    pub alarms: Alarms,
+    /// By how many milliseconds the reads lag behind that AWS answers before all of it knows of a change.
+    pub lag: i64,
+    /// Whether a batch comes without its last row.
+    pub partial: bool,
     /// What no function may do.
     pub strange: Vec<String>,
     buckets: Buckets,
@@ -143,11 +156,16 @@ impl State {
             return Err(Refusal::new("ThrottlingException", "Rate exceeded"));
         }
         let answer = match operation.split_once('.') {
-            Some(("dynamodb", name)) => self.table.answer(name, input),
-            Some(("ecs", name)) => self.ecs.answer(name, input, &self.ecr, now),
+            Some(("dynamodb", name)) => self.table.answer(name, input, self.partial),
+            Some(("ecs", name)) => self.ecs.answer(name, input, &self.ecr, now, self.lag),
             Some(("ecr", name)) => self.ecr.answer(name, input),
             Some(("ssm", name)) => self.parameter_store(name, input),
             Some(("states", name)) => self.step_functions(name, input),
+            Some(("cloudwatch", name)) => self.alarms.answer(name, input),
+            Some(("sns", "Publish")) => {
+                self.published.push(Published::of(input, now));
+                Ok(json!({"MessageId": self.published.len().to_string()}))
+            }
             _ => Err(unknown(operation)),
         };
         if let Err(refusal) = &answer

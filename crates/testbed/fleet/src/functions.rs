@@ -1,8 +1,8 @@
 //! The functions as they are deployed, on one configuration.
 
-use aws_config::SdkConfig;
+use alert::Alert;
 use deploy::Deploy;
-use health_test::{HealthTest, probe::Probe};
+use health_test::HealthTest;
 use pipeline::clock::Timestamp;
 use pipeline::ledger::Ledger;
 use pipeline::{Fault, lambda};
@@ -10,6 +10,9 @@ use release::Release;
 use retag::Retag;
 use rollback::Rollback;
 use serde_json::Value;
+
+use crate::fake::{ACCOUNT, Fake, REGION};
+use crate::web::Visitor;
 
 /// Names a function, as the state machine does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +27,15 @@ pub enum Function {
     HealthTest,
     /// `rollback`
     Rollback,
+    /// `alert`
+    Alert,
 }
 
 impl Function {
     /// Returns the function of this name.
     pub fn named(name: &str) -> Option<Self> {
-        const ALL: [Function; 5] =
-            [Function::Release, Function::Retag, Function::Deploy, Function::HealthTest, Function::Rollback];
+        use Function::{Alert, Deploy, HealthTest, Release, Retag, Rollback};
+        const ALL: [Function; 6] = [Release, Retag, Deploy, HealthTest, Rollback, Alert];
         ALL.into_iter().find(|function| function.name() == name)
     }
 
@@ -42,6 +47,7 @@ impl Function {
             Function::Deploy => "deploy",
             Function::HealthTest => "health-test",
             Function::Rollback => "rollback",
+            Function::Alert => "alert",
         }
     }
 
@@ -49,34 +55,42 @@ impl Function {
     pub fn timeout_seconds(self) -> i64 {
         match self {
             Function::Release => 60,
-            Function::Retag | Function::Deploy | Function::HealthTest | Function::Rollback => 30,
+            _ => 30,
         }
     }
 }
 
-/// All functions but `alert`: one warm process of each.
+/// All functions: one warm process of each.
 #[derive(Debug)]
 pub struct Functions {
     release: Release<release::adapters::Aws, Ledger>,
     retag: Retag<retag::registry::Aws, Ledger>,
     deploy: Deploy<deploy::service::Aws, Ledger>,
-    health_test: HealthTest<health_test::rollout::Aws, Probe, Ledger>,
+    health_test: HealthTest<health_test::rollout::Aws, Visitor, Ledger>,
     rollback: Rollback<rollback::service::Aws, Ledger>,
+    alert: Alert<alert::port::Aws>,
 }
 
 impl Functions {
-    /// Starts them.
-    pub fn new(config: &SdkConfig) -> Result<Self, Fault> {
+    /// Starts them on an account.
+    pub fn new(fake: &Fake) -> Self {
+        let config = &fake.config();
         let book = Ledger::of(config, "ledger");
         let moves = || book.clone();
         let looks = health_test::rollout::Aws::new(config, moves());
-        Ok(Functions {
+        let settings = alert::port::Settings {
+            topic: format!("arn:aws:sns:{REGION}:{ACCOUNT}:alerts"),
+            parameter: "/tidegate/alerts".to_owned(),
+            loopback: false,
+        };
+        Functions {
+            alert: Alert { port: alert::port::Aws::new(config, moves(), settings) },
             retag: Retag { port: retag::registry::Aws::new(config, moves()), moves: moves() },
             deploy: Deploy { port: deploy::service::Aws::new(config, moves()), moves: moves() },
-            health_test: HealthTest { port: looks, web: Probe::new()?, moves: moves() },
+            health_test: HealthTest { port: looks, web: Visitor(fake.clone()), moves: moves() },
             rollback: Rollback { port: rollback::service::Aws::new(config, moves()), moves: moves() },
             release: Release { aws: release::adapters::Aws::new(config, book.clone()), ledger: book },
-        })
+        }
     }
 
     /// Calls one, as Lambda does.
@@ -101,6 +115,9 @@ impl Functions {
             Function::Rollback => {
                 lambda::answer(payload, now, async |request, now| self.rollback.handle(request, now).await)
                     .await
+            }
+            Function::Alert => {
+                lambda::answer(payload, now, async |request, now| self.alert.handle(request, now).await).await
             }
         }
     }

@@ -11,3 +11,4 @@ pub mod functions;
 pub mod lower_bound;
 pub mod machine;
 pub mod simulation;
+pub mod web;

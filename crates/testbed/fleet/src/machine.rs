@@ -10,6 +10,7 @@ mod call;
 mod clock;
 mod door;
 pub mod faults;
+pub mod hands;
 pub mod meter;
 pub mod mishap;
 mod working;
@@ -23,7 +24,7 @@ use serde_json::Value;
 use states::{Effect, End, Event, Execution, Happening, Identity, Random, Status};
 use tokio::task;
 
-use crate::fake::{ACCOUNT, Asked, Fake, REGION};
+use crate::fake::{ACCOUNT, Answer, Asked, Fake, REGION};
 use crate::functions::Functions;
 use crate::simulation::oracle::Oracle;
 pub use act::{Action, Pushed};
@@ -31,12 +32,16 @@ use agenda::{Agenda, Due};
 use call::Late;
 use clock::Clock;
 use faults::{Faults, Trouble};
+pub use hands::Hand;
 use meter::Meter;
 use mishap::Mishaps;
 use working::Working;
 
 /// How long a call of a function takes beside its own calls, and a call by the state machine itself.
 pub const LATENCY_MS: i64 = 50;
+
+/// How long an event takes to whom it concerns.
+pub const EVENT_MS: i64 = 500;
 
 /// What stands for the words in the definition; a function is called by its name.
 const WORDS: [(&str, &str); 9] = [
@@ -59,8 +64,8 @@ pub struct Machine {
     pub mishaps: Mishaps,
     /// What was measured since the last release began.
     pub meter: Meter,
-    /// What people were told.
-    pub alerts: Vec<Value>,
+    /// Whether ECR's events of the pipeline's own tags start executions, as they do on AWS.
+    pub echoes: bool,
     /// What goes wrong by chance, if anything does.
     pub faults: Option<Faults>,
     /// Who looks on, if somebody does.
@@ -74,6 +79,8 @@ pub struct Machine {
     agenda: Agenda,
     /// How many of the actions of people and of AWS are still to come.
     actions: usize,
+    /// How many tags ECR has told of beside those of pushes.
+    tags: usize,
     working: Working,
     /// The release for which each call of a function works, also after Lambda has ended it.
     writers: BTreeMap<u64, String>,
@@ -111,16 +118,16 @@ pub struct Run {
 
 impl Machine {
     /// Makes a machine of an account, in which nothing goes wrong.
-    pub fn new(fake: Fake, functions: Functions) -> Result<Self, Fault> {
+    pub fn new(fake: Fake) -> Result<Self, Fault> {
         let definition = include_str!("../../../../statemachine/release.asl.json");
         let definition = states::Machine::build(definition, &WORDS);
         Ok(Machine {
+            functions: Rc::new(Functions::new(&fake)),
             fake,
-            functions: Rc::new(functions),
             definition: definition.map_err(|refused| Fault::Defect(refused.to_string()))?,
             mishaps: Mishaps::default(),
             meter: Meter::default(),
-            alerts: Vec::new(),
+            echoes: false,
             faults: None,
             oracle: None,
             history: None,
@@ -128,6 +135,7 @@ impl Machine {
             last_execution: 0,
             agenda: Agenda::default(),
             actions: 0,
+            tags: 0,
             working: Working::default(),
             writers: BTreeMap::new(),
             late: None,
@@ -213,16 +221,11 @@ impl Machine {
                 self.note(|| format!("call {id} asks {operation}"));
                 let now = self.now();
                 let trouble = self.faults.as_mut().and_then(|faults| faults.of_request(now));
-                self.see(id, &operation, &input);
                 let late = match &trouble {
                     Some(Trouble::Slow(milliseconds)) => *milliseconds,
                     _ => 0,
                 };
-                let answered = match trouble {
-                    Some(Trouble::Before(refusal)) => Err(refusal),
-                    Some(Trouble::After(refusal)) => self.answer(&operation, &input).and(Err(refusal)),
-                    Some(Trouble::Slow(_)) | None => self.answer(&operation, &input),
-                };
+                let answered = self.troubled(id, &operation, &input, trouble);
                 let slow = self.fake.open().slow.get(&operation).copied().unwrap_or_default() + late;
                 self.agenda.add(self.now() + takes + slow, Due::Reply(answer, answered));
             }
@@ -232,10 +235,49 @@ impl Machine {
         }
     }
 
-    /// Lets who looks on see a call.
-    fn see(&mut self, call: u64, operation: &str, input: &Value) {
+    /// Answers a call that something may go wrong with.
+    fn troubled(&mut self, call: u64, operation: &str, input: &Value, trouble: Option<Trouble>) -> Answer {
+        let refusal = match trouble {
+            Some(Trouble::Before(refusal)) => return Err(refusal),
+            Some(Trouble::After(refusal)) => Some(refusal),
+            Some(Trouble::Stale(lag)) => {
+                self.fake.open().lag = lag;
+                None
+            }
+            Some(Trouble::Partial) => {
+                self.fake.open().partial = true;
+                None
+            }
+            Some(Trouble::Slow(_)) | None => None,
+        };
+        let suspected = self.suspect(call, operation, input);
+        let answered = self.answer(operation, input);
+        let mut account = self.fake.open();
+        (account.lag, account.partial) = (0, false);
+        drop(account);
+        if answered.is_ok() {
+            self.see(call, operation, input, suspected);
+        }
+        refusal.map_or(answered, Err)
+    }
+
+    /// Asks who looks on what would be wrong with a call if it had its effect now.
+    fn suspect(&mut self, call: u64, operation: &str, input: &Value) -> Option<String> {
+        let (oracle, release) = (self.oracle.as_mut()?, self.writers.get(&call)?);
+        oracle.suspects(&mut self.fake.open(), release, operation, input)
+    }
+
+    /// Lets who looks on see a call that has had its effect, and others hear of it.
+    fn see(&mut self, call: u64, operation: &str, input: &Value, suspected: Option<String>) {
         if let (Some(oracle), Some(release)) = (&mut self.oracle, self.writers.get(&call)) {
-            oracle.sees_call(&self.fake.open(), release, operation, input);
+            oracle.broken.extend(suspected);
+            match operation {
+                "sns.Publish" => oracle.hears(&mut self.fake.open()),
+                _ => oracle.sees(&mut self.fake.open(), release, operation, input),
+            }
+        }
+        if self.echoes && operation == "ecr.PutImage" {
+            self.echo(input);
         }
     }
 
@@ -297,6 +339,9 @@ impl Machine {
                     let Some(running) = self.executions.get_mut(&id) else { return };
                     running.ended = Some(now);
                     self.fake.open().executions.insert(running.arn.clone(), Some(now));
+                    if let Some(event) = act::ended(running) {
+                        self.plan(now + EVENT_MS, Action::Notify { event, again: 2 });
+                    }
                 }
             }
         }

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use fleet::cluster::{self, NAME, Placed};
 use fleet::fake::Fake;
-use fleet::functions::Functions;
 use fleet::machine::mishap::Mishap;
 use fleet::machine::{Action, Machine};
 use pipeline::Fault;
@@ -26,7 +25,7 @@ fn machine(seed: u64, more: Value) -> Machine {
     for Placed { repository, .. } in &placed {
         fake.open().ecr.push(repository, "the second image", Some("main-1"));
     }
-    let mut machine = Machine::new(fake.clone(), Functions::new(&fake.config()).unwrap()).unwrap();
+    let mut machine = Machine::new(fake.clone()).unwrap();
     machine.seed(seed);
     machine.history = Some(Vec::new());
     machine
@@ -123,7 +122,7 @@ async fn lambda_ends_a_function_and_what_it_has_asked_for_happens() {
     assert_eq!(faults.map(|(_, error)| error.as_str()).collect::<Vec<_>>(), ["Sandbox.Timedout"]);
     // The next attempt finds the deployment that nobody had heard of.
     assert_eq!((run.end.as_str(), calls_for(&history, "Deploy").len()), ("Deployed", 2), "{}", run.because);
-    assert_eq!(machine.fake.open().ecs.services["a"].pointed.len(), 1);
+    assert_eq!(machine.fake.open().ecs.services["fleet/a"].pointed.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +136,8 @@ async fn a_person_approves_by_a_request_of_their_own() {
         let (asked, answered) = (machine.ended("r1").unwrap(), machine.ended("r2").unwrap());
         assert_eq!((asked.end.as_str(), answered.end.as_str()), (end, "Answered"), "{}", answered.because);
         assert!(asked.took > 3_600_000);
-        assert_eq!(machine.alerts.first().map(|alert| &alert["outcome"]), Some(&json!("WaitingForApproval")));
+        let told: Vec<String> = machine.fake.open().published.iter().map(|one| one.outcome.clone()).collect();
+        assert_eq!(told.first().map(String::as_str), Some("WaitingForApproval"));
     }
 }
 

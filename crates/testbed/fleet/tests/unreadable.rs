@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use fleet::cluster::{self, NAME, Placed};
 use fleet::fake::Fake;
-use fleet::functions::Functions;
 use fleet::machine::Machine;
 use pipeline::Fault;
 use serde_json::{Value, json};
@@ -17,7 +16,7 @@ fn machine() -> Result<Machine, Fault> {
     let placed = SERVICES.map(|name| Placed { service: name.to_owned(), repository: format!("shop/{name}") });
     cluster::build(&fake, &placed, &cluster::policy(&[], 10));
     let mut account = fake.open();
-    if let Some(service) = account.ecs.services.get_mut("foreign") {
+    if let Some(service) = account.ecs.services.get_mut("fleet/foreign") {
         service.external = true;
     }
     let lost = account.ecs.arn("lost", 1);
@@ -36,8 +35,7 @@ fn machine() -> Result<Machine, Fault> {
         account.ecr.push(&format!("shop/{service}"), "the second image", Some("main-1"));
     }
     drop(account);
-    let functions = Functions::new(&fake.config())?;
-    Machine::new(fake, functions)
+    Machine::new(fake)
 }
 
 async fn run(services: &[&str], more: Value) -> Result<(String, String), Fault> {

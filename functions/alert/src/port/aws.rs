@@ -22,23 +22,41 @@ pub struct Aws {
     sfn: aws_sdk_sfn::Client,
     sns: aws_sdk_sns::Client,
     ssm: aws_sdk_ssm::Client,
-    topic: String,
-    parameter: String,
-    loopback: bool,
+    settings: Settings,
 }
 
-impl Aws {
-    /// Makes the adapter, with the names that the template gives.
-    pub fn new(config: &SdkConfig, ledger: Ledger) -> Result<Self, Fault> {
-        Ok(Aws {
-            ledger,
-            sfn: aws_sdk_sfn::Client::new(config),
-            sns: aws_sdk_sns::Client::new(config),
-            ssm: aws_sdk_ssm::Client::new(config),
+/// Where alerts go.
+#[derive(Debug)]
+pub struct Settings {
+    /// The ARN of the topic.
+    pub topic: String,
+    /// The parameter that names other channels.
+    pub parameter: String,
+    /// Whether a webhook may be on this machine: only where everything runs on one machine.
+    pub loopback: bool,
+}
+
+impl Settings {
+    /// Reads what the template gives.
+    pub fn of_environment() -> Result<Self, Fault> {
+        Ok(Settings {
             topic: settings::required("TOPIC_ARN")?,
             parameter: settings::required("ALERTS_PARAMETER")?,
             loopback: settings::optional("TIDEGATE_PROBE_LOOPBACK").as_deref() == Some("allowed"),
         })
+    }
+}
+
+impl Aws {
+    /// Makes the adapter.
+    pub fn new(config: &SdkConfig, ledger: Ledger, settings: Settings) -> Self {
+        Aws {
+            ledger,
+            sfn: aws_sdk_sfn::Client::new(config),
+            sns: aws_sdk_sns::Client::new(config),
+            ssm: aws_sdk_ssm::Client::new(config),
+            settings,
+        }
     }
 }
 
@@ -84,7 +102,7 @@ impl Port for Aws {
                 attribute.map_err(|error| Fault::Defect(format!("no attribute {name}: {error}")))?;
             attributes.insert(name.to_owned(), attribute);
         }
-        let publish = self.sns.publish().topic_arn(&self.topic).subject(publication.subject);
+        let publish = self.sns.publish().topic_arn(&self.settings.topic).subject(publication.subject);
         let publish = publish.message_structure("json").message(publication.message);
         let sent = publish.set_message_attributes(Some(attributes)).send().await;
         sent.map_err(|error| fault_of("publish to the topic", &error))?;
@@ -92,15 +110,16 @@ impl Port for Aws {
     }
 
     async fn settings(&self) -> Result<Option<Secret>, Fault> {
-        let get = self.ssm.get_parameter().name(&self.parameter).with_decryption(true);
+        let parameter = &self.settings.parameter;
+        let get = self.ssm.get_parameter().name(parameter).with_decryption(true);
         match get.send().await {
             Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value).map(Secret::new)),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => Ok(None),
-            Err(error) => Err(fault_of(&format!("read the parameter {}", self.parameter), &error)),
+            Err(error) => Err(fault_of(&format!("read the parameter {parameter}"), &error)),
         }
     }
 
     async fn post(&self, post: Post) -> Result<u16, Fault> {
-        http::post(post, self.loopback).await
+        http::post(post, self.settings.loopback).await
     }
 }

@@ -18,6 +18,8 @@ pub struct Ecr(BTreeMap<String, Repository>);
 struct Repository {
     manifests: BTreeMap<String, String>,
     tags: BTreeMap<String, String>,
+    /// The digests as they were pushed, oldest first.
+    pushed: Vec<String>,
 }
 
 impl Ecr {
@@ -26,7 +28,9 @@ impl Ecr {
         let manifest = json!({"schemaVersion": 2, "layers": [], "annotations": {"what": what}}).to_string();
         let digest = digest_of(&manifest);
         let repository = self.0.entry(repository.to_owned()).or_default();
-        repository.manifests.insert(digest.clone(), manifest);
+        if repository.manifests.insert(digest.clone(), manifest).is_none() {
+            repository.pushed.push(digest.clone());
+        }
         repository.tags.extend(tag.map(|tag| (tag.to_owned(), digest.clone())));
         digest
     }
@@ -38,6 +42,37 @@ impl Ecr {
             let tags = &repository.tags;
             repository.manifests.retain(|digest, _| tags.values().any(|named| named == digest));
         }
+    }
+
+    /// Has a tag name an image.
+    pub fn tag(&mut self, repository: &str, tag: &str, digest: &str) {
+        if let Some(repository) = self.0.get_mut(repository) {
+            repository.tags.insert(tag.to_owned(), digest.to_owned());
+        }
+    }
+
+    /// Takes the oldest images of a repository but so many, as a lifecycle rule does beside one that spares keep-tags.
+    pub fn expire(&mut self, repository: &str, keep: usize) {
+        let Some(Repository { manifests, tags, pushed }) = self.0.get_mut(repository) else { return };
+        let spared: Vec<String> = tags
+            .iter()
+            .filter(|(tag, _)| tag.starts_with("tidegate."))
+            .map(|(_, digest)| digest.clone())
+            .collect();
+        let old = pushed.len().saturating_sub(keep);
+        let gone: Vec<String> =
+            pushed.iter().take(old).filter(|one| !spared.contains(one)).cloned().collect();
+        manifests.retain(|digest, _| !gone.contains(digest));
+        tags.retain(|_, digest| !gone.contains(digest));
+        pushed.retain(|digest| !gone.contains(digest));
+    }
+
+    /// Tells whether an image reference names an image that is there.
+    pub fn has(&self, image: &str) -> bool {
+        let Some((_, name)) = image.split_once(".amazonaws.com/") else { return false };
+        let repository = name.split(['@', ':']).next().unwrap_or_default();
+        let digest = self.resolve(image);
+        self.0.get(repository).zip(digest).is_some_and(|(one, digest)| one.manifests.contains_key(&digest))
     }
 
     /// Returns what a tag names.

@@ -1,4 +1,4 @@
-//! ECS: one cluster of services, their task definitions, and the calls about them.
+//! ECS: clusters of services, their task definitions, and the calls about them.
 
 mod rollout;
 
@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::ecr::Ecr;
 use super::expression::wrong;
 use super::{ACCOUNT, Answer, REGION, Refusal, unknown};
+use rollout::Task;
 pub use rollout::{End, Pointed, Service};
 
 /// How much one call may ask for.
@@ -19,10 +20,10 @@ const PER_PAGE: usize = 100;
 /// All that the pipeline may send to update a service.
 const UPDATED: [&str; 3] = ["cluster", "service", "taskDefinition"];
 
-/// The cluster.
+/// The clusters.
 #[derive(Debug, Default)]
 pub struct Ecs {
-    /// Its services, by name.
+    /// Their services, by cluster and name as ARNs have them: `fleet/users`.
     pub services: BTreeMap<String, Service>,
     /// Calls that are denied: the operation, and the service, the family or the revision.
     pub denied: Vec<(&'static str, String)>,
@@ -32,13 +33,19 @@ pub struct Ecs {
 }
 
 impl Ecs {
-    /// Registers a revision that runs `image` in a container `app`; returns its ARN.
-    pub fn register(&mut self, family: &str, image: &str) -> String {
+    /// Registers a revision that runs each of some images in a container of its own; returns its ARN.
+    pub fn register(&mut self, family: &str, images: &[String]) -> String {
+        let container = |(n, image): (usize, &String)| {
+            let port = 8080 + n;
+            let name = if n == 0 { "app".to_owned() } else { format!("side-{n}") };
+            json!({"name": name, "image": image, "essential": true, "cpu": 0,
+                   "portMappings": [{"containerPort": port, "hostPort": port, "protocol": "tcp"}]})
+        };
+        let containers: Vec<Value> = images.iter().enumerate().map(container).collect();
         let registration = json!({
             "family": family, "networkMode": "awsvpc", "cpu": "256", "memory": "512", "volumes": [],
             "requiresCompatibilities": ["FARGATE"], "executionRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/run"),
-            "containerDefinitions": [{"name": "app", "image": image, "essential": true, "cpu": 0,
-                "portMappings": [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}]}],
+            "containerDefinitions": containers,
         });
         self.revision(registration)
     }
@@ -50,18 +57,22 @@ impl Ecs {
 
     /// Creates a service that runs a revision, stable.
     pub fn create(&mut self, name: &str, revision: &str, ecr: &Ecr) {
-        let digest = self.digest_of(revision, ecr);
+        let digests = self.digests_of(revision, ecr);
         self.deployments += 1;
-        self.services.insert(name.to_owned(), Service::stable(self.deployments, revision, &digest));
+        self.services.insert(name.to_owned(), Service::stable(self.deployments, revision, digests));
     }
 
     /// Points a service at a revision, whoever does so.
     pub fn point(&mut self, name: &str, revision: &str, ecr: &Ecr, now: i64) -> Result<(), Refusal> {
-        let digest = self.digest_of(revision, ecr);
+        let digests = self.digests_of(revision, ecr);
+        let missing = self.images_of(revision).iter().any(|image| !ecr.has(image));
         let service = self.services.get_mut(name).ok_or_else(|| no_service(name))?;
         self.deployments += 1;
         service.settle(name, now);
-        service.start(name, self.deployments, revision, &digest, now);
+        service.start(name, self.deployments, revision, digests, now);
+        if missing {
+            service.cannot_start();
+        }
         Ok(())
     }
 
@@ -78,7 +89,8 @@ impl Ecs {
         self.revisions.retain(|arn, _| services.values().any(|service| service.lists(arn)));
     }
 
-    pub(super) fn answer(&mut self, name: &str, input: &Value, ecr: &Ecr, now: i64) -> Answer {
+    /// Answers one call; what has happened within the last `stale` milliseconds is not seen by some of them yet.
+    pub(super) fn answer(&mut self, name: &str, input: &Value, ecr: &Ecr, now: i64, stale: i64) -> Answer {
         let named = ["service", "family", "taskDefinition"].into_iter().find_map(|key| input[key].as_str());
         let subject = named.unwrap_or_default();
         if self.denied.iter().any(|(operation, of)| *operation == name && of == subject) {
@@ -89,10 +101,12 @@ impl Ecs {
         }
         match name {
             "ListServices" => {
-                let arns: Vec<String> = self.services.keys().map(|name| service_arn(name)).collect();
+                let within = within(input);
+                let names = self.services.keys().filter(|name| name.starts_with(&within));
+                let arns: Vec<String> = names.map(|name| service_arn(name)).collect();
                 page("serviceArns", &arns, input)
             }
-            "DescribeServices" => self.describe(input, now),
+            "DescribeServices" => self.describe(input, now, stale),
             "UpdateService" => {
                 let revision = input["taskDefinition"].as_str().unwrap_or_default();
                 let mut sent = input.as_object().into_iter().flat_map(Map::keys);
@@ -100,8 +114,9 @@ impl Ecs {
                 if let Some(other) = sent.find(|key| !UPDATED.contains(&key.as_str())) {
                     return Err(Refusal::new("ValidationException", format!("an update changes {other}")));
                 }
-                self.point(subject, revision, ecr, now)?;
-                Ok(json!({"service": self.services.get(subject).map(|one| one.described(subject))}))
+                let name = named_in(input, subject);
+                self.point(&name, revision, ecr, now)?;
+                Ok(json!({"service": self.services.get(&name).map(|one| one.described(&name, now))}))
             }
             "DescribeTaskDefinition" => {
                 let arn = input["taskDefinition"].as_str().unwrap_or_default();
@@ -135,28 +150,32 @@ impl Ecs {
         arn
     }
 
-    fn image_of(&self, revision: &str) -> Option<&str> {
-        self.revisions.get(revision)?["taskDefinition"]["containerDefinitions"].get(0)?["image"].as_str()
+    /// Returns the images of a revision, container by container.
+    pub fn images_of(&self, revision: &str) -> Vec<String> {
+        let containers =
+            self.revisions.get(revision).map(|one| &one["taskDefinition"]["containerDefinitions"]);
+        let containers = containers.and_then(Value::as_array).into_iter().flatten();
+        containers.filter_map(|one| one["image"].as_str().map(str::to_owned)).collect()
     }
 
-    fn digest_of(&self, revision: &str, ecr: &Ecr) -> String {
-        self.image_of(revision).and_then(|image| ecr.resolve(image)).unwrap_or_default()
+    fn digests_of(&self, revision: &str, ecr: &Ecr) -> Vec<String> {
+        self.images_of(revision).iter().map(|image| ecr.resolve(image).unwrap_or_default()).collect()
     }
 
-    fn describe(&mut self, input: &Value, now: i64) -> Answer {
+    fn describe(&mut self, input: &Value, now: i64, stale: i64) -> Answer {
         let asked = strings(&input["services"]);
         if asked.len() > SERVICES_PER_CALL {
             return Err(wrong("more than 10 services in one call"));
         }
         let (mut services, mut failures) = (Vec::new(), Vec::new());
         for name in asked {
-            let name = name.rsplit('/').next().unwrap_or_default();
-            match self.at(name, now) {
+            let name = named_in(input, name.rsplit('/').next().unwrap_or_default());
+            match self.at(&name, now) {
                 Some(service) if service.is_unseen() => {
                     return Err(Refusal::new("ServerException", "Service Unavailable"));
                 }
-                Some(service) => services.push(service.described(name)),
-                None => failures.push(json!({"arn": service_arn(name), "reason": "MISSING"})),
+                Some(service) => services.push(service.described(&name, now - stale)),
+                None => failures.push(json!({"arn": service_arn(&name), "reason": "MISSING"})),
             }
         }
         Ok(json!({"services": services, "failures": failures}))
@@ -164,13 +183,14 @@ impl Ecs {
 
     fn list_tasks(&mut self, input: &Value, now: i64) -> Answer {
         let of = input["serviceName"].as_str().map(|name| name.rsplit('/').next().unwrap_or_default());
+        let (of, within) = (of.map(|name| named_in(input, name)), within(input));
         let mut arns = Vec::new();
         // No task ends by itself here, so that ECS remembers none that has.
         if input["desiredStatus"] != "STOPPED" {
             for (name, service) in &mut self.services {
-                if of.is_none_or(|of| of == name) {
+                if name.starts_with(&within) && of.as_ref().is_none_or(|of| of == name) {
                     service.settle(name, now);
-                    arns.extend(service.tasks(name).into_iter().map(|(id, _)| task_arn(&id)));
+                    arns.extend(service.tasks(name).into_iter().map(|task| task_arn(&task.id)));
                 }
             }
         }
@@ -184,21 +204,42 @@ impl Ecs {
         }
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for arn in asked {
-            let id = arn.rsplit('/').next().unwrap_or_default();
-            let name = id.rsplit_once('.').map_or(id, |(name, _)| name);
-            let running = self.at(name, now).map(|service| service.tasks(name)).unwrap_or_default();
-            match running.into_iter().find(|(running, _)| running == id) {
-                Some((_, (deployment, revision, digest))) => tasks.push(json!({
-                    "taskArn": arn, "lastStatus": "RUNNING", "desiredStatus": "RUNNING", "startedBy": deployment,
-                    "group": format!("service:{name}"), "taskDefinitionArn": revision,
-                    "containers": [{"name": "app", "lastStatus": "RUNNING", "imageDigest": digest,
-                                    "image": self.image_of(&revision)}],
-                })),
+            let id = named_in(input, arn.rsplit('/').next().unwrap_or_default());
+            let name = id.rsplit_once('.').map_or(id.as_str(), |(name, _)| name).to_owned();
+            let running = self.at(&name, now).map(|service| service.tasks(&name)).unwrap_or_default();
+            match running.into_iter().find(|task| task.id == id) {
+                Some(task) => tasks.push(self.described(&arn, &name, &task)),
                 None => failures.push(json!({"arn": arn, "reason": "MISSING"})),
             }
         }
         Ok(json!({"tasks": tasks, "failures": failures}))
     }
+
+    fn described(&self, arn: &str, service: &str, task: &Task) -> Value {
+        let names =
+            self.revisions.get(&task.revision).map(|one| &one["taskDefinition"]["containerDefinitions"]);
+        let names = names.and_then(Value::as_array).into_iter().flatten().map(|one| &one["name"]);
+        let images = self.images_of(&task.revision);
+        let containers = names.zip(&images).zip(&task.digests).map(|((name, image), digest)| {
+            json!({"name": name, "lastStatus": "RUNNING", "imageDigest": digest, "image": image})
+        });
+        let service = service.rsplit('/').next().unwrap_or_default();
+        json!({
+            "taskArn": arn, "lastStatus": "RUNNING", "desiredStatus": "RUNNING", "startedBy": task.deployment,
+            "group": format!("service:{service}"), "taskDefinitionArn": task.revision,
+            "containers": containers.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Returns what the names of a cluster's services begin with.
+fn within(input: &Value) -> String {
+    format!("{}/", input["cluster"].as_str().unwrap_or_default())
+}
+
+/// Returns the name of something in the cluster that a call is about.
+fn named_in(input: &Value, name: &str) -> String {
+    format!("{}{name}", within(input))
 }
 
 fn strings(value: &Value) -> Vec<String> {
@@ -221,11 +262,11 @@ fn page(key: &str, all: &[String], input: &Value) -> Answer {
 }
 
 fn service_arn(name: &str) -> String {
-    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service/fleet/{name}")
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service/{name}")
 }
 
 fn task_arn(id: &str) -> String {
-    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/fleet/{id}")
+    format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{id}")
 }
 
 fn no_service(name: &str) -> Refusal {

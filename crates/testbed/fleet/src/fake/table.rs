@@ -40,12 +40,23 @@ impl Table {
         self.0.retain(|(pk, sk), _| !unwanted(pk, sk));
     }
 
+    /// Returns all rows whose second key starts so, each with its first key.
+    pub fn all(&self, prefix: &str) -> Vec<(String, Value)> {
+        let rows = self.0.iter().filter(|((_, sk), _)| sk.starts_with(prefix));
+        rows.map(|((pk, _), row)| (pk.clone(), plain_row(row))).collect()
+    }
+
+    /// Adds a key to every row that no version of today knows.
+    pub fn annotate(&mut self, value: &Value) {
+        self.0.values_mut().for_each(|row| drop(row.insert("later".to_owned(), value.clone())));
+    }
+
     fn partition(&self, pk: &str, prefix: &str) -> impl Iterator<Item = (&(String, String), &Row)> {
         let from = (pk.to_owned(), prefix.to_owned());
         self.0.range(from.clone()..).take_while(move |((pk, sk), _)| *pk == from.0 && sk.starts_with(&from.1))
     }
 
-    pub(super) fn answer(&mut self, name: &str, input: &Value) -> Answer {
+    pub(super) fn answer(&mut self, name: &str, input: &Value, partial: bool) -> Answer {
         match name {
             "GetItem" => {
                 let row = self.0.get(&key_of(&input["Key"])?);
@@ -55,7 +66,7 @@ impl Table {
             "UpdateItem" => self.update(input),
             "DeleteItem" => self.delete(input),
             "TransactWriteItems" => self.write_all(input),
-            "BatchGetItem" => self.get_some(input),
+            "BatchGetItem" => self.get_some(input, partial),
             "Query" => self.query(input),
             _ => Err(unknown(name)),
         }
@@ -140,18 +151,23 @@ impl Table {
         Ok(json!({}))
     }
 
-    fn get_some(&self, input: &Value) -> Answer {
+    fn get_some(&self, input: &Value, partial: bool) -> Answer {
         let (mut found, mut left, mut bytes) = (json!({}), json!({}), 0);
         for (table, wanted) in input["RequestItems"].as_object().into_iter().flatten() {
             let keys = wanted["Keys"].as_array().cloned().unwrap_or_default();
-            if keys.len() > ROWS_PER_BATCH {
-                return Err(wrong("more than 100 rows in one call"));
+            if keys.is_empty() || keys.len() > ROWS_PER_BATCH {
+                return Err(wrong(format!("{} rows in one call", keys.len())));
             }
             let (mut rows, mut unread) = (Vec::new(), Vec::new());
-            for key in keys {
-                let Some(row) = self.0.get(&key_of(&key)?) else { continue };
-                bytes += size(row);
-                if bytes > BATCH_BYTES { unread.push(key) } else { rows.push(row) }
+            let last = keys.len() - 1;
+            for (n, key) in keys.into_iter().enumerate() {
+                let row = self.0.get(&key_of(&key)?);
+                bytes += row.map_or(0, size);
+                if bytes > BATCH_BYTES || (partial && n > 0 && n == last) {
+                    unread.push(key);
+                } else {
+                    rows.extend(row);
+                }
             }
             found[table] = json!(rows);
             if !unread.is_empty() {
@@ -255,7 +271,8 @@ mod tests {
 
     fn put(table: &mut Table, sk: &str, bytes: usize) -> Answer {
         let item = json!({"pk": {"S": "p"}, "sk": {"S": sk}, "text": {"S": "x".repeat(bytes)}});
-        table.answer("PutItem", &json!({"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}))
+        let put = json!({"Item": item, "ConditionExpression": "attribute_not_exists(pk)"});
+        table.answer("PutItem", &put, false)
     }
 
     #[test]
@@ -271,7 +288,7 @@ mod tests {
         });
         let mut counts = Vec::new();
         loop {
-            let page = table.answer("Query", &input).unwrap();
+            let page = table.answer("Query", &input, false).unwrap();
             counts.push(page["Count"].as_u64().unwrap());
             let Some(last) = page.get("LastEvaluatedKey") else { break };
             input["ExclusiveStartKey"] = last.clone();
@@ -296,7 +313,8 @@ mod tests {
         let put =
             |sk: &str| json!({"Put": {"Item": key(sk), "ConditionExpression": "attribute_not_exists(pk)"}});
         let check = |sk: &str| json!({"ConditionCheck": {"Key": key(sk), "ConditionExpression": "attribute_exists(pk)"}});
-        let mut write = |all: Value| table.answer("TransactWriteItems", &json!({"TransactItems": all}));
+        let mut write =
+            |all: Value| table.answer("TransactWriteItems", &json!({"TransactItems": all}), false);
         let refused = write(json!([put("b"), put("a"), check("c")])).unwrap_err();
         assert_eq!(refused.reasons, ["None", "ConditionalCheckFailed", "ConditionalCheckFailed"]);
         assert!(write(json!([put("b"), check("c")])).is_err());

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use super::{Answer, Fake, REGION, Refusal, unknown};
+use super::{Answer, Fake, REGION, Refusal, cbor, topic, unknown};
 
 /// How the services call themselves in the header that names an operation, and about how many milliseconds a call
 /// takes within a region: ECS takes 100 to 400, the others less.
@@ -27,6 +27,9 @@ const TARGETS: [(&str, &str, i64); 5] = [
     ("AmazonSSM", "ssm", 20),
     ("AWSStepFunctions", "states", 30),
 ];
+
+/// What stands before the operation where CloudWatch is called.
+const CLOUDWATCH: &str = "/service/GraniteServiceVersion20100801/operation/";
 
 /// Makes a configuration whose clients ask `fake`, once: whoever is refused must be seen to be.
 pub fn config(fake: Fake) -> SdkConfig {
@@ -49,28 +52,68 @@ impl HttpConnector for Wire {
         let Wire(fake) = self;
         let fake = fake.clone();
         HttpConnectorFuture::new(async move {
-            let answer = match read(&request) {
-                Ok((operation, input, takes)) => fake.ask(operation, input, takes).await,
-                Err(refusal) => Err(refusal),
+            let (answer, speaks) = match read(&request) {
+                Ok(Asked { operation, input, takes, speaks }) => {
+                    (fake.ask(operation, input, takes).await, speaks)
+                }
+                Err(refusal) => (Err(refusal), Speaks::Json),
             };
-            respond(answer)
+            respond(answer, speaks)
         })
     }
 }
 
-/// Reads the operation that a request names, what it brings, and how many milliseconds it takes.
-fn read(request: &HttpRequest) -> Result<(String, Value, i64), Refusal> {
+/// What a request asks for.
+struct Asked {
+    /// The service and its operation.
+    operation: String,
+    /// What it brings.
+    input: Value,
+    /// How many milliseconds it takes.
+    takes: i64,
+    /// How it is written, and how its answer is.
+    speaks: Speaks,
+}
+
+/// How a service writes.
+#[derive(Clone, Copy)]
+enum Speaks {
+    Json,
+    Cbor,
+    /// A form, which is answered in XML.
+    Xml,
+}
+
+fn read(request: &HttpRequest) -> Result<Asked, Refusal> {
+    let body = request.body().bytes().unwrap_or_default();
+    let wrong = |named: &str| unknown(&format!("{named} {}", request.uri()));
+    if let Some((_, operation)) = request.uri().split_once(CLOUDWATCH) {
+        let input = cbor::read(body).ok_or_else(|| wrong(operation))?;
+        return Ok(Asked {
+            operation: format!("cloudwatch.{operation}"),
+            input,
+            takes: 20,
+            speaks: Speaks::Cbor,
+        });
+    }
+    if body.starts_with(b"Action=Publish&") {
+        return Ok(Asked {
+            operation: "sns.Publish".to_owned(),
+            input: topic::read(body),
+            takes: 30,
+            speaks: Speaks::Xml,
+        });
+    }
     let target = request.headers().get("x-amz-target").and_then(|target| target.split_once('.'));
     let (service, operation) = target.unwrap_or_default();
-    let input = serde_json::from_slice(request.body().bytes().unwrap_or_default())
-        .map_err(|_| unknown(&format!("{service} {operation} {}", request.uri())))?;
+    let input = serde_json::from_slice(body).map_err(|_| wrong(operation))?;
     let known = TARGETS.iter().find(|(name, ..)| *name == service);
     let (service, takes) = known.map_or((service, 0), |(_, short, takes)| (*short, *takes));
-    Ok((format!("{service}.{operation}"), input, takes))
+    Ok(Asked { operation: format!("{service}.{operation}"), input, takes, speaks: Speaks::Json })
 }
 
 /// Writes an answer as AWS does.
-fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
+fn respond(answer: Answer, speaks: Speaks) -> Result<HttpResponse, ConnectorError> {
     let (status, body) = match answer {
         Ok(body) => (200, body),
         Err(refusal) => {
@@ -83,9 +126,17 @@ fn respond(answer: Answer) -> Result<HttpResponse, ConnectorError> {
             (status, body)
         }
     };
-    let answer =
-        StatusCode::try_from(status).map(|status| HttpResponse::new(status, SdkBody::from(body.to_string())));
-    answer.map_err(|error| ConnectorError::other(error.into(), None))
+    let bytes = match speaks {
+        Speaks::Json => body.to_string().into_bytes(),
+        Speaks::Cbor => cbor::write(&body),
+        Speaks::Xml => topic::write(&body),
+    };
+    let answer = StatusCode::try_from(status).map(|status| HttpResponse::new(status, SdkBody::from(bytes)));
+    let mut answer = answer.map_err(|error| ConnectorError::other(error.into(), None))?;
+    if let Speaks::Cbor = speaks {
+        answer.headers_mut().insert("smithy-protocol", "rpc-v2-cbor");
+    }
+    Ok(answer)
 }
 
 /// Lets time pass, where no machine does.

@@ -1,16 +1,17 @@
-//! What people and build servers do while executions run.
+//! What people, build servers and events do while executions run.
 
 use serde_json::{Value, json};
 use states::Event;
 
-use super::{Machine, arn_of};
-use crate::cluster::{self, Placed};
+use super::hands::{Hand, Tagged};
+use super::{EVENT_MS, Machine, Running, arn_of, machine_arn};
 use crate::fake::{ACCOUNT, End as Rollout, REGION};
+use crate::simulation::oracle;
 
-/// What somebody does with an execution.
+/// What somebody does.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Starts it, by this name and with this input.
+    /// Starts an execution, by this name and with this input.
     Start(String, Value),
     /// Stops it.
     Stop(String),
@@ -18,8 +19,24 @@ pub enum Action {
     Redrive(String),
     /// Pushes an image.
     Push(Pushed),
-    /// Points a service at an image of its own, past the pipeline.
-    Overtake(Placed),
+    /// Answers one of the questions that the pipeline has asked so far, whether it is answered already or not.
+    Answer {
+        /// The name of the execution of the answer.
+        name: String,
+        /// `approve` or `reject`.
+        mode: &'static str,
+        /// Which question, counted from the newest.
+        back: usize,
+    },
+    /// Does something past the pipeline.
+    Hand(Hand),
+    /// An event calls `alert`, and so many times again if that fails.
+    Notify {
+        /// The event.
+        event: Value,
+        /// How many times.
+        again: u32,
+    },
 }
 
 /// A push of an image, which starts an execution.
@@ -33,51 +50,109 @@ pub struct Pushed {
     pub end: Rollout,
     /// Whether its event is delivered twice.
     pub twice: bool,
+    /// How many milliseconds its event takes.
+    pub late: i64,
 }
 
 impl Machine {
     pub(super) fn act(&mut self, action: Action) {
+        self.note(|| format!("somebody: {action:?}"));
         match action {
             Action::Start(name, input) => self.start(name, input),
             Action::Stop(name) => self.tell_by_name(&name, Event::Stop),
+            Action::Redrive(name) => self.redrive(&name),
             Action::Push(pushed) => self.push(pushed),
-            Action::Overtake(placed) => cluster::overtake(&self.fake, &placed),
-            Action::Redrive(name) => {
-                if let Some(oracle) = &mut self.oracle {
-                    oracle.redriven.insert(name.clone());
-                }
-                self.tell_by_name(&name, Event::Redrive);
-                if let Some((id, running)) = self.find(&arn_of(&name))
-                    && running.runs()
-                {
-                    self.fake.open().executions.insert(arn_of(&name), None);
-                    self.executions.entry(id).and_modify(|running| running.ended = None);
-                }
+            Action::Answer { name, mode, back } => self.answer_question(name, mode, back),
+            Action::Hand(hand) => {
+                let tagged = hand.act(&mut self.fake.open());
+                tagged.into_iter().for_each(|tagged| self.announce(&tagged));
             }
+            Action::Notify { event, again } => self.notify(event, again),
+        }
+    }
+
+    fn redrive(&mut self, name: &str) {
+        if let Some(oracle) = &mut self.oracle {
+            oracle.redriven.insert(name.to_owned());
+        }
+        self.tell_by_name(name, Event::Redrive);
+        if let Some((id, running)) = self.find(&arn_of(name))
+            && running.runs()
+        {
+            self.fake.open().executions.insert(arn_of(name), None);
+            self.executions.entry(id).and_modify(|running| running.ended = None);
         }
     }
 
     /// Pushes an image, whose event starts an execution, or two.
     fn push(&mut self, pushed: Pushed) {
-        let Pushed { name, repository, end, twice } = pushed;
-        let (time, tag) = (states::moment::text(self.now()), format!("main-{name}"));
+        let Pushed { name, repository, end, twice, late } = pushed;
+        let tag = format!("main-{name}");
         let digest = {
             let mut account = self.fake.open();
-            let digest = account.ecr.push(&repository, &name, Some(&tag));
+            let digest = account.ecr.push(&repository, &format!("{repository} {name}"), Some(&tag));
             for service in account.ecs.services.values_mut() {
                 service.ends.insert(digest.clone(), end);
             }
             digest
         };
-        let event = json!({
+        if let Some(oracle) = &mut self.oracle {
+            let (at, name, digest) = (self.fake.open().now, name.clone(), digest.clone());
+            oracle.learns(&repository, oracle::Pushed { at, name, digest, late: late > 0 });
+        }
+        let event = self.event(&name, &Tagged { repository, tag, digest });
+        if twice {
+            self.plan(self.now(), Action::Start(format!("{name}-again"), event.clone()));
+        }
+        self.plan(self.now() + late, Action::Start(name, event));
+    }
+
+    fn answer_question(&mut self, name: String, mode: &str, back: usize) {
+        let account = self.fake.open();
+        let mut asked = account.published.iter().rev().filter(|one| one.outcome == "WaitingForApproval");
+        let Some(asked) = asked.nth(back).cloned() else { return };
+        drop(account);
+        let request = json!({"environment": asked.environment, "mode": mode, "release": asked.release});
+        self.start(name, request);
+    }
+
+    /// Has ECR tell of a tag that the pipeline wrote; the rule leaves keep-tags out.
+    pub(super) fn echo(&mut self, put: &Value) {
+        let text = |key: &str| put[key].as_str().unwrap_or_default().to_owned();
+        let (repository, tag, digest) = (text("repositoryName"), text("imageTag"), text("imageDigest"));
+        if !tag.starts_with("tidegate.") {
+            self.announce(&Tagged { repository, tag, digest });
+        }
+    }
+
+    /// Has the event of a tag start an execution.
+    fn announce(&mut self, tagged: &Tagged) {
+        self.tags += 1;
+        let name = format!("tag-{}-{}", tagged.tag, self.tags);
+        let event = self.event(&name, tagged);
+        self.plan(self.now() + EVENT_MS, Action::Start(name, event));
+    }
+
+    fn event(&self, name: &str, tagged: &Tagged) -> Value {
+        let Tagged { repository, tag, digest } = tagged;
+        json!({
             "version": "0", "id": format!("event-{name}"), "detail-type": "ECR Image Action", "source": "aws.ecr",
-            "account": ACCOUNT, "time": time, "region": REGION, "resources": [],
+            "account": ACCOUNT, "time": states::moment::text(self.now()), "region": REGION, "resources": [],
             "detail": {"result": "SUCCESS", "repository-name": repository, "image-digest": digest,
                        "action-type": "PUSH", "image-tag": tag}
-        });
-        if twice {
-            self.start(format!("{name}-again"), event.clone());
-        }
-        self.start(name, event);
+        })
     }
+}
+
+/// Returns the event of an execution that has ended, if the rule takes it.
+pub fn ended(running: &Running) -> Option<Value> {
+    let status = running.status();
+    let name = running.arn.rsplit(':').next().unwrap_or_default();
+    matches!(status, "FAILED" | "ABORTED").then(|| {
+        json!({
+            "detail-type": "Step Functions Execution Status Change", "source": "aws.states",
+            "detail": {"executionArn": running.arn, "stateMachineArn": machine_arn(), "name": name,
+                       "status": status, "input": running.input.to_string()}
+        })
+    })
 }

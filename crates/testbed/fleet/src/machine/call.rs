@@ -12,19 +12,32 @@ use states::{Event, Integration};
 
 use super::agenda::Due;
 use super::mishap::Mishap;
-use super::{LATENCY_MS, Machine};
+use super::{Action, LATENCY_MS, Machine};
 use crate::functions::Function;
+
+/// After how long Lambda calls a function again that an event has called, and that has failed.
+const AGAIN_MS: i64 = 60_000;
 
 /// A call of a function.
 #[derive(Debug)]
 pub struct Begun {
-    /// Who is told how it ended: an execution, and by which ticket.
-    to: Option<(u64, u64)>,
+    to: Caller,
     state: Arc<str>,
     function: Function,
     payload: Value,
     began: i64,
     mishap: Option<Mishap>,
+}
+
+/// Who is told how a call ended.
+#[derive(Clone, Copy, Debug)]
+enum Caller {
+    /// An execution, by a ticket.
+    Machine { execution: u64, ticket: u64 },
+    /// Lambda itself, which calls again so many times what an event has called.
+    Event { again: u32 },
+    /// Nobody any more.
+    Nobody,
 }
 
 /// A call that does its work when others have answered already.
@@ -53,14 +66,10 @@ impl Machine {
                 self.meter.sent(&payload);
                 let name = arguments["FunctionName"].as_str().unwrap_or_default();
                 let Some(function) = Function::named(name) else {
-                    // What people are told is kept, and nothing is delivered.
-                    if let Some(oracle) = &mut self.oracle {
-                        oracle.hears(&mut self.fake.open(), &payload);
-                    }
-                    self.alerts.push(payload);
-                    return self.agenda.add(later, answer(execution, ticket, json!({})));
+                    let problem = Problem::new("Lambda.ResourceNotFoundException", name);
+                    return self.agenda.add(later, Due::Tell(execution, Event::Failed(ticket, problem)));
                 };
-                let (to, began) = (Some((execution, ticket)), self.now());
+                let (to, began) = (Caller::Machine { execution, ticket }, self.now());
                 let begun = Begun { to, state, function, payload, began, mishap: None };
                 self.agenda.add(began, Due::Begin(Box::new(begun)));
             }
@@ -77,11 +86,11 @@ impl Machine {
             Some(Mishap::Dies) => self.fails(&begun, dead(), self.now()),
             Some(Mishap::Late(fault, after)) => {
                 self.failed(&begun, &fault, later);
-                self.late = Some(Late { call: Begun { to: None, ..begun }, after });
+                self.late = Some(Late { call: Begun { to: Caller::Nobody, ..begun }, after });
             }
             Some(Mishap::Unheard(fault)) => {
                 self.failed(&begun, &fault, later);
-                self.work(Begun { to: None, ..begun });
+                self.work(Begun { to: Caller::Nobody, ..begun });
             }
             mishap => {
                 begun.mishap = mishap;
@@ -119,13 +128,13 @@ impl Machine {
 
     fn done(&mut self, begun: &Begun, ended: Result<Value, Fault>) {
         let later = self.now() + LATENCY_MS;
-        let Some((execution, ticket)) = begun.to else { return };
         self.meter.worked(begun.function, later - begun.began);
         match (&begun.mishap, ended) {
             (Some(Mishap::DiesAfter), _) => self.fails(begun, dead(), later),
             (Some(Mishap::FailsAfter(fault)), Ok(_)) => self.failed(begun, fault, later),
             (_, Err(fault)) => self.failed(begun, &fault, later),
             (_, Ok(payload)) => {
+                let Caller::Machine { execution, ticket } = begun.to else { return };
                 self.meter.sent(&payload);
                 if &*begun.state == "CloseRelease"
                     && let Some(running) = self.executions.get_mut(&execution)
@@ -164,9 +173,24 @@ impl Machine {
     }
 
     fn fails(&mut self, begun: &Begun, problem: Problem, at: i64) {
-        let Some((execution, ticket)) = begun.to else { return };
-        self.meter.failed(&begun.state, &problem.error);
-        self.agenda.add(at, Due::Tell(execution, Event::Failed(ticket, problem)));
+        match begun.to {
+            Caller::Machine { execution, ticket } => {
+                self.meter.failed(&begun.state, &problem.error);
+                self.agenda.add(at, Due::Tell(execution, Event::Failed(ticket, problem)));
+            }
+            Caller::Event { again: 0 } => self.fake.open().undelivered.push(begun.payload.clone()),
+            Caller::Event { again } => {
+                self.plan(at + AGAIN_MS, Action::Notify { event: begun.payload.clone(), again: again - 1 });
+            }
+            Caller::Nobody => {}
+        }
+    }
+
+    /// Has an event call `alert`.
+    pub(super) fn notify(&mut self, event: Value, again: u32) {
+        let (state, began) = (Arc::from("EventBridge"), self.now());
+        let (to, function) = (Caller::Event { again }, Function::Alert);
+        self.begin(Begun { to, state, function, payload: event, began, mishap: None });
     }
 
     /// Writes a row for an execution, as the state machine does by itself.

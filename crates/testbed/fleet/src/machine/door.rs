@@ -1,22 +1,24 @@
 //! Step Functions, as the functions call it about the executions that are played here.
 
 use serde_json::{Value, json};
-use states::Event;
 use states::rules::Problem;
+use states::{End, Event, Status};
 
-use super::{Machine, arn_of};
+use super::{Machine, Running, arn_of};
 use crate::fake::{Answer, Refusal};
 
 impl Machine {
     /// Answers a call of a function to AWS.
     pub(super) fn answer(&mut self, operation: &str, input: &Value) -> Answer {
         let text = |key: &str| input[key].as_str().unwrap_or_default().to_owned();
+        let by = self.now() - self.fake.open().lag;
         let answer = match operation {
             "states.DescribeExecution" => match self.find(&text("executionArn")) {
-                Some((_, running)) => Ok(json!({
-                    "executionArn": running.arn, "status": running.status(),
-                    "stopDate": running.ended.map(|ended| ended as f64 / 1000.0)
-                })),
+                // It is answered before all of Step Functions knows.
+                Some((_, running)) if running.started > by => {
+                    Err(Refusal::new("ExecutionDoesNotExist", running.arn.clone()))
+                }
+                Some((_, running)) => Ok(running.described(by)),
                 // It was taken away after its end, or never existed.
                 None => return self.fake.open().answer(operation, input),
             },
@@ -61,5 +63,21 @@ impl Machine {
         let id = *id;
         self.tell(id, event(token.to_owned()));
         Ok(json!({}))
+    }
+}
+
+impl Running {
+    /// Describes it as it was at a moment.
+    fn described(&self, by: i64) -> Value {
+        let ended = self.ended.filter(|ended| *ended <= by);
+        let status = if ended.is_some() { self.status() } else { "RUNNING" };
+        let problem = match self.execution.status() {
+            Status::Ended(End::Failed(problem)) if ended.is_some() => Some(problem),
+            _ => None,
+        };
+        json!({
+            "executionArn": self.arn, "status": status, "stopDate": ended.map(|ended| ended as f64 / 1000.0),
+            "error": problem.map(|problem| &problem.error), "cause": problem.map(|problem| &problem.cause)
+        })
     }
 }

@@ -22,6 +22,8 @@ pub struct Faults {
     rates: Rates,
     /// From when on nothing does any more.
     calm: i64,
+    /// How much has gone wrong.
+    pub happened: u64,
 }
 
 /// What happens to a call to AWS.
@@ -33,23 +35,31 @@ pub enum Trouble {
     After(Refusal),
     /// It takes so many milliseconds more.
     Slow(i64),
+    /// It is answered by a part of AWS that knows only what was so many milliseconds ago, where there is such a part.
+    Stale(i64),
+    /// Of a batch the last one is left out, to be asked for again.
+    Partial,
 }
 
 impl Faults {
     /// Draws faults from a seed until a moment.
     pub fn new(seed: u64, rates: Rates, calm: i64) -> Self {
-        Faults { random: Random::new(seed), rates, calm }
+        Faults { random: Random::new(seed), rates, calm, happened: 0 }
     }
 
     pub(super) fn of_request(&mut self, now: i64) -> Option<Trouble> {
         if now >= self.calm || self.random.below(1000) >= self.rates.requests {
             return None;
         }
+        self.happened += 1;
         let broken = || Refusal::new("InternalServerError", "an internal error");
-        Some(match self.random.below(4) {
-            0 => Trouble::Before(Refusal::new("ThrottlingException", "Rate exceeded")),
-            1 => Trouble::Before(broken()),
-            2 => Trouble::After(broken()),
+        Some(match self.random.below(16) {
+            0..4 => Trouble::Before(Refusal::new("ThrottlingException", "Rate exceeded")),
+            4..6 => Trouble::Before(broken()),
+            6..9 => Trouble::After(broken()),
+            9 => Trouble::Before(Refusal::new("AccessDeniedException", "not authorized to perform it")),
+            10..12 => Trouble::Stale(3_000),
+            12 => Trouble::Partial,
             _ => Trouble::Slow(100 << self.random.below(8)),
         })
     }
@@ -58,6 +68,7 @@ impl Faults {
         if now >= self.calm || self.random.below(1000) >= self.rates.invocations {
             return None;
         }
+        self.happened += 1;
         let lost = || Fault::Unavailable("the connection was lost".to_owned());
         Some(match self.random.below(4) {
             0 => Mishap::Fails(lost()),

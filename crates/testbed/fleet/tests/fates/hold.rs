@@ -24,18 +24,18 @@ struct End<'a> {
 impl End<'_> {
     /// Tells whether the release pointed the service at a digest.
     fn was_pointed_at(&self, digest: &str) -> bool {
-        self.service.pointed.iter().any(|pointed| pointed.digest == digest)
+        self.service.pointed.iter().any(|pointed| pointed.digests == [digest])
     }
 
     /// Tells whether somebody else deployed the service.
     fn was_overtaken(&self) -> bool {
-        self.service.pointed.iter().any(|one| one.digest != self.to && one.digest != self.from)
+        self.service.pointed.iter().any(|one| one.digests != [self.to] && one.digests != [self.from])
     }
 
     /// Tells whether the service runs a digest, all of it, and nothing else is on the way.
     fn runs(&self, digest: &str) -> bool {
-        let (_, state, pinned) = self.service.primary();
-        state == "COMPLETED" && pinned == digest && self.service.runs().iter().all(|one| one == digest)
+        let (_, state, _, pinned) = self.service.primary();
+        state == "COMPLETED" && pinned == [digest] && self.service.runs_only(digest)
     }
 }
 
@@ -55,7 +55,7 @@ pub fn everything(scenario: &Scenario, ended: &Ended) -> Result<(), TestCaseErro
         let story = stories.iter().find(|story| story["service"] == name.as_str());
         let fate = story.and_then(|story| story["fate"].as_str()).unwrap_or_default().to_owned();
         let wave = sk.split('#').nth(1).unwrap().parse().unwrap();
-        let service = account.ecs.at(&name, now).unwrap().clone();
+        let service = account.ecs.at(&format!("fleet/{name}"), now).unwrap().clone();
         let live = format!("tidegate.fleet.{name}.live");
         let live = account.ecr.tagged(&one.placed().repository, &live).map(str::to_owned);
         ends.push(End { one, row: row.clone(), wave, fate, service, to, from, live });
@@ -103,11 +103,11 @@ fn fates_are_true(end: &End<'_>) -> Result<(), TestCaseError> {
         // Whoever deploys after the verdict is nothing that it could have known.
         "deployed" if end.was_overtaken() => {}
         "deployed" => {
-            let (deployment, state, _) = end.service.primary();
+            let (deployment, state, ..) = end.service.primary();
             prop_assert_eq!((deployment, state), (row["deployment"].as_str().unwrap(), "COMPLETED"));
-            prop_assert!(end.runs(to), "{name} is deployed and runs {:?}", end.service.runs());
+            prop_assert!(end.runs(to), "{name} is deployed and runs {:?}", end.service.primary());
         }
-        "undone" => prop_assert!(end.runs(from), "{name} is undone and runs {:?}", end.service.runs()),
+        "undone" => prop_assert!(end.runs(from), "{name} is undone and runs {:?}", end.service.primary()),
         "superseded" => {
             prop_assert!(end.was_overtaken(), "{name} is superseded, and nobody else deployed it");
         }

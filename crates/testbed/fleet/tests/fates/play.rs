@@ -2,7 +2,6 @@
 
 use fleet::cluster::{self, NAME, Placed};
 use fleet::fake::{End, Fake};
-use fleet::functions::Functions;
 use fleet::machine::mishap::{Mishap, Mishaps};
 use fleet::machine::{Machine, Run};
 use pipeline::Fault;
@@ -54,7 +53,7 @@ pub async fn play(asked: Asked, scenario: &Scenario) -> Ended {
             verify(&Ledger::of(&config, "ledger"), &fake, &placed, &digests).await;
         }
     }
-    let mut machine = Machine::new(fake.clone(), Functions::new(&config).unwrap()).unwrap();
+    let mut machine = Machine::new(fake.clone()).unwrap();
     machine.seed(scenario.seed);
     machine.mishaps = mishaps;
     let run = machine.run(RELEASE, &input).await;
@@ -120,7 +119,7 @@ fn plan(fake: &Fake, mishaps: &mut Mishaps, placed: Placed, trouble: Trouble, di
     let service = placed.service.clone();
     let ends = |end| {
         let ecs = &mut fake.open().ecs;
-        ecs.services.get_mut(&service).unwrap().ends.insert(digest.to_owned(), end);
+        ecs.services.get_mut(&format!("fleet/{service}")).unwrap().ends.insert(digest.to_owned(), end);
     };
     match trouble {
         Trouble::None => {}

@@ -11,7 +11,6 @@ use std::process::ExitCode;
 
 use fleet::cluster::{self, NAME, Placed};
 use fleet::fake::Fake;
-use fleet::functions::Functions;
 use fleet::machine::{Machine, Run};
 use pipeline::Fault;
 use serde_json::json;
@@ -76,13 +75,12 @@ fn machine(services: usize) -> Result<Machine, Fault> {
     let waves: Vec<Vec<String>> =
         (0..services.div_ceil(WAVE)).map(|wave| vec![format!("w{wave}-*")]).collect();
     cluster::build(&fake, &placed, &cluster::policy(&waves, WAVE));
-    let functions = Functions::new(&fake.config())?;
-    Machine::new(fake, functions)
+    Machine::new(fake)
 }
 
 /// Every service has an image of its own.
 fn repository_of(service: &str) -> String {
-    format!("shop/{service}")
+    format!("shop/{}", service.rsplit('/').next().unwrap_or_default())
 }
 
 /// Pushes an image for each service and releases them; the account has rested before.

@@ -39,7 +39,7 @@ impl Row {
         let mut waves: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for (name, service) in &account.ecs.services {
             let takes = service.pointed.last().map_or(0, |pointed| pointed.takes);
-            let wave = name.split('-').next().unwrap_or_default();
+            let wave = name.rsplit('/').next().and_then(|name| name.split('-').next()).unwrap_or_default();
             waves.entry(wave).or_default().push(takes as f64 / 1000.0);
         }
         let waves: Vec<Vec<f64>> = waves.into_values().collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// How many tasks a service runs.
+/// How many tasks a service runs, unless somebody has changed that.
 const DESIRED: u32 = 2;
 
 /// How the rollout of an image ends.
@@ -22,6 +22,8 @@ pub enum End {
     Never,
     /// It completes, and its tasks run another image.
     OtherImage,
+    /// It completes, and what runs answers every live test badly.
+    AnswersBadly,
     /// ECS does not answer any more when it is asked about the service.
     Unseen,
 }
@@ -31,10 +33,24 @@ pub enum End {
 struct Deployment {
     id: String,
     revision: String,
-    digest: String,
+    digests: Vec<String>,
     state: &'static str,
     end: End,
+    began: i64,
     ends: i64,
+}
+
+/// A running task.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The name of its service, and its own.
+    pub id: String,
+    /// The deployment that started it.
+    pub deployment: String,
+    /// What it was started from.
+    pub revision: String,
+    /// What its containers run.
+    pub digests: Vec<String>,
 }
 
 /// That a service was pointed at something.
@@ -44,19 +60,21 @@ pub struct Pointed {
     pub at: i64,
     /// The deployment that this started.
     pub deployment: String,
-    /// What it runs.
-    pub digest: String,
+    /// What its containers run.
+    pub digests: Vec<String>,
     /// How many milliseconds its rollout takes.
     pub takes: i64,
 }
 
 /// A service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Service {
     /// How rollouts of images end that do not just complete, by digest.
     pub ends: BTreeMap<String, End>,
     /// Whether somebody else deploys it, who says of a deployment no task definition.
     pub external: bool,
+    /// How many tasks it is to run.
+    pub desired: u32,
     /// Whoever pointed it at something.
     pub pointed: Vec<Pointed>,
     // The newest is last, and is the primary one.
@@ -64,32 +82,44 @@ pub struct Service {
 }
 
 impl Service {
-    pub(super) fn stable(number: u32, revision: &str, digest: &str) -> Self {
-        let mut service = Service::default();
-        service.deployments.push(Deployment {
+    pub(super) fn stable(number: u32, revision: &str, digests: Vec<String>) -> Self {
+        let only = Deployment {
             id: id_of(number),
             revision: revision.to_owned(),
-            digest: digest.to_owned(),
+            digests,
             state: "COMPLETED",
             end: End::Completes,
+            began: 0,
             ends: 0,
-        });
-        service
+        };
+        Service {
+            ends: BTreeMap::new(),
+            external: false,
+            desired: DESIRED,
+            pointed: Vec::new(),
+            deployments: vec![only],
+        }
     }
 
-    pub(super) fn start(&mut self, name: &str, number: u32, revision: &str, digest: &str, now: i64) {
+    pub(super) fn start(&mut self, name: &str, number: u32, revision: &str, digests: Vec<String>, now: i64) {
         let (id, takes) = (id_of(number), takes(name, number));
-        let (revision, digest) = (revision.to_owned(), digest.to_owned());
-        let end = self.ends.get(&digest).copied().unwrap_or_default();
-        self.pointed.push(Pointed { at: now, deployment: id.clone(), digest: digest.clone(), takes });
-        self.deployments.push(Deployment {
-            id,
-            revision,
-            digest,
-            state: "IN_PROGRESS",
-            end,
-            ends: now + takes,
-        });
+        let end = self.end_of(&digests);
+        self.pointed.push(Pointed { at: now, deployment: id.clone(), digests: digests.clone(), takes });
+        let (revision, began, ends) = (revision.to_owned(), now, now + takes);
+        self.deployments.push(Deployment { id, revision, digests, state: "IN_PROGRESS", end, began, ends });
+    }
+
+    /// Has the rollout that has just begun be given up: no task of it can start.
+    pub(super) fn cannot_start(&mut self) {
+        if let Some(last) = self.deployments.last_mut() {
+            last.end = End::GivenUp;
+        }
+    }
+
+    /// Returns how a rollout of some images ends: as the first of them that does not just complete.
+    fn end_of(&self, digests: &[String]) -> End {
+        let mut ends = digests.iter().filter_map(|digest| self.ends.get(digest).copied());
+        ends.find(|end| *end != End::Completes).unwrap_or_default()
     }
 
     /// Lets happen what has happened by now.
@@ -106,7 +136,7 @@ impl Service {
                     let ends = primary.ends;
                     self.send_back(name, ends);
                 }
-                End::Completes | End::OtherImage | End::Unseen => {
+                End::Completes | End::OtherImage | End::AnswersBadly | End::Unseen => {
                     primary.state = "COMPLETED";
                     self.deployments.drain(..self.deployments.len() - 1);
                 }
@@ -119,8 +149,8 @@ impl Service {
         // ECS numbers such a deployment as any other; no other number ends so.
         let id = format!("{}00", self.deployments.last().map_or("", |last| &last.id));
         let ends = now + takes(name, u32::MAX);
-        let end = self.ends.get(&good.digest).copied().unwrap_or_default();
-        self.deployments.push(Deployment { id, state: "IN_PROGRESS", end, ends, ..good });
+        let end = self.end_of(&good.digests);
+        self.deployments.push(Deployment { id, state: "IN_PROGRESS", end, began: now, ends, ..good });
     }
 
     /// Returns the deployment whose tasks run.
@@ -133,38 +163,54 @@ impl Service {
         self.deployments.iter().any(|one| one.revision == revision)
     }
 
-    /// Returns the id and the state of the primary deployment, and the digest that it is to run.
-    pub fn primary(&self) -> (&str, &str, &str) {
-        self.deployments.last().map_or(("", "", ""), |one| (&one.id, one.state, &one.digest))
+    /// Returns the id and the state of the primary deployment, its revision, and the digests that it is to run.
+    pub fn primary(&self) -> (&str, &str, &str, &[String]) {
+        self.deployments
+            .last()
+            .map_or(("", "", "", &[]), |one| (&one.id, one.state, &one.revision, &one.digests))
     }
 
-    /// Returns the digests that its tasks report.
-    pub fn runs(&self) -> Vec<String> {
-        self.tasks("").into_iter().map(|(_, (.., digest))| digest).collect()
+    /// Tells whether it has tasks, or is to have none, and all of them run an image.
+    pub fn runs_only(&self, digest: &str) -> bool {
+        self.tasks("").iter().all(|task| task.digests.iter().any(|one| one == digest))
+    }
+
+    /// Tells whether what it runs answers live tests as it should.
+    pub fn answers_well(&self) -> bool {
+        self.serving().is_some_and(|one| one.end != End::AnswersBadly)
     }
 
     pub(super) fn is_unseen(&self) -> bool {
         self.deployments.last().is_some_and(|one| one.end == End::Unseen)
     }
 
-    /// Returns its running tasks: their ids, and their deployment, revision and digest.
-    pub(super) fn tasks(&self, name: &str) -> Vec<(String, (String, String, String))> {
+    /// Returns its running tasks.
+    pub(super) fn tasks(&self, name: &str) -> Vec<Task> {
         let Some(serving) = self.serving() else { return Vec::new() };
-        let Deployment { id, revision, digest, end, .. } = serving;
-        let digest = if *end == End::OtherImage { &digest_of(digest) } else { digest };
+        let Deployment { id, revision, digests, end, .. } = serving;
+        let other =
+            |digest: &String| if *end == End::OtherImage { digest_of(digest) } else { digest.clone() };
+        let digests: Vec<String> = digests.iter().map(other).collect();
         let number = id.rsplit('/').next().unwrap_or_default();
-        let task = |n| (format!("{name}.{number}-{n}"), (id.clone(), revision.clone(), digest.clone()));
-        (0..DESIRED).map(task).collect()
+        let task = |n| Task {
+            id: format!("{name}.{number}-{n}"),
+            deployment: id.clone(),
+            revision: revision.clone(),
+            digests: digests.clone(),
+        };
+        (0..self.desired).map(task).collect()
     }
 
-    pub(super) fn described(&self, name: &str) -> Value {
-        let last = self.deployments.len().saturating_sub(1);
-        let deployments = self.deployments.iter().enumerate().rev().map(|(n, one)| {
+    /// Describes it with the deployments that have begun by a moment.
+    pub(super) fn described(&self, name: &str, by: i64) -> Value {
+        let known = self.deployments.iter().take_while(|one| one.began <= by).count().max(1);
+        let deployments = self.deployments.iter().take(known).enumerate().rev().map(|(n, one)| {
             let failed = u32::from(one.state == "FAILED") * 3;
             json!({
-                "id": one.id, "status": if n == last { "PRIMARY" } else { "ACTIVE" }, "rolloutState": one.state,
-                "rolloutStateReason": "ECS said so", "taskDefinition": one.revision, "desiredCount": DESIRED,
-                "runningCount": if one.state == "COMPLETED" { DESIRED } else { 0 }, "failedTasks": failed,
+                "id": one.id, "status": if n + 1 == known { "PRIMARY" } else { "ACTIVE" },
+                "rolloutState": one.state, "rolloutStateReason": "ECS said so", "taskDefinition": one.revision,
+                "desiredCount": self.desired, "failedTasks": failed,
+                "runningCount": if one.state == "COMPLETED" { self.desired } else { 0 },
             })
         });
         let mut deployments: Vec<Value> = deployments.collect();
@@ -172,8 +218,8 @@ impl Service {
         for one in deployments.iter_mut().filter(|_| self.external) {
             one["taskDefinition"] = Value::Null;
         }
-        json!({"serviceName": name, "serviceArn": super::service_arn(name), "status": "ACTIVE",
-               "deploymentController": {"type": controller}, "desiredCount": DESIRED, "loadBalancers": [],
+        json!({"serviceName": name.rsplit('/').next(), "serviceArn": super::service_arn(name), "status": "ACTIVE",
+               "deploymentController": {"type": controller}, "desiredCount": self.desired, "loadBalancers": [],
                "deployments": deployments})
     }
 }

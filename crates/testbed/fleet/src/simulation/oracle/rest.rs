@@ -1,0 +1,154 @@
+//! What is left when everything has come to rest.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Oracle, Pushed};
+use crate::cluster;
+use crate::fake::State;
+use crate::simulation::world::ENVIRONMENTS;
+
+/// How long after the last act, and after the last fault, everything has come to rest at the latest.
+const REST_MS: i64 = 3 * 3_600_000;
+
+/// The status and the last state of every execution, by its name.
+pub type Executions = BTreeMap<String, (String, String)>;
+
+impl Oracle {
+    /// Looks at what is left.
+    pub fn at_rest(&mut self, account: &mut State, executions: &Executions, calm: i64, faults: bool) {
+        let late = (account.now - calm) / 60_000;
+        self.holds(account.now <= calm + REST_MS, || format!("it came to rest only after {late} minutes"));
+        for what in account.strange.iter().take(3) {
+            self.holds(false, || format!("no function may do this: {what}"));
+        }
+        for (name, (status, state)) in executions {
+            self.holds(status != "RUNNING", || format!("{name} still runs, in {state}"));
+        }
+        self.every_end_is_told(account, executions, faults);
+        for environment in ENVIRONMENTS {
+            self.leases_are_free(account, environment);
+        }
+        let services: Vec<String> = account.ecs.services.keys().cloned().collect();
+        for name in services {
+            self.is_verified_or_told(account, &name);
+        }
+        self.no_push_is_lost(account, executions);
+    }
+
+    /// Only what was told as not closed may still hold a service.
+    fn leases_are_free(&mut self, account: &State, environment: &str) {
+        for (lease, row) in account.table.list(&format!("env#{environment}"), "lease#") {
+            let Some(release) = row["release"].as_str() else { continue };
+            let told = self.told.iter().any(|(name, _)| name == release);
+            let open = account
+                .table
+                .row(&format!("release#{release}"), "head")
+                .is_some_and(|head| head["outcome"].is_null());
+            self.holds(told && (open || self.is_told_to_a_person(release)), || {
+                format!("{lease} of {environment} is held by {release}, which has ended")
+            });
+        }
+    }
+
+    /// What a service runs is verified, or somebody knows: whoever deployed it by hand, or whoever was told.
+    fn is_verified_or_told(&mut self, account: &mut State, name: &str) {
+        let later = account.now + 3_600_000;
+        let Some((environment, service)) = name.split_once('/') else { return };
+        let row = account
+            .table
+            .row(&format!("env#{environment}"), &format!("service#{service}"))
+            .unwrap_or_default();
+        let moves = moves_of(account, environment, service);
+        let Some(state) = account.ecs.at(name, later) else { return };
+        let Some(last) = state.pointed.last().cloned() else { return };
+        let (_, status, _, digests) = state.primary();
+        let (status, digests) = (status.to_owned(), digests.to_vec());
+        let settled = status == "COMPLETED" && digests.iter().all(|digest| state.runs_only(digest));
+        let verified: Vec<&Value> = newest_of_each(&row);
+        let is_verified =
+            verified.iter().any(|fact| digests.iter().any(|digest| fact["digest"] == digest.as_str()));
+        if settled && is_verified {
+            self.what_is_promised_to_be_kept_is(account, environment, service, &verified);
+            return;
+        }
+        let by = moves.iter().find(|(_, row)| {
+            row["deployment"] == last.deployment.as_str() || row["undo"] == last.deployment.as_str()
+        });
+        let known = by.is_none_or(|(release, _)| self.is_told_to_a_person(release));
+        self.holds(known, || {
+            let by = by.map_or("nobody", |(release, _)| release.as_str());
+            format!("{name} runs {digests:?} ({status}), deployed by {by}; verified is {verified:?}, and nobody was told")
+        });
+    }
+
+    /// No lifecycle rule that spares keep-tags takes the image that a service runs, verified by a release.
+    fn what_is_promised_to_be_kept_is(
+        &mut self,
+        account: &State,
+        environment: &str,
+        service: &str,
+        verified: &[&Value],
+    ) {
+        for fact in verified.iter().filter(|fact| !fact["release"].is_null()) {
+            let (repository, digest) = (
+                fact["repository"].as_str().unwrap_or_default(),
+                fact["digest"].as_str().unwrap_or_default(),
+            );
+            let named = ["live", "previous"].map(|kind| {
+                account.ecr.tagged(repository, &format!("tidegate.{environment}.{service}.{kind}"))
+            });
+            self.holds(named.contains(&Some(digest)), || {
+                format!("{environment}/{service} runs {digest}, and its keep-tags name {named:?}")
+            });
+        }
+    }
+
+    /// The newest push of a repository was let in, or refused so that people heard of it; or it is there already.
+    fn no_push_is_lost(&mut self, account: &State, executions: &Executions) {
+        for (repository, pushed) in self.newest.clone() {
+            let heard = |one: &Pushed| {
+                let names = [one.name.clone(), format!("{}-again", one.name)];
+                let mut ends = names.iter().filter_map(|name| executions.get(name));
+                one.late
+                    || ends.any(|(_, last)| last != "Ignored")
+                    || is_there(account, &repository, &one.digest)
+            };
+            let names: Vec<&String> = pushed.iter().map(|one| &one.name).collect();
+            self.holds(pushed.iter().any(heard), || {
+                format!("the newest push of {repository}, {names:?}, is lost")
+            });
+        }
+    }
+}
+
+/// Tells whether every service of the first environment that runs a repository is on an image.
+fn is_there(account: &State, repository: &str, digest: &str) -> bool {
+    let uri = cluster::uri(repository);
+    account.ecs.services.iter().filter(|(name, _)| name.starts_with("dev/")).all(|(_, service)| {
+        let (_, _, revision, digests) = service.primary();
+        let runs =
+            account.ecs.images_of(revision).iter().any(|image| image.split(['@', ':']).next() == Some(&uri));
+        !runs || digests.iter().any(|one| one == digest)
+    })
+}
+
+/// Returns the newest fact of each repository.
+fn newest_of_each(row: &Value) -> Vec<&Value> {
+    let mut newest: Vec<&Value> = Vec::new();
+    for fact in row["history"].as_array().into_iter().flatten() {
+        if !newest.iter().any(|one| one["repository"] == fact["repository"]) {
+            newest.push(fact);
+        }
+    }
+    newest
+}
+
+fn moves_of(account: &State, environment: &str, service: &str) -> Vec<(String, Value)> {
+    let rows = account.table.all("move#").into_iter();
+    let of = |row: &Value| row["service"] == service && row["environment"] == environment;
+    rows.filter(|(_, row)| of(row))
+        .filter_map(|(pk, row)| Some((pk.strip_prefix("release#")?.to_owned(), row)))
+        .collect()
+}

@@ -1,0 +1,97 @@
+//! What people are told: true, once, and of every end.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Oracle, is_in_place};
+use crate::fake::State;
+
+/// The states in which an execution ends by itself.
+const ENDS: [&str; 10] = [
+    "Deployed",
+    "RolledBack",
+    "NeedsHuman",
+    "Refused",
+    "Superseded",
+    "Ignored",
+    "Planned",
+    "Answered",
+    "Rejected",
+    "Expired",
+];
+
+/// What asks people, and tells of no end.
+const QUESTION: &str = "WaitingForApproval";
+
+impl Oracle {
+    /// Hears what was told last.
+    ///
+    /// What is told as deployed runs at that moment, and is in the history of its service.
+    pub fn hears(&mut self, account: &mut State) {
+        let Some(told) = account.published.last().cloned() else { return };
+        if told.outcome == QUESTION {
+            return;
+        }
+        self.told.push((told.release.clone(), told.outcome.clone()));
+        if told.outcome != "Deployed" {
+            return;
+        }
+        let release = &told.release;
+        for (sk, row) in account.table.list(&format!("release#{release}"), "move#") {
+            if row["verdict"] != "Healthy" {
+                continue;
+            }
+            let digest = row["digest"].as_str().unwrap_or_default();
+            let wrong = is_in_place(account, &row, digest).err();
+            self.holds(wrong.is_none(), || {
+                format!("{release} is told as Deployed, and of {sk} {}", wrong.unwrap_or_default())
+            });
+            let known = is_known(account, release, &row);
+            self.holds(known, || format!("{release} is told as Deployed, and the history lacks {sk}"));
+        }
+    }
+
+    /// Every end is told, by the outcome of its last state; twice only where something went wrong with the telling.
+    pub(super) fn every_end_is_told(
+        &mut self,
+        account: &State,
+        executions: &BTreeMap<String, (String, String)>,
+        faults: bool,
+    ) {
+        for (name, (status, last)) in executions.iter().filter(|(_, (status, _))| status != "RUNNING") {
+            let of_it = self.told.iter().filter(|(one, _)| one == name);
+            let told: Vec<String> = of_it.map(|(_, outcome)| outcome.clone()).collect();
+            let undelivered = account.undelivered.iter().any(|kept| kept.to_string().contains(name.as_str()));
+            let by_itself = status == "SUCCEEDED" || ENDS.contains(&last.as_str());
+            let right = match (by_itself, last.as_str()) {
+                (true, "Ignored" | "Planned") => told.is_empty(),
+                (true, last) if self.redriven.contains(name) => told.last().is_some_and(|one| one == last),
+                (true, last) if faults => !told.is_empty() && told.iter().all(|one| one == last),
+                (true, last) => told == [last],
+                // Its own alert and the event of its end may both come.
+                (false, _) => !told.is_empty(),
+            };
+            self.holds(right || undelivered, || {
+                format!("{name} ended in {last} ({status}), and people were told {told:?}")
+            });
+        }
+    }
+
+    pub(super) fn is_told_to_a_person(&self, release: &str) -> bool {
+        self.told.iter().any(|(name, outcome)| name == release && outcome == "NeedsHuman")
+    }
+}
+
+/// Tells whether the history of a service knows what a move has brought, or as many newer facts as are kept.
+fn is_known(account: &State, release: &str, row: &Value) -> bool {
+    let (environment, service) = (row["environment"].as_str(), row["service"].as_str());
+    let key = (
+        format!("env#{}", environment.unwrap_or_default()),
+        format!("service#{}", service.unwrap_or_default()),
+    );
+    let known = account.table.row(&key.0, &key.1).unwrap_or_default();
+    let facts: Vec<&Value> = known["history"].as_array().into_iter().flatten().collect();
+    let of = facts.iter().filter(|fact| fact["repository"] == row["repository"]).count();
+    of >= 5 || facts.iter().any(|fact| fact["release"] == release && fact["digest"] == row["digest"])
+}

@@ -1,0 +1,138 @@
+//! What may be written, by whom and when.
+
+use serde_json::Value;
+
+use super::{Oracle, is_in_place};
+use crate::fake::State;
+
+/// How long ago somebody may have pointed a service elsewhere whose baseline is written down, in milliseconds.
+const ADOPTION_MS: i64 = 120_000;
+
+impl Oracle {
+    /// Says what would be wrong with a call of a release if it had its effect now.
+    pub fn suspects(
+        &mut self,
+        account: &mut State,
+        release: &str,
+        operation: &str,
+        input: &Value,
+    ) -> Option<String> {
+        let text = |key: &str| input[key].as_str().unwrap_or_default();
+        self.checks += 1;
+        match operation {
+            "ecs.UpdateService" => {
+                let (environment, service) = (text("cluster"), text("service"));
+                let wrong = without_lease(account, release, environment, service);
+                wrong.or_else(|| self.not_let_in(account, release, service, text("taskDefinition")))
+            }
+            "ecr.PutImage" => {
+                let mut parts = text("imageTag").split('.');
+                match (parts.next(), parts.next(), parts.next()) {
+                    (Some("tidegate"), Some(environment), Some(service)) => {
+                        without_lease(account, release, environment, service)
+                    }
+                    _ => without_any_lease(account, release, text("imageTag")),
+                }
+            }
+            _ => None,
+        }
+        .map(|why| format!("{release} calls {operation}: {why}: {input}"))
+    }
+
+    /// A release goes forward only with what the environment before has shown, and with the answer of a person where
+    /// one was asked.
+    fn not_let_in(&self, account: &State, release: &str, service: &str, revision: &str) -> Option<String> {
+        let head = account.table.row(&format!("release#{release}"), "head")?;
+        let rows = account.table.list(&format!("release#{release}"), "move#");
+        let (_, row) = rows.into_iter().find(|(_, row)| row["service"] == service)?;
+        if !head["asked"].is_null() && head["answer"]["next"] != "Approved" {
+            return Some(format!("a person was asked about it, and the answer is {}", head["answer"]));
+        }
+        let forward = row["registered"] == revision && head["request"]["to"].get("images").is_some();
+        let from = head["policy"]["from"].as_str()?;
+        let digest = row["digest"].as_str()?;
+        let shown = self.proven.contains(&(from.to_owned(), digest.to_owned()));
+        (forward && head["request"]["force"] != true && !shown)
+            .then(|| format!("{from} has never run {digest}, verified"))
+    }
+
+    /// Sees what a release has written.
+    ///
+    /// What is written down as the history of a service is true at that moment, and written under its lease.
+    pub fn sees(&mut self, account: &mut State, release: &str, operation: &str, input: &Value) {
+        let writes: Vec<&Value> = match operation {
+            "dynamodb.UpdateItem" => vec![input],
+            "dynamodb.TransactWriteItems" => {
+                let items = input["TransactItems"].as_array().into_iter().flatten();
+                items.filter_map(|item| item.get("Update")).collect()
+            }
+            _ => return,
+        };
+        for write in writes {
+            let text = |key: &str| write["Key"][key]["S"].as_str().unwrap_or_default();
+            if let (Some(environment), Some(service)) =
+                (text("pk").strip_prefix("env#"), text("sk").strip_prefix("service#"))
+            {
+                self.sees_history(account, release, environment, service);
+            }
+        }
+    }
+
+    fn sees_history(&mut self, account: &mut State, release: &str, environment: &str, service: &str) {
+        let row = account.table.row(&format!("env#{environment}"), &format!("service#{service}"));
+        let Some(fact) = row.map(|row| row["history"][0].clone()).filter(|fact| !fact.is_null()) else {
+            return;
+        };
+        let key = (environment.to_owned(), service.to_owned());
+        if self.facts.insert(key, fact.clone()).as_ref() == Some(&fact) {
+            return;
+        }
+        let digest = fact["digest"].as_str().unwrap_or_default().to_owned();
+        let lacking = without_lease(account, release, environment, service);
+        self.holds(lacking.is_none(), || {
+            format!("{release} writes the history of {service}: {}", lacking.unwrap_or_default())
+        });
+        let true_now = if fact["release"].is_null() {
+            is_adopted(account, environment, service, &digest)
+        } else {
+            let rows = account.table.list(&format!("release#{release}"), "move#");
+            let row = rows.into_iter().find(|(_, row)| row["service"] == service);
+            let (_, row) = row.unwrap_or_default();
+            is_in_place(account, &row, &digest)
+        };
+        self.holds(true_now.is_ok(), || {
+            format!("{release} writes down {fact} as verified, and {}", true_now.err().unwrap_or_default())
+        });
+        self.proven.insert((environment.to_owned(), digest));
+    }
+}
+
+/// What a service ran when it was met.
+fn is_adopted(account: &mut State, environment: &str, service: &str, digest: &str) -> Result<(), String> {
+    let now = account.now;
+    let name = format!("{environment}/{service}");
+    let Some(service) = account.ecs.at(&name, now) else { return Ok(()) };
+    let moved = service.pointed.last().is_some_and(|last| now - last.at < ADOPTION_MS);
+    match moved || service.runs_only(digest) {
+        true => Ok(()),
+        false => Err(format!("{name} does not run it: {:?}", service.primary())),
+    }
+}
+
+fn holder(row: &Value) -> &str {
+    row["release"].as_str().unwrap_or("nobody")
+}
+
+/// Says who holds the lease of a service, if that is not this release.
+fn without_lease(account: &State, release: &str, environment: &str, service: &str) -> Option<String> {
+    let lease =
+        account.table.row(&format!("env#{environment}"), &format!("lease#{service}")).unwrap_or_default();
+    (holder(&lease) != release).then(|| format!("{} holds the lease of {service}", holder(&lease)))
+}
+
+/// An environment's tag is moved by whoever holds one of its services.
+fn without_any_lease(account: &State, release: &str, environment: &str) -> Option<String> {
+    let leases = account.table.list(&format!("env#{environment}"), "lease#");
+    (!leases.iter().any(|(_, lease)| holder(lease) == release))
+        .then(|| format!("it holds no lease in {environment}"))
+}

@@ -1,0 +1,73 @@
+//! Where histories take place: three environments, what runs in them, and their documents.
+
+use serde_json::{Value, json};
+use states::Random;
+
+use super::draw::{one_of, some};
+use crate::cluster;
+use crate::fake::Fake;
+use crate::web;
+
+/// The environments, in the order of promotion; their clusters and tags have their names.
+pub const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
+
+/// The repositories.
+pub const REPOSITORIES: [&str; 3] = ["shop/a", "shop/b", "shop/c"];
+
+/// The services of each environment, and the repositories of what their containers run.
+pub const SERVICES: [(&str, &[&str]); 5] = [
+    ("a", &["shop/a"]),
+    ("b", &["shop/b"]),
+    ("c", &["shop/c"]),
+    ("d", &["shop/c"]),
+    ("e", &["shop/a", "shop/b"]),
+];
+
+/// The alarm that watches a service of its own in every environment.
+pub const ALARM: &str = "a-5xx";
+
+/// Makes the world of a history.
+pub fn build(fake: &Fake, random: &mut Random) {
+    for environment in ENVIRONMENTS {
+        for (service, repositories) in SERVICES {
+            cluster::place(fake, environment, service, repositories);
+        }
+        cluster::configure(fake, environment, &document(environment, random));
+    }
+    let mut account = fake.open();
+    let now = account.now;
+    account.alarms.set(ALARM, false, now);
+    for environment in ENVIRONMENTS {
+        for service in ["b", "e"] {
+            let name = format!("/tidegate/environments/{environment}/services/{service}/tests");
+            account.parameters.insert(name, web::pack(environment, service));
+        }
+    }
+}
+
+/// Draws the document of an environment.
+pub fn document(environment: &str, random: &mut Random) -> Value {
+    let place = ENVIRONMENTS.iter().position(|one| *one == environment).unwrap_or_default();
+    let from = place.checked_sub(1).and_then(|before| ENVIRONMENTS.get(before));
+    let waves = one_of(random, &[json!([]), json!([["a"]]), json!([["a"], ["b"]]), json!([["?"], ["e"]])]);
+    let mut document = json!({
+        "cluster": environment, "tag": environment, "waves": waves, "concurrency": 2, "maxWaitMinutes": 30,
+        "bakeSeconds": one_of(random, &[0, 30, 90]), "alarms": {"a": [ALARM]}, "approvalMinutes": 60,
+        "onFailure": one_of(random, &["undo-all", "undo-all", "undo-failed", "freeze"]),
+        "promote": one_of(random, &["none", "auto"]), "healthTimeoutSeconds": 300,
+    });
+    match from {
+        None => document["deployOn"] = json!(["main-*"]),
+        Some(from) => {
+            document["from"] = json!(from);
+            document["soakMinutes"] = json!(one_of(random, &[0, 0, 5]));
+        }
+    }
+    if some(random, 8) {
+        document["forwardOnly"] = json!(["d"]);
+    }
+    if place > 0 && some(random, if place == 1 { 4 } else { 2 }) {
+        document["approval"] = json!("required");
+    }
+    document
+}
