@@ -100,11 +100,11 @@ fn unborn(name: &EnvironmentName, stop: &Stop, policy: &Environment) -> HeadRow 
 }
 
 /// Tells that a release was stopped while it waited to be planned.
-pub async fn stopped_before(ledger: &impl Releases, run: &Run) -> Result<Option<Opened>, Fault> {
+pub fn stopped_before(head: &HeadRow) -> Option<Opened> {
     // One that has a plan is closed by the steps that follow.
-    let head = ledger.head(&run.release).await?.filter(|head| head.outcome.is_some());
-    let stop = head.as_ref().and_then(|head| Some((&head.environment, head.stop.as_ref()?)));
-    Ok(stop.map(|(name, stop)| Opened::without_plan(Opening::Rejected, Some(name), stopped(stop))))
+    head.outcome?;
+    let stop = head.stop.as_ref()?;
+    Some(Opened::without_plan(Opening::Rejected, Some(&head.environment), stopped(stop)))
 }
 
 /// Tells why the release that a rollback names has to be stopped instead, if it has to.

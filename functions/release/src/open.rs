@@ -33,8 +33,10 @@ pub async fn open(
     open: Open,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
-    if let Some(stopped) = abort::stopped_before(ledger, &open.run).await? {
-        return Ok(stopped);
+    if let Some(head) = ledger.head(&open.run.release).await?
+        && let Some(answer) = abort::stopped_before(&head).or_else(|| accepted_before(&head))
+    {
+        return Ok(answer);
     }
     let environments = aws.environments().await?;
     let plans = open.input.get("mode") == Some(&"plan".into());
@@ -57,6 +59,20 @@ pub async fn open(
         Ok(intent) => accept(aws, ledger, intent, run, now).await,
         Err(answer) => Ok(answer),
     }
+}
+
+/// Answers a call that comes again after one that let the release in: it stays in, and is planned anew under its leases.
+fn accepted_before(head: &HeadRow) -> Option<Opened> {
+    if head.outcome.is_some() {
+        return None;
+    }
+    let next = match head.policy.approval {
+        Approval::Required if head.answer.is_none() => Opening::AskApproval,
+        _ => Opening::TakeLeases,
+    };
+    let because = format!("an earlier call has let it in, for {}", plural(head.services.len(), "service"));
+    let approval_minutes = head.policy.approval_minutes;
+    Some(Opened { approval_minutes, ..Opened::without_plan(next, Some(&head.environment), because) })
 }
 
 /// Finds what a request asks for; what needs no release is done at once.

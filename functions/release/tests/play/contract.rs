@@ -2,7 +2,7 @@
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::EnvironmentName;
+use pipeline::ids::{EnvironmentName, ReleaseId};
 use pipeline::rows::{OrderKey, Outcome, ServiceRow};
 use release::Release;
 use release::ports::Execution;
@@ -35,6 +35,7 @@ fn prepare(release: &Release<Shop, Notebook>, case: &str, now: Timestamp) -> Res
         "request-rollback-of-a-dead-release" => {
             release.aws.holder.set(Some(Execution::Ended(now)));
             waiting(&release.ledger, "token");
+            *release.ledger.head_of.borrow_mut() = Some(ReleaseId::parse("dead")?);
             release.ledger.waiting.take();
             if let Some(head) = release.ledger.head.borrow_mut().as_mut() {
                 head.environment = EnvironmentName::parse("dev")?;

@@ -121,7 +121,8 @@ async fn a_service_that_no_release_can_move_is_left_out_and_told() {
     }
     // It refuses whoever names it.
     let named = json!({"environment": "dev", "services": ["users", "idle"], "images": images});
-    let refused = open(&release, named).await;
+    let named = json!({"release": "r9", "input": named});
+    let refused = ask(&release, "open", named, "2026-11-23T10:00:10Z").await;
     assert_eq!(refused["because"], "idle: its desired count is 0: no task would run the image");
     assert_eq!(ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await["next"], "Wave");
 }

@@ -46,6 +46,8 @@ pub fn dead_move() -> (MoveKey, MoveRow) {
 pub struct Notebook {
     pub written: RefCell<Vec<String>>,
     pub head: RefCell<Option<HeadRow>>,
+    /// The release that it is the head of; `r1` if nothing else is said.
+    pub head_of: RefCell<Option<ReleaseId>>,
     pub moves: RefCell<Vec<(MoveKey, MoveRow)>>,
     /// Who holds what.
     pub leases: RefCell<BTreeMap<ServiceName, LeaseRow>>,
@@ -204,12 +206,15 @@ impl Leases for Notebook {
 }
 
 impl Releases for Notebook {
-    async fn open(&self, _: &ReleaseId, head: &HeadRow) -> Result<(), Fault> {
+    async fn open(&self, release: &ReleaseId, head: &HeadRow) -> Result<(), Fault> {
+        self.head_of.borrow_mut().get_or_insert_with(|| release.clone());
         self.head.borrow_mut().get_or_insert_with(|| head.clone());
         self.write("open")
     }
-    async fn head(&self, _: &ReleaseId) -> Result<Option<HeadRow>, Fault> {
-        Ok(self.head.borrow().clone())
+    async fn head(&self, release: &ReleaseId) -> Result<Option<HeadRow>, Fault> {
+        let of = self.head_of.borrow();
+        let ours = of.as_ref().map_or("r1", ReleaseId::as_str) == release.as_str();
+        Ok(self.head.borrow().clone().filter(|_| ours))
     }
     async fn waits(&self, _: &ReleaseId, since: Timestamp) -> Result<(), Fault> {
         if let Some(head) = self.head.borrow_mut().as_mut() {

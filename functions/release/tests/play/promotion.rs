@@ -86,7 +86,8 @@ async fn a_newer_release_takes_its_services_out_of_a_plan_that_waits() {
         waiting(&release.ledger, "token");
         release.ledger.head.borrow_mut().as_mut().unwrap().services =
             services.into_iter().map(|name| pipeline::ids::ServiceName::parse(name).unwrap()).collect();
-        assert_eq!(open(&release, newer.clone()).await["next"], "AskApproval");
+        let newer = json!({"release": "r9", "input": newer});
+        assert_eq!(ask(&release, "open", newer, "2026-11-23T10:00:10Z").await["next"], "AskApproval");
         assert_eq!(release.aws.done.take(), [format!("answer {next}")]);
         let written = release.ledger.written.take();
         assert_eq!(written.iter().find(|word| word.starts_with("replan")).map(String::as_str), replanned);
@@ -116,7 +117,7 @@ async fn a_plan_that_changed_since_a_person_was_asked_is_asked_again() {
 /// Agrees to the release that waits, by another run.
 async fn approve(release: &Release<Shop, Notebook>) {
     let input = json!({"environment": "careful", "mode": "approve", "release": "r1"});
-    let answer = ask(release, "open", json!({"input": input}), "2026-11-23T10:00:13Z").await;
+    let answer = ask(release, "open", json!({"release": "r9", "input": input}), "2026-11-23T10:00:13Z").await;
     assert_eq!(answer["next"], "Answered", "{answer}");
 }
 
@@ -138,7 +139,8 @@ async fn an_answer_that_did_not_come_through_the_door_counts_for_nothing() {
 async fn an_answer_to_an_older_question_answers_no_newer_one() {
     let release = release();
     waiting(&release.ledger, "token");
-    let approve = json!({"input": {"environment": "careful", "mode": "approve", "release": "r1"}});
+    let request = json!({"environment": "careful", "mode": "approve", "release": "r1"});
+    let approve = json!({"release": "r9", "input": request});
     let (_, seen) = release.ledger.waiting.borrow()[0].clone();
     release.ledger.waiting.borrow_mut()[0].1.token = "newer".to_owned();
     let by = ReleaseId::parse("r2").unwrap();
@@ -146,7 +148,7 @@ async fn an_answer_to_an_older_question_answers_no_newer_one() {
     assert_eq!(release.ledger.answer(&careful, &by, &seen, &by).await, Ok(false));
     // A call whose answer was lost comes again: its own answer was taken.
     release.ledger.waiting.borrow_mut()[0].1.token = "stale".to_owned();
-    release.ledger.waiting.borrow_mut()[0].1.answered_by = Some(ReleaseId::parse("r1").unwrap());
+    release.ledger.waiting.borrow_mut()[0].1.answered_by = Some(ReleaseId::parse("r9").unwrap());
     assert_eq!(ask(&release, "open", approve, "2026-11-23T10:00:10Z").await["next"], "Answered");
 }
 

@@ -27,6 +27,24 @@ async fn after_a_wave() -> Release<Shop, Notebook> {
     release
 }
 
+#[tokio::test]
+async fn a_release_that_was_let_in_stays_in_when_the_call_comes_again() {
+    let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+    let input = json!({"environment": "mall", "images": {"shop/cart": digest('b')}});
+    assert_eq!(open(&release, input.clone()).await["next"], "TakeLeases");
+    // Meanwhile somebody has frozen the environment: the leases are the place to find that.
+    frozen_by(&release, "r9", false);
+    release.ledger.written.take();
+    let again = open(&release, input).await;
+    assert_eq!(
+        (&again["next"], &again["because"]),
+        (&json!("TakeLeases"), &json!("an earlier call has let it in, for 1 service"))
+    );
+    assert!(release.ledger.written.take().is_empty());
+    let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await;
+    assert_eq!(leased["next"], "Refused", "{leased}");
+}
+
 fn healthy(release: &Release<Shop, Notebook>, place: usize) {
     let row = &mut release.ledger.moves.borrow_mut()[place].1;
     row.touched = Some(Timestamp::parse("2026-11-23T10:00:15Z").unwrap());
