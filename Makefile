@@ -45,8 +45,8 @@ rust: ## format, clippy, unit, table and contract tests
 bench-scale: ## releases of 1 to 1,000 services on an AWS in memory: seconds, calls, refusals, bytes (takes minutes)
 	cargo run --quiet --package fleet --bin bench-scale
 
-simulate: ## histories of pushes, people and faults, drawn from seeds (SEEDS=10 FROM=1 ACTIONS=20): what is promised holds
-	SEEDS=$(or $(SEEDS),10) FROM=$(or $(FROM),1) ACTIONS=$(or $(ACTIONS),20) \
+simulate: ## histories of pushes, people and faults, drawn from seeds (SEEDS=10 or YEARS=1, FROM=1): what is promised holds
+	SEEDS=$(SEEDS) YEARS=$(YEARS) FROM=$(FROM) ACTIONS=$(ACTIONS) \
 	  cargo run --quiet --package fleet --bin simulate
 
 lint: $(LINT)/.done ## the template, as it is written and as AWS translates it

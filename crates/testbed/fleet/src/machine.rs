@@ -13,6 +13,7 @@ pub mod faults;
 pub mod hands;
 pub mod meter;
 pub mod mishap;
+mod words;
 mod working;
 
 use std::collections::BTreeMap;

@@ -3,17 +3,16 @@
 
 mod actors;
 mod draw;
+mod history;
 pub mod oracle;
 pub mod world;
 
-use std::collections::BTreeMap;
-
 use pipeline::Fault;
-use states::Random;
 
-use crate::fake::Fake;
+use crate::fake::{Fake, Published};
+use crate::machine::Machine;
 use crate::machine::faults::{Faults, Rates};
-use crate::machine::{Action, Machine};
+pub use history::History;
 use oracle::Oracle;
 
 /// The moment at which every history begins.
@@ -31,15 +30,15 @@ pub struct Size {
 /// A history that was played.
 #[derive(Debug, Default)]
 pub struct Played {
-    /// What somebody did, in order.
+    /// What somebody did, and what people were told, in order.
     pub story: Vec<String>,
     /// What was promised and does not hold.
     pub broken: Vec<String>,
-    /// How each release was told to have ended.
-    pub told: Vec<String>,
+    /// How many ends of releases people were told.
+    pub told: usize,
     /// How many calls to AWS were made.
     pub calls: u64,
-    /// How many of them had faults.
+    /// How much went wrong with calls.
     pub faults: u64,
     /// How many things were looked at.
     pub checks: u64,
@@ -49,31 +48,15 @@ pub struct Played {
     pub took: i64,
 }
 
-/// Plays the history of a seed to its rest.
-pub async fn play(seed: u64, size: Size) -> Result<Played, Fault> {
-    let mut random = Random::new(seed ^ 0x5EED);
-    let fake = Fake::default();
-    fake.open().now = START_MS;
-    world::build(&fake, &mut random);
-    let acts = actors::draw(&mut random, size.actions, START_MS);
-    play_acts(fake, seed, size.rates, acts).await
-}
-
-/// Plays acts on a world.
-pub async fn play_acts(
-    fake: Fake,
-    seed: u64,
-    rates: Rates,
-    acts: Vec<(i64, Action)>,
-) -> Result<Played, Fault> {
+async fn play(fake: Fake, history: &History) -> Result<Played, Fault> {
+    let History { seed, rates, acts } = history;
     let calm = acts.iter().map(|(at, _)| *at).max().unwrap_or(START_MS);
     let mut machine = Machine::new(fake.clone())?;
-    machine.seed(seed);
+    machine.seed(*seed);
     machine.echoes = true;
-    machine.faults = Some(Faults::new(seed, rates, calm));
+    machine.faults = Some(Faults::new(*seed, *rates, calm));
     machine.oracle = Some(Oracle::default());
-    let story = acts.iter().map(|(at, act)| format!("{} {act:?}", (at - START_MS) / 1000)).collect();
-    for (at, act) in acts {
+    for (at, act) in acts.iter().cloned() {
         machine.plan(at, act);
     }
     machine.play().await;
@@ -82,19 +65,24 @@ pub async fn play_acts(
     let mut oracle = machine.oracle.take().unwrap_or_default();
     let mut account = fake.open();
     oracle.at_rest(&mut account, &executions, calm, faults > 0);
-    let calls = account.calls.values().sum();
-    let told: BTreeMap<&String, &String> =
-        oracle.told.iter().map(|(release, outcome)| (release, outcome)).collect();
-    let told = told.into_iter().map(|(release, outcome)| format!("{release} {outcome}")).collect();
-    let (took, checks) = (account.now - START_MS, oracle.checks);
     Ok(Played {
-        story,
-        told,
-        calls,
+        story: story(history, &account.published),
+        told: oracle.told.len(),
+        calls: account.calls.values().sum(),
         faults,
-        checks,
+        checks: oracle.checks,
         executions: executions.len(),
-        took,
+        took: account.now - START_MS,
         broken: oracle.broken,
     })
+}
+
+/// Tells what was done and what people were told, by the seconds since the beginning.
+fn story(history: &History, published: &[Published]) -> Vec<String> {
+    let acts = history.acts.iter().map(|(at, act)| (*at, act.to_string()));
+    let told =
+        published.iter().map(|one| (one.at, format!("  people are told: {} {}", one.release, one.outcome)));
+    let mut lines: Vec<(i64, String)> = acts.chain(told).collect();
+    lines.sort_by_key(|(at, _)| *at);
+    lines.into_iter().map(|(at, line)| format!("{:>7} s  {line}", (at - START_MS) / 1000)).collect()
 }

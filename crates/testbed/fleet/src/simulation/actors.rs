@@ -32,6 +32,11 @@ pub fn draw(random: &mut Random, actions: u64, start: i64) -> Acts {
             14..16 => stop(random, &releases, at, &mut acts),
             _ => hand(random, at, &mut acts),
         }
+        // Whoever is on call does not leave an environment frozen for long.
+        if n % 4 == 3 {
+            let resume = asked(json!({"mode": "resume"}), "dev");
+            acts.push((at, Action::Start(format!("{name}-resume"), resume)));
+        }
         releases.push(name);
     }
     acts.sort_by_key(|(at, _)| *at);
@@ -108,7 +113,12 @@ fn request(random: &mut Random, name: &str, at: i64, releases: &[String], acts: 
         0 | 1 => json!({"mode": "abort", "release": release, "rollback": !some(random, 3)}),
         2 | 3 => json!({"mode": "rollback", "release": release}),
         4 | 5 => json!({"mode": "rollback"}),
-        6 => json!({"mode": "freeze"}),
+        6 => {
+            let later = at + below(random, 4 * LONGEST_PAUSE_MS);
+            let resume = asked(json!({"mode": "resume"}), environment);
+            acts.push((later, Action::Start(format!("{name}-resume"), resume)));
+            json!({"mode": "freeze"})
+        }
         7 | 8 => json!({"mode": "resume"}),
         9 => json!({"images": image, "force": true}),
         10 => json!({"images": image, "services": [one_of(random, &SERVICES).0]}),
