@@ -51,6 +51,23 @@ impl Table {
         self.0.values_mut().for_each(|row| drop(row.insert("later".to_owned(), value.clone())));
     }
 
+    /// Has the rows of services hold what an older version would have written, which knows one repository of each.
+    pub fn make_older(&mut self) {
+        for ((_, sk), row) in &mut self.0 {
+            let facts = plain(row.get("history").unwrap_or(&Value::Null));
+            let mut of: Vec<&Value> =
+                facts.as_array().into_iter().flatten().map(|one| &one["repository"]).collect();
+            of.dedup();
+            if sk.starts_with("service#") && of.len() == 1 {
+                let order =
+                    row.iter().filter(|(key, _)| key.starts_with("order:")).map(|(_, key)| key.clone());
+                let order = order.max_by_key(|key| key["S"].as_str().map(str::to_owned));
+                row.retain(|key, _| ["pk", "sk", "verified", "previous", "hold"].contains(&key.as_str()));
+                row.extend(order.map(|order| ("order".to_owned(), order)));
+            }
+        }
+    }
+
     fn partition(&self, pk: &str, prefix: &str) -> impl Iterator<Item = (&(String, String), &Row)> {
         let from = (pk.to_owned(), prefix.to_owned());
         self.0.range(from.clone()..).take_while(move |((pk, sk), _)| *pk == from.0 && sk.starts_with(&from.1))

@@ -28,6 +28,8 @@ pub enum Hand {
     Alarm(String, bool),
     /// The stack is updated: every row has keys from now on that this version does not know.
     Annotate,
+    /// The stack is updated: what is known of services was written by an older version.
+    Older,
 }
 
 /// An image that got a tag, and so leads to an event.
@@ -76,6 +78,7 @@ impl Hand {
             }
             Hand::Expire(repository, keep) => account.ecr.expire(&repository, keep),
             Hand::Alarm(name, red) => account.alarms.set(&name, red, now),
+            Hand::Older => account.table.make_older(),
             Hand::Annotate => account.table.annotate(&json!({"M": {"by": {"S": "a later version"}}})),
         }
         None

@@ -72,6 +72,7 @@ impl Display for Hand {
             }
             Hand::Alarm(name, true) => write!(f, "the alarm {name} goes red"),
             Hand::Alarm(name, false) => write!(f, "the alarm {name} is quiet again"),
+            Hand::Older => f.write_str("an older version wrote what is known of services"),
             Hand::Annotate => f.write_str("a later version adds a key to every row"),
         }
     }

@@ -187,6 +187,6 @@ fn hand(random: &mut Random, at: i64, acts: &mut Acts) {
             does(at, Hand::Alarm(ALARM.to_owned(), true));
             does(later, Hand::Alarm(ALARM.to_owned(), false));
         }
-        _ => does(at, Hand::Annotate),
+        _ => does(at, one_of(random, &[Some(Hand::Annotate), Some(Hand::Older)]).unwrap_or(Hand::Annotate)),
     }
 }

@@ -59,6 +59,14 @@ impl Oracle {
     }
 }
 
+/// Returns what is known of a service, newest first; an older version has written two facts at most.
+fn facts_of(row: &Value) -> Vec<&Value> {
+    match row["history"].as_array() {
+        Some(facts) => facts.iter().collect(),
+        None => [&row["verified"], &row["previous"]].into_iter().filter(|fact| !fact.is_null()).collect(),
+    }
+}
+
 /// Returns whether a move of a release deployed a service as it stands, or somebody has pointed it elsewhere since.
 fn is_in_place(account: &mut State, row: &Value, digest: &str) -> Result<(), String> {
     let now = account.now;

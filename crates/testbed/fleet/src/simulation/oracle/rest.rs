@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Oracle, Pushed};
+use super::{Oracle, Pushed, facts_of};
 use crate::cluster;
 use crate::fake::State;
 use crate::simulation::world::ENVIRONMENTS;
@@ -137,7 +137,7 @@ fn is_there(account: &State, repository: &str, digest: &str) -> bool {
 /// Returns the newest fact of each repository.
 fn newest_of_each(row: &Value) -> Vec<&Value> {
     let mut newest: Vec<&Value> = Vec::new();
-    for fact in row["history"].as_array().into_iter().flatten() {
+    for fact in facts_of(row) {
         if !newest.iter().any(|one| one["repository"] == fact["repository"]) {
             newest.push(fact);
         }
