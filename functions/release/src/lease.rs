@@ -6,7 +6,7 @@ mod take;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Approval;
-use pipeline::ids::{PackHash, ServiceName};
+use pipeline::ids::{PackHash, ReleaseId, ServiceName};
 use pipeline::rows::{HeadRow, MoveRow, PlanRow};
 
 use crate::answer::{Leased, Leasing};
@@ -31,6 +31,7 @@ pub async fn lease(
 ) -> Result<Leased, Fault> {
     let head = observe::head(ledger, &run.release).await?;
     if let Some(stop) = &head.stop {
+        not_begun(ledger, &run.release).await?;
         forget_all_but(ledger, &run.release, &[], &Fences::new()).await?;
         return Ok(Leased::nothing(Leasing::Rejected, abort::stopped(stop), 0));
     }
@@ -51,6 +52,14 @@ pub async fn lease(
         free(ledger, &head, &run, &fences, now).await?;
     }
     Ok(leased)
+}
+
+/// Ends a call that comes when the moves have begun: it neither takes their leases anew nor frees them.
+async fn not_begun(ledger: &impl Releases, release: &ReleaseId) -> Result<(), Fault> {
+    match ledger.moves(release).await?.iter().any(|(_, row)| row.started.is_some()) {
+        true => Err(Fault::LeaseLost(format!("the moves of {release} have begun already"))),
+        false => Ok(()),
+    }
 }
 
 /// Waits, holding nothing; and not for ever.

@@ -63,6 +63,8 @@ pub struct Machine {
     pub fake: Fake,
     /// What goes wrong, apart from what goes wrong in the account.
     pub mishaps: Mishaps,
+    /// When it is left as it is, if it has not come to rest by then.
+    pub until: Option<i64>,
     /// What was measured since the last release began.
     pub meter: Meter,
     /// Whether ECR's events of the pipeline's own tags start executions, as they do on AWS.
@@ -127,6 +129,7 @@ impl Machine {
             fake,
             definition: definition.map_err(|refused| Fault::Defect(refused.to_string()))?,
             mishaps: Mishaps::default(),
+            until: None,
             meter: Meter::default(),
             echoes: false,
             faults: None,
@@ -194,6 +197,9 @@ impl Machine {
         let clock = Clock::starting_at(self.now());
         while self.actions > 0 || !self.working.is_empty() || self.executions.values().any(Running::runs) {
             let now = self.now();
+            if self.until.is_some_and(|until| now > until) {
+                return;
+            }
             for id in self.working.take_awake() {
                 self.agenda.add(now, Due::Poll(id));
             }

@@ -18,6 +18,9 @@ use oracle::Oracle;
 /// The moment at which every history begins.
 const START_MS: i64 = 1_795_000_000_000;
 
+/// How long after the last act a history is left as it is, if it has not come to rest by then.
+const LONGEST_MS: i64 = 12 * 3_600_000;
+
 /// How large a history is.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
@@ -56,6 +59,7 @@ async fn play(fake: Fake, history: &History) -> Result<Played, Fault> {
     machine.echoes = true;
     machine.faults = Some(Faults::new(*seed, *rates, calm));
     machine.oracle = Some(Oracle::default());
+    machine.until = Some(calm + LONGEST_MS);
     for (at, act) in acts.iter().cloned() {
         machine.plan(at, act);
     }

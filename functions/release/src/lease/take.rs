@@ -7,10 +7,11 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::rows::{HeadRow, LeaseRow};
 
+use super::not_begun;
 use crate::at_once;
 use crate::payload::Run;
 use crate::plan::leases::may_take_over;
-use crate::ports::{Execution, Executions, Leases};
+use crate::ports::{Execution, Executions, Leases, Releases};
 
 /// How many leases are taken together.
 const LEASES_AT_ONCE: usize = 25;
@@ -21,7 +22,7 @@ pub(super) type Fences = BTreeMap<ServiceName, u64>;
 /// Takes the leases of all services of a release, or of none: then says who holds one.
 pub(super) async fn take(
     aws: &impl Executions,
-    ledger: &impl Leases,
+    ledger: &(impl Leases + Releases),
     head: &HeadRow,
     run: &Run,
     now: Timestamp,
@@ -30,6 +31,9 @@ pub(super) async fn take(
     services.sort();
     services.dedup();
     let seen = ledger.leases(&head.environment, &services).await?;
+    if seen.values().any(|lease| lease.release.as_ref() == Some(&run.release)) {
+        not_begun(ledger, &run.release).await?;
+    }
     if let Some(why) = holder(aws, &services, &seen, run, now).await? {
         return Ok(Err(why));
     }

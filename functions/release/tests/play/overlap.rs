@@ -2,9 +2,9 @@
 
 use pipeline::clock::Timestamp;
 use pipeline::ids::{ReleaseId, ServiceName};
-use pipeline::rows::{LeaseRow, ServiceRow, Verdict};
+use pipeline::rows::{LeaseRow, ServiceRow, Stop, Verdict};
 use release::Release;
-use release::ports::Execution;
+use release::ports::{Execution, Releases};
 use serde_json::{Value, json};
 
 use crate::notebook::Notebook;
@@ -115,6 +115,27 @@ async fn a_call_that_began_before_the_leases_were_taken_takes_none() {
     let late = lease(&release, "2026-11-23T10:00:01Z").await;
     assert_eq!(late["because"], "users is held by a later call of this release");
     assert_eq!(held(&release).fence, 1);
+}
+
+#[tokio::test]
+async fn a_call_that_comes_when_the_moves_have_begun_leaves_their_leases_alone() {
+    for stopped in [false, true] {
+        let release = opened().await;
+        assert_eq!(lease(&release, "2026-11-23T10:00:01Z").await["next"], "Wave");
+        decided(&release, Verdict::Healthy);
+        if stopped {
+            let (by, since) =
+                (ReleaseId::parse("r2").unwrap(), Timestamp::parse("2026-11-23T10:00:40Z").unwrap());
+            let stop = Stop { by, since, because: "enough".to_owned(), rollback: true };
+            release.ledger.stop(&ReleaseId::parse("r1").unwrap(), &stop).await.unwrap();
+        }
+        let request = json!({"do": "lease", "release": "r1", "execution": "e"});
+        let now = Timestamp::parse("2026-11-23T10:05:00Z").unwrap();
+        let late = release.handle(serde_json::from_value(request).unwrap(), now).await;
+        assert_eq!(late.unwrap_err().name(), "LeaseLost", "{stopped}");
+        assert_eq!((held(&release).fence, release.ledger.moves.borrow().len()), (1, 1), "{stopped}");
+        assert!(held(&release).release.is_some(), "{stopped}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use pipeline::Fault;
 use states::Random;
+use tokio::runtime::Builder;
 
 use super::{Played, START_MS, Size, actors, play, world};
 use crate::fake::Fake;
@@ -27,19 +28,20 @@ impl History {
         History { seed, rates: size.rates, acts: actors::draw(&mut random, size.actions, START_MS) }
     }
 
-    /// Plays it to its rest.
-    pub async fn play(&self) -> Result<Played, Fault> {
+    /// Plays it to its rest, by a clock of its own.
+    pub fn play(&self) -> Result<Played, Fault> {
         let fake = Fake::default();
         fake.open().now = START_MS;
         world::build(&fake, &mut Random::new(self.seed ^ 0x5EED));
-        play(fake, self).await
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.map_err(|error| Fault::Defect(error.to_string()))?.block_on(play(fake, self))
     }
 
     /// Returns the shortest history that can be found in it and still breaks a promise, whichever; it has to break one.
-    pub async fn shortest(&self) -> Result<Self, Fault> {
+    pub fn shortest(&self) -> Result<Self, Fault> {
         let mut shortest = self.clone();
         let calm = History { rates: Rates::default(), ..self.clone() };
-        if calm.breaks().await? {
+        if calm.breaks()? {
             shortest = calm;
         }
         let mut some = shortest.acts.len().div_ceil(2);
@@ -48,7 +50,7 @@ impl History {
             while from < shortest.acts.len() {
                 let mut fewer = shortest.clone();
                 fewer.acts.drain(from..(from + some).min(shortest.acts.len()));
-                match fewer.breaks().await? {
+                match fewer.breaks()? {
                     true => shortest = fewer,
                     false => from += some,
                 }
@@ -58,7 +60,7 @@ impl History {
         Ok(shortest)
     }
 
-    async fn breaks(&self) -> Result<bool, Fault> {
-        Ok(!self.play().await?.broken.is_empty())
+    fn breaks(&self) -> Result<bool, Fault> {
+        Ok(!self.play()?.broken.is_empty())
     }
 }

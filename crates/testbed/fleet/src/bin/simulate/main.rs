@@ -31,8 +31,7 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
-#[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let began = Instant::now();
     let rates =
         Rates { requests: number("REQUESTS").unwrap_or(5), invocations: number("INVOCATIONS").unwrap_or(10) };
@@ -41,7 +40,7 @@ async fn main() -> ExitCode {
     let seeds = number("SEEDS").unwrap_or(if years.is_some() { u64::MAX } else { 10 });
     let mut total = Total::default();
     for seed in (number("FROM").unwrap_or(1)..).take(usize::try_from(seeds).unwrap_or(usize::MAX)) {
-        if let Err(fault) = one(&History::draw(seed, size), &mut total).await {
+        if let Err(fault) = one(&History::draw(seed, size), &mut total) {
             eprintln!("simulate: {fault}");
             return ExitCode::FAILURE;
         }
@@ -53,8 +52,8 @@ async fn main() -> ExitCode {
     if total.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn one(history: &History, total: &mut Total) -> Result<(), Fault> {
-    let played = history.play().await?;
+fn one(history: &History, total: &mut Total) -> Result<(), Fault> {
+    let played = history.play()?;
     let Played { executions, told, calls, faults, checks, .. } = played;
     println!(
         "seed {}: {executions} executions, {told} ends told, {calls} calls, {faults} faults, {checks} checks",
@@ -63,8 +62,9 @@ async fn one(history: &History, total: &mut Total) -> Result<(), Fault> {
     total.add(&played);
     if !played.broken.is_empty() {
         total.broken.push(history.seed);
-        let shortest = history.shortest().await?;
-        let story = shortest.play().await?;
+        played.broken.iter().for_each(|what| println!("  BROKEN  {what}"));
+        let shortest = history.shortest()?;
+        let story = shortest.play()?;
         let plain = if shortest.rates.requests == 0 { ", without faults" } else { "" };
         println!("  the shortest history that was found{plain}:");
         story.story.iter().for_each(|line| println!("  {line}"));

@@ -66,7 +66,9 @@ impl Oracle {
             let by_itself = status == "SUCCEEDED" || ENDS.contains(&last.as_str());
             let right = match (by_itself, last.as_str()) {
                 // What a person hears of by starting it is not told once more; of a stop they have heard before.
-                (true, "Ignored" | "Planned" | "Answered") => told.len() <= 1 || self.redriven.contains(name),
+                (true, "Ignored" | "Planned" | "Answered") => {
+                    told.len() <= 1 || faults || self.redriven.contains(name)
+                }
                 (true, last) if self.redriven.contains(name) => told.last().is_some_and(|one| one == last),
                 (true, last) if faults => !told.is_empty() && told.iter().all(|one| one == last),
                 (true, last) => told == [last],
