@@ -12,6 +12,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 
 use crate::Fault;
+use crate::text::{LONGEST_SENTENCE, line};
 
 /// How long one call may take, all attempts together.  A function's own time-out is at least 3 s longer.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
@@ -44,11 +45,11 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let Some(service_error) = error.as_service_error() else {
-        return Fault::Unavailable(format!("could not {attempted}: {}", cause_of(error)));
+        return Fault::Unavailable(in_one_line(attempted, &cause_of(error)));
     };
     let code = service_error.code().unwrap_or("an error without a code");
     let message = service_error.message().unwrap_or("no message");
-    let sentence = format!("could not {attempted}: {code}: {message}");
+    let sentence = in_one_line(attempted, &format!("{code}: {message}"));
     match code {
         // None of these is modelled by the SDK for every service, so their names are compared.
         "ThrottlingException"
@@ -78,6 +79,11 @@ where
     }
 }
 
+/// Says that a call failed; what was asked for, and so what AWS says of it, may hold anything.
+fn in_one_line(attempted: &str, why: &str) -> String {
+    format!("could not {}: {}", line(attempted, LONGEST_SENTENCE), line(why, LONGEST_SENTENCE))
+}
+
 /// Returns the innermost reason of a call that got no answer; the outer layers only say that it failed.
 fn cause_of(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
@@ -103,6 +109,20 @@ mod tests {
         let answer = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
         let error = SdkError::service_error(RegisterTaskDefinitionError::generic(metadata.build()), answer);
         assert_eq!(fault_of("register", &error).name(), expected, "{status} {code:?} {message}");
+    }
+
+    #[test]
+    fn a_failed_call_is_told_on_one_line_whatever_was_asked_for() {
+        let asked = "a\n".repeat(5000);
+        let answer = HttpResponse::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
+        let metadata = ErrorMetadata::builder().code("ClientException").message(&asked).build();
+        let error = SdkError::service_error(RegisterTaskDefinitionError::generic(metadata), answer);
+        let said = fault_of(&format!("describe {asked}"), &error).to_string();
+        assert!(said.len() < 2200 && !said.contains('\n'), "{said}");
+        assert!(
+            said.starts_with("could not describe a a ") && said.contains(": ClientException: a a "),
+            "{said}"
+        );
     }
 
     #[test]

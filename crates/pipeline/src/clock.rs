@@ -7,7 +7,11 @@ use aws_smithy_types::date_time::{DateTime, Format};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::Fault;
+use crate::{Fault, text};
+
+/// The years 1 to 9999, in milliseconds since 1970: no other can be written.
+const FIRST: i64 = -62_135_596_800_000;
+const LAST: i64 = 253_402_300_799_999;
 
 /// A moment in UTC, to the millisecond; RFC 3339 wherever it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,8 +36,11 @@ impl Timestamp {
         DateTime::from_str(text, Format::DateTimeWithOffset)
             .ok()
             .and_then(|moment| moment.to_millis().ok())
+            .filter(|millis| (FIRST..=LAST).contains(millis))
             .map(Timestamp)
-            .ok_or_else(|| Fault::InvalidInput(format!("{text:?} is not a time: expected RFC 3339")))
+            .ok_or_else(|| {
+                Fault::InvalidInput(format!("{} is not a time: expected RFC 3339", text::shown(text)))
+            })
     }
 
     /// Returns the milliseconds since the start of 1970.
@@ -74,7 +81,8 @@ impl CallClock {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = DateTime::from_millis(self.0);
+        // A moment beyond is written as the last one: whoever writes text cannot be told that there is none.
+        let moment = DateTime::from_millis(self.0.clamp(FIRST, LAST));
         f.write_str(&moment.fmt(Format::DateTime).map_err(|_| fmt::Error)?)
     }
 }
@@ -102,6 +110,19 @@ mod tests {
         assert_eq!(moment.to_string(), "2026-11-23T10:00:00.25Z");
         assert_eq!(moment.plus_seconds(-1).to_string(), "2026-11-23T09:59:59.25Z");
         assert_eq!(moment.plus_seconds(90).seconds_since(moment), 90);
+    }
+
+    #[test]
+    fn a_moment_that_cannot_be_written_is_none() {
+        for text in ["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01", "0000-06-01T00:00:00Z"] {
+            assert!(Timestamp::parse(text).is_err(), "{text}");
+        }
+        for text in ["9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00Z"] {
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
+        }
+        let last = "9999-12-31T23:59:59.999Z";
+        assert_eq!(Timestamp::parse(last).unwrap().plus_seconds(1).to_string(), last);
+        assert_eq!(Timestamp::from_millis(i64::MIN).to_string(), "0001-01-01T00:00:00Z");
     }
 
     #[test]

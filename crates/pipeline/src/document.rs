@@ -5,14 +5,23 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Fault;
+use crate::text::{LONGEST_SENTENCE, line, shown};
+
+/// How much is shown of what was found, and up to how many bytes a word may be a mistyped one.
+const LONGEST_FOUND: usize = 160;
+const LONGEST_TYPED: usize = 256;
 
 /// Reads `value` as a `T`; `what` names the document in the refusal.
 ///
 /// Types read here deny unknown fields, so that a typing error is never taken for a default.
 pub fn read<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, Fault> {
+    if value.is_array() {
+        // Serde would take the items for the fields, one by one.
+        return Err(Fault::InvalidInput(format!("{what}: invalid type: sequence, expected an object")));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
-        let place = if path == "." { String::new() } else { format!(" at {path:?}") };
+        let place = if path == "." { String::new() } else { format!(" at {}", shown(&path)) };
         Fault::InvalidInput(format!("{what}{place}: {}", in_words(&error.inner().to_string())))
     })
 }
@@ -27,22 +36,22 @@ pub fn read_strictly<T: DeserializeOwned + Serialize>(what: &str, value: Value) 
     let known: Vec<String> =
         written.as_object().into_iter().flat_map(Map::keys).map(|key| format!("`{key}`")).collect();
     let complaint = format!("unknown field `{unknown}`, expected one of {}", known.join(", "));
-    Err(Fault::InvalidInput(format!("{what} at {unknown:?}: {}", in_words(&complaint))))
+    Err(Fault::InvalidInput(format!("{what} at {}: {}", shown(&unknown), in_words(&complaint))))
 }
 
 /// Reads an object that a later version has written, of a type that is strict where people write it.
 pub fn leniently<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     let mut fields = Map::deserialize(deserializer)?;
-    loop {
-        let error = match serde_json::from_value(Value::Object(fields.clone())) {
-            Ok(read) => return Ok(read),
-            Err(error) => error.to_string(),
-        };
-        let unknown = error.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-        if unknown.and_then(|key| fields.remove(key)).is_none() {
-            return Err(D::Error::custom(error));
-        }
-    }
+    let error = match serde_json::from_value(Value::Object(fields.clone())) {
+        Ok(read) => return Ok(read),
+        Err(error) => error.to_string(),
+    };
+    // The complaint about one unknown key names all that are known; the unknown one may hold anything.
+    let known = error.rsplit_once("`, expected ").filter(|_| error.starts_with("unknown field `"));
+    let Some((_, known)) = known else { return Err(D::Error::custom(error)) };
+    let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    fields.retain(|key, _| known.contains(&key.as_str()));
+    serde_json::from_value(Value::Object(fields)).map_err(D::Error::custom)
 }
 
 /// Reads a document that is stored as text.
@@ -52,22 +61,26 @@ pub fn read_text<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Fault
     read(what, value)
 }
 
-/// Adds the nearest valid key to serde's complaint about an unknown one.
+/// Makes a sentence of serde's complaint; one about an unknown key or word gets the nearest valid one.
 fn in_words(complaint: &str) -> String {
-    let mut quoted = complaint.split('`').skip(1).step_by(2);
-    let (Some(key), true) = (quoted.next(), complaint.starts_with("unknown ")) else {
-        return complaint.to_owned();
+    // What somebody wrote comes first, and may hold anything; what was expected comes last, and is ours.
+    let Some((found, expected)) = complaint.rsplit_once(", expected ") else {
+        return line(complaint, LONGEST_SENTENCE);
     };
-    match nearest(key, quoted) {
-        Some(meant) => format!("{complaint}; did you mean `{meant}`?"),
-        None => complaint.to_owned(),
+    let told = format!("{}, expected {}", line(found, LONGEST_FOUND), line(expected, LONGEST_SENTENCE));
+    let unknown = ["unknown field `", "unknown variant `"].iter().find_map(|it| found.strip_prefix(it));
+    let word = unknown.and_then(|word| word.strip_suffix('`'));
+    match word.and_then(|word| nearest(word, expected.split('`').skip(1).step_by(2))) {
+        Some(meant) => format!("{told}; did you mean `{meant}`?"),
+        None => told,
     }
 }
 
 /// Returns the candidate that is spelled most like `word`, if any is near enough to be meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Nobody mistypes a word so long, and the comparison of two takes the product of their lengths.
+    let candidates = candidates.into_iter().filter(|_| word.len() <= LONGEST_TYPED);
     candidates
-        .into_iter()
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -106,6 +119,56 @@ mod tests {
         assert_eq!(
             refusal(json!({"environment": "dev", "services": ["a", 1]})),
             "the request at \"services[1]\": invalid type: integer `1`, expected a string"
+        );
+    }
+
+    #[test]
+    fn whatever_is_written_the_refusal_is_one_bounded_line_that_ends_in_what_was_expected() {
+        let expected = ", expected `environment` or `services`";
+        for (key, shown) in [
+            ("`, expected `a`", "`, expected `a``".to_owned()),
+            ("a\nb\u{2028}c\u{202e}d", "a b c d`".to_owned()),
+            (&"k".repeat(100_000), format!("{}...", "k".repeat(142))),
+        ] {
+            let refused = refusal(json!({key: 1}));
+            assert!(refused.ends_with(&format!(": unknown field `{shown}{expected}")), "{refused}");
+            assert!(refused.len() < 400, "{refused}");
+        }
+        let long =
+            refusal(json!({"environment": {"a": "b".repeat(100_000)}, "services": ["c".repeat(100_000), 7]}));
+        assert!(long.len() < 2000, "{}", long.len());
+        assert!(refusal(json!("s".repeat(100_000))).len() < 2000);
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Kept {
+        #[serde(deserialize_with = "leniently")]
+        sample: Known,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Known {
+        a: u32,
+        #[serde(default)]
+        b: u32,
+    }
+
+    #[test]
+    fn however_many_keys_a_later_version_has_and_whatever_they_are_called_the_others_are_read() {
+        let mut sample: Map<String, Value> = (0..20_000).map(|n| (format!("later{n}"), json!(n))).collect();
+        sample.extend([("a".to_owned(), json!(7)), ("`b`, expected `c`".to_owned(), json!(1))]);
+        let read: Kept = serde_json::from_value(json!({"sample": sample})).unwrap();
+        assert_eq!(read, Kept { sample: Known { a: 7, b: 0 } });
+        let wrong = serde_json::from_value::<Kept>(json!({"sample": {"a": "x", "later": 1}}));
+        assert!(wrong.unwrap_err().to_string().contains("expected u32"));
+    }
+
+    #[test]
+    fn a_list_is_not_taken_for_an_object_without_its_keys() {
+        assert_eq!(
+            refusal(json!(["dev", ["users"]])),
+            "the request: invalid type: sequence, expected an object"
         );
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Fault;
+use crate::text::shown;
 
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $what:literal, $expected:literal, $valid:expr) => {
@@ -21,8 +22,7 @@ macro_rules! identifier {
                 if valid(&text) {
                     return Ok($name(text));
                 }
-                let shown: String = text.chars().take(80).collect();
-                Err(Fault::InvalidInput(format!("{shown:?} is not {}: expected {}", $what, $expected)))
+                Err(Fault::InvalidInput(format!("{} is not {}: expected {}", shown(&text), $what, $expected)))
             }
 
             /// Returns it as text.
@@ -108,14 +108,19 @@ identifier!(
 
 identifier!(
     /// One deployment of a service, as ECS names it.
-    DeploymentId, "an ECS deployment", "ecs-svc/ and digits",
-    |text| text.strip_prefix("ecs-svc/").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+    DeploymentId, "an ECS deployment", "ecs-svc/ and 1 to 64 digits",
+    |text| text.strip_prefix("ecs-svc/").is_some_and(|n| {
+        (1..=64).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    })
 );
 
 identifier!(
     /// The ARN of one revision of a task definition.
     TaskDefinitionArn, "a task definition", "the full ARN of a revision",
-    |text| text.starts_with("arn:") && text.contains(":task-definition/")
+    |text| text.len() <= 512
+        && text.starts_with("arn:")
+        && text.contains(":task-definition/")
+        && text.bytes().all(|b| b.is_ascii_graphic())
 );
 
 impl TaskDefinitionArn {
@@ -170,6 +175,11 @@ mod tests {
         }
         assert!(Tag::parse("t".repeat(128)).is_ok() && Tag::parse("t".repeat(129)).is_err());
         assert!(ServiceName::parse("cluster/service").is_err());
+        for odd in [" ", "\n", "\u{1b}[2J", "ü", &"n".repeat(500)] {
+            let arn = format!("arn:aws:ecs:r:1:task-definition/users{odd}:2");
+            assert!(TaskDefinitionArn::parse(&arn).is_err(), "{arn:?}");
+            assert!(DeploymentId::parse(format!("ecs-svc/1{odd}")).is_err(), "{odd:?}");
+        }
         assert!(EnvironmentName::parse("prod#1").is_err());
     }
 }

@@ -43,7 +43,8 @@ impl ImageReference {
     /// Reads a reference to ECR; anything else is none of ours.
     pub fn parse(text: &str) -> Option<Self> {
         let (host, rest) = text.split_once('/')?;
-        let (account, domain) = host.split_once('.')?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        let (account, domain) = host.split_once('.').filter(|_| host.bytes().all(plain))?;
         let region = domain.strip_prefix("dkr.ecr.").or_else(|| domain.strip_prefix("dkr-ecr."))?;
         let (region, _) = region.split_once('.')?;
         let (name, digest) = match rest.split_once('@') {
@@ -98,9 +99,14 @@ mod tests {
 
     #[test]
     fn other_registries_are_not_ours() {
-        for text in
-            ["nginx", "docker.io/library/nginx:1", "public.ecr.aws/x/y:1", "1.dkr.ecr.r.amazonaws.com/x"]
-        {
+        for text in [
+            "nginx",
+            "docker.io/library/nginx:1",
+            "public.ecr.aws/x/y:1",
+            "1.dkr.ecr.r.amazonaws.com/x",
+            "123456789012.dkr.ecr.r.amazonaws.com\n/shop/users",
+            "123456789012.dkr.ecr.r.a@b/shop/users",
+        ] {
             assert_eq!(ImageReference::parse(text), None, "{text}");
         }
     }

@@ -9,7 +9,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::text::line;
 use crate::{Fault, document};
+
+/// How much of one key of a payload the log shows.
+const LONGEST_PART: usize = 80;
 
 /// Serves a function until Lambda ends the process.
 pub async fn serve<Request, Response>(
@@ -58,9 +62,12 @@ where
 
 /// Names what a call is about, from the keys that every payload of the pipeline has.
 fn subject_of(payload: &Value) -> String {
-    let part =
-        |key| payload.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    [part("do"), part("release"), part("wave"), part("move").filter(|text| text.len() < 8)]
+    let part = |key| match payload.get(key)? {
+        Value::String(text) => Some(line(text, LONGEST_PART)),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    [part("do"), part("release"), part("wave"), part("move")]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>()
@@ -92,6 +99,16 @@ mod tests {
             (fault.name(), fault.to_string().as_str()),
             ("Defect", "defect in Tidegate: index out of range")
         );
+    }
+
+    #[test]
+    fn a_call_is_named_shortly_whatever_its_payload_holds() {
+        let payload = json!({"do": "update", "release": "r1", "wave": 0, "move": 3});
+        assert_eq!(subject_of(&payload), "update r1 0 3");
+        let payload =
+            json!({"do": "a\n".repeat(1000), "release": ["r"], "wave": {}, "move": {"service": "users"}});
+        let subject = subject_of(&payload);
+        assert!(subject.len() <= LONGEST_PART && !subject.contains('\n'), "{subject}");
     }
 
     #[tokio::test]

@@ -19,5 +19,6 @@ pub mod service;
 pub mod settings;
 pub mod task_definition;
 pub mod telemetry;
+pub mod text;
 
 pub use fault::Fault;

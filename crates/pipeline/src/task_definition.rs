@@ -17,6 +17,7 @@ use crate::Fault;
 use crate::aws::fault_of;
 use crate::ids::{Digest, TaskDefinitionArn};
 use crate::image::ImageReference;
+use crate::text::{LONGEST_SENTENCE, line};
 use wire::{Overheard, echo, unsent};
 
 /// What ECS adds to a task definition by itself; a registration cannot carry it.
@@ -63,6 +64,9 @@ impl TaskDefinition {
 
     /// Takes a revision as it was recorded: ECS may have lost it since.
     pub async fn recorded(arn: &TaskDefinitionArn, json: &str) -> Result<Self, Fault> {
+        // The SDK follows any depth, on the stack.
+        let read: Result<Value, _> = serde_json::from_str(json);
+        read.map_err(|error| Fault::InvalidInput(format!("the record of {arn} is unreadable: {error}")))?;
         TaskDefinition::read(&echo(json), arn).await
     }
 
@@ -120,8 +124,9 @@ impl TaskDefinition {
         match lost(&self.wanted(&images), &unsent(registration.clone()).await, "") {
             None => Ok(registration),
             Some(path) => Err(Fault::NotSupported(format!(
-                "the task definition {} has {path}, which a copy would lose",
-                self.arn
+                "the task definition {} has {}, which a copy would lose",
+                self.arn,
+                line(&path, LONGEST_SENTENCE)
             ))),
         }
     }
@@ -282,6 +287,17 @@ mod tests {
         let first = recorded(definition()).await.unwrap();
         let again = TaskDefinition::recorded(&first.arn, &first.to_record()).await.unwrap();
         assert_eq!((again.to_record(), again.images()), (first.to_record(), first.images()));
+    }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_is_refused_however_deep_it_is() {
+        let arn = recorded(definition()).await.unwrap().arn;
+        let deep =
+            format!(r#"{{"taskDefinition":{{"new":{}1{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        for json in ["", "{", &deep] {
+            let fault = TaskDefinition::recorded(&arn, json).await.unwrap_err();
+            assert_eq!(fault.name(), "InvalidInput", "{fault}");
+        }
     }
 
     #[tokio::test]

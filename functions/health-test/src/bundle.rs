@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use pipeline::text::{self, readable};
+
 use crate::rollout::{Ended, Exit};
 
 /// How many kinds of ends are told of.
@@ -57,7 +59,7 @@ pub fn few<'a>(tasks: impl Iterator<Item = &'a str>) -> Vec<String> {
 
 /// Keeps the last lines of some streams: an equal share of each, and what one does not use goes to the others.
 pub fn logs(streams: &[Vec<String>]) -> Vec<String> {
-    let written: Vec<Vec<String>> = streams.iter().map(|stream| readable(stream)).collect();
+    let written: Vec<Vec<String>> = streams.iter().map(|stream| written(stream)).collect();
     let mut shares: Vec<(usize, usize)> = written.iter().map(Vec::len).enumerate().collect();
     shares.sort_by_key(|(_, length)| *length);
     let (mut left, mut waiting) = (LINES, shares.len());
@@ -100,21 +102,17 @@ fn tail(task: &Ended) -> String {
     if exits.is_empty() { String::new() } else { plain(&format!("; {}", exits.join(", "))) }
 }
 
-fn readable(stream: &[String]) -> Vec<String> {
+fn written(stream: &[String]) -> Vec<String> {
     let lines = stream.iter().map(|line| cut(plain(line).trim_end(), WIDTH));
     lines.filter(|line| !line.trim().is_empty()).collect()
 }
 
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(readable).collect()
 }
 
 fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(width.saturating_sub(3)).collect();
-    format!("{kept}...")
+    text::cut(text.chars(), width)
 }
 
 #[cfg(test)]

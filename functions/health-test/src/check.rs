@@ -1,11 +1,12 @@
 //! Compares what result with what was expected.  Pure.
 
 use pack::{Http, Span};
+use pipeline::text::{line, readable, shown};
 use serde_json::Value;
 
 use crate::probe::Answer;
 
-/// How much of a body a report shows.
+/// How much of a body, and of what was expected of it, a report shows.
 const SHOWN: usize = 200;
 
 /// Tells what is wrong with an answer; none if it is what was expected.
@@ -19,14 +20,17 @@ fn differences<'a>(http: &'a Http, answer: &'a Answer) -> impl Iterator<Item = S
     let slow = http.within.filter(|Span(limit)| answer.took > *limit);
     let slow = slow.map(|Span(limit)| format!("expected an answer within {} ms", limit.as_millis()));
     let text = http.contains.as_ref().filter(|text| !answer.body.contains(text.as_str()));
-    let text = text.map(|text| format!("expected a body that contains {text:?}"));
+    let text = text.map(|text| format!("expected a body that contains {}", shown(text)));
     let body: Option<Value> =
         if http.json.0.is_empty() { None } else { serde_json::from_str(&answer.body).ok() };
     let values = http.json.0.iter().filter_map(move |(path, expected)| {
         let found = body.as_ref().map(|body| path.query(body).all());
         let right =
             found.is_some_and(|found| !found.is_empty() && found.iter().all(|value| *value == expected));
-        (!right).then(|| format!("expected {path} to be {expected}"))
+        (!right).then(|| {
+            let [path, expected] = [path.to_string(), expected.to_string()].map(|text| line(&text, SHOWN));
+            format!("expected {path} to be {expected}")
+        })
     });
     [status, slow, text].into_iter().flatten().chain(values)
 }
@@ -34,7 +38,7 @@ fn differences<'a>(http: &'a Http, answer: &'a Answer) -> impl Iterator<Item = S
 /// Writes down what result, shortly.
 fn transcript(answer: &Answer) -> String {
     let Answer { status, body, cut, took } = answer;
-    let shown: String = body.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let shown: String = body.chars().take(SHOWN).map(readable).collect();
     let body = match (shown.is_empty(), shown.len() < body.len()) {
         (true, _) => " without a body".to_owned(),
         (false, true) => format!(": {shown}..."),
@@ -95,6 +99,18 @@ mod tests {
             let pack = Pack::read("pack", &text).unwrap();
             let answer = Answer { status: 200, body: body.to_owned(), cut: false, took: Duration::default() };
             assert!(mistake(&pack.checks.first().unwrap().http, &answer).is_some(), "{json} {body}");
+        }
+    }
+
+    #[test]
+    fn what_was_expected_is_shown_shortly_and_on_one_line() {
+        let long = "\\u2028y\\n".repeat(1000);
+        for http in [format!(r#","contains":"{long}""#), format!(r#","json":{{"$.a":"{long}"}}"#)] {
+            let text = format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://a/"{http}}}}}]}}"#);
+            let pack = Pack::read("pack", &text).unwrap();
+            let answer = Answer { status: 200, body: "{}".to_owned(), cut: false, took: Duration::default() };
+            let told = mistake(&pack.checks.first().unwrap().http, &answer).unwrap();
+            assert!(told.len() < 1200 && !told.contains(['\n', '\u{2028}']), "{told}");
         }
     }
 

@@ -23,6 +23,7 @@ use pipeline::ids::DeploymentId;
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{Bundle, MoveEvent, MoveRow, Verdict};
+use pipeline::text::line;
 use serde::{Deserialize, Serialize};
 
 use finding::Finding;
@@ -130,6 +131,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let Loaded { row, stop, .. } = self.moves.load(&key).await?;
         let mut poll = Poll::of(phase, &row, state.unwrap_or_default())?;
         if let Some((verdict, reason)) = poll.decided {
+            let reason = line(&reason, LONGEST_REASON);
             return Ok(Response { verdict, reason, pause_seconds: 0, state: poll.state });
         }
         if let Some(stop) = stop.filter(|_| phase == Phase::After) {
@@ -146,7 +148,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         }
         let (finding, reason) = self.observe(phase, service, &poll.expected, &row, &mut poll.state).await?;
         let (verdict, reason) = finding.settle(reason, now > poll.deadline, row.health_timeout_seconds);
-        let reason = reason.chars().take(LONGEST_REASON).collect();
+        let reason = line(&reason, LONGEST_REASON);
         let pause_seconds = poll.pause(verdict, finding, now);
         let bundle = match verdict {
             Verdict::Unhealthy => {

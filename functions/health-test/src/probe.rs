@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use pack::policy::{Policy, Refusal};
 use pack::{LONGEST_ANSWER, Method};
 use pipeline::Fault;
+use pipeline::text::line;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Method as HttpMethod, Response, Url, redirect};
 use tokio::net::TcpStream;
@@ -19,6 +20,9 @@ use tokio::time::timeout;
 
 /// How long a connection may take.
 pub const CONNECT: Duration = Duration::from_secs(3);
+
+/// How much of a URL is shown.
+const LONGEST_SHOWN: usize = 400;
 
 /// How much of a body is read.
 const BODY_CAP: usize = 64 * 1024;
@@ -188,7 +192,7 @@ pub fn shown(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else { return "a URL that cannot be read".to_owned() };
     url.set_query(None);
     url.set_fragment(None);
-    url.to_string()
+    line(url.as_str(), LONGEST_SHOWN)
 }
 
 /// Returns the host and the port that a URL asks.
@@ -358,5 +362,6 @@ mod tests {
     fn a_query_is_not_shown() {
         assert_eq!(shown("http://10.0.0.1:80/a?token=b#c"), "http://10.0.0.1/a");
         assert_eq!(shown("http://["), "a URL that cannot be read");
+        assert_eq!(shown(&format!("http://a/{}", "x".repeat(9000))).len(), LONGEST_SHOWN);
     }
 }

@@ -9,6 +9,7 @@ pub use plan::{Change, Plan, Planned, Untouched, Wave};
 use pipeline::ids::{Digest, EnvironmentName, Repository, ServiceName};
 use pipeline::rows::MoveOutcome;
 use pipeline::rows::{Finding, Outcome};
+use pipeline::text::line;
 use serde::Serialize;
 
 /// Where an opened release goes.
@@ -76,6 +77,9 @@ pub const SHOWN: usize = 100;
 /// How many findings are told of a release that goes on; a plan shows more.
 pub const TOLD: usize = 20;
 
+/// How much of a sentence an answer holds: it may name every environment, and has to fit into a state.
+const LONGEST_SENTENCE: usize = 4000;
+
 impl Opened {
     /// Makes an answer that plans nothing.
     pub fn without_plan(next: Opening, environment: Option<&EnvironmentName>, because: String) -> Self {
@@ -84,7 +88,7 @@ impl Opened {
         Opened {
             next,
             outcome,
-            because,
+            because: line(&because, LONGEST_SENTENCE),
             environment,
             approval_minutes: 0,
             pause_seconds: 0,

@@ -2,6 +2,7 @@
 
 use pipeline::Fault;
 use pipeline::ids::Digest;
+use pipeline::text::{LONGEST_SENTENCE, line};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -42,7 +43,8 @@ pub fn children(manifest: &Manifest) -> Result<Vec<Digest>, Fault> {
         digest: Digest,
     }
     let index: Index = serde_json::from_str(&manifest.bytes).map_err(|error| {
-        Fault::InvalidInput(format!("the manifest {} is unreadable: {error}", manifest.digest))
+        let why = line(&error.to_string(), LONGEST_SENTENCE);
+        Fault::InvalidInput(format!("the manifest {} is unreadable: {why}", manifest.digest))
     })?;
     Ok(index.manifests.into_iter().map(|child| child.digest).collect())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Environment, Shift, quarter_in_minutes};
 use crate::Fault;
 use crate::ids::EnvironmentName;
+use crate::text::shown;
 
 /// The longest pause of a bake: nobody can stop the release, and no alarm is seen, while it lasts.
 const LONGEST_BAKE_PAUSE_SECONDS: i64 = 300;
@@ -74,8 +75,8 @@ impl Environment {
         if named && (name == self.cluster || self.cluster.starts_with("arn:")) {
             return Ok(());
         }
-        let cluster = &self.cluster;
-        Err(format!("\"cluster\": {cluster:?} is not an ECS cluster: expected its name, as in \"shop-prod\""))
+        let cluster = shown(&self.cluster);
+        Err(format!("\"cluster\": {cluster} is not an ECS cluster: expected its name, as in \"shop-prod\""))
     }
 
     fn check_tags(&self) -> Result<(), String> {
@@ -86,7 +87,8 @@ impl Environment {
         }
         if let Some((n, tag)) = self.deploy_on.iter().enumerate().find(|(_, tag)| keep(tag)) {
             return Err(format!(
-                "\"deployOn[{n}]\": {tag:?} matches keep-tags alone, which deploy nothing: remove it"
+                "\"deployOn[{n}]\": {} matches keep-tags alone, which deploy nothing: remove it",
+                shown(tag)
             ));
         }
         patterns("deployOn", &self.deploy_on, IN_TAG, "a tag")
@@ -111,7 +113,10 @@ impl Environment {
             }
             patterns(&format!("waves[{n}]"), wave, IN_SERVICE, "a service")?;
             if let Some(twice) = wave.iter().find(|pattern| !known.insert(*pattern)) {
-                return Err(format!("\"waves[{n}]\": {twice:?} is in a wave before: expected it once"));
+                return Err(format!(
+                    "\"waves[{n}]\": {} is in a wave before: expected it once",
+                    shown(twice)
+                ));
             }
         }
         Ok(())
@@ -122,14 +127,15 @@ impl Environment {
             patterns("alarms", std::slice::from_ref(pattern), IN_SERVICE, "a service")?;
             let mut known = BTreeSet::new();
             for (n, alarm) in alarms.iter().enumerate() {
-                let place = format!("alarms.{pattern}[{n}]");
+                let place = shown(&format!("alarms.{pattern}[{n}]"));
                 if alarm.trim().is_empty() || alarm.chars().count() > 255 {
                     return Err(format!(
-                        "{place:?}: {alarm:?} is not an alarm: expected 1 to 255 characters"
+                        "{place}: {} is not an alarm: expected 1 to 255 characters",
+                        shown(alarm)
                     ));
                 }
                 if !known.insert(alarm) {
-                    return Err(format!("{place:?}: {alarm:?} is there twice: expected it once"));
+                    return Err(format!("{place}: {} is there twice: expected it once", shown(alarm)));
                 }
             }
         }
@@ -178,12 +184,13 @@ fn patterns(key: &str, patterns: &[String], marks: &str, what: &str) -> Result<(
         if pattern.is_empty() || !pattern.chars().all(valid) {
             let marks: Vec<String> = marks.chars().map(|mark| format!("'{mark}'")).collect();
             return Err(format!(
-                "{place:?}: {pattern:?} can match no name of {what}: expected letters, digits, {}",
+                "{place:?}: {} can match no name of {what}: expected letters, digits, {}",
+                shown(pattern),
                 marks.join(", ")
             ));
         }
         if !known.insert(pattern) {
-            return Err(format!("{place:?}: {pattern:?} is there twice: expected it once"));
+            return Err(format!("{place:?}: {} is there twice: expected it once", shown(pattern)));
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{PATH, tests_path};
 use crate::aws::fault_of;
 use crate::ids::{EnvironmentName, ServiceName};
+use crate::text::shown;
 use crate::{Fault, document};
 
 /// How many parameters one call returns.
@@ -130,12 +131,14 @@ impl ServiceSettings {
             let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
             if container.is_empty() || !container.chars().all(valid) {
                 return refused(format!(
-                    "\"containers[{n}]\": {container:?} is not a container: expected letters, digits, '-', '_'"
+                    "\"containers[{n}]\": {} is not a container: expected letters, digits, '-', '_'",
+                    shown(container)
                 ));
             }
             if !known.insert(container) {
                 return refused(format!(
-                    "\"containers[{n}]\": {container:?} is there twice: expected it once"
+                    "\"containers[{n}]\": {} is there twice: expected it once",
+                    shown(container)
                 ));
             }
         }

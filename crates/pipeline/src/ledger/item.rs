@@ -8,6 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::key::Key;
 use crate::Fault;
 use crate::clock::Timestamp;
+use crate::text::{LONGEST_SENTENCE, line};
 
 /// The attribute after which the table forgets a row, in seconds since 1970.
 const EXPIRES: &str = "expires";
@@ -39,8 +40,24 @@ pub(super) fn attributes_of<Row: Serialize>(
 pub(super) fn row_of<Row: DeserializeOwned>(key: &Key, mut item: Item) -> Result<Row, Fault> {
     item.remove("pk");
     item.remove("sk");
-    serde_dynamo::from_item(item)
-        .map_err(|error| Fault::InvalidInput(format!("the row {} {} is unreadable: {error}", key.pk, key.sk)))
+    // The reader of rows has no word for it.
+    if item.values().any(is_unknown) {
+        let why = "an attribute has a type that is not known: expected one of S, N, B, SS, NS, BS, M, L, NULL, BOOL";
+        return Err(Fault::InvalidInput(format!("the row {} {} is unreadable: {why}", key.pk, key.sk)));
+    }
+    serde_dynamo::from_item(item).map_err(|error| {
+        let why = line(&error.to_string(), LONGEST_SENTENCE);
+        Fault::InvalidInput(format!("the row {} {} is unreadable: {why}", key.pk, key.sk))
+    })
+}
+
+/// Tells whether a value is, or holds, one of a type that DynamoDB has and the SDK does not know.
+fn is_unknown(value: &AttributeValue) -> bool {
+    match value {
+        AttributeValue::L(items) => items.iter().any(is_unknown),
+        AttributeValue::M(fields) => fields.values().any(is_unknown),
+        other => other.is_unknown(),
+    }
 }
 
 #[cfg(test)]

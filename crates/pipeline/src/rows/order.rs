@@ -16,7 +16,9 @@ impl OrderKey {
     /// Makes the key; keys compare as text, in DynamoDB too.
     pub fn new(time: Timestamp, arrived: Timestamp, digest: Option<&Digest>) -> Self {
         let digest = digest.map_or("", Digest::as_str);
-        OrderKey(format!("{:015}#{:015}#{digest}", time.millis(), arrived.millis()))
+        // Text knows no order of negative numbers: what is said to be older than 1970 comes first, and is one.
+        let [time, arrived] = [time, arrived].map(|moment| moment.millis().max(0));
+        OrderKey(format!("{time:015}#{arrived:015}#{digest}"))
     }
 
     /// Returns the image of this push, if it is another one than that of a push of the same moment.
@@ -63,6 +65,7 @@ mod tests {
         ];
         assert!(ordered.is_sorted() && ordered.iter().map(OrderKey::as_str).is_sorted());
 
+        assert_eq!(key(-5000, -1, "a").as_str(), key(0, 0, "a").as_str());
         assert_eq!(key(5000, 5400, "a").rival(&key(5000, 5300, "f")), Some(digest("a").as_str()));
         assert_eq!(older("a").rival(&key(5000, 5300, "f")), Some(digest("a").as_str()));
         for (one, other) in [

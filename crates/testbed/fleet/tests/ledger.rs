@@ -204,3 +204,16 @@ async fn what_is_shown_under_an_earlier_lease_is_not_kept() {
     }
     assert_eq!(fake.open().strange, Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_value_of_a_type_that_is_not_known_is_refused_by_its_row() {
+    let fake = Fake::default();
+    let ledger = Ledger::of(&fake.config(), "ledger");
+    for value in [json!({"NEW": "x"}), json!({"L": [{"M": {"a": {"NEW": "x"}}}]})] {
+        let item = json!({"pk": {"S": "release#r1"}, "sk": {"S": "head"}, "later": value});
+        fake.open().answer("dynamodb.PutItem", &json!({"TableName": "ledger", "Item": item})).unwrap();
+        let fault = ledger.get::<HeadRow>(&Key::head(&release())).await.unwrap_err();
+        let said = fault.to_string();
+        assert!(said.starts_with("the row release#r1 head is unreadable: an attribute has a type"), "{said}");
+    }
+}

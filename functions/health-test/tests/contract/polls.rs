@@ -118,7 +118,12 @@ async fn a_reason_is_kept_short() {
         format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://10.0.0.2/{}"}}}}]}}"#, "a".repeat(4000));
     let fixture = Fixture { pack: Some(pack.replace("\"}", "\",\"status\":500}").leak()), ..Fixture::good() };
     let answer = poll(&fixture, request(Phase::After)).await.unwrap();
-    assert_eq!((answer.verdict, answer.reason.chars().count()), (Verdict::Unhealthy, 1000));
+    assert_eq!(answer.verdict, Verdict::Unhealthy);
+    // The long URL does not push out what was expected.
+    assert!(
+        answer.reason.chars().count() <= 1000 && answer.reason.contains("expected status 500"),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]

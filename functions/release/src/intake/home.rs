@@ -2,6 +2,7 @@
 
 use pipeline::Fault;
 use pipeline::ids::Registry;
+use pipeline::text::shown;
 
 use crate::payload::Run;
 
@@ -21,7 +22,9 @@ impl Home {
             (Some(region), Some(account)) => {
                 Ok(Home { account: Registry::parse(account)?, region: region.to_owned() })
             }
-            _ => Err(Fault::InvalidInput(format!("{:?} is not the ARN of an execution", run.execution))),
+            _ => {
+                Err(Fault::InvalidInput(format!("{} is not the ARN of an execution", shown(&run.execution))))
+            }
         }
     }
 }

@@ -3,12 +3,16 @@
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, Registry, Repository, Tag};
+use pipeline::text::{line, shown};
 use pipeline::{Fault, document};
 use serde::Deserialize;
 use serde_json::Value;
 
 /// Every keep-tag starts so.
 const KEEP: &str = "tidegate.";
+
+/// How long a name in an event may be, and how much of a word is shown.
+const LONGEST_WORD: usize = 128;
 
 /// What a manifest describes that is an image: other configurations are those of signatures, charts and the like.
 const IMAGE_CONFIGURATIONS: [&str; 2] =
@@ -75,39 +79,61 @@ pub fn read(input: Value) -> Result<Event, Fault> {
     }
     let action: ImageAction = document::read("the event's detail", event.detail)?;
     if (action.action_type.as_str(), action.result.as_str()) != ("PUSH", "SUCCESS") {
-        return Ok(Event::Nothing(format!("{} of an image, {}", action.action_type, action.result)));
+        let [kind, result] = [action.action_type, action.result].map(|word| line(&word, LONGEST_WORD));
+        return Ok(Event::Nothing(format!("{kind} of an image, {result}")));
     }
     // It is not documented whether a push without a tag has no such key or an empty one.
     let Some(tag) = action.image_tag.filter(|tag| !tag.is_empty()) else {
         return Ok(Event::Nothing(format!("{} was pushed without a tag", action.image_digest)));
     };
     if tag.starts_with(KEEP) {
+        let tag = line(&tag, LONGEST_WORD);
         return Ok(Event::Nothing(format!("{tag} is one of our own keep-tags")));
     }
     if is_referrer(&tag) {
+        let tag = line(&tag, LONGEST_WORD);
         return Ok(Event::Nothing(format!(
             "{tag} is the tag of a signature or another description of an image, and no image itself"
         )));
     }
     if let Some(kind) = artifact(&action.manifest_media_type, &action.artifact_media_type) {
+        let [tag, kind] = [&tag, kind].map(|word| line(word, LONGEST_WORD));
         return Ok(Event::Nothing(format!("{tag} is an artifact of the type {kind}, and no image")));
     }
-    let required = |what: &str| Fault::InvalidInput(format!("the event has no {what:?}"));
+    let time = event.time.ok_or_else(|| required("time"))?;
     Ok(Event::Push(Box::new(Push {
-        event: event.id.ok_or_else(|| required("id"))?,
-        time: Timestamp::from_millis(event.time.ok_or_else(|| required("time"))?.timestamp_millis()),
+        event: name("id", event.id)?,
+        time: Timestamp::parse(&time.to_rfc3339())?,
         registry: Registry::parse(event.account.ok_or_else(|| required("account"))?)?,
-        region: event.region.filter(|region| !region.is_empty()).ok_or_else(|| required("region"))?,
+        region: name("region", event.region)?,
         repository: action.repository_name,
         digest: action.image_digest,
         tag: Tag::parse(tag)?,
     })))
 }
 
+/// Takes a name that the event must have: it becomes a part of a key, and of sentences.
+fn name(key: &str, value: Option<String>) -> Result<String, Fault> {
+    let value = value.filter(|value| !value.is_empty()).ok_or_else(|| required(key))?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    if value.len() <= LONGEST_WORD && value.bytes().all(plain) {
+        return Ok(value);
+    }
+    let value = shown(&value);
+    Err(Fault::InvalidInput(format!(
+        "the event at {key:?}: {value} is no name: expected 1 to {LONGEST_WORD} letters, digits, '-', '_', '.' or ':'"
+    )))
+}
+
+fn required(key: &str) -> Fault {
+    Fault::InvalidInput(format!("the event: missing field `{key}`"))
+}
+
 /// Says that an event is none that starts a release.
 fn foreign(source: &str, kind: &str) -> String {
+    let (kind, source) = (shown(kind), line(source, LONGEST_WORD));
     format!(
-        "the event {kind:?} of {source} starts no release: expected \"ECR Image Action\" of aws.ecr; correct the rule \
+        "the event {kind} of {source} starts no release: expected \"ECR Image Action\" of aws.ecr; correct the rule \
          that sends it here"
     )
 }
@@ -231,6 +257,39 @@ mod tests {
         let Event::Push(push) = read(event.clone()).unwrap() else { panic!("not a push") };
         assert_eq!(push.region, "us-east-1");
         event.as_object_mut().unwrap().remove("region");
-        assert!(read(event).unwrap_err().to_string().contains("has no \"region\""));
+        assert_eq!(read(event).unwrap_err().to_string(), "the event: missing field `region`");
+    }
+
+    #[test]
+    fn a_name_that_would_become_no_key_and_a_time_that_cannot_be_written_are_refused_by_their_place() {
+        for (key, value) in
+            [("id", "a\nb".to_owned()), ("id", "e".repeat(3000)), ("region", "a b".to_owned())]
+        {
+            let mut event = push(json!({}));
+            event[key] = value.into();
+            let said = read(event).unwrap_err().to_string();
+            assert!(said.starts_with(&format!("the event at {key:?}: ")) && said.len() < 400, "{said}");
+        }
+        let mut event = push(json!({}));
+        event["time"] = "9999-12-31T23:59:59-23:59".into();
+        assert_eq!(read(event).unwrap_err().name(), "InvalidInput");
+    }
+
+    #[test]
+    fn whatever_an_event_says_the_answer_is_one_bounded_line() {
+        let long = "x\n".repeat(50_000);
+        for detail in [
+            json!({"action-type": long}),
+            json!({"result": long}),
+            json!({"image-tag": format!("tidegate.{long}")}),
+            json!({"artifact-media-type": long}),
+        ] {
+            let why = nothing(detail);
+            assert!(why.len() < 400 && !why.contains('\n'), "{why}");
+        }
+        let mut event = push(json!({}));
+        event["source"] = long.as_str().into();
+        let Event::Foreign(why) = read(event).unwrap() else { panic!("it is taken") };
+        assert!(why.len() < 600 && !why.contains('\n'), "{why}");
     }
 }

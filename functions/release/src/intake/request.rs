@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::text::readable;
 use pipeline::{Fault, document};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::plan::draft::MOST_MOVES;
 use crate::ports::ImageId;
+
+/// How many characters a reason may have.
+const LONGEST_REASON: usize = 1000;
 
 /// A typed request; only the environment is required.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -102,51 +107,68 @@ impl Request {
             let mut seen = BTreeSet::new();
             services.retain(|service| seen.insert(service.clone()));
         }
-        let wrong = |what: &str| Err(Fault::InvalidInput(format!("the request {what}")));
-        let reasoned = request.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
-        if request.force && !reasoned {
-            return wrong("has \"force\" without a \"reason\": expected why the rule does not apply");
+        if let Some(reason) = &mut request.reason {
+            // It is kept in rows, and told in answers and messages.
+            *reason = reason.chars().map(readable).collect();
         }
-        if request.scope == Some(Scope::Service) && request.services.is_none() {
-            return wrong("has the scope \"service\" without \"services\": expected their names");
+        match request.mistake() {
+            Some(mistake) => Err(Fault::InvalidInput(format!("the request {mistake}"))),
+            None => Ok(request),
         }
-        if request.scope == Some(Scope::Image) && request.repository.is_none() {
-            return wrong("has the scope \"image\" without \"repository\": expected its name");
+    }
+
+    /// Says what is wrong with the keys together, and what was expected.
+    fn mistake(&self) -> Option<&'static str> {
+        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > LONGEST_REASON) {
+            return Some("has a \"reason\" that is too long: expected 1000 characters at most");
         }
-        if request.image.is_some() && request.repository.is_none() {
-            return wrong("has \"image\" without \"repository\": expected the repository that holds it");
+        // Each is looked up, before it is known how many move.
+        let named = self.services.as_ref().map(Vec::len);
+        if named.max(self.images.as_ref().map(BTreeMap::len)).is_some_and(|count| count > MOST_MOVES) {
+            return Some("names too many \"services\" or \"images\": expected 2000 at most");
         }
-        if request.images.is_some() && request.repository.is_some() {
-            return wrong("has \"images\" and \"repository\": expected one of them");
+        let reasoned = self.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
+        if self.force && !reasoned {
+            return Some("has \"force\" without a \"reason\": expected why the rule does not apply");
         }
-        if request.images.as_ref().is_some_and(BTreeMap::is_empty) {
-            return wrong("has no image in \"images\": expected a digest or a tag for each repository");
+        if self.scope == Some(Scope::Service) && self.services.is_none() {
+            return Some("has the scope \"service\" without \"services\": expected their names");
         }
-        if request.scope == Some(Scope::Cluster)
-            && (request.repository.is_some() || request.services.is_some())
-        {
-            return wrong(
+        if self.scope == Some(Scope::Image) && self.repository.is_none() {
+            return Some("has the scope \"image\" without \"repository\": expected its name");
+        }
+        if self.image.is_some() && self.repository.is_none() {
+            return Some("has \"image\" without \"repository\": expected the repository that holds it");
+        }
+        if self.images.is_some() && self.repository.is_some() {
+            return Some("has \"images\" and \"repository\": expected one of them");
+        }
+        if self.images.as_ref().is_some_and(BTreeMap::is_empty) {
+            return Some("has no image in \"images\": expected a digest or a tag for each repository");
+        }
+        if self.scope == Some(Scope::Cluster) && (self.repository.is_some() || self.services.is_some()) {
+            return Some(
                 "has the scope \"cluster\" with \"repository\" or \"services\", which narrow it: expected \"images\"",
             );
         }
-        if request.mode == Mode::Rollback && (request.image.is_some() || request.images.is_some()) {
-            return wrong(
+        if self.mode == Mode::Rollback && (self.image.is_some() || self.images.is_some()) {
+            return Some(
                 "has an image with the mode \"rollback\": expected either; to an image of choice, deploy it",
             );
         }
-        if request.mode == Mode::Abort && request.release.is_none() {
-            return wrong("has the mode \"abort\" without \"release\": expected the release to abort");
+        if self.mode == Mode::Abort && self.release.is_none() {
+            return Some("has the mode \"abort\" without \"release\": expected the release to abort");
         }
-        if request.mode == Mode::Abort && !reasoned {
-            return wrong("has the mode \"abort\" without a \"reason\": expected why the release is aborted");
+        if self.mode == Mode::Abort && !reasoned {
+            return Some("has the mode \"abort\" without a \"reason\": expected why the release is aborted");
         }
-        if request.mode != Mode::Abort && request.rollback.is_some() {
-            return wrong("has \"rollback\" without the mode \"abort\": remove it, or ask for that mode");
+        if self.mode != Mode::Abort && self.rollback.is_some() {
+            return Some("has \"rollback\" without the mode \"abort\": remove it, or ask for that mode");
         }
-        if matches!(request.mode, Mode::Approve | Mode::Reject) && request.release.is_none() {
-            return wrong("answers without \"release\": expected the release that waits");
+        if matches!(self.mode, Mode::Approve | Mode::Reject) && self.release.is_none() {
+            return Some("answers without \"release\": expected the release that waits");
         }
-        Ok(request)
+        None
     }
 }
 
@@ -200,6 +222,30 @@ mod tests {
             assert!(abort(more).contains("without a \"reason\""));
         }
         assert!(refusal(json!({"environment": "dev", "rollback": true})).contains("\"rollback\" without"));
+    }
+
+    #[test]
+    fn no_more_services_or_images_are_named_than_can_move() {
+        let names = |count: usize| (0..count).map(|n| format!("s{n}")).collect::<Vec<_>>();
+        let images = |count: usize| names(count).into_iter().map(|name| (name, json!("main-1")));
+        let request = |key: &str, value: Value| json!({"environment": "dev", key: value});
+        let said = "the request names too many \"services\" or \"images\": expected 2000 at most";
+        assert!(Request::read(request("services", json!(names(MOST_MOVES)))).is_ok());
+        assert_eq!(refusal(request("services", json!(names(MOST_MOVES + 1)))), said);
+        assert!(Request::read(request("images", images(MOST_MOVES).collect())).is_ok());
+        assert_eq!(refusal(request("images", images(MOST_MOVES + 1).collect())), said);
+    }
+
+    #[test]
+    fn a_reason_is_one_line_and_bounded() {
+        let with = |reason: &str| json!({"environment": "dev", "mode": "freeze", "reason": reason});
+        let read = Request::read(with("the sale\nof the year\u{1b}")).unwrap();
+        assert_eq!(read.reason.as_deref(), Some("the sale of the year "));
+        assert!(Request::read(with(&"ü".repeat(1000))).is_ok());
+        assert_eq!(
+            refusal(with(&"ü".repeat(1001))),
+            "the request has a \"reason\" that is too long: expected 1000 characters at most"
+        );
     }
 
     #[test]

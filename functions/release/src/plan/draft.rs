@@ -18,7 +18,7 @@ use crate::ports::{ClusterSnapshot, Service};
 const REASONS: usize = 20;
 
 /// How many services one release may move: its head, and what the machine says of it, have a size.
-const MOST_MOVES: usize = 2_000;
+pub const MOST_MOVES: usize = 2_000;
 
 /// What a release would do.
 #[derive(Clone, Debug, Default, PartialEq)]
