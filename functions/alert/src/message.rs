@@ -15,22 +15,22 @@ pub use moves::MoveSummary;
 use std::collections::BTreeMap;
 
 use pipeline::clock::Timestamp;
-use pipeline::ids::ReleaseId;
+use pipeline::ids::{EnvironmentName, ReleaseId};
 use pipeline::rows::MoveOutcome;
 use pipeline::rows::{HeadRow, MoveRow, PlanRow};
+use pipeline::text::{LONGEST_SENTENCE, line};
 use serde_json::json;
 
 use crate::kind::{AlertKind, Severity};
 use crate::{AlertContext, Request};
 
-/// How many moves a message tells of, and about how many bytes they may take; the others are counted.
+/// How many moves, tags and findings a message tells of, and how many bytes they may take as JSON; the others are
+/// counted.
 ///
-/// A topic takes 256 KiB, the text goes into its message twice, and JSON may double it.
+/// A topic takes 256 KiB, and the text goes into its message twice.
 const TOLD: usize = 40;
-const TOLD_BYTES: usize = 40 * 1024;
-
-/// How much of a sentence is shown.
-const LONGEST_SENTENCE: usize = 1024;
+const MOVES_BYTES: usize = 56 * 1024;
+const OTHERS_BYTES: usize = 12 * 1024;
 
 /// What SNS takes as a subject, and what fits into one SMS.
 const LONGEST_SUBJECT: usize = 99;
@@ -87,20 +87,12 @@ impl Message {
         let mut rows: Vec<&MoveRow> = context.report.moves.iter().collect();
         let rollback = context.report.head.as_ref().and_then(|head| head.rollback);
         rows.sort_by_key(|row| moves::urgency(row, rollback));
-        let mut bytes = 0;
-        let told = rows
-            .iter()
-            .take(TOLD)
-            .map(|row| (MoveSummary::of(row, rollback), moves::paragraph(row, rollback, request.outcome)));
-        let told: Vec<(MoveSummary, String)> = told
-            .take_while(|(_, paragraph)| {
-                bytes += paragraph.len();
-                bytes <= TOLD_BYTES
-            })
-            .collect();
-        let (moves, paragraphs): (Vec<MoveSummary>, Vec<String>) = told.into_iter().unzip();
+        let paragraphs = rows.iter().map(|row| moves::paragraph(row, rollback, request.outcome));
+        let paragraphs = text::first(paragraphs, TOLD, MOVES_BYTES);
+        let told = rows.iter().take(paragraphs.len());
+        let moves: Vec<MoveSummary> = told.map(|row| MoveSummary::of(row, rollback)).collect();
         let more_moves = rows.len() - moves.len();
-        let because = text::line(request.because.as_deref().unwrap_or_default(), LONGEST_SENTENCE);
+        let because = line(request.because.as_deref().unwrap_or_default(), LONGEST_SENTENCE);
         let headline = headline(facts, &rows);
         let fates = rows.iter().fold(BTreeMap::new(), |mut fates, row| {
             *fates.entry(MoveOutcome::of(row, rollback)).or_insert(0) += 1;
@@ -178,7 +170,7 @@ fn sum(fates: &BTreeMap<MoveOutcome, u32>) -> String {
 
 fn environment(facts: &Facts<'_>) -> Option<String> {
     let told = facts.request.environment.as_ref().filter(|environment| !environment.is_empty());
-    let told = told.map(|environment| text::line(environment, 64));
+    let told = told.map(|environment| line(environment, 64));
     told.or_else(|| facts.context.report.head.as_ref().map(|head| head.environment.to_string()))
 }
 
@@ -198,7 +190,7 @@ fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, li
     lines.extend(found(context));
     lines.extend(tags::lines(&context.report.repositories));
     if let Some(why) = &context.unread {
-        let why = text::line(why, LONGEST_SENTENCE);
+        let why = line(why, LONGEST_SENTENCE);
         lines.extend([
             format!("The ledger could not be read, so this message lacks what it says: {why}"),
             String::new(),
@@ -206,7 +198,7 @@ fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, li
     }
     if let Some(input) = &context.input {
         lines.extend([
-            format!("The execution was started with: {}", text::line(input, LONGEST_SENTENCE)),
+            format!("The execution was started with: {}", line(input, LONGEST_SENTENCE)),
             String::new(),
         ]);
     }
@@ -226,14 +218,16 @@ fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, li
 
 /// Says what was found when the release was opened: what stopped nothing then may explain what came of it.
 fn found(context: &AlertContext) -> Vec<String> {
-    let findings = context.report.head.iter().flat_map(|head| &head.findings);
-    let mut lines: Vec<String> =
-        findings.map(|finding| format!("- {}", text::line(&finding.text, LONGEST_SENTENCE))).collect();
-    if !lines.is_empty() {
-        lines.insert(0, "Found when it was opened:".to_owned());
-        lines.push(String::new());
+    let findings = context.report.head.as_ref().map_or(&[][..], |head| &head.findings);
+    if findings.is_empty() {
+        return Vec::new();
     }
-    lines
+    let lines = findings.iter().map(|finding| format!("- {}", line(&finding.text, LONGEST_SENTENCE)));
+    let lines = text::first(lines, TOLD, OTHERS_BYTES);
+    let more = findings.len() - lines.len();
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let heading = "Found when it was opened:".to_owned();
+    [heading].into_iter().chain(lines).chain(more).chain([String::new()]).collect()
 }
 
 /// Gives a person the request to answer with, ready to start the state machine with.
@@ -254,7 +248,9 @@ fn answers(facts: &Facts<'_>) -> Vec<String> {
         }
         _ => return Vec::new(),
     };
-    let Some(environment) = environment(facts) else { return Vec::new() };
+    // Where no environment is known by its name, no request would be taken.
+    let named = environment(facts).and_then(|name| EnvironmentName::parse(name).ok());
+    let Some(environment) = named else { return Vec::new() };
     let request = json!({"environment": environment, "mode": mode, "release": release});
     vec![words.to_owned(), request.to_string(), String::new()]
 }

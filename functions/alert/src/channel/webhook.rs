@@ -6,6 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use pipeline::Fault;
 use pipeline::rows::MoveOutcome;
 use pipeline::rows::PlanRow;
+use pipeline::text::shown;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
@@ -75,7 +76,7 @@ fn read(text: &Secret) -> Result<Settings, Fault> {
         refused(format!("is not JSON at line {}, column {}", error.line(), error.column()))
     })?;
     serde_path_to_error::deserialize(value)
-        .map_err(|error| refused(format!("is not right at {:?}", error.path().to_string())))
+        .map_err(|error| refused(format!("is not right at {}", shown(&error.path().to_string()))))
 }
 
 fn body(message: &Message) -> Result<String, Fault> {

@@ -14,7 +14,9 @@ pub(super) fn console(execution: &str) -> Option<String> {
         "aws-us-gov" => "console.amazonaws-us-gov.com",
         _ => return None,
     };
-    execution.chars().all(plain).then(|| {
+    // A region that were more than a name would lead to another host.
+    let named = region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !region.is_empty();
+    (named && execution.chars().all(plain)).then(|| {
         format!("https://{region}.{host}/states/home?region={region}#/v2/executions/details/{execution}")
     })
 }
@@ -45,6 +47,9 @@ mod tests {
             "arn:aws:states:eu-west-1:123456789012:stateMachine:tidegate",
             "arn:aws:states:eu-west-1:1:execution:tidegate:r 1",
             "arn:aws:states:e:1:execution:t:r:x",
+            "arn:aws:states:example.org/:1:execution:t:r",
+            "arn:aws:states:a.b:1:execution:t:r",
+            "arn:aws:states::1:execution:t:r",
         ] {
             assert_eq!(console(text), None, "{text}");
         }

@@ -2,10 +2,11 @@
 
 use pipeline::rows::MoveOutcome;
 use pipeline::rows::{Bundle, MoveRow, RollbackScope, Verdict};
+use pipeline::text::{LONGEST_SENTENCE, line};
 use serde::Serialize;
 
 use super::approval::commit;
-use super::{LONGEST_SENTENCE, text};
+use super::text;
 use crate::kind::AlertKind;
 
 /// How much is shown of what failed tasks left behind: ends, last lines, and characters of each.
@@ -124,12 +125,12 @@ fn sentences(row: &MoveRow) -> Vec<(&'static str, String)> {
         ("rollback failed", row.rollback_failure.as_ref().map(text::failure)),
     ];
     let said = parts.into_iter().filter_map(|(label, sentence)| Some((label, sentence?)));
-    said.map(|(label, sentence)| (label, text::line(&sentence, LONGEST_SENTENCE))).collect()
+    said.map(|(label, sentence)| (label, line(&sentence, LONGEST_SENTENCE))).collect()
 }
 
 /// Cuts what failed tasks left behind to what people read.
 fn short(bundle: &Bundle) -> Bundle {
-    let cut = |lines: &[String]| lines.iter().map(|line| text::line(line, LONGEST_LINE)).collect();
+    let cut = |lines: &[String]| lines.iter().map(|one| line(one, LONGEST_LINE)).collect();
     let Bundle { stopped, logs } = bundle;
     Bundle {
         stopped: cut(stopped.get(..STOPPED).unwrap_or(stopped)),

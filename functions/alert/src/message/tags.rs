@@ -1,17 +1,21 @@
 //! The tags that a release should have put back, and has not.
 
 use pipeline::rows::RepositoryRow;
+use pipeline::text::{LONGEST_SENTENCE, line};
 
-use super::{LONGEST_SENTENCE, TOLD, text};
+use super::{OTHERS_BYTES, TOLD, text};
+
+/// How long a tag is at most.
+const LONGEST_TAG: usize = 128;
 
 /// Says which tags are not back, and what to do; nothing if all are.
 pub(super) fn lines(repositories: &[RepositoryRow]) -> Vec<String> {
-    let failed: Vec<String> = repositories.iter().filter_map(line).collect();
-    if failed.is_empty() {
+    let failed = repositories.iter().filter_map(told).count();
+    if failed == 0 {
         return Vec::new();
     }
-    let more = failed.len().saturating_sub(TOLD);
-    let mut lines: Vec<String> = failed.into_iter().take(TOLD).collect();
+    let mut lines = text::first(repositories.iter().filter_map(told), TOLD, OTHERS_BYTES);
+    let more = failed - lines.len();
     if more > 0 {
         lines.push(format!("and {more} more tags were not restored"));
     }
@@ -20,7 +24,8 @@ pub(super) fn lines(repositories: &[RepositoryRow]) -> Vec<String> {
     lines
 }
 
-fn line(row: &RepositoryRow) -> Option<String> {
-    let why = text::line(&text::failure(row.failure.as_ref()?), LONGEST_SENTENCE);
-    Some(format!("The tag {} of repository {} was not restored: {why}", row.tag, row.repository))
+fn told(row: &RepositoryRow) -> Option<String> {
+    let why = line(&text::failure(row.failure.as_ref()?), LONGEST_SENTENCE);
+    let tag = line(&row.tag, LONGEST_TAG);
+    Some(format!("The tag {tag} of repository {} was not restored: {why}", row.repository))
 }

@@ -1,12 +1,8 @@
 //! Makes text fit where it goes.
 
 use pipeline::rows::Failure;
+use pipeline::text::cut;
 use serde_json::Value;
-
-/// Makes one line of at most `most` characters.
-pub(super) fn line(text: &str, most: usize) -> String {
-    cut(text.chars().map(|c| if c.is_control() { ' ' } else { c }), most)
-}
 
 /// Makes one line of printable ASCII, as SNS wants a subject.
 pub(super) fn ascii(text: &str, most: usize) -> String {
@@ -35,6 +31,16 @@ pub(super) fn failure(failure: &Failure) -> String {
     format!("{}: {}", failure.error, sentence.unwrap_or(&failure.cause))
 }
 
+/// Returns as many of some lines as there is room for: so many, and so many bytes as they stand in JSON.
+pub(super) fn first(lines: impl Iterator<Item = String>, most: usize, most_bytes: usize) -> Vec<String> {
+    let mut bytes = 0;
+    let fits = |line: &String| {
+        bytes += Value::from(line.as_str()).to_string().len();
+        bytes <= most_bytes
+    };
+    lines.take(most).take_while(fits).collect()
+}
+
 /// Writes a length of time for people.
 pub(super) fn duration(seconds: i64) -> String {
     let seconds = seconds.max(0);
@@ -45,29 +51,9 @@ pub(super) fn duration(seconds: i64) -> String {
     }
 }
 
-/// Cuts between characters, and shows that something is missing.
-fn cut(characters: impl Iterator<Item = char>, most: usize) -> String {
-    let all: Vec<char> = characters.collect();
-    if all.len() <= most {
-        return all.into_iter().collect();
-    }
-    let kept: String = all.into_iter().take(most.saturating_sub(3)).collect();
-    format!("{}...", kept.trim_end())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_longer_than_asked_and_no_character_in_two() {
-        assert_eq!(line("äöü€", 4), "äöü€");
-        assert_eq!(line("äöü€x", 4), "ä...");
-        assert_eq!(line("a\nb\u{7}c", 9), "a b c");
-        for most in 3..20 {
-            assert!(line("die Größe zählt nicht", most).chars().count() <= most);
-        }
-    }
 
     #[test]
     fn a_subject_is_printable_ascii() {
@@ -87,6 +73,14 @@ mod tests {
         assert_eq!(told(r#"{"errorMessage":"not allowed","errorType":"Denied"}"#), "Denied: not allowed");
         for cause in ["not allowed", "7", r#"{"errorType":"Denied"}"#, r#"{"errorMessage":"cut sho"#] {
             assert_eq!(told(cause), format!("Denied: {cause}"));
+        }
+    }
+
+    #[test]
+    fn the_first_lines_that_fit_are_kept() {
+        let lines = || ["ab", "\"\"", "c"].map(str::to_owned).into_iter();
+        for (most, bytes, kept) in [(9, 99, 3), (2, 99, 2), (9, 13, 3), (9, 12, 2), (9, 9, 1), (9, 3, 0)] {
+            assert_eq!(first(lines(), most, bytes).len(), kept, "{most} {bytes}");
         }
     }
 

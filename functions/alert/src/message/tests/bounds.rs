@@ -73,3 +73,57 @@ fn of_what_failed_tasks_left_behind_the_first_ends_and_the_last_lines_are_told()
         assert_eq!((shown("  stopped: "), shown("  log: ")), (ends, given.min(10)));
     }
 }
+
+#[test]
+fn many_tags_findings_and_moves_of_long_words_still_fit_into_a_topic() {
+    let message = message(sample!("rolled-back-but-for-a-tag"), |request| {
+        let report = request.report.as_mut().unwrap();
+        let long = "\u{1f600}".repeat(2000);
+        let mut tag = report.repositories.iter().find(|row| row.failure.is_some()).cloned().unwrap();
+        tag.failure.as_mut().unwrap().cause = long.clone();
+        report.repositories = vec![tag; 100];
+        report.head.as_mut().unwrap().findings = vec![pipeline::rows::Finding::warns(long.clone()); 100];
+        let mut row = report.moves.first().cloned().unwrap();
+        (row.reason, row.rollback_reason) = (Some(long.clone()), Some("\"".repeat(2000)));
+        report.moves = vec![row; 100];
+        request.because = Some(long);
+    });
+    let published = serde_json::json!({"default": message.text, "email": message.text, "sms": message.sms});
+    assert!(published.to_string().len() < 256 * 1024, "{}", published.to_string().len());
+    for told in ["Found when it was opened:", " was not restored: ", " more tags were not restored"] {
+        assert!(message.text.contains(told), "{told}");
+    }
+    assert_eq!(message.moves.len() + message.more_moves, 100);
+    assert!(
+        message.moves.len() > 3 && message.text.contains(&format!("\nand {} more\n", message.more_moves))
+    );
+}
+
+#[test]
+fn a_tag_is_told_on_one_line() {
+    let text = message(sample!("rolled-back-but-for-a-tag"), |request| {
+        for row in &mut request.report.as_mut().unwrap().repositories {
+            row.tag = "dev\u{1b}[2J\nRelease: another\u{202e}".to_owned();
+        }
+    });
+    assert!(text.text.contains("The tag dev [2J Release: another  of repository "), "{}", text.text);
+}
+
+#[test]
+fn no_request_is_printed_for_an_environment_that_cannot_be_named() {
+    for (sample, mode) in [
+        (sample!("needs-human"), "rollback"),
+        (sample!("waiting-for-approval"), "approve"),
+        (sample!("frozen"), "resume"),
+    ] {
+        let printed = |environment: Option<&str>| {
+            let text = message(sample, |request| {
+                if let Some(environment) = environment {
+                    request.environment = Some(environment.to_owned());
+                }
+            });
+            text.text.contains(&format!("\"mode\":\"{mode}\""))
+        };
+        assert!(printed(None) && !printed(Some("no name of an environment")), "{mode}");
+    }
+}
