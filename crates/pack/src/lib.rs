@@ -11,6 +11,7 @@ use std::time::Duration;
 use pipeline::Fault;
 use pipeline::document;
 use pipeline::ids::PackHash;
+use pipeline::text::{LONGEST_SENTENCE, line, shown};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json_path::JsonPath;
@@ -25,6 +26,11 @@ pub const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 /// What a pack may hold, so that what one look hands to the next stays small.
 const MOST_CHECKS: usize = 20;
 const LONGEST_NAME: usize = 64;
+
+/// What a path may hold: filters within filters double the time to read it each, brackets take stack, and what leads to
+/// several places multiplies what is found.
+const LONGEST_PATH: usize = 256;
+const MOST_IN_PATH: [(&str, usize); 4] = [("?", 4), ("(", 16), ("..", 2), (",", 8)];
 
 /// The keys that the format knows and this version does not.
 const LATER_IN_PACK: [&str; 1] = ["before"];
@@ -128,7 +134,8 @@ impl Pack {
             let plain = |c: char| c.is_ascii_alphanumeric() || " ._-/".contains(c);
             if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(plain) {
                 return Some(format!(
-                    "{name:?} is not a name: expected 1 to {LONGEST_NAME} letters, digits, ' ', '.', '_', '-' or '/'"
+                    "{} is not a name: expected 1 to {LONGEST_NAME} letters, digits, ' ', '.', '_', '-' or '/'",
+                    shown(name)
                 ));
             }
             if !names.insert(name) {
@@ -137,7 +144,7 @@ impl Pack {
             if *attempts == 0 {
                 return Some(format!("check {name:?} has no attempts: expected at least 1"));
             }
-            let variable = unknown_variable(&http.url)?;
+            let variable = line(unknown_variable(&http.url)?, LONGEST_NAME);
             Some(format!("check {name:?} uses {variable}, which is none of the variables: {ADDRESS}"))
         })
     }
@@ -215,7 +222,8 @@ impl TryFrom<String> for Span {
         };
         span.map(Span).ok_or_else(|| {
             Fault::InvalidInput(format!(
-                "{text:?} is not a length of time: expected one like 500ms, 2s or 1m"
+                "{} is not a length of time: expected one like 500ms, 2s or 1m",
+                shown(&text)
             ))
         })
     }
@@ -224,12 +232,27 @@ impl TryFrom<String> for Span {
 impl TryFrom<BTreeMap<String, Value>> for Values {
     type Error = Fault;
     fn try_from(written: BTreeMap<String, Value>) -> Result<Self, Fault> {
-        let values = written.into_iter().map(|(text, value)| match JsonPath::parse(&text) {
-            Ok(path) => Ok((path, value)),
-            Err(error) => Err(Fault::InvalidInput(format!("{text:?} is not a JSONPath: {error}"))),
+        let values = written.into_iter().map(|(text, value)| {
+            let refused = |why: String| {
+                Fault::InvalidInput(format!("{} is not a JSONPath that can be used: {why}", shown(&text)))
+            };
+            // Before it is read: the reader takes what it can, in time and on its stack.
+            excess(&text).map_or(Ok(()), |why| Err(refused(why)))?;
+            let path = JsonPath::parse(&text);
+            path.map(|path| (path, value))
+                .map_err(|error| refused(line(&error.to_string(), LONGEST_SENTENCE)))
         });
         values.collect::<Result<_, _>>().map(Values)
     }
+}
+
+/// Says what there is too much of in a path, if there is.
+fn excess(path: &str) -> Option<String> {
+    if path.len() > LONGEST_PATH {
+        return Some(format!("expected {LONGEST_PATH} bytes at most"));
+    }
+    let (mark, most) = MOST_IN_PATH.into_iter().find(|(mark, most)| path.matches(mark).count() > *most)?;
+    Some(format!("expected {mark:?} in it {most} times at most"))
 }
 
 #[cfg(test)]
@@ -289,13 +312,40 @@ mod tests {
                 "unknown field `check`, expected `checks`; did you mean `checks`?",
             ),
             (with(r#""http":{"url":"http://a/","within":"fast"}"#), "\"fast\" is not a length of time"),
-            (with(r#""http":{"url":"http://a/","json":{"status":"ok"}}"#), "\"status\" is not a JSONPath"),
+            (
+                with(r#""http":{"url":"http://a/","json":{"status":"ok"}}"#),
+                "\"status\" is not a JSONPath that can be used",
+            ),
             (with(r#""attempts":1"#), "missing field `http`"),
             ("{".to_owned(), "pack is not JSON"),
         ] {
             let (name, sentence) = refusal(&text);
             assert_eq!(name, "InvalidInput");
             assert!(sentence.contains(said), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_would_take_the_reader_all_its_time_or_its_stack_is_refused_before_it_is_read() {
+        let nested =
+            |n: usize, open: &str, close: &str| format!("$[?{}@.a{}]", open.repeat(n), close.repeat(n));
+        for (path, said) in [
+            (nested(40, "@[?", "]"), "expected \"?\" in it 4 times at most"),
+            (nested(60, "(", ")"), "expected \"(\" in it 16 times at most"),
+            (nested(3000, "(", ")"), "expected 256 bytes at most"),
+            (format!("${}", "..*".repeat(6)), "expected \"..\" in it 2 times at most"),
+            (format!("${}", "[0,0]".repeat(30)), "expected \",\" in it 8 times at most"),
+        ] {
+            let json = serde_json::json!({ path: 1 });
+            let (name, sentence) = refusal(&with(&format!(r#""http":{{"url":"http://a/","json":{json}}}"#)));
+            assert!(name == "InvalidInput" && sentence.ends_with(said), "{sentence}");
+            assert!(sentence.len() < 400, "{sentence}");
+        }
+        for path in [nested(3, "@[?", "]"), nested(16, "(", ")"), "$..a..b[0,1,2]".to_owned()] {
+            let json = serde_json::json!({ path: 1 });
+            assert!(
+                Pack::read("pack", &with(&format!(r#""http":{{"url":"http://a/","json":{json}}}"#))).is_ok()
+            );
         }
     }
 

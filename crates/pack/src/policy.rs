@@ -53,6 +53,9 @@ impl Policy {
         }
         let host = url.host_str().unwrap_or_default().trim_end_matches('.');
         let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if host.is_empty() {
+            return refused("it names no host");
+        }
         if let Ok(address) = literal.parse() {
             self.address(address)?;
         }
@@ -87,10 +90,12 @@ impl Policy {
         match address.segments() {
             [0, 0, 0, 0, 0, 0, 0, 1] => (!self.loopback).then_some("it is this machine"),
             [0, 0, 0, 0, 0, 0, 0, 0] => Some("it is unspecified"),
-            // What an IPv4 address is wrapped in does not change where it leads: mapped, compatible, NAT64, 6to4.
-            [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-                self.v4(embedded(high, low))
-            }
+            // What an IPv4 address is wrapped in does not change where it leads: mapped, compatible, translated, NAT64
+            // (the well-known prefix, and that of a network of its own), 6to4.
+            [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+            | [0, 0, 0, 0, 0xffff, 0, high, low]
+            | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+            | [0x64, 0xff9b, 1, _, _, _, high, low] => self.v4(embedded(high, low)),
             [0x2002, high, low, ..] => self.v4(embedded(high, low)),
             [0xfe80..=0xfebf, ..] => Some("it is link-local"),
             [0xff00..=0xffff, ..] => Some("it is multicast"),
@@ -109,7 +114,7 @@ fn embedded(high: u16, low: u16) -> Ipv4Addr {
 mod tests {
     use super::*;
 
-    const REFUSED: [&str; 58] = [
+    const REFUSED: [&str; 61] = [
         "file:///etc/passwd",
         "ftp://example.org/",
         "gopher://example.org/",
@@ -151,6 +156,9 @@ mod tests {
         "http://[::ffff:a9fe:a9fe]/",
         "http://[::169.254.169.254]/",
         "http://[64:ff9b::169.254.169.254]/",
+        "http://[64:ff9b:1::169.254.169.254]/",
+        "http://[::ffff:0:169.254.169.254]/",
+        "http://./",
         "http://[2002:a9fe:a9fe::1]/",
         "http://[fe80::1]/",
         "http://[febf::1]/",
