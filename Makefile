@@ -13,7 +13,7 @@ RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where plan build test rust bench-scale simulate lint end-to-end package sbom clean
+.PHONY: help demo where plan build test rust bench-scale simulate fuzz lint end-to-end package sbom clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -48,6 +48,10 @@ bench-scale: ## releases of 1 to 1,000 services on an AWS in memory: seconds, ca
 simulate: ## histories of pushes, people and faults, drawn from seeds (SEEDS=10 or YEARS=1, FROM=1): what is promised holds
 	SEEDS=$(SEEDS) YEARS=$(YEARS) FROM=$(FROM) ACTIONS=$(ACTIONS) \
 	  cargo run --quiet --package fleet --bin simulate
+
+fuzz: ## hostile texts for all that reads one (N=100000 SEED=1 BODY=pack): each is refused by name, or keeps its promises
+	N=$(or $(N),100000) SEED=$(or $(SEED),1) $(if $(BODY),BODY=$(BODY)) \
+	  cargo run --quiet --profile quick --package inputs --bin fuzz
 
 lint: $(LINT)/.done ## the template, as it is written and as AWS translates it
 	PATH="$$PWD/$(LINT)/bin:$$PATH" sam validate --lint

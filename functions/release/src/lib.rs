@@ -14,7 +14,7 @@ mod approve;
 mod close;
 mod freeze;
 mod held;
-mod intake;
+pub mod intake;
 mod judge;
 mod lease;
 mod observe;

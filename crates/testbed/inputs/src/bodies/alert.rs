@@ -1,0 +1,190 @@
+//! Alerts: what a message holds, whatever the ledger, the event or the parameter of the channels says.
+
+use std::cell::RefCell;
+
+use ::alert::Alert;
+use ::alert::delivery::{Delivery, Post, Publication};
+use ::alert::port::{Execution, Port};
+use ::alert::report::Report;
+use ::alert::secret::Secret;
+use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
+use pipeline::rows::{FrozenRow, PlanRow};
+use pipeline::{Fault, lambda};
+use release::intake::request::Request;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{Body, Outcome, outcome};
+use crate::promises::{self, PAYLOAD};
+use crate::{World, samples, world};
+
+/// The payload of `alert`, and the messages that it makes.
+pub const ALERT: Body = Body { name: "alert", share: 100, samples: || samples::events("alert"), play: alert };
+
+/// The parameter of the channels, which holds secrets.
+pub const CHANNELS: Body = Body { name: "channels", share: 300, samples: channels, play: channels_read };
+
+/// What may get out of the parameter in no way.
+const CANARY: &str = "c4nary";
+
+/// Where the console of each partition is.
+const CONSOLES: [&str; 3] =
+    [".console.aws.amazon.com", ".console.amazonaws.cn", ".console.amazonaws-us-gov.com"];
+
+/// Everything that goes out.
+#[derive(Default)]
+struct Outbox {
+    settings: Option<String>,
+    published: RefCell<Vec<Publication>>,
+    posted: RefCell<Vec<Post>>,
+}
+
+impl Port for &Outbox {
+    async fn report(&self, _: &ReleaseId) -> Result<Report, Fault> {
+        Ok(Report::default())
+    }
+    async fn plan(&self, _: &ReleaseId, _: &[ServiceName]) -> Result<Vec<PlanRow>, Fault> {
+        Ok(Vec::new())
+    }
+    async fn freeze(&self, _: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
+        Ok(None)
+    }
+    async fn execution(&self, arn: &str) -> Result<Execution, Fault> {
+        Ok(Execution { runs: false, error: Some("States.Timeout".to_owned()), cause: Some(arn.to_owned()) })
+    }
+    async fn delivery(&self, _: &ReleaseId, _: &str) -> Result<Option<Delivery>, Fault> {
+        Ok(None)
+    }
+    async fn record(&self, _: &ReleaseId, _: &str, _: &Delivery) -> Result<(), Fault> {
+        Ok(())
+    }
+    async fn publish(&self, publication: Publication) -> Result<(), Fault> {
+        self.published.borrow_mut().push(publication);
+        Ok(())
+    }
+    async fn settings(&self) -> Result<Option<Secret>, Fault> {
+        Ok(self.settings.clone().map(Secret::new))
+    }
+    async fn post(&self, post: Post) -> Result<u16, Fault> {
+        self.posted.borrow_mut().push(post);
+        Ok(204)
+    }
+}
+
+fn answered(world: &World, outbox: &Outbox, payload: Value) -> Result<Value, Fault> {
+    let alert = Alert { port: outbox };
+    world.wait(lambda::answer(payload, world::now(), async |payload, now| alert.handle(payload, now).await))
+}
+
+/// A message keeps the bounds of its channels, can be read, leads to the console of AWS alone, and the request that it
+/// prints is one.
+fn alert(world: &World, text: &str) -> Outcome {
+    let Ok(payload) = serde_json::from_str::<Value>(text) else { return Outcome::Refused };
+    let settings = json!({"webhook": {"url": "https://hooks.example.org/", "secret": "s"}}).to_string();
+    let outbox = Outbox { settings: Some(settings), ..Outbox::default() };
+    let answered = answered(world, &outbox, payload);
+    let (published, posted) = (outbox.published.borrow(), outbox.posted.borrow());
+    match &answered {
+        Ok(answer) => {
+            promises::answer(answer);
+            assert_eq!(published.len(), posted.len(), "a channel is left out");
+        }
+        Err(fault) => {
+            promises::fault(fault);
+            assert!(published.is_empty() && posted.is_empty(), "it is told, and has failed: {fault}");
+        }
+    }
+    published.iter().for_each(publication);
+    for post in posted.iter() {
+        assert!(post.body.len() <= PAYLOAD, "a body of {} bytes", post.body.len());
+        let body: Value = serde_json::from_str(&post.body).unwrap_or_else(|error| panic!("{error}"));
+        promises::sentence(body["subject"].as_str().unwrap_or_default());
+        body["link"].as_str().iter().for_each(|link| console(link));
+        body["moves"].as_array().into_iter().flatten().for_each(|told| {
+            promises::readable(told["reason"].as_str().unwrap_or_default());
+        });
+    }
+    outcome(&answered)
+}
+
+fn publication(one: &Publication) {
+    let Publication { subject, message, attributes } = one;
+    let printable = |c: char| c == ' ' || c.is_ascii_graphic();
+    assert!((1..100).contains(&subject.len()) && subject.chars().all(printable), "{subject:?}");
+    let values: usize = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let length = message.len() + values;
+    assert!(length <= PAYLOAD, "a message of {length} bytes");
+    for (name, value) in attributes {
+        assert!(!value.is_empty() && value.chars().count() <= 80, "{name}: {value:?}");
+        promises::readable(value);
+    }
+    let message: Value = serde_json::from_str(message).unwrap_or_else(|error| panic!("{error}"));
+    let part = |name: &str| message[name].as_str().unwrap_or_else(|| panic!("no {name}"));
+    let sms = part("sms");
+    assert!(
+        sms.len() <= 160 && sms.is_ascii() && !sms.contains(['[', ']', '{', '}', '\\', '^', '~', '|', '`']),
+        "{sms:?}"
+    );
+    assert_eq!(part("default"), part("email"));
+    part("default").lines().for_each(promises::readable);
+    for line in part("default").lines() {
+        line.strip_prefix("Run: ").iter().for_each(|link| console(link));
+        if line.starts_with("{\"environment\"") {
+            let request: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let read = Request::read(request);
+            assert!(read.is_ok(), "it prints a request that would be refused: {read:?}");
+        }
+    }
+}
+
+fn console(link: &str) {
+    let url = Url::parse(link).unwrap_or_else(|error| panic!("{error}: {link}"));
+    let host = url.host_str().unwrap_or_default();
+    let region = CONSOLES.iter().find_map(|console| host.strip_suffix(console));
+    let plain = |region: &str| region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    assert!(url.scheme() == "https" && region.is_some_and(plain), "{link} leads to {host}");
+}
+
+fn channels() -> Vec<String> {
+    let url = format!("https://{CANARY}:{CANARY}@hooks.example.org/{CANARY}?token={CANARY}");
+    [
+        json!({"webhook": {"url": url, "secret": CANARY}}),
+        json!({"webhook": {"url": url}}),
+        json!({"webhook": null}),
+        json!({}),
+    ]
+    .map(|settings| settings.to_string())
+    .into()
+}
+
+/// Nothing of the parameter gets out but to the webhook itself, and a refusal says what was expected.
+fn channels_read(world: &World, text: &str) -> Outcome {
+    // A key is no secret: somebody who looks for a typing error has to see it.
+    let input: Value = serde_json::from_str(text).unwrap_or_default();
+    if has_key(&input) {
+        return Outcome::Refused;
+    }
+    let outbox = Outbox { settings: Some(text.to_owned()), ..Outbox::default() };
+    let report = json!({"head": null});
+    let answered =
+        answered(world, &outbox, json!({"release": "r1", "outcome": "NeedsHuman", "report": report}));
+    let published = format!("{:?}", outbox.published.borrow());
+    let bodies: String = outbox.posted.borrow().iter().map(|post| post.body.clone()).collect();
+    assert!(!published.contains(CANARY) && !bodies.contains(CANARY));
+    assert_eq!(outbox.published.borrow().len(), 1, "a wrong parameter silences the topic");
+    if let Err(fault) = &answered {
+        promises::fault(fault);
+        let said = fault.to_string();
+        assert!(!said.contains(CANARY), "{said}");
+        assert!(said.contains(": expected {\"webhook\":"), "{said}");
+    }
+    outcome(&answered)
+}
+
+fn has_key(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(has_key),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains(CANARY) || has_key(value)),
+        _ => false,
+    }
+}
