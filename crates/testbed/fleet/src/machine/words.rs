@@ -42,10 +42,7 @@ impl Display for Pushed {
             End::AnswersBadly => "; it answers live tests badly",
             End::Unseen => "; ECS does not answer any more",
         })?;
-        match *twice {
-            true => f.write_str("; its event comes twice")?,
-            false => {}
-        }
+        f.write_str(if *twice { "; its event comes twice" } else { "" })?;
         match late {
             0 => Ok(()),
             late => write!(f, "; its event comes {} s late", late / 1000),
