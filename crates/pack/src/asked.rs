@@ -3,19 +3,41 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde_json::Value;
 use url::Url;
 
+use crate::check::Check;
+use crate::kind::Kind;
+use crate::kind::http::Http;
+use crate::mistake::Mistake;
+use crate::pack::Pack;
 use crate::policy::{Policy, Refusal};
-use crate::{ADDRESS, Check, LONGEST_ANSWER, Pack, Span};
+use crate::span::Span;
+use crate::template::Template;
+use crate::values::Values;
+use crate::variable::{self, Each};
 
-/// A target that no service has, to read the rest of a URL with (RFC 5737).
-const SOME_TARGET: &str = "192.0.2.1:4711";
+/// The longest that an answer is waited for.
+pub const LONGEST_ANSWER: Duration = Duration::from_secs(5);
+
+/// Addresses that no service has (RFC 5737), and names that none has (RFC 2606), to read the rest of a URL with.
+const SOME_TARGET: (&str, u16) = ("192.0.2.1", 4711);
+const SOME_TASK: (&str, u16) = ("192.0.2.2", 4711);
+const SOME_NAMED_PORT: u16 = 4712;
+const SOME_BALANCER: &str = "balancer.invalid";
+const SOME_BASE: &str = "base.invalid";
 
 /// A host and a port that a check will connect to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Host {
     /// Each target of the service's tasks, at its own address and port.
     Target,
+    /// Each task, at its own address.
+    Task(TaskPort),
+    /// The load balancer of the service, at this port.
+    Balancer(u16),
+    /// Wherever the service is asked by others.
+    Base,
     /// This name or address.
     Named {
         /// The name, or the address without brackets.
@@ -23,6 +45,17 @@ pub enum Host {
         /// The port.
         port: u16,
     },
+}
+
+/// A port of a task.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TaskPort {
+    /// The only one that it has.
+    Only,
+    /// The one of this name.
+    Named(String),
+    /// This one.
+    Number(u16),
 }
 
 /// What is known of the service that a pack is for, and of the function that will ask.
@@ -42,11 +75,15 @@ pub struct Site<'a> {
 
 impl Pack {
     /// Returns every host that will be asked, with the name of the first check that asks it.
-    pub fn hosts(&self) -> BTreeMap<Host, &str> {
+    ///
+    /// `known` has the values that are the same for the whole move, like `service`.
+    pub fn hosts(&self, known: &Values) -> BTreeMap<Host, &str> {
         let mut hosts = BTreeMap::new();
         for check in &self.checks {
-            if let Some(host) = check.host() {
-                hosts.entry(host).or_insert(check.name.as_str());
+            for http in check.kind.requests() {
+                if let Some(host) = host(http, &self.stand_ins(known, check)) {
+                    hosts.entry(host).or_insert(check.name.as_str());
+                }
             }
         }
         hosts
@@ -54,10 +91,21 @@ impl Pack {
 
     /// Says of every check that can never be asked why not, and what to do.
     pub fn never(&self, site: &Site<'_>) -> Vec<String> {
-        let sentence =
-            |check: &Check, (key, why): (&str, String)| format!("check {:?}, key {key:?}: {why}", check.name);
-        let all = |check| anywhere(check, site.policy).into_iter().chain(here(check, site));
-        self.checks.iter().flat_map(|check| all(check).map(|why| sentence(check, why))).collect()
+        let mut all = Vec::new();
+        for check in &self.checks {
+            let values = self.stand_ins(&Values::default(), check);
+            for (at, http) in check.kind.requests().iter().enumerate() {
+                for mistake in
+                    anywhere(http, &values, site.policy).into_iter().chain(here(check, http, &values, site))
+                {
+                    let is_step = matches!(check.kind, Kind::Journey(_));
+                    let step = format!("journey[{at}]");
+                    let Mistake { key, why } = if is_step { mistake.under(&step) } else { mistake };
+                    all.push(format!("{}: check {:?}, key {key:?}: {why}", check.place, check.name));
+                }
+            }
+        }
+        all
     }
 
     /// Says the same of what can be asked nowhere, whatever the service.
@@ -66,66 +114,161 @@ impl Pack {
         let network_mode = Some("awsvpc");
         self.never(&Site { in_vpc: true, network_mode, has_targets: true, connect_names, policy })
     }
-}
 
-impl Check {
-    /// Returns the host that it asks; none if its URL cannot be read.
-    pub fn host(&self) -> Option<Host> {
-        let url = Url::parse(&self.http.url_for(SOME_TARGET)).ok()?;
-        let (name, port) = (url.host_str()?.trim_matches(['[', ']']), url.port_or_known_default()?);
-        if self.is_per_target() && format!("{name}:{port}") == SOME_TARGET {
-            return Some(Host::Target);
+    /// Says which secrets would go to a host that is neither the service's own nor one of `hosts`.
+    pub fn strangers(&self, hosts: &BTreeSet<String>, known: &Values) -> Vec<String> {
+        let mut all = Vec::new();
+        for check in &self.checks {
+            for http in check.kind.requests() {
+                let values = self.stand_ins(known, check);
+                let Some(Host::Named { name, .. }) = host(http, &values) else { continue };
+                if http.secrets().next().is_some()
+                    && !hosts.iter().any(|host| host.eq_ignore_ascii_case(&name))
+                {
+                    all.push(format!(
+                        "{}: check {:?}, key \"url\": it would send a secret to {name}: expected an address of the \
+                         service, or a host that the environment lists in tests.hosts",
+                        check.place, check.name
+                    ));
+                }
+            }
         }
-        Some(Host::Named { name: name.to_owned(), port })
+        all
+    }
+
+    /// Returns a value for every variable of a check.
+    fn stand_ins(&self, known: &Values, check: &Check) -> Values {
+        let mut values = known.clone().or(stand_ins(&self.variables));
+        for name in self.secrets.keys() {
+            values = values.with(variable::of_secret(name), "secret");
+        }
+        for name in check.kind.requests().iter().flat_map(|http| http.captures.keys()) {
+            values.capture(name, "/");
+        }
+        values
     }
 }
 
-/// Says what is wrong with a check wherever its service runs.
-fn anywhere(check: &Check, policy: Policy) -> Vec<(&'static str, String)> {
-    let refused = policy.url(&check.http.url_for(SOME_TARGET)).err();
-    let refused = refused.map(|Refusal(why)| ("url", format!("{why}: ask another host")));
+/// Returns a value for every variable that is no secret and no capture, of the shape that it has.
+pub(crate) fn stand_ins(variables: &BTreeMap<String, Value>) -> Values {
+    let (target, task) =
+        (format!("{}:{}", SOME_TARGET.0, SOME_TARGET.1), format!("{}:{}", SOME_TASK.0, SOME_TASK.1));
+    let values = variable::KNOWN.iter().fold(Values::default(), |values, known| {
+        let value = match known.name {
+            "target.address" => target.clone(),
+            "task.address" => task.clone(),
+            "task.ip" => SOME_TASK.0.to_owned(),
+            "task.port" => SOME_TASK.1.to_string(),
+            "task.port." => SOME_NAMED_PORT.to_string(),
+            "target.dns" => SOME_BALANCER.to_owned(),
+            "base.url" => format!("http://{SOME_BASE}"),
+            name => name.to_owned(),
+        };
+        values.with(known.name, value)
+    });
+    variables.iter().fold(values, |values, (name, value)| values.with(name, value.clone()))
+}
+
+/// Returns the host that a request connects to; none if that cannot be read.
+fn host(http: &Http, values: &Values) -> Option<Host> {
+    let (name, port) = match &http.connect {
+        Some(connect) => Policy { loopback: true }.connect(&connect.fill(values).ok()?).ok()?,
+        None => {
+            let url = Url::parse(&http.url.fill(values).ok()?).ok()?;
+            (url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?)
+        }
+    };
+    Some(match (&*name, port) {
+        SOME_TARGET => Host::Target,
+        SOME_TASK => Host::Task(TaskPort::Only),
+        (ip, port) if ip == SOME_TASK.0 => match named_port(http).filter(|_| port == SOME_NAMED_PORT) {
+            Some(name) => Host::Task(TaskPort::Named(name.to_owned())),
+            None => Host::Task(TaskPort::Number(port)),
+        },
+        (SOME_BALANCER, port) => Host::Balancer(port),
+        (SOME_BASE, _) => Host::Base,
+        (_, port) => Host::Named { name: name.clone(), port },
+    })
+}
+
+/// Returns the name of the port of a task that a request asks.
+fn named_port(http: &Http) -> Option<&str> {
+    let texts = [http.connect.as_ref(), Some(&http.url.0)].into_iter().flatten();
+    texts.flat_map(Template::variables).find_map(|name| name.strip_prefix("task.port."))
+}
+
+/// Says what is wrong with a request wherever its service runs.
+fn anywhere(http: &Http, values: &Values, policy: Policy) -> Vec<Mistake> {
+    let url = match http.url.fill(values) {
+        Ok(url) => policy.url(&url).err().map(|Refusal(why)| format!("{why}: ask another host")),
+        Err(unfilled) => Some(unfilled.to_string()),
+    };
+    let connect = http.connect.as_ref().and_then(|connect| match connect.fill(values) {
+        Ok(connect) => policy.connect(&connect).err().map(|Refusal(why)| why),
+        Err(unfilled) => Some(unfilled.to_string()),
+    });
+    let slow = http.percentiles.0.values().find_map(|limit| too_long(*limit));
+    let found = [
+        ("url", url),
+        ("connect", connect),
+        ("within", http.within.and_then(too_long)),
+        ("percentiles", slow),
+    ];
+    found.into_iter().filter_map(|(key, why)| Some(Mistake::at(key, why?))).collect()
+}
+
+/// Says why an answer cannot take so long.
+fn too_long(Span(within): Span) -> Option<String> {
     let longest = LONGEST_ANSWER.as_secs();
-    let within = check.http.within.map(|Span(within)| within).and_then(|within| match within {
+    match within {
         Duration::ZERO => Some(format!("no answer takes no time: write 1ms to {longest}s, or leave it out")),
         within if within > LONGEST_ANSWER => Some(format!(
             "an answer is waited for {longest} s at most, and {} ms are allowed: write {longest}s or less",
             within.as_millis()
         )),
         _ => None,
-    });
-    refused.into_iter().chain(within.map(|why| ("within", why))).collect()
+    }
 }
 
 /// Says why a check cannot be asked of this service.
-fn here(check: &Check, site: &Site<'_>) -> Option<(&'static str, String)> {
+fn here(check: &Check, http: &Http, values: &Values, site: &Site<'_>) -> Option<Mistake> {
     let mode = site.network_mode.unwrap_or("bridge");
-    let why = if !check.is_per_target() {
-        let Host::Named { name, .. } = check.host()? else { return None };
-        let plain = name.trim_end_matches('.');
-        site.connect_names.iter().find(|connect| connect.eq_ignore_ascii_case(plain))?;
-        format!(
-            "{name} is a name of Service Connect, and only tasks in its namespace can resolve it: \
-             ask {ADDRESS} or a load balancer"
-        )
-    } else if !site.has_targets {
-        format!(
-            "{ADDRESS} is an address in a target group, and the service has no target group: \
-             ask a name that resolves in the VPC"
-        )
-    } else if mode != "awsvpc" {
-        format!(
-            "{ADDRESS} needs tasks with an address of their own, and the network mode of the service is {mode}: \
-             ask through its load balancer, or use the network mode awsvpc"
-        )
-    } else if !site.in_vpc {
-        format!(
-            "{ADDRESS} is an address in the VPC, and the health-test function runs outside: \
-             set the stack parameters SubnetIds and SecurityGroupIds, or ask a public load balancer"
-        )
-    } else {
-        return None;
+    let key = if http.connect.is_some() { "connect" } else { "url" };
+    let variable = match check.each {
+        Each::Once => None,
+        Each::Task => Some("${task.address}"),
+        Each::Target => Some("${target.address}"),
     };
-    Some(("url", why))
+    let why = match (variable, host(http, values)) {
+        (None, Some(Host::Balancer(_))) if !site.has_targets => {
+            "${target.dns} is the name of a load balancer, and the service has none: ask a name that resolves in the \
+             VPC"
+            .to_owned()
+        }
+        (None, Some(Host::Named { name, .. })) => {
+            let plain = name.trim_end_matches('.');
+            site.connect_names.iter().find(|connect| connect.eq_ignore_ascii_case(plain))?;
+            format!(
+                "{name} is a name of Service Connect, and only tasks in its namespace can resolve it: \
+                 ask ${{target.address}} or a load balancer"
+            )
+        }
+        (None, _) => return None,
+        (Some(variable), _) if check.each == Each::Target && !site.has_targets => format!(
+            "{variable} is an address in a target group, and the service has no target group: \
+             ask a name that resolves in the VPC"
+        ),
+        (Some(variable), _) if mode != "awsvpc" => format!(
+            "{variable} needs tasks with an address of their own, and the network mode of the service is {mode}: \
+             ask through its load balancer, or use the network mode awsvpc"
+        ),
+        (Some(variable), _) if !site.in_vpc => format!(
+            "{variable} is an address in the VPC, and the health-test function runs outside: \
+             set the stack parameters SubnetIds and SecurityGroupIds, or ask a public load balancer"
+        ),
+        (Some(_), _) => return None,
+    };
+    Some(Mistake::at(key, why))
 }
 
 #[cfg(test)]
@@ -160,7 +303,7 @@ mod tests {
         let pack = pack(&urls.each_ref().map(String::as_str));
         let named = |name: &str, port| Host::Named { name: name.to_owned(), port };
         assert_eq!(
-            pack.hosts().into_iter().collect::<Vec<_>>(),
+            pack.hosts(&Values::default()).into_iter().collect::<Vec<_>>(),
             [
                 (Host::Target, "c0"),
                 (named("fd12::1", 8080), "c4"),
@@ -216,7 +359,7 @@ mod tests {
                 None => assert_eq!(never, [""; 0], "{http}"),
                 Some(said) => {
                     let [one] = &never[..] else { panic!("{http}: {never:?}") };
-                    assert!(one.starts_with("check \"c0\", key ") && one.contains(said), "{one}");
+                    assert!(one.starts_with("pack: check \"c0\", key ") && one.contains(said), "{one}");
                 }
             }
         }

@@ -38,17 +38,16 @@ impl Policy {
     /// The parser is the one that the client uses, so that both mean the same host.
     pub fn url(self, text: &str) -> Result<Url, Refusal> {
         let refused = |why: &str| Err(Refusal(format!("the policy refuses the URL: {why}")));
+        // The parser takes them out, so that the text and what is asked are no longer the same.
+        if text.contains(|c: char| c.is_ascii_control()) {
+            return refused("it has control characters in it");
+        }
         let Ok(url) = Url::parse(text) else { return refused("it cannot be read") };
         if !matches!(url.scheme(), "http" | "https") {
             return refused("only http and https are asked");
         }
         // The parser takes an empty user out, which still means that somebody tried.
-        let (_, rest) = text.split_once(':').unwrap_or_default();
-        let authority = rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next();
-        if !url.username().is_empty()
-            || url.password().is_some()
-            || authority.is_some_and(|it| it.contains('@'))
-        {
+        if !url.username().is_empty() || url.password().is_some() || carries_a_user(text) {
             return refused("it carries user information");
         }
         let host = url.host_str().unwrap_or_default().trim_end_matches('.');
@@ -64,6 +63,39 @@ impl Policy {
             return refused("it means this machine");
         }
         Ok(url)
+    }
+
+    /// Reads a host and a port that may be connected to instead of those of a URL, as far as the text tells.
+    pub fn connect(self, text: &str) -> Result<(String, u16), Refusal> {
+        let refused = |why: &str| Err(Refusal(format!("the policy refuses to connect to {text:?}: {why}")));
+        let named = text.rsplit_once(':').filter(|(name, _)| !name.is_empty());
+        let port = named.and_then(|(_, port)| port.parse::<u16>().ok()).filter(|port| *port > 0);
+        let (Some((name, digits)), Some(port)) = (named, port) else {
+            return refused("expected a host and a port, like lb.example.org:443");
+        };
+        let is_plain = !text.contains(['/', '\\', '?', '#', '@', ' ', '%']) && !digits.starts_with('+');
+        if !is_plain || (name.contains(':') && !name.starts_with('[')) {
+            return refused("expected nothing but a host and a port");
+        }
+        let url = self.url(&format!("http://{name}/"))?;
+        match url.host_str() {
+            Some(host) if url.port().is_none() => Ok((host.trim_matches(['[', ']']).to_owned(), port)),
+            _ => refused("expected a host and one port"),
+        }
+    }
+
+    /// Reads where an answer to `from` redirects to, if that may be asked.
+    pub fn redirect(self, from: &Url, location: &str) -> Result<Url, Refusal> {
+        let refused = |why: &str| Err(Refusal(format!("the policy refuses the redirect: {why}")));
+        let Ok(to) = from.join(location) else { return refused("it cannot be read") };
+        if from.scheme() == "https" && to.scheme() != "https" {
+            return refused("it leaves https");
+        }
+        // The parser takes some of it out of the text, which still means that somebody tried.
+        if location.contains(|c: char| c.is_ascii_control()) || carries_a_user(location) {
+            return refused("it carries user information or control characters");
+        }
+        self.url(to.as_str())
     }
 
     /// Tells whether an address may be connected to.
@@ -90,19 +122,35 @@ impl Policy {
         match address.segments() {
             [0, 0, 0, 0, 0, 0, 0, 1] => (!self.loopback).then_some("it is this machine"),
             [0, 0, 0, 0, 0, 0, 0, 0] => Some("it is unspecified"),
-            // What an IPv4 address is wrapped in does not change where it leads: mapped, compatible, translated, NAT64
-            // (the well-known prefix, and that of a network of its own), 6to4.
-            [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
-            | [0, 0, 0, 0, 0xffff, 0, high, low]
-            | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-            | [0x64, 0xff9b, 1, _, _, _, high, low] => self.v4(embedded(high, low)),
+            // What an IPv4 address is wrapped in does not change where it leads: mapped, compatible, NAT64, translated, ISATAP, 6to4.
+            [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+                self.v4(embedded(high, low))
+            }
+            [0, 0, 0, 0, 0xffff, 0, high, low] => self.v4(embedded(high, low)),
+            [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => self.v4(embedded(high, low)),
             [0x2002, high, low, ..] => self.v4(embedded(high, low)),
+            // Where the IPv4 address stands in these depends on a network that nobody here knows.
+            [0x64, 0xff9b, 1, ..] => Some("it is translated to IPv4"),
+            [0x2001, 0, ..] => Some("it is a tunnel to IPv4"),
             [0xfe80..=0xfebf, ..] => Some("it is link-local"),
             [0xff00..=0xffff, ..] => Some("it is multicast"),
             [0xfd00, 0xec2, ..] => Some("it is the metadata of a host"),
             _ => None,
         }
     }
+}
+
+/// Tells whether the text of a URL, or of one without a scheme, has a user in it.
+fn carries_a_user(text: &str) -> bool {
+    const DELIMITERS: [char; 4] = ['/', '\\', '?', '#'];
+    let scheme = text.split_once(':').filter(|(scheme, _)| !scheme.contains(DELIMITERS));
+    let rest = match scheme {
+        Some((_, rest)) => rest,
+        None if text.starts_with("//") || text.starts_with(['\\']) || text.starts_with("/\\") => text,
+        None => return false,
+    };
+    let authority = rest.trim_start_matches(['/', '\\']).split(DELIMITERS).next();
+    authority.is_some_and(|it| it.contains('@'))
 }
 
 fn embedded(high: u16, low: u16) -> Ipv4Addr {
@@ -114,7 +162,7 @@ fn embedded(high: u16, low: u16) -> Ipv4Addr {
 mod tests {
     use super::*;
 
-    const REFUSED: [&str; 61] = [
+    const REFUSED: [&str; 95] = [
         "file:///etc/passwd",
         "ftp://example.org/",
         "gopher://example.org/",
@@ -176,9 +224,46 @@ mod tests {
         "http://[::ffff:0.0.0.0]/",
         "http://[fe80::1%25eth0]/",
         "http://999.1.1.1/",
+        // The parser takes control characters out, wherever they are.
+        "http://exam\tple.org/",
+        "ht\ntp://example.org/",
+        "http:/\r/169.254.169.254/",
+        "\u{0}http://example.org/",
+        "http://example.org/\u{7f}",
+        "http:\t//@example.org/",
+        // Nobody's user.
+        "http://@169.254.169.254/",
+        "http:///user@example.org/",
+        "http:/user@example.org/",
+        "http:user@example.org/",
+        "http://example.org%40169.254.169.254@example.org/",
+        "http://user%3Asecret@example.org/",
+        // The same address in other words.
+        "http://169.254.169.254:80/",
+        "http://169.254.169.254?",
+        "http://169.254.169.254#a",
+        "http:169.254.169.254",
+        "http:///169.254.169.254",
+        "http://169.254.0xa9fe/",
+        "http://0xa9.254.0251.254/",
+        "http://00000251.254.169.254/",
+        "http://0x00000000a9fea9fe/",
+        "http://[0:0:0:0:0:ffff:a9fe:a9fe]/",
+        "http://[0000:0000:0000:0000:0000:ffff:169.254.169.254]:80/",
+        "http://[::FFFF:169.254.169.254]/",
+        "http://[::ffff:0:169.254.169.254]/",
+        "http://[64:ff9b:1::a9fe:a9fe]/",
+        "http://[2001:0:a9fe:a9fe::1]/",
+        "http://[fd12:3456::5efe:169.254.169.254]/",
+        "http://[fd12:3456::200:5efe:a9fe:a9fe]/",
+        "http://[fd00:ec2::23]/",
+        "http://[fd00:0ec2:0000::fd]/",
+        "http://[fe80::1%eth0]/",
+        "http://[::ffff:224.0.0.1]/",
+        "http://169\u{ff0e}254\u{ff0e}169\u{ff0e}254/",
     ];
 
-    const LOOPBACK: [&str; 18] = [
+    const LOOPBACK: [&str; 26] = [
         "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next",
         "http://127.0.0.1/",
         "http://127.255.255.254/",
@@ -197,6 +282,14 @@ mod tests {
         "http://LOCALHOST/",
         "http://api.localhost/",
         "https://localhost:8443/",
+        "http://127.0.0.1:65535?a",
+        "http://0177.0.0.1/",
+        "http://127.0x0.1/",
+        "http://[::127.0.0.1]/",
+        "http://[::ffff:0:127.0.0.1]/",
+        "http://[64:ff9b::127.0.0.1]/",
+        "http://loc%61lhost/",
+        "http://ⓛocalhost/",
     ];
 
     const ALLOWED: [&str; 13] = [
@@ -235,6 +328,94 @@ mod tests {
     fn services_are_asked_where_services_are() {
         for text in ALLOWED {
             assert!(Policy { loopback: false }.url(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_to_connect_to_is_a_host_and_a_port() {
+        let policy = Policy { loopback: false };
+        for (text, host, port) in [
+            ("lb.example.org:443", "lb.example.org", 443),
+            ("10.0.0.1:8080", "10.0.0.1", 8080),
+            ("[fd12::1]:80", "fd12::1", 80),
+            ("LB.example.org.:80", "lb.example.org.", 80),
+        ] {
+            assert_eq!(policy.connect(text), Ok((host.to_owned(), port)), "{text}");
+        }
+        for text in [
+            "",
+            "lb.example.org",
+            ":443",
+            "lb.example.org:",
+            "lb.example.org:0",
+            "lb.example.org:65536",
+            "lb.example.org:+443",
+            "lb.example.org:443/",
+            "lb.example.org/:443",
+            "lb.example.org?:443",
+            "lb.example.org#:443",
+            "lb.example.org\\:443",
+            "user@lb.example.org:443",
+            "http://lb.example.org:443",
+            "a:80:443",
+            "lb example.org:443",
+            "lb.example.org\n:443",
+            "169.254.169.254:80",
+            "2852039166:80",
+            "0xa9fea9fe:80",
+            "169.254.169.254.:80",
+            "①⑥⑨.254.169.254:80",
+            "%31%36%39.254.169.254:80",
+            "[::ffff:169.254.169.254]:80",
+            "[fd00:ec2::254]:80",
+            "::1:80",
+            "[::1]:80",
+            "127.1:80",
+            "localhost:9001",
+            "0:80",
+        ] {
+            assert!(policy.connect(text).is_err(), "{text}: {:?}", policy.connect(text));
+        }
+        assert!(Policy { loopback: true }.connect("127.0.0.1:80").is_ok());
+    }
+
+    #[test]
+    fn a_redirect_is_judged_like_what_was_asked() {
+        let policy = Policy { loopback: false };
+        let to = |from: &str, location: &str| policy.redirect(&Url::parse(from).unwrap(), location);
+        for (from, location, expected) in [
+            ("http://a.example/b", "/c", "http://a.example/c"),
+            ("http://a.example/b/", "c?d@e", "http://a.example/b/c?d@e"),
+            ("http://a.example/b", "https://b.example/", "https://b.example/"),
+            ("https://a.example/b", "//b.example/@c", "https://b.example/@c"),
+            ("http://a.example/b", "/@c", "http://a.example/@c"),
+        ] {
+            assert_eq!(to(from, location).map(String::from).as_deref(), Ok(expected), "{location}");
+        }
+        for location in
+            REFUSED.into_iter().chain(LOOPBACK).filter(|text| text.contains("://") && !text.starts_with('/'))
+        {
+            assert!(
+                to("http://a.example/", location).is_err(),
+                "{location}: {:?}",
+                to("http://a.example/", location)
+            );
+        }
+        for location in [
+            "http://b.example/",
+            "//169.254.169.254/",
+            "\\\\169.254.169.254\\",
+            "/\\169.254.169.254/",
+            "///169.254.169.254/",
+            "//user@b.example/",
+            "//user:secret@b.example/",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "//localhost/",
+            "/a\r\nb",
+            "//[::1]/",
+        ] {
+            assert!(to("https://a.example/", location).is_err(), "{location}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Compares what result with what was expected.  Pure.
 
-use pack::{Http, Span};
+use pack::Span;
+use pack::kind::http::Expected;
 use pipeline::text::{line, readable, shown};
 use serde_json::Value;
 
@@ -10,20 +11,20 @@ use crate::probe::Answer;
 const SHOWN: usize = 200;
 
 /// Tells what is wrong with an answer; none if it is what was expected.
-pub fn mistake(http: &Http, answer: &Answer) -> Option<String> {
-    let found = differences(http, answer).next()?;
+pub fn mistake(expected: &Expected<'_>, answer: &Answer) -> Option<String> {
+    let found = differences(expected, answer).next()?;
     Some(format!("{found}, got {}", transcript(answer)))
 }
 
-fn differences<'a>(http: &'a Http, answer: &'a Answer) -> impl Iterator<Item = String> + 'a {
-    let status = (answer.status != http.status).then(|| format!("expected status {}", http.status));
-    let slow = http.within.filter(|Span(limit)| answer.took > *limit);
+fn differences<'a>(expected: &'a Expected<'_>, answer: &'a Answer) -> impl Iterator<Item = String> + 'a {
+    let Expected { status, within, contains, json, .. } = expected;
+    let status = (!status.allows(answer.status)).then(|| format!("expected status {status}"));
+    let slow = within.filter(|Span(limit)| answer.took > *limit);
     let slow = slow.map(|Span(limit)| format!("expected an answer within {} ms", limit.as_millis()));
-    let text = http.contains.as_ref().filter(|text| !answer.body.contains(text.as_str()));
+    let text = contains.as_ref().filter(|text| !answer.body.contains(text.as_str()));
     let text = text.map(|text| format!("expected a body that contains {}", shown(text)));
-    let body: Option<Value> =
-        if http.json.0.is_empty() { None } else { serde_json::from_str(&answer.body).ok() };
-    let values = http.json.0.iter().filter_map(move |(path, expected)| {
+    let body: Option<Value> = if json.is_empty() { None } else { serde_json::from_str(&answer.body).ok() };
+    let values = json.iter().filter_map(move |(path, expected)| {
         let found = body.as_ref().map(|body| path.query(body).all());
         let right =
             found.is_some_and(|found| !found.is_empty() && found.iter().all(|value| *value == expected));
@@ -51,14 +52,15 @@ fn transcript(answer: &Answer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pack::Pack;
+    use pack::{Pack, Values};
     use std::time::Duration;
 
     fn check(http: &str, status: u16, body: &str, expected: Option<&str>) {
         let text = format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://a/"{http}}}}}]}}"#);
         let pack = Pack::read("pack", &text).unwrap();
         let answer = Answer { status, body: body.to_owned(), cut: false, took: Duration::from_millis(12) };
-        let found = mistake(&pack.checks.first().unwrap().http, &answer);
+        let [asked] = pack.checks[0].kind.requests() else { panic!("{text}") };
+        let found = mistake(&asked.expected(&Values::default()).unwrap(), &answer);
         assert_eq!(found.as_deref(), expected, "{http} {status} {body}");
     }
 
@@ -67,6 +69,13 @@ mod tests {
         check("", 200, "anything", None);
         check("", 500, "no", Some("expected status 200, got status 500 in 12 ms: no"));
         check(r#","status":302"#, 302, "", None);
+        check(r#","status":[201,"3xx"]"#, 302, "", None);
+        check(
+            r#","status":[201,"3xx"]"#,
+            200,
+            "",
+            Some("expected status 201 or 3xx, got status 200 in 12 ms without a body"),
+        );
         check(r#","contains":"ok""#, 200, "all is ok", None);
         check(
             r#","contains":"ok""#,
@@ -98,7 +107,9 @@ mod tests {
             let text = format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://a/","json":{json}}}}}]}}"#);
             let pack = Pack::read("pack", &text).unwrap();
             let answer = Answer { status: 200, body: body.to_owned(), cut: false, took: Duration::default() };
-            assert!(mistake(&pack.checks.first().unwrap().http, &answer).is_some(), "{json} {body}");
+            let [http] = pack.checks[0].kind.requests() else { panic!("{text}") };
+            let expected = http.expected(&Values::default()).unwrap();
+            assert!(mistake(&expected, &answer).is_some(), "{json} {body}");
         }
     }
 
@@ -109,7 +120,8 @@ mod tests {
             let text = format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://a/"{http}}}}}]}}"#);
             let pack = Pack::read("pack", &text).unwrap();
             let answer = Answer { status: 200, body: "{}".to_owned(), cut: false, took: Duration::default() };
-            let told = mistake(&pack.checks.first().unwrap().http, &answer).unwrap();
+            let [http] = pack.checks[0].kind.requests() else { panic!("{text}") };
+            let told = mistake(&http.expected(&Values::default()).unwrap(), &answer).unwrap();
             assert!(told.len() < 1200 && !told.contains(['\n', '\u{2028}']), "{told}");
         }
     }

@@ -3,12 +3,17 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use pack::{ADDRESS, Check, Pack};
+use pack::kind::http::{Expected, Request};
+use pack::values::Unfilled;
+use pack::{Check, Each, Kind, Pack, Phase, Values};
 
 use crate::check;
 use crate::finding::Finding;
 use crate::poll_state::PollState;
 use crate::probe::{ProbeResult, Question, Web, shown, socket};
+
+/// The variable that stands for each target of our tasks.
+const ADDRESS: &str = "${target.address}";
 
 /// How many requests are under way at once.
 const AT_ONCE: usize = 16;
@@ -91,65 +96,85 @@ impl Failed {
     }
 }
 
+/// A request to one address.
+struct Asked<'a> {
+    request: Request,
+    expected: Expected<'a>,
+}
+
 /// Runs every check; `state` knows, from poll to poll, how often each has failed and which addresses answered.
 pub async fn run(pack: &Pack, addresses: &[String], web: &impl Web, state: &mut PollState) -> Report {
     let end = Instant::now() + BUDGET;
-    let ask = async |(check, url): (&Check, String)| {
+    let ask = async |request: &Request| {
         let left = end.saturating_duration_since(Instant::now());
-        let question = Question { method: check.http.method, url: &url };
-        let result = if left.is_zero() {
-            ProbeResult::Nothing("no time was left for it in this poll".to_owned())
-        } else {
-            web.ask(question, left).await
-        };
-        (url, result)
+        if left.is_zero() {
+            return ProbeResult::Nothing("no time was left for it in this poll".to_owned());
+        }
+        web.ask(Question { method: request.method, url: &request.url }, left).await
     };
     let mut report = Report::default();
-    for check in &pack.checks {
-        if check.is_per_target() && addresses.is_empty() {
-            report.unmeasured.push(format!(
-                "live test {:?} asks {ADDRESS}, and no target of the service has an address of its own",
-                check.name
-            ));
-            continue;
-        }
-        let asked = stream::iter(urls(check, addresses)).map(|url| ask((check, url)));
-        let result: Vec<(String, ProbeResult)> = asked.buffered(AT_ONCE).collect().await;
+    for check in pack.of(Phase::Live) {
+        let asked = match asked(check, addresses) {
+            Ok(asked) => asked,
+            Err(why) => {
+                report.unmeasured.push(why);
+                continue;
+            }
+        };
+        let asking = stream::iter(&asked).map(|one| ask(&one.request)).buffered(AT_ONCE);
+        let result: Vec<ProbeResult> = asking.collect().await;
+        let result: Vec<(Asked<'_>, ProbeResult)> = asked.into_iter().zip(result).collect();
         report.requests += result.len();
         report.add(check, &result, state);
     }
     report
 }
 
+/// Returns what a check asks, or why it cannot.
+///
 /// A load balancer would answer from one target at random, so each is asked.
-fn urls(check: &Check, addresses: &[String]) -> Vec<String> {
-    if check.is_per_target() {
-        addresses.iter().map(|address| check.http.url_for(address)).collect()
-    } else {
-        vec![check.http.url.clone()]
-    }
+fn asked<'a>(check: &'a Check, addresses: &[String]) -> Result<Vec<Asked<'a>>, String> {
+    let name = &check.name;
+    let at_each: Vec<Values> = match check.each {
+        Each::Once => vec![Values::default()],
+        Each::Target if addresses.is_empty() => {
+            return Err(format!(
+                "live test {name:?} asks {ADDRESS}, and no target of the service has an address of its own"
+            ));
+        }
+        Each::Target | Each::Task => addresses
+            .iter()
+            .map(|address| Values::default().with("target.address", address.as_str()))
+            .collect(),
+    };
+    let Kind::Http(http) = &check.kind else {
+        return Err(format!("live test {name:?} cannot be asked yet: it is a {}", check.kind.as_str()));
+    };
+    let asked = at_each
+        .iter()
+        .map(|values| Ok(Asked { request: http.request(values)?, expected: http.expected(values)? }));
+    asked.collect::<Result<_, Unfilled>>().map_err(|unfilled| format!("live test {name:?}: {unfilled}"))
 }
 
 impl Report {
-    fn add(&mut self, check: &Check, result: &[(String, ProbeResult)], state: &mut PollState) {
-        for (url, _) in result
-            .iter()
-            .filter(|(_, result)| matches!(result, ProbeResult::Answer(_) | ProbeResult::NoAnswer(_)))
-        {
-            state.remember(socket(url));
+    fn add(&mut self, check: &Check, result: &[(Asked<'_>, ProbeResult)], state: &mut PollState) {
+        let answered =
+            |result: &ProbeResult| matches!(result, ProbeResult::Answer(_) | ProbeResult::NoAnswer(_));
+        for (Asked { request, .. }, _) in result.iter().filter(|(_, result)| answered(result)) {
+            state.remember(socket(&request.url));
         }
         // A way that was open once is no riddle any more: it is the service that cannot be connected to.
         let was_open = |url: &str| state.answered.contains(&socket(url));
-        let mistakes = result.iter().filter_map(|(url, result)| {
+        let mistakes = result.iter().filter_map(|(Asked { request, expected }, result)| {
             let mistake = match result {
-                ProbeResult::Answer(answer) => check::mistake(&check.http, answer)?,
+                ProbeResult::Answer(answer) => check::mistake(expected, answer)?,
                 ProbeResult::NoAnswer(why) => why.clone(),
-                ProbeResult::Unreached(why) if was_open(url) => {
+                ProbeResult::Unreached(why) if was_open(&request.url) => {
                     format!("{why}, and it was connected to before")
                 }
                 ProbeResult::Unreached(_) | ProbeResult::Nothing(_) => return None,
             };
-            Some(format!("{} {}: {mistake}", check.http.method.as_str(), shown(url)))
+            Some(format!("{} {}: {mistake}", request.method.as_str(), shown(&request.url)))
         });
         let mistakes: Vec<String> = mistakes.collect();
         if let Some(first) = mistakes.first() {
@@ -164,16 +189,16 @@ impl Report {
                 name: check.name.clone(),
                 times: *times,
                 attempts: check.attempts,
-                interval: u32::try_from(check.interval.0.as_millis().div_ceil(1000))
+                interval: u32::try_from(check.interval(Phase::Live).whole_seconds())
                     .unwrap_or(u32::MAX)
                     .max(1),
                 transcript: format!("{first}{others}"),
             });
             return;
         }
-        let nothing = result.iter().find_map(|(url, result)| match result {
+        let nothing = result.iter().find_map(|(asked, result)| match result {
             ProbeResult::Unreached(why) | ProbeResult::Nothing(why) => {
-                Some(format!("live test {:?}: {}: {why}", check.name, shown(url)))
+                Some(format!("live test {:?}: {}: {why}", check.name, shown(&asked.request.url)))
             }
             _ => None,
         });

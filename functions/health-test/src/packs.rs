@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use pack::Pack;
+use pack::{Pack, supported};
 use pipeline::Fault;
 use pipeline::environment::tests_path;
 use pipeline::ids::PackHash;
@@ -68,9 +68,9 @@ async fn text(
 }
 
 fn usable(web: &impl Web, what: &str, text: &str) -> Result<Pack, Fault> {
-    let pack = Pack::read(what, text)?;
+    let pack = supported::read(what, text)?;
     match pack.nowhere(web.policy()).first() {
-        Some(mistake) => Err(Fault::InvalidInput(format!("{what}: {mistake}"))),
+        Some(mistake) => Err(Fault::InvalidInput(mistake.clone())),
         None => Ok(pack),
     }
 }

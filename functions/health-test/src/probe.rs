@@ -184,6 +184,9 @@ fn http(method: Method) -> HttpMethod {
         Method::Head => HttpMethod::HEAD,
         Method::Options => HttpMethod::OPTIONS,
         Method::Post => HttpMethod::POST,
+        Method::Put => HttpMethod::PUT,
+        Method::Patch => HttpMethod::PATCH,
+        Method::Delete => HttpMethod::DELETE,
     }
 }
 

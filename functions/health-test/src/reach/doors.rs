@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use pack::Pack;
 use pack::asked::Host;
+use pack::{Values, supported};
 use pipeline::Fault;
 use pipeline::ids::{PackHash, ServiceName};
 use pipeline::rows::MoveRow;
@@ -60,12 +60,15 @@ pub async fn of(
     for (row, hash) in moves {
         let what = format!("the row pack#{hash} with the live tests of {}", row.service);
         let text = texts.get(*hash).ok_or_else(|| Fault::NotFound(what.clone()))?;
-        for (host, check) in Pack::read(&what, text)?.hosts() {
+        for (host, check) in supported::read(&what, text)?.hosts(&Values::default()) {
             let (service, check) = (row.service.clone(), check.to_owned());
             match host {
                 Host::Target => asked.push((*row, check)),
                 Host::Named { name, port } => {
                     all.push(Door { service, check, sockets: vec![(name, port)], groups: None });
+                }
+                Host::Task(_) | Host::Balancer(_) | Host::Base => {
+                    return Err(Fault::NotSupported(format!("{what}: check {check:?} asks {host:?}")));
                 }
             }
         }

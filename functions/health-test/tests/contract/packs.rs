@@ -7,11 +7,14 @@ use pipeline::rows::{MoveRow, RestorePoint, Verdict};
 use crate::fixture::{Fixture, PACK, STRICT};
 use crate::requests::{before, changed, of, poll, request, sample};
 
+/// A check that health-test cannot carry out yet.
+const NOT_YET: &str = r#"{"checks":[{"name":"a","task":{"command":["check"]}}]}"#;
+
 #[tokio::test]
 async fn a_pack_with_a_mistake_is_refused_before_the_service_is_touched() {
     let late = r#"{"checks":[{"name":"a","http":{"url":"http://10.0.0.1/","within":"6s"}}]}"#;
     for (pack, name) in
-        [(r#"{"cheks":[]}"#, "InvalidInput"), (r#"{"before":[]}"#, "NotSupported"), (late, "InvalidInput")]
+        [(r#"{"cheks":[]}"#, "InvalidInput"), (NOT_YET, "NotSupported"), (late, "InvalidInput")]
     {
         let fixture = Fixture { pack: Some(pack), ..Fixture::good() };
         assert_eq!(poll(&fixture, before(MoveRef::Ordinal(3))).await.unwrap_err().name(), name);
@@ -66,7 +69,7 @@ async fn each_way_is_judged_by_the_live_tests_that_were_kept_for_it() {
 #[tokio::test]
 async fn live_tests_that_cannot_be_used_never_stop_a_rollback() {
     let late = r#"{"checks":[{"name":"a","http":{"url":"http://10.0.0.1/","within":"6s"}}]}"#;
-    for pack in [r#"{"cheks":[]}"#, r#"{"before":[]}"#, "{", late] {
+    for pack in [r#"{"cheks":[]}"#, NOT_YET, "{", late] {
         let fixture = Fixture { pack: Some(pack), ..Fixture::of("rollback") };
         let answer = poll(&fixture, sample("rollback")).await.unwrap();
         assert_eq!(answer.verdict, Verdict::Healthy);

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pack::Pack;
 use pack::asked::Site;
+use pack::supported;
 use pipeline::environment::tests_path;
 use pipeline::ids::{EnvironmentName, PackHash, ServiceName};
 use pipeline::rows::MoveRow;
@@ -31,18 +31,20 @@ pub fn pin(
         let Some(text) = texts.get(&row.service) else { continue };
         let service = draft.services.iter().find(|service| service.name == row.service);
         let what = format!("the parameter {}", tests_path(environment, &row.service));
-        let wrong = unusable(&what, text, service, &names, prober);
+        let (text, wrong) = match usable(&what, text, service, &names, prober) {
+            Ok(text) => (text, Vec::new()),
+            Err(wrong) => (NOTHING.to_owned(), wrong),
+        };
         let instead = match row.pack {
             _ if !is_back => "",
             Some(_) => "; the rollback is judged by the live tests that its image has passed",
             None => "; it is rolled back without its live tests",
         };
-        let text = if is_back && !wrong.is_empty() { NOTHING } else { text };
         mistakes.extend(wrong.into_iter().map(|why| format!("{}: {why}{instead}", row.service)));
         if row.pack.is_none() {
-            let hash = pack::hash(text);
+            let hash = pack::hash(&text);
             row.pack = Some(hash.clone());
-            draft.packs.insert(hash, text.to_owned());
+            draft.packs.insert(hash, text);
         }
     }
     match is_back {
@@ -56,18 +58,15 @@ pub fn asked(row: &MoveRow) -> Option<&PackHash> {
     row.pack.as_ref().filter(|hash| **hash != pack::hash(NOTHING))
 }
 
-/// Says why live tests cannot be used for a service.
-fn unusable(
+/// Returns the text to keep of live tests, or says why they cannot be used for a service.
+fn usable(
     what: &str,
     text: &str,
     service: Option<&Service>,
     connect_names: &BTreeSet<String>,
     Prober { in_vpc, policy }: Prober,
-) -> Vec<String> {
-    let pack = match Pack::read(what, text) {
-        Ok(pack) => pack,
-        Err(fault) => return vec![fault.to_string()],
-    };
+) -> Result<String, Vec<String>> {
+    let pack = supported::read(what, text).map_err(|fault| vec![fault.to_string()])?;
     let never = match service {
         Some(Service { balanced, revision, .. }) => {
             let (network_mode, has_targets) = (revision.network_mode.as_deref(), !balanced.is_empty());
@@ -75,7 +74,7 @@ fn unusable(
         }
         None => pack.nowhere(policy),
     };
-    never.into_iter().map(|why| format!("{what}: {why}")).collect()
+    if never.is_empty() { Ok(pack.text().to_owned()) } else { Err(never) }
 }
 
 #[cfg(test)]
@@ -103,7 +102,7 @@ mod tests {
     const INSIDE: Prober = Prober { in_vpc: true, policy: pack::policy::Policy { loopback: false } };
 
     #[test]
-    fn live_tests_are_kept_as_they_are_written() {
+    fn live_tests_are_kept_in_their_one_text() {
         let draft = pinned(draft(), TARGET, "5s", INSIDE, false);
         assert!(draft.findings.is_empty(), "{:?}", draft.findings);
         let hash = draft.moves[0].pack.clone().unwrap();

@@ -130,13 +130,15 @@ async fn a_service_that_no_release_can_move_is_left_out_and_told() {
 #[tokio::test]
 async fn live_tests_are_kept_before_anything_is_touched() {
     let release = Release { aws: Shop::default(), ledger: Notebook::default() };
-    let text = r#"{"checks":[{"name":"health","http":{"url":"http://${target.address}/health"}}]}"#;
+    let text =
+        r#"{"version": 1, "checks": [{"name":"health","http":{"url":"http://${target.address}/health"}}]}"#;
+    let kept = r#"{"checks":[{"http":{"url":"http://${target.address}/health"},"name":"health"}]}"#;
     release.aws.tests.borrow_mut().insert("users".to_owned(), text.to_owned());
     open(&release, json!({"environment": "dev", "repository": "shop/users", "image": digest('b')})).await;
     release.ledger.written.take();
     assert_eq!(ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await["next"], "Wave");
-    assert_eq!(release.ledger.written.take(), ["take 1", &format!("keep {text}"), "move", "adopt users"]);
-    assert_eq!(release.ledger.moves.borrow()[0].1.pack, Some(pack::hash(text)));
+    assert_eq!(release.ledger.written.take(), ["take 1", &format!("keep {kept}"), "move", "adopt users"]);
+    assert_eq!(release.ledger.moves.borrow()[0].1.pack, Some(pack::hash(kept)));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::pack::asked::{Host, Site};
 use ::pack::policy::Policy;
-use ::pack::{ADDRESS, Pack};
+use ::pack::{Pack, Values, supported};
 use health_test::live;
 use health_test::poll_state::PollState;
 use health_test::probe::{Answer, ProbeResult, Question, Web};
@@ -61,12 +61,13 @@ fn live_tests() -> Vec<String> {
 
 /// A pack is bounded, and asks only where the policy lets it, whatever address a target has.
 fn pack(_: &World, text: &str) -> Outcome {
-    let read = Pack::read("the parameter", text);
+    let read = supported::read("the parameter", text);
     match &read {
         Ok(pack) => bounded(pack),
         Err(fault) if fault.to_string().contains("JSONPath") => promises::fault(fault),
         Err(fault) => {
-            let own = ["is not a name", "two checks are called", "are more than", "none of the variables"];
+            let own =
+                ["is not a name", "two checks are called", "are more than", "none of the variables", "together"];
             match own.iter().any(|said| fault.to_string().contains(said)) {
                 true => promises::fault(fault),
                 false => promises::names(fault, &serde_json::from_str(text).unwrap_or_default(), &KEYS),
@@ -78,14 +79,13 @@ fn pack(_: &World, text: &str) -> Outcome {
 }
 
 fn bounded(pack: &Pack) {
-    assert!(pack.checks.len() <= 20);
+    assert!(pack.checks.len() <= 50);
     let names: BTreeSet<&str> = pack.checks.iter().map(|check| check.name.as_str()).collect();
     assert_eq!(names.len(), pack.checks.len(), "two checks have one name");
     for check in &pack.checks {
         let plain = |c: char| c.is_ascii_alphanumeric() || " ._-/".contains(c);
         assert!((1..=64).contains(&check.name.len()) && check.name.chars().all(plain), "{}", check.name);
         assert!(check.attempts > 0);
-        assert!(!check.http.url_for("x").contains("${"), "a variable is left: {}", check.http.url);
     }
     let connect_names = &BTreeSet::from(["users.shop".to_owned()]);
     let policy = Policy::default();
@@ -96,19 +96,23 @@ fn bounded(pack: &Pack) {
     if !nowhere.is_empty() {
         return;
     }
-    let hosts = pack.hosts();
+    let hosts = pack.hosts(&Values::default());
     for check in &pack.checks {
-        let host = check.host().unwrap_or_else(|| panic!("{} has no host", check.http.url));
-        assert!(hosts.contains_key(&host), "{host:?} is none of {hosts:?}");
         for target in ["10.0.0.7:8080", "[fd12::7]:8080"] {
-            let url = check.http.url_for(target);
-            let asked = policy.url(&url).unwrap_or_else(|why| panic!("{url}: {why}"));
-            let name = asked.host_str().unwrap_or_default().trim_matches(['[', ']']);
-            match &host {
-                Host::Target => assert!(target.contains(name), "{url} asks {name}"),
-                Host::Named { name: named, port } => {
-                    assert_eq!((name, asked.port_or_known_default()), (named.as_str(), Some(*port)), "{url}");
-                }
+            let values = pack.values().with("target.address", target);
+            for http in check.kind.requests() {
+                let request = http.request(&values).unwrap_or_else(|why| panic!("{}: {why}", check.name));
+                let url = &request.url;
+                let asked = policy.url(url).unwrap_or_else(|why| panic!("{url}: {why}"));
+                let name = asked.host_str().unwrap_or_default().trim_matches(['[', ']']);
+                let named = |host: &Host| match host {
+                    Host::Target => target.contains(name),
+                    Host::Named { name: named, port } => {
+                        (name, asked.port_or_known_default()) == (named.as_str(), Some(*port))
+                    }
+                    _ => false,
+                };
+                assert!(hosts.keys().any(named), "{url} is none of {hosts:?}");
             }
         }
     }
@@ -136,7 +140,7 @@ impl Web for Answering {
 /// What is reported of an answer is readable, bounded and without the query of its URL; what is handed on stays small.
 fn live_test(world: &World, text: &str) -> Outcome {
     let input: Value = serde_json::from_str(text).unwrap_or_default();
-    let Ok(pack) = Pack::read("the parameter", &input["pack"].to_string()) else { return Outcome::Refused };
+    let Ok(pack) = supported::read("the parameter", &input["pack"].to_string()) else { return Outcome::Refused };
     let answer = input["answer"].as_str().map_or_else(|| input["answer"].to_string(), str::to_owned);
     let (web, mut state) = (Answering(answer), PollState::default());
     let targets = ["10.0.0.1:80", "[fd12::7]:8080"].map(str::to_owned);
@@ -147,7 +151,9 @@ fn live_test(world: &World, text: &str) -> Outcome {
     for failed in &report.failed {
         promises::sentence(&failed.transcript);
         let check = pack.checks.iter().find(|check| check.name == failed.name);
-        let url = check.and_then(|check| Url::parse(&check.http.url_for(ADDRESS)).ok());
+        let values = pack.values().with("target.address", "10.0.0.1:80");
+        let http = check.and_then(|check| check.kind.requests().first());
+        let url = http.and_then(|http| http.request(&values).ok()).and_then(|one| Url::parse(&one.url).ok());
         let secret = url.as_ref().and_then(Url::query).filter(|query| query.len() > 12);
         let head = failed.transcript.split(": expected").next().unwrap_or_default();
         assert!(secret.is_none_or(|query| !head.contains(query)), "{}", failed.transcript);

@@ -1,0 +1,147 @@
+//! What health-test carries out of the format: what it cannot do yet is refused by its name.
+
+use pipeline::Fault;
+use serde_json::{Map, Value};
+
+use crate::check::Check;
+use crate::pack::Pack;
+use crate::texts;
+use crate::variable::{self, Known};
+
+/// What health-test does not carry out yet: kinds of checks, keys of checks and of requests, phases, variables.
+const NOT_YET: [&str; 38] = [
+    // Kinds.
+    "journey",
+    "task",
+    "suite",
+    "image",
+    "logs",
+    "metric",
+    "alarms",
+    "targets",
+    // Phases.
+    "open",
+    "before",
+    "bake",
+    // Keys of checks.
+    "passes",
+    "patience",
+    "for",
+    "advisory",
+    // Keys of requests.
+    "connect",
+    "headers",
+    "body",
+    "answerHeaders",
+    "repeat",
+    "percentiles",
+    "follow",
+    "ca",
+    "quiet",
+    // Variables, those of the team as `NAME`.
+    "task.address",
+    "task.ip",
+    "task.port",
+    "target.dns",
+    "target.group",
+    "base.url",
+    "environment",
+    "service",
+    "image.digest",
+    "image.commit",
+    "release.id",
+    "attempt.id",
+    "secret.NAME",
+    "NAME",
+];
+
+/// Reads a pack that health-test can carry out; `what` names its text in a refusal.
+pub fn read(what: &str, text: &str) -> Result<Pack, Fault> {
+    let pack = Pack::read(what, text)?;
+    ensure(&pack).map(|()| pack)
+}
+
+/// Refuses a pack that health-test cannot carry out yet.
+pub fn ensure(pack: &Pack) -> Result<(), Fault> {
+    for check in &pack.checks {
+        if let Some(key) = words(check).into_iter().find(|word| NOT_YET.contains(&word.as_str())) {
+            let Check { name, place, .. } = check;
+            return Err(Fault::NotSupported(format!(
+                "{place}: check {name:?}, key {key:?}: health-test cannot do that yet"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Returns all that a check uses.
+fn words(check: &Check) -> Vec<String> {
+    let http = check.written.get("http");
+    let keys =
+        [Some(&check.written), http].into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
+    let phases = check.on.iter().map(|phase| phase.as_str().to_owned());
+    let variables = texts::variables(&check.kind).into_iter().map(|(_, name)| match variable::find(name) {
+        Some(Known { name, .. }) => name.trim_end_matches('.'),
+        None if variable::secret(name).is_some() => "secret.NAME",
+        None => "NAME",
+    });
+    keys.cloned().chain(phases).chain(variables.map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_health_test_cannot_do_yet_is_refused_by_name() {
+        let named = [
+            (r#""journey":[{"name":"a","url":"http://a/"}]"#, "journey"),
+            (r#""task":{}"#, "task"),
+            (r#""suite":{"task":"a"}"#, "suite"),
+            (r#""image":{}"#, "image"),
+            (r#""logs":{"pattern":"a"}"#, "logs"),
+            (r#""metric":{"namespace":"a","metric":"b","stat":"Sum","max":1}"#, "metric"),
+            (r#""alarms":{"names":["a"]}"#, "alarms"),
+            (r#""targets":{}"#, "targets"),
+            (r#""http":{"url":"http://a/"},"on":["before"]"#, "before"),
+            (r#""http":{"url":"http://a/"},"on":["bake"],"for":"1m""#, "for"),
+            (r#""http":{"url":"http://a/"},"attempts":2,"passes":2"#, "passes"),
+            (r#""http":{"url":"http://a/"},"patience":"1m""#, "patience"),
+            (r#""http":{"url":"http://a/"},"advisory":true"#, "advisory"),
+            (r#""http":{"url":"http://a/","headers":{}}"#, "headers"),
+            (r#""http":{"url":"http://a/","quiet":true}"#, "quiet"),
+            (r#""http":{"url":"http://a/","connect":"b:80"}"#, "connect"),
+            (r#""http":{"url":"http://${task.address}/"}"#, "task.address"),
+            (r#""http":{"url":"http://${task.ip}:${task.port.http}/"}"#, "task.ip"),
+            (r#""http":{"url":"http://a/${image.commit}"}"#, "image.commit"),
+            (r#""http":{"url":"http://a/","contains":"${release.id}"}"#, "release.id"),
+            (r#""http":{"url":"http://a/${user}"}"#, "NAME"),
+            (r#""http":{"url":"http://a/${secret.token}"}"#, "secret.NAME"),
+        ];
+        for (check, key) in named {
+            let text = format!(
+                r#"{{"variables":{{"user":"a"}},"secrets":{{"token":{{"parameter":"/a"}}}},"checks":[{{"name":"a",{check}}}]}}"#
+            );
+            assert!(Pack::read("pack", &text).is_ok(), "the format knows it: {text}");
+            let fault = read("pack", &text).unwrap_err();
+            assert_eq!(fault.name(), "NotSupported");
+            assert_eq!(
+                fault.to_string(),
+                format!("not supported: pack: check \"a\", key {key:?}: health-test cannot do that yet")
+            );
+        }
+    }
+
+    #[test]
+    fn what_health_test_can_do_is_read() {
+        for http in [
+            r#""url":"http://${target.address}/","method":"DELETE","status":["2xx",404],"within":"1s""#,
+            r#""url":"http://a/","contains":"${target.address}","json":{"$.a":1}"#,
+        ] {
+            let text = format!(
+                r#"{{"version":1,"checks":[{{"name":"a","http":{{{http}}},"attempts":3,"required":true}}]}}"#
+            );
+            assert!(read("pack", &text).is_ok(), "{:?}", read("pack", &text));
+        }
+    }
+}
