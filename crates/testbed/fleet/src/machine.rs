@@ -63,6 +63,8 @@ pub struct Machine {
     pub fake: Fake,
     /// What goes wrong, apart from what goes wrong in the account.
     pub mishaps: Mishaps,
+    /// For how many milliseconds after its start or its end Step Functions does not tell of it, unless asked again later.
+    pub lag: i64,
     /// When it is left as it is, if it has not come to rest by then.
     pub until: Option<i64>,
     /// What was measured since the last release began.
@@ -130,6 +132,7 @@ impl Machine {
             definition: definition.map_err(|refused| Fault::Defect(refused.to_string()))?,
             mishaps: Mishaps::default(),
             until: None,
+            lag: 0,
             meter: Meter::default(),
             echoes: false,
             faults: None,
@@ -301,6 +304,9 @@ impl Machine {
     fn start(&mut self, name: String, input: Value) {
         let now = self.now();
         let arn = arn_of(&name);
+        if let Some(oracle) = &mut self.oracle {
+            oracle.inputs.insert(name.clone(), input.clone());
+        }
         self.fake.open().executions.insert(arn.clone(), None);
         let identity = Identity { execution: arn.clone(), name, machine: machine_arn() };
         let seed = self.random.draw();

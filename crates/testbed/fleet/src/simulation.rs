@@ -10,8 +10,8 @@ pub mod world;
 use pipeline::Fault;
 
 use crate::fake::{Fake, Published};
-use crate::machine::Machine;
 use crate::machine::faults::{Faults, Rates};
+use crate::machine::{Action, Hand, Machine};
 pub use history::History;
 use oracle::Oracle;
 
@@ -60,6 +60,7 @@ async fn play(fake: Fake, history: &History) -> Result<Played, Fault> {
     machine.faults = Some(Faults::new(*seed, *rates, calm));
     machine.oracle = Some(Oracle::default());
     machine.until = Some(calm + LONGEST_MS);
+    let slow = acts.iter().any(|(_, act)| matches!(act, Action::Hand(Hand::Slow(..))));
     for (at, act) in acts.iter().cloned() {
         machine.plan(at, act);
     }
@@ -68,7 +69,7 @@ async fn play(fake: Fake, history: &History) -> Result<Played, Fault> {
     let faults = machine.faults.as_ref().map_or(0, |faults| faults.happened);
     let mut oracle = machine.oracle.take().unwrap_or_default();
     let mut account = fake.open();
-    oracle.at_rest(&mut account, &executions, calm, faults > 0);
+    oracle.at_rest(&mut account, &executions, calm, slow || faults > 0);
     Ok(Played {
         story: story(history, &account.published),
         told: oracle.told.len(),

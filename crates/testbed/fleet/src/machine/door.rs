@@ -11,7 +11,7 @@ impl Machine {
     /// Answers a call of a function to AWS.
     pub(super) fn answer(&mut self, operation: &str, input: &Value) -> Answer {
         let text = |key: &str| input[key].as_str().unwrap_or_default().to_owned();
-        let by = self.now() - self.fake.open().lag;
+        let by = self.now() - self.fake.open().lag.max(self.lag);
         let answer = match operation {
             "states.DescribeExecution" => match self.find(&text("executionArn")) {
                 // It is answered before all of Step Functions knows.
@@ -55,7 +55,7 @@ impl Machine {
         Ok(started)
     }
 
-    fn hand_over(&mut self, token: &str, event: impl FnOnce(String) -> Event) -> Answer {
+    pub(super) fn hand_over(&mut self, token: &str, event: impl FnOnce(String) -> Event) -> Answer {
         let waiting = self.executions.iter().find(|(_, running)| running.execution.waits_for(token));
         let Some((id, _)) = waiting else {
             return Err(Refusal::new("TaskTimedOut", "the task does not wait any more"));

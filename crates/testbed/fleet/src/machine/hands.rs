@@ -26,6 +26,10 @@ pub enum Hand {
     Expire(String, usize),
     /// An alarm changes.
     Alarm(String, bool),
+    /// Somebody takes a tag away, and all images that have none.
+    Forget(String),
+    /// The calls of an operation take so many milliseconds more from now on.
+    Slow(&'static str, i64),
     /// The stack is updated: every row has keys from now on that this version does not know.
     Annotate,
     /// The stack is updated: what is known of services was written by an older version.
@@ -79,6 +83,10 @@ impl Hand {
             Hand::Expire(repository, keep) => account.ecr.expire(&repository, keep),
             Hand::Alarm(name, red) => account.alarms.set(&name, red, now),
             Hand::Older => account.table.make_older(),
+            Hand::Forget(tag) => account.ecr.forget(&tag),
+            Hand::Slow(operation, milliseconds) => {
+                account.slow.insert(operation.to_owned(), milliseconds);
+            }
             Hand::Annotate => account.table.annotate(&json!({"M": {"by": {"S": "a later version"}}})),
         }
         None

@@ -21,6 +21,7 @@ impl Display for Action {
             Action::Answer { name, mode, back } => {
                 write!(f, "somebody answers a question, {back} before the last: {mode} ({name})")
             }
+            Action::Bypass => f.write_str("somebody answers every question past the pipeline"),
             Action::Hand(hand) => hand.fmt(f),
             Action::Notify { event, .. } => {
                 write!(f, "Step Functions tells that {} ended", event["detail"]["name"])
@@ -69,6 +70,11 @@ impl Display for Hand {
             }
             Hand::Alarm(name, true) => write!(f, "the alarm {name} goes red"),
             Hand::Alarm(name, false) => write!(f, "the alarm {name} is quiet again"),
+            Hand::Forget(tag) => write!(f, "somebody takes the tag {tag} away"),
+            Hand::Slow(operation, 0) => write!(f, "{operation} is as quick as before"),
+            Hand::Slow(operation, milliseconds) => {
+                write!(f, "{operation} takes {} s more", milliseconds / 1000)
+            }
             Hand::Older => f.write_str("an older version wrote what is known of services"),
             Hand::Annotate => f.write_str("a later version adds a key to every row"),
         }

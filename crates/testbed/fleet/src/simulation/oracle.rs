@@ -1,6 +1,13 @@
 //! What has to hold, by what the account says, and not by what the pipeline says of itself.
 
+mod forward;
+mod freezes;
+mod leases;
+mod marks;
+mod outcomes;
+mod requests;
 mod rest;
+mod stops;
 mod told;
 mod writes;
 
@@ -9,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::fake::State;
+use crate::machine::Hand;
 
 /// Looks on.
 #[derive(Debug, Default)]
@@ -21,6 +29,24 @@ pub struct Oracle {
     pub checks: u64,
     /// The executions that somebody had go on after their end.
     pub redriven: BTreeSet<String>,
+    /// What every execution was started with.
+    pub inputs: BTreeMap<String, Value>,
+    /// The executions that somebody has stopped.
+    pub stopped: BTreeSet<String>,
+    /// The repositories of which somebody else has written a tag.
+    tagged: BTreeSet<String>,
+    /// Whether somebody has taken a tag away.
+    forgotten: bool,
+    /// The images in quarantine, and their environments, since when.
+    quarantined: BTreeMap<(String, String), i64>,
+    /// When an image was last brought to an environment by a release.
+    brought: BTreeMap<(String, String), String>,
+    /// Who has frozen an environment.
+    frozen: BTreeMap<String, Value>,
+    /// The waves that began in a freeze, and how long after it.
+    waves: Vec<(i64, String)>,
+    /// The releases that somebody has stopped, and how long after it they went back.
+    stops: Vec<(i64, String)>,
     /// The images of each repository that were pushed within the same second as the newest.
     newest: BTreeMap<String, Vec<Pushed>>,
     /// The images that an environment has shown to be good, as they ran there.
@@ -49,6 +75,15 @@ impl Oracle {
         // Of two within one second ECR does not tell which was first.
         newest.retain(|other| other.at / 1000 == pushed.at / 1000);
         newest.push(pushed);
+    }
+
+    /// Learns of tags that somebody else has written, or taken away.
+    pub fn sees_hand(&mut self, hand: &Hand) {
+        match hand {
+            Hand::Tag(repository, ..) => self.tagged.extend([repository.clone()]),
+            Hand::Forget(_) => self.forgotten = true,
+            _ => {}
+        }
     }
 
     fn holds(&mut self, holds: bool, sentence: impl FnOnce() -> String) {

@@ -1,7 +1,5 @@
 //! What is left when everything has come to rest.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::{Oracle, Pushed, facts_of};
@@ -12,8 +10,7 @@ use crate::simulation::world::ENVIRONMENTS;
 /// How long after the last act, and after the last fault, everything has come to rest at the latest.
 const REST_MS: i64 = 3 * 3_600_000;
 
-/// The status and the last state of every execution, by its name.
-pub type Executions = BTreeMap<String, (String, String)>;
+pub use super::told::Executions;
 
 impl Oracle {
     /// Looks at what is left.
@@ -35,6 +32,16 @@ impl Oracle {
             self.is_verified_or_told(account, &name);
         }
         self.no_push_is_lost(account, executions);
+        for (name, (_, last)) in executions.iter().filter(|(name, _)| !faults && name.starts_with("own-")) {
+            self.holds(last == "Ignored", || format!("{name}, the event of our own tag, ended in {last}"));
+        }
+        self.no_wave_began_in_a_freeze(faults);
+        self.every_stop_was_seen(faults);
+        self.nothing_fails_at_its_beginning(account, faults);
+        if !faults && !self.forgotten && self.stopped.is_empty() && self.redriven.is_empty() {
+            self.tags_say_what_runs(account, executions);
+            self.what_was_not_touched_is_not_live(account, executions);
+        }
     }
 
     /// Only what was told as not closed may still hold a service.
@@ -63,8 +70,8 @@ impl Oracle {
         let moves = moves_of(account, environment, service);
         let Some(state) = account.ecs.at(name, later) else { return };
         let Some(last) = state.pointed.last().cloned() else { return };
-        let (_, status, _, digests) = state.primary();
-        let (status, digests) = (status.to_owned(), digests.to_vec());
+        let (_, status, revision, digests) = state.primary();
+        let (status, revision, digests) = (status.to_owned(), revision.to_owned(), digests.to_vec());
         let settled = status == "COMPLETED" && digests.iter().all(|digest| state.runs_only(digest));
         let verified: Vec<&Value> = newest_of_each(&row);
         let is_verified =
@@ -74,7 +81,9 @@ impl Oracle {
             return;
         }
         let by = moves.iter().find(|(_, row)| {
-            row["deployment"] == last.deployment.as_str() || row["undo"] == last.deployment.as_str()
+            // A deployment that somebody forced of our revision is ours as well.
+            let ours = [&row["deployment"], &row["undo"]].contains(&&Value::from(last.deployment.as_str()));
+            ours || row["registered"] == revision.as_str()
         });
         let known = by.is_none_or(|(release, _)| self.is_told_to_a_person(release));
         self.holds(known, || {
@@ -91,6 +100,9 @@ impl Oracle {
         service: &str,
         verified: &[&Value],
     ) {
+        if self.forgotten {
+            return;
+        }
         for fact in verified.iter().filter(|fact| !fact["release"].is_null()) {
             let (repository, digest) = (
                 fact["repository"].as_str().unwrap_or_default(),
@@ -116,7 +128,7 @@ impl Oracle {
                     || is_there(account, &repository, &one.digest)
             };
             let names: Vec<&String> = pushed.iter().map(|one| &one.name).collect();
-            self.holds(pushed.iter().any(heard), || {
+            self.holds(pushed.iter().all(heard), || {
                 format!("the newest push of {repository}, {names:?}, is lost")
             });
         }
@@ -135,7 +147,7 @@ fn is_there(account: &State, repository: &str, digest: &str) -> bool {
 }
 
 /// Returns the newest fact of each repository.
-fn newest_of_each(row: &Value) -> Vec<&Value> {
+pub(super) fn newest_of_each(row: &Value) -> Vec<&Value> {
     let mut newest: Vec<&Value> = Vec::new();
     for fact in facts_of(row) {
         if !newest.iter().any(|one| one["repository"] == fact["repository"]) {

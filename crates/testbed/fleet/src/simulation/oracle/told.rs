@@ -24,6 +24,9 @@ const ENDS: [&str; 10] = [
 /// What asks people, and tells of no end.
 const QUESTION: &str = "WaitingForApproval";
 
+/// The status and the last state of every execution, by its name.
+pub type Executions = BTreeMap<String, (String, String)>;
+
 impl Oracle {
     /// Hears what was told last.
     ///
@@ -34,6 +37,12 @@ impl Oracle {
             return;
         }
         self.told.push((told.release.clone(), told.outcome.clone()));
+        if told.outcome == "RolledBack" {
+            self.hears_of_a_rollback(account, &told.release);
+        }
+        if told.outcome == "Refused" {
+            self.hears_refusal(account, &told.release, &told.text);
+        }
         if told.outcome != "Deployed" {
             return;
         }

@@ -22,7 +22,10 @@ impl Oracle {
         match operation {
             "ecs.UpdateService" => {
                 let (environment, service) = (text("cluster"), text("service"));
-                let wrong = without_lease(account, release, environment, service);
+                self.notes_wave(account, release, service);
+                self.notes_stop(account, release);
+                let wrong = without_lease(account, release, environment, service)
+                    .or_else(|| self.not_to_be_deployed(account, release, input));
                 wrong.or_else(|| self.not_let_in(account, release, service, text("taskDefinition")))
             }
             "ecr.PutImage" => {
@@ -34,6 +37,7 @@ impl Oracle {
                     _ => without_any_lease(account, release, text("imageTag")),
                 }
             }
+            "dynamodb.TransactWriteItems" => self.takes_from_the_living(account, release, input),
             _ => None,
         }
         .map(|why| format!("{release} calls {operation}: {why}: {input}"))
@@ -62,6 +66,13 @@ impl Oracle {
     pub fn sees(&mut self, account: &mut State, release: &str, operation: &str, input: &Value) {
         let writes: Vec<&Value> = match operation {
             "dynamodb.UpdateItem" => vec![input],
+            "dynamodb.PutItem" => {
+                let text = |key: &str| input["Item"][key]["S"].as_str().unwrap_or_default();
+                if text("sk") == "frozen" {
+                    self.sees_freeze(account, release, text("pk"));
+                }
+                return;
+            }
             "dynamodb.TransactWriteItems" => {
                 let items = input["TransactItems"].as_array().into_iter().flatten();
                 items.filter_map(|item| item.get("Update")).collect()
@@ -70,6 +81,10 @@ impl Oracle {
         };
         for write in writes {
             let text = |key: &str| write["Key"][key]["S"].as_str().unwrap_or_default();
+            self.sees_images(account, release, text("pk"), text("sk"));
+            if text("sk") == "frozen" {
+                self.sees_freeze(account, release, text("pk"));
+            }
             if let (Some(environment), Some(service)) =
                 (text("pk").strip_prefix("env#"), text("sk").strip_prefix("service#"))
             {
@@ -103,6 +118,11 @@ impl Oracle {
         self.holds(true_now.is_ok(), || {
             format!("{release} writes down {fact} as verified, and {}", true_now.err().unwrap_or_default())
         });
+        if fact["how"] == "released" {
+            let since = fact["since"].as_str().unwrap_or_default().to_owned();
+            let image = format!("{}@{digest}", fact["repository"].as_str().unwrap_or_default());
+            self.brought.insert((environment.to_owned(), image), since);
+        }
         self.proven.insert((environment.to_owned(), digest));
     }
 }
