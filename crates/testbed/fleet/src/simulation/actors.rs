@@ -103,7 +103,8 @@ fn request(random: &mut Random, name: &str, at: i64, releases: &[String], acts: 
     // Mostly one of the last; now and then a request that an alert has printed hours ago.
     let recent = if some(random, 4) { 0 } else { releases.len().saturating_sub(4) };
     let release = one_of(random, releases.get(recent..).unwrap_or_default());
-    let image = json!({one_of(random, &REPOSITORIES): one_of(random, &["main-0", "main-r1", "main-r3"])});
+    let tags = ["main-0".to_owned(), "main-r1".to_owned(), format!("main-{release}")];
+    let image = json!({one_of(random, &REPOSITORIES): one_of(random, &tags)});
     let answer = |random: &mut Random| {
         let mode = one_of(random, &["approve", "approve", "approve", "reject"]);
         let back = usize::try_from(random.below(3)).unwrap_or_default();
@@ -159,8 +160,23 @@ fn hand(random: &mut Random, at: i64, acts: &mut Acts) {
     let repository = one_of(random, repositories).to_owned();
     let later = at + below(random, LONGEST_PAUSE_MS);
     let mut does = |at, hand| acts.push((at, Action::Hand(hand)));
-    match random.below(16) {
-        0 | 1 => does(at, Hand::Deploy(service, repository)),
+    match random.below(18) {
+        16 => {
+            let operation = one_of(
+                random,
+                &["ecr.PutImage", "ecs.UpdateService", "ecs.DescribeServices", "dynamodb.TransactWriteItems"],
+            );
+            does(at, Hand::Slow(operation, 9_000));
+            does(later, Hand::Slow(operation, 0));
+        }
+        17 => acts.push((at, Action::Bypass)),
+        0 | 1 => {
+            does(at, Hand::Deploy(service, repository));
+            if some(random, 3) {
+                let back = asked(json!({"mode": "rollback"}), environment);
+                acts.push((later, Action::Start(format!("back-{}", later / 1000), back)));
+            }
+        }
         2 | 3 => does(at, Hand::Force(service)),
         4 | 5 => does(at, Hand::Infrastructure(service)),
         6 => {
