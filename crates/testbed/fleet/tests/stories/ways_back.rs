@@ -1,0 +1,78 @@
+//! Where a service goes back to.
+
+use fleet::fake::End::{Completes, GivenUp};
+use fleet::machine::Hand;
+use serde_json::json;
+
+use super::harness::{Story, ask, hand, push};
+
+const A: [(&str, &str); 1] = [("dev/a", "shop/a")];
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_from_what_somebody_has_deployed_goes_to_what_was_verified() {
+    let story = Story::of(&A, json!({}))
+        .at(0, push("first", "shop/a", Completes))
+        .at(300, push("second", "shop/a", Completes))
+        .at(600, hand(Hand::Deploy("dev/a".to_owned(), "shop/a".to_owned())))
+        .at(900, ask("back", "dev", json!({"mode": "rollback"})));
+    let story = story.play().await;
+    assert_eq!(story.end("back"), "Deployed");
+    assert!(story.runs("dev/a", "second"));
+    assert!(story.row("env#dev", "service#a")["hold:shop/a"].is_null());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_good_again_is_a_version_to_go_back_to() {
+    let again = json!({"images": {"shop/a": "main-second"}, "force": true});
+    let story = Story::of(&A, json!({}))
+        .at(0, push("first", "shop/a", Completes))
+        .at(300, push("second", "shop/a", Completes))
+        .at(600, ask("back", "dev", json!({"mode": "rollback"})))
+        .at(900, ask("again", "dev", again))
+        .at(1_200, push("third", "shop/a", Completes))
+        .at(1_500, ask("back-again", "dev", json!({"mode": "rollback"})));
+    let story = story.play().await;
+    assert_eq!((story.end("back").as_str(), story.end("back-again").as_str()), ("Deployed", "Deployed"));
+    assert!(story.runs("dev/a", "second"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_fails_goes_back_to_the_revision_that_ran() {
+    let story = Story::of(&A, json!({}))
+        .at(0, push("good", "shop/a", Completes))
+        .at(300, hand(Hand::Infrastructure("dev/a".to_owned())))
+        .at(600, push("bad", "shop/a", GivenUp));
+    let story = story.play().await;
+    assert_eq!(story.end("bad"), "RolledBack");
+    // The first one is what ran before, the second one that of the good image, and the third one the infrastructure's.
+    assert!(story.revision("dev/a").ends_with("a:3"), "{}", story.revision("dev/a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_passes_the_freeze_of_the_release_that_failed() {
+    let story = Story::of(&A, json!({"dev": {"onFailure": "freeze"}}))
+        .at(0, push("failed", "shop/a", GivenUp))
+        .at(300, ask("back", "dev", json!({"mode": "rollback", "release": "failed"})));
+    let story = story.play().await;
+    assert_eq!((story.end("failed").as_str(), story.end("back").as_str()), ("NeedsHuman", "Deployed"));
+    assert!(story.runs("dev/a", "0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_was_rolled_back_takes_no_other_one_with_it() {
+    let services =
+        [("dev/c", "shop/c"), ("dev/d", "shop/c"), ("staging/c", "shop/c"), ("staging/d", "shop/c")];
+    let story = Story::of(&services, json!({"dev": {"promote": "auto"}}))
+        .at(0, push("first", "shop/c", Completes))
+        .at(600, push("second", "shop/c", Completes))
+        .at(1_200, ask("back", "dev", json!({"mode": "rollback", "services": ["c"]})))
+        .at(1_800, ask("promote", "staging", json!({})));
+    let story = story.play().await;
+    assert_eq!(story.end("back"), "Deployed");
+    assert!(story.runs("dev/c", "first") && story.runs("dev/d", "second"));
+    assert!(
+        story.runs("staging/c", "second") && story.runs("staging/d", "second"),
+        "{}",
+        story.end("promote")
+    );
+}
