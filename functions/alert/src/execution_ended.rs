@@ -40,6 +40,9 @@ pub struct Detail {
     pub name: ReleaseId,
     /// How it ended.
     pub status: Status,
+    /// When, in milliseconds since 1970.
+    #[serde(default)]
+    pub stop_date: Option<i64>,
     /// What it was started with; none if that is too long for an event.
     #[serde(default)]
     pub input: Option<String>,
@@ -59,7 +62,7 @@ impl<P: Port> Alert<P> {
     /// Tells of a release whose execution ended before it had told so itself.
     pub async fn execution_ended(&self, event: Event, now: Timestamp) -> Result<Response, Fault> {
         let Kind::StatusChange = event.kind;
-        let Detail { execution_arn: execution, name: release, status, input } = event.detail;
+        let Detail { execution_arn: execution, name: release, status, stop_date, input } = event.detail;
         let (report, unread) = readable(self.port.report(&release).await);
         let opened = report.head.is_some();
         let closed = report.head.as_ref().and_then(|head| head.outcome);
@@ -70,6 +73,11 @@ impl<P: Port> Alert<P> {
         };
         let own_end =
             status == Status::Failed && ended.error.as_deref().is_some_and(|it| OWN_ENDS.contains(&it));
+        let goes_on = ended.redriven.is_some_and(|at| stop_date.is_none_or(|stop| at.millis() >= stop));
+        if ended.runs && !goes_on {
+            // Not all of Step Functions knows of its end yet: Lambda calls again.
+            return Err(Fault::Unavailable(format!("{execution} has ended, and is still said to run")));
+        }
         if ended.runs || (own_end && (!opened || closed.is_some())) {
             return Ok(Response::default());
         }

@@ -6,6 +6,7 @@ pub mod http;
 pub use aws::{Aws, Settings};
 
 use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::rows::{FrozenRow, PlanRow};
 
@@ -16,8 +17,10 @@ use crate::secret::Secret;
 /// What Step Functions says about an execution now; the event of its end does not.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Execution {
-    /// Whether it goes on: it was redriven since.
+    /// Whether it is said to run.
     pub runs: bool,
+    /// When somebody last had it go on after its end.
+    pub redriven: Option<Timestamp>,
     /// The name of what ended it.
     pub error: Option<String>,
     /// The sentence that came with it.

@@ -100,6 +100,8 @@ struct Running {
     execution: Execution,
     started: i64,
     ended: Option<i64>,
+    /// When somebody last had it go on after its end.
+    redriven: Option<i64>,
     /// The last state that it entered.
     last: Option<Arc<str>>,
     /// What CloseRelease answered.
@@ -313,7 +315,8 @@ impl Machine {
         let (execution, effects) = Execution::start(&self.definition, identity, input.clone(), seed, now);
         self.last_execution += 1;
         let (closed, id) = (Value::Null, self.last_execution);
-        let running = Running { arn, input, execution, started: now, ended: None, last: None, closed };
+        let running =
+            Running { arn, input, execution, started: now, ended: None, redriven: None, last: None, closed };
         self.executions.insert(id, running);
         self.take(id, effects);
     }

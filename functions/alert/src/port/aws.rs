@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use aws_sdk_sns::types::MessageAttributeValue;
 use pipeline::aws::fault_of;
+use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::rows::{FrozenRow, PlanRow, RepositoryRow};
@@ -83,7 +84,8 @@ impl Port for Aws {
         let answer = self.sfn.describe_execution().execution_arn(arn).send().await;
         let answer = answer.map_err(|error| fault_of(&format!("describe {arn}"), &error))?;
         let runs = matches!(answer.status().as_str(), "RUNNING" | "PENDING_REDRIVE");
-        Ok(Execution { runs, error: answer.error, cause: answer.cause })
+        let redriven = answer.redrive_date.and_then(|date| date.to_millis().ok()).map(Timestamp::from_millis);
+        Ok(Execution { runs, redriven, error: answer.error, cause: answer.cause })
     }
 
     async fn delivery(&self, release: &ReleaseId, channel: &str) -> Result<Option<Delivery>, Fault> {

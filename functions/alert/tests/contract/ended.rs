@@ -2,6 +2,7 @@
 
 use alert::port::Execution;
 use expect_test::expect;
+use pipeline::clock::Timestamp;
 use serde_json::Value;
 
 use crate::fixture::{Fixture, failed};
@@ -17,6 +18,9 @@ async fn of_the_end(fixture: &Fixture, case: &str) -> Option<String> {
     told.then(|| serde_json::from_str::<Value>(&published.pop().unwrap().message).unwrap()["email"].take())
         .map(|text| text.as_str().unwrap().to_owned())
 }
+
+/// When the execution of the samples ended.
+const STOPPED: i64 = 1_795_428_009_000;
 
 #[tokio::test]
 async fn an_execution_that_was_stopped_is_told_with_what_stands_and_the_rollback() {
@@ -121,10 +125,21 @@ async fn a_release_that_was_told_and_then_stopped_is_not_told_again() {
 
 #[tokio::test]
 async fn what_runs_again_has_not_ended() {
-    let runs = Some(Execution { runs: true, ..Execution::default() });
+    let redriven = Some(Timestamp::from_millis(STOPPED + 1000));
+    let runs = Some(Execution { runs: true, redriven, ..Execution::default() });
     for report in [Some(open_report()), None] {
         let fixture = Fixture { report, execution: runs.clone(), ..Fixture::default() };
         assert_eq!(of_the_end(&fixture, "execution-ended-aborted").await, None);
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_step_functions_does_not_know_of_everywhere_yet_is_asked_for_again() {
+    for redriven in [None, Some(Timestamp::from_millis(STOPPED - 1000))] {
+        let execution = Some(Execution { runs: true, redriven, ..Execution::default() });
+        let fixture = Fixture { report: Some(open_report()), execution, ..Fixture::default() };
+        let fault = tell(&fixture, sample("execution-ended-aborted")).await.unwrap_err();
+        assert_eq!((fault.name(), fixture.sent()), ("Unavailable", (0, 0)));
     }
 }
 

@@ -97,5 +97,5 @@ impl Port for &Fixture {
 }
 
 pub fn failed(error: &str, cause: &str) -> Execution {
-    Execution { runs: false, error: Some(error.to_owned()), cause: Some(cause.to_owned()) }
+    Execution { error: Some(error.to_owned()), cause: Some(cause.to_owned()), ..Execution::default() }
 }

@@ -91,7 +91,10 @@ impl Machine {
             && running.runs()
         {
             self.fake.open().executions.insert(arn_of(name), None);
-            self.executions.entry(id).and_modify(|running| running.ended = None);
+            let now = self.now();
+            self.executions
+                .entry(id)
+                .and_modify(|running| (running.ended, running.redriven) = (None, Some(now)));
         }
     }
 
@@ -171,7 +174,7 @@ pub fn ended(running: &Running) -> Option<Value> {
         json!({
             "detail-type": "Step Functions Execution Status Change", "source": "aws.states",
             "detail": {"executionArn": running.arn, "stateMachineArn": machine_arn(), "name": name,
-                       "status": status, "input": running.input.to_string()}
+                       "status": status, "stopDate": running.ended, "input": running.input.to_string()}
         })
     })
 }

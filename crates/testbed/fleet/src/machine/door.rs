@@ -77,6 +77,7 @@ impl Running {
         };
         json!({
             "executionArn": self.arn, "status": status, "stopDate": ended.map(|ended| ended as f64 / 1000.0),
+            "redriveDate": self.redriven.map(|at| at as f64 / 1000.0),
             "error": problem.map(|problem| &problem.error), "cause": problem.map(|problem| &problem.cause)
         })
     }

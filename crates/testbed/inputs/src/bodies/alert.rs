@@ -50,7 +50,8 @@ impl Port for &Outbox {
         Ok(None)
     }
     async fn execution(&self, arn: &str) -> Result<Execution, Fault> {
-        Ok(Execution { runs: false, error: Some("States.Timeout".to_owned()), cause: Some(arn.to_owned()) })
+        let (error, cause) = (Some("States.Timeout".to_owned()), Some(arn.to_owned()));
+        Ok(Execution { error, cause, ..Execution::default() })
     }
     async fn delivery(&self, _: &ReleaseId, _: &str) -> Result<Option<Delivery>, Fault> {
         Ok(None)

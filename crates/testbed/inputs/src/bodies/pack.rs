@@ -66,8 +66,13 @@ fn pack(_: &World, text: &str) -> Outcome {
         Ok(pack) => bounded(pack),
         Err(fault) if fault.to_string().contains("JSONPath") => promises::fault(fault),
         Err(fault) => {
-            let own =
-                ["is not a name", "two checks are called", "are more than", "none of the variables", "together"];
+            let own = [
+                "is not a name",
+                "two checks are called",
+                "are more than",
+                "none of the variables",
+                "together",
+            ];
             match own.iter().any(|said| fault.to_string().contains(said)) {
                 true => promises::fault(fault),
                 false => promises::names(fault, &serde_json::from_str(text).unwrap_or_default(), &KEYS),
@@ -140,7 +145,9 @@ impl Web for Answering {
 /// What is reported of an answer is readable, bounded and without the query of its URL; what is handed on stays small.
 fn live_test(world: &World, text: &str) -> Outcome {
     let input: Value = serde_json::from_str(text).unwrap_or_default();
-    let Ok(pack) = supported::read("the parameter", &input["pack"].to_string()) else { return Outcome::Refused };
+    let Ok(pack) = supported::read("the parameter", &input["pack"].to_string()) else {
+        return Outcome::Refused;
+    };
     let answer = input["answer"].as_str().map_or_else(|| input["answer"].to_string(), str::to_owned);
     let (web, mut state) = (Answering(answer), PollState::default());
     let targets = ["10.0.0.1:80", "[fd12::7]:8080"].map(str::to_owned);
