@@ -19,7 +19,7 @@ use oracle::Oracle;
 const START_MS: i64 = 1_795_000_000_000;
 
 /// How long after the last act a history is left as it is, if it has not come to rest by then.
-const LONGEST_MS: i64 = 12 * 3_600_000;
+const LONGEST_MS: i64 = 30 * 3_600_000;
 
 /// How large a history is.
 #[derive(Clone, Copy, Debug)]

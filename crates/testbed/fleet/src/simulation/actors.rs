@@ -11,6 +11,9 @@ use crate::machine::{Action, Hand, Pushed};
 /// How long after one act the next one comes at the latest.
 const LONGEST_PAUSE_MS: u64 = 240_000;
 
+/// How long after the last act all environments are resumed.
+const LAST_RESUME_MS: i64 = 1_800_000;
+
 /// How late the event of a push may come.
 const LATEST_EVENT_MS: u64 = 600_000;
 
@@ -38,6 +41,11 @@ pub fn draw(random: &mut Random, actions: u64, start: i64) -> Acts {
             acts.push((at, Action::Start(format!("{name}-resume"), resume)));
         }
         releases.push(name);
+    }
+    // In the end nothing is left frozen: what a freeze holds would wait for a day.
+    for environment in ENVIRONMENTS {
+        let resume = asked(json!({"mode": "resume"}), environment);
+        acts.push((at + LAST_RESUME_MS, Action::Start(format!("{environment}-resume"), resume)));
     }
     acts.sort_by_key(|(at, _)| *at);
     acts
