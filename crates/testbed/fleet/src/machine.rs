@@ -6,6 +6,7 @@
 
 mod act;
 mod agenda;
+mod ask;
 mod call;
 mod clock;
 mod door;
@@ -25,14 +26,14 @@ use serde_json::Value;
 use states::{Effect, End, Event, Execution, Happening, Identity, Random, Status};
 use tokio::task;
 
-use crate::fake::{ACCOUNT, Answer, Asked, Fake, REGION};
+use crate::fake::{ACCOUNT, Fake, REGION};
 use crate::functions::Functions;
 use crate::simulation::oracle::Oracle;
 pub use act::{Action, Pushed};
 use agenda::{Agenda, Due};
 use call::Late;
 use clock::Clock;
-use faults::{Faults, Trouble};
+use faults::Faults;
 pub use hands::Hand;
 use meter::Meter;
 use mishap::Mishaps;
@@ -228,68 +229,10 @@ impl Machine {
             Due::Begin(call) => self.begin(*call),
             Due::Poll(id) => self.poll(id),
             Due::Kill(id) => self.kill(id),
-            Due::Ask(id, asked) => {
-                let Asked { operation, input, takes, answer } = *asked;
-                self.note(|| format!("call {id} asks {operation}"));
-                let now = self.now();
-                let trouble = self.faults.as_mut().and_then(|faults| faults.of_request(now));
-                let late = match &trouble {
-                    Some(Trouble::Slow(milliseconds)) => *milliseconds,
-                    _ => 0,
-                };
-                let answered = self.troubled(id, &operation, &input, trouble);
-                let slow = self.fake.open().slow.get(&operation).copied().unwrap_or_default() + late;
-                self.agenda.add(self.now() + takes + slow, Due::Reply(answer, answered));
-            }
+            Due::Ask(id, asked) => self.ask(id, *asked),
             // Whoever asked may have been ended meanwhile.
             Due::Reply(asker, answer) => drop(asker.send(answer)),
             Due::Write { execution, ticket, input } => self.write(execution, ticket, &input),
-        }
-    }
-
-    /// Answers a call that something may go wrong with.
-    fn troubled(&mut self, call: u64, operation: &str, input: &Value, trouble: Option<Trouble>) -> Answer {
-        let refusal = match trouble {
-            Some(Trouble::Before(refusal)) => return Err(refusal),
-            Some(Trouble::After(refusal)) => Some(refusal),
-            Some(Trouble::Stale(lag)) => {
-                self.fake.open().lag = lag;
-                None
-            }
-            Some(Trouble::Partial) => {
-                self.fake.open().partial = true;
-                None
-            }
-            Some(Trouble::Slow(_)) | None => None,
-        };
-        let suspected = self.suspect(call, operation, input);
-        let answered = self.answer(operation, input);
-        let mut account = self.fake.open();
-        (account.lag, account.partial) = (0, false);
-        drop(account);
-        if answered.is_ok() {
-            self.see(call, operation, input, suspected);
-        }
-        refusal.map_or(answered, Err)
-    }
-
-    /// Asks who looks on what would be wrong with a call if it had its effect now.
-    fn suspect(&mut self, call: u64, operation: &str, input: &Value) -> Option<String> {
-        let (oracle, release) = (self.oracle.as_mut()?, self.writers.get(&call)?);
-        oracle.suspects(&mut self.fake.open(), release, operation, input)
-    }
-
-    /// Lets who looks on see a call that has had its effect, and others hear of it.
-    fn see(&mut self, call: u64, operation: &str, input: &Value, suspected: Option<String>) {
-        if let (Some(oracle), Some(release)) = (&mut self.oracle, self.writers.get(&call)) {
-            oracle.broken.extend(suspected);
-            match operation {
-                "sns.Publish" => oracle.hears(&mut self.fake.open()),
-                _ => oracle.sees(&mut self.fake.open(), release, operation, input),
-            }
-        }
-        if self.echoes && operation == "ecr.PutImage" {
-            self.echo(input);
         }
     }
 
