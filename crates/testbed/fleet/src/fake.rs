@@ -39,12 +39,12 @@ pub const REGION: &str = "eu-west-1";
 pub struct Fake(Arc<Mutex<State>>);
 
 /// What is in the account.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// Milliseconds since 1970.
     pub now: i64,
-    /// The calls that wait for their turn, if a machine gives turns.
-    pub(crate) asked: Option<Vec<Asked>>,
+    /// The calls that wait for their turn.
+    pub(crate) turns: Turns,
     /// The ledger's table.
     pub table: Table,
     /// The clusters.
@@ -76,6 +76,16 @@ pub struct State {
     buckets: Buckets,
 }
 
+/// The calls that wait for their turn, if a machine gives turns; a copy of the account has none.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(pub Option<Vec<Asked>>);
+
+impl Clone for Turns {
+    fn clone(&self) -> Self {
+        Turns::default()
+    }
+}
+
 /// A call that waits for its turn.
 #[derive(Debug)]
 pub(crate) struct Asked {
@@ -100,7 +110,20 @@ pub struct Refusal {
     pub reasons: Vec<&'static str>,
 }
 
+/// What stands for the code of a call that is never answered: its caller waits until it gives up.
+const NO_ANSWER: &str = "NoAnswer";
+
 impl Refusal {
+    /// Answers nothing.
+    pub fn no_answer() -> Self {
+        Refusal::new(NO_ANSWER, "the attempt timed out")
+    }
+
+    /// Tells whether that is so.
+    pub fn is_no_answer(&self) -> bool {
+        self.code == NO_ANSWER
+    }
+
     /// Refuses a call.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Refusal { code, message: message.into(), reasons: Vec::new() }
@@ -120,7 +143,7 @@ impl Fake {
     pub(crate) async fn ask(&self, operation: String, input: Value, takes: i64) -> Answer {
         let waiting = {
             let mut account = self.open();
-            match &mut account.asked {
+            match &mut account.turns.0 {
                 None => Err(account.answer(&operation, &input)),
                 Some(asked) => {
                     let (answer, waiting) = oneshot::channel();

@@ -14,6 +14,7 @@ pub mod faults;
 pub mod hands;
 pub mod meter;
 pub mod mishap;
+pub mod planned;
 mod words;
 mod working;
 
@@ -37,6 +38,7 @@ use faults::Faults;
 pub use hands::Hand;
 use meter::Meter;
 use mishap::Mishaps;
+use planned::Planned;
 use working::Working;
 
 /// How long a call of a function takes beside its own calls, and a call by the state machine itself.
@@ -74,12 +76,14 @@ pub struct Machine {
     pub echoes: bool,
     /// What goes wrong by chance, if anything does.
     pub faults: Option<Faults>,
+    /// What goes wrong at one place, and the calls so far.
+    pub planned: Planned,
     /// Who looks on, if somebody does.
     pub oracle: Option<Oracle>,
     /// All that happened, line by line, if it is kept.
     pub history: Option<Vec<String>>,
     functions: Rc<Functions>,
-    definition: states::Machine,
+    definition: Rc<states::Machine>,
     executions: BTreeMap<u64, Running>,
     last_execution: u64,
     agenda: Agenda,
@@ -129,16 +133,28 @@ impl Machine {
     pub fn new(fake: Fake) -> Result<Self, Fault> {
         let definition = include_str!("../../../../statemachine/release.asl.json");
         let definition = states::Machine::build(definition, &WORDS);
-        Ok(Machine {
+        let definition = definition.map_err(|refused| Fault::Defect(refused.to_string()))?;
+        Ok(Machine::of(fake, Rc::new(definition)))
+    }
+
+    /// Makes a machine of the same account and definition, which has played nothing yet, and whose functions are cold.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Machine::of(self.fake.clone(), Rc::clone(&self.definition))
+    }
+
+    fn of(fake: Fake, definition: Rc<states::Machine>) -> Self {
+        Machine {
             functions: Rc::new(Functions::new(&fake)),
             fake,
-            definition: definition.map_err(|refused| Fault::Defect(refused.to_string()))?,
+            definition,
             mishaps: Mishaps::default(),
             until: None,
             lag: 0,
             meter: Meter::default(),
             echoes: false,
             faults: None,
+            planned: Planned::default(),
             oracle: None,
             history: None,
             executions: BTreeMap::new(),
@@ -150,7 +166,7 @@ impl Machine {
             writers: BTreeMap::new(),
             late: None,
             random: Random::new(1),
-        })
+        }
     }
 
     /// Has a seed draw what comes first of what is due at the same moment, and the jitter of retries.
@@ -177,10 +193,10 @@ impl Machine {
 
     /// Plays until nothing is left to come: no action, no execution that runs, and no function that works.
     pub async fn play(&mut self) {
-        self.fake.open().asked = Some(Vec::new());
+        self.fake.open().turns.0 = Some(Vec::new());
         // Whatever happens at one moment is one long turn for the runtime.
         task::unconstrained(self.go_on()).await;
-        self.fake.open().asked = None;
+        self.fake.open().turns.0 = None;
     }
 
     /// Takes an execution that has ended.
@@ -201,7 +217,7 @@ impl Machine {
 
     async fn go_on(&mut self) {
         let clock = Clock::starting_at(self.now());
-        while self.actions > 0 || !self.working.is_empty() || self.executions.values().any(Running::runs) {
+        while self.goes_on() || self.begins_again() {
             let now = self.now();
             if self.until.is_some_and(|until| now > until) {
                 return;
@@ -219,6 +235,11 @@ impl Machine {
         }
     }
 
+    /// Tells whether something is left to come.
+    fn goes_on(&self) -> bool {
+        self.actions > 0 || !self.working.is_empty() || self.executions.values().any(Running::runs)
+    }
+
     fn happen(&mut self, due: Due) {
         match due {
             Due::Act(action) => {
@@ -229,7 +250,8 @@ impl Machine {
             Due::Begin(call) => self.begin(*call),
             Due::Poll(id) => self.poll(id),
             Due::Kill(id) => self.kill(id),
-            Due::Ask(id, asked) => self.ask(id, *asked),
+            Due::Ask(id, asked) => self.asks(id, *asked),
+            Due::Late(id, operation, input) => self.comes_late(id, &operation, &input),
             // Whoever asked may have been ended meanwhile.
             Due::Reply(asker, answer) => drop(asker.send(answer)),
             Due::Write { execution, ticket, input } => self.write(execution, ticket, &input),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use fleet::cluster::{self, NAME, Placed};
 use fleet::fake::Fake;
-use fleet::machine::mishap::Mishap;
+use fleet::machine::mishap::{Mishap, problem};
 use fleet::machine::{Action, Machine};
 use pipeline::Fault;
 use serde_json::{Value, json};
@@ -59,8 +59,12 @@ fn asking(history: &[String]) -> Vec<&str> {
 async fn a_seed_repeats_everything_and_no_other_one_does() {
     async fn played(seed: u64) -> (Vec<String>, Vec<String>) {
         let mut machine = machine(seed, json!({}));
-        machine.mishaps.plan("b", "Register", Mishap::FailsAfter(Fault::Unavailable("lost".to_owned())));
-        machine.mishaps.plan("", "Judge", Mishap::Unheard(Fault::Unavailable("lost".to_owned())));
+        machine.mishaps.plan(
+            "b",
+            "Register",
+            Mishap::FailsAfter(problem(&Fault::Unavailable("lost".to_owned()))),
+        );
+        machine.mishaps.plan("", "Judge", Mishap::Unheard(problem(&Fault::Unavailable("lost".to_owned()))));
         machine.plan(START, start("r1", &["a", "b"]));
         machine.plan(START, start("r2", &["c"]));
         machine.plan(START + 5_000, start("r3", &["b", "d"]));
@@ -99,7 +103,7 @@ async fn a_call_that_was_given_up_works_on_beside_the_next_attempt() {
     machine.mishaps.plan(
         "",
         "TakeLeases",
-        Mishap::Unheard(Fault::Unavailable("the connection was lost".to_owned())),
+        Mishap::Unheard(problem(&Fault::Unavailable("the connection was lost".to_owned()))),
     );
     let run = machine.run("r1", &request(&["a"])).await;
     assert_eq!(run.end, "Deployed", "{}", run.because);

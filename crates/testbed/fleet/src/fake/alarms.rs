@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Answer, unknown};
 
 /// The alarms.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Alarms(BTreeMap<String, (&'static str, i64)>);
 
 impl Alarms {

@@ -13,7 +13,7 @@ const DOCUMENTED: [(&[&str], f64, f64); 6] = [
 ];
 
 /// What is left in each bucket, and since when.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Buckets(BTreeMap<usize, (f64, i64)>);
 
 impl Buckets {

@@ -11,10 +11,10 @@ use super::{ACCOUNT, Answer, REGION, Refusal, unknown};
 const IMAGES_PER_CALL: usize = 100;
 
 /// The repositories.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ecr(BTreeMap<String, Repository>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Repository {
     manifests: BTreeMap<String, String>,
     tags: BTreeMap<String, String>,
@@ -73,6 +73,13 @@ impl Ecr {
         let repository = name.split(['@', ':']).next().unwrap_or_default();
         let digest = self.resolve(image);
         self.0.get(repository).zip(digest).is_some_and(|(one, digest)| one.manifests.contains_key(&digest))
+    }
+
+    /// Returns all tags: the repository, the tag, and the digest that it names.
+    pub fn tags(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.0.iter().flat_map(|(repository, inside)| {
+            inside.tags.iter().map(|(tag, digest)| (repository.as_str(), tag.as_str(), digest.as_str()))
+        })
     }
 
     /// Returns what a tag names.

@@ -21,7 +21,7 @@ const PER_PAGE: usize = 100;
 const UPDATED: [&str; 3] = ["cluster", "service", "taskDefinition"];
 
 /// The clusters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ecs {
     /// Their services, by cluster and name as ARNs have them: `fleet/users`.
     pub services: BTreeMap<String, Service>,
@@ -115,7 +115,10 @@ impl Ecs {
                     return Err(Refusal::new("ValidationException", format!("an update changes {other}")));
                 }
                 let name = named_in(input, subject);
-                self.point(&name, revision, ecr, now)?;
+                // What changes nothing starts no deployment.
+                if self.at(&name, now).is_none_or(|service| !service.is_pointed_at(revision)) {
+                    self.point(&name, revision, ecr, now)?;
+                }
                 Ok(json!({"service": self.services.get(&name).map(|one| one.described(&name, now))}))
             }
             "DescribeTaskDefinition" => {

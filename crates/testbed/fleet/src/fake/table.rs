@@ -20,14 +20,17 @@ const ROWS_PER_TRANSACTION: usize = 100;
 /// How large a row may be.
 const ROW_BYTES: usize = 400 * 1024;
 
-/// The rows.
-#[derive(Debug, Default)]
-pub struct Table(BTreeMap<(String, String), Row>);
+/// The rows, and the tokens of the transactions that were done.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    rows: BTreeMap<(String, String), Row>,
+    done: BTreeSet<String>,
+}
 
 impl Table {
     /// Returns a row as plain JSON, if it is there.
     pub fn row(&self, pk: &str, sk: &str) -> Option<Value> {
-        self.0.get(&(pk.to_owned(), sk.to_owned())).map(plain_row)
+        self.rows.get(&(pk.to_owned(), sk.to_owned())).map(plain_row)
     }
 
     /// Returns the rows of a partition whose second key starts so, by that key.
@@ -37,23 +40,28 @@ impl Table {
 
     /// Forgets the rows that `unwanted` names.
     pub fn forget(&mut self, unwanted: impl Fn(&str, &str) -> bool) {
-        self.0.retain(|(pk, sk), _| !unwanted(pk, sk));
+        self.rows.retain(|(pk, sk), _| !unwanted(pk, sk));
+    }
+
+    /// Returns all rows, by their keys.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &str, Value)> {
+        self.rows.iter().map(|((pk, sk), row)| (pk.as_str(), sk.as_str(), plain_row(row)))
     }
 
     /// Returns all rows whose second key starts so, each with its first key.
     pub fn all(&self, prefix: &str) -> Vec<(String, Value)> {
-        let rows = self.0.iter().filter(|((_, sk), _)| sk.starts_with(prefix));
+        let rows = self.rows.iter().filter(|((_, sk), _)| sk.starts_with(prefix));
         rows.map(|((pk, _), row)| (pk.clone(), plain_row(row))).collect()
     }
 
     /// Adds a key to every row that no version of today knows.
     pub fn annotate(&mut self, value: &Value) {
-        self.0.values_mut().for_each(|row| drop(row.insert("later".to_owned(), value.clone())));
+        self.rows.values_mut().for_each(|row| drop(row.insert("later".to_owned(), value.clone())));
     }
 
     /// Has the rows of services hold what an older version would have written, which knows one repository of each.
     pub fn make_older(&mut self) {
-        for ((_, sk), row) in &mut self.0 {
+        for ((_, sk), row) in &mut self.rows {
             let facts = plain(row.get("history").unwrap_or(&Value::Null));
             let mut of: Vec<&Value> =
                 facts.as_array().into_iter().flatten().map(|one| &one["repository"]).collect();
@@ -70,13 +78,15 @@ impl Table {
 
     fn partition(&self, pk: &str, prefix: &str) -> impl Iterator<Item = (&(String, String), &Row)> {
         let from = (pk.to_owned(), prefix.to_owned());
-        self.0.range(from.clone()..).take_while(move |((pk, sk), _)| *pk == from.0 && sk.starts_with(&from.1))
+        self.rows
+            .range(from.clone()..)
+            .take_while(move |((pk, sk), _)| *pk == from.0 && sk.starts_with(&from.1))
     }
 
     pub(super) fn answer(&mut self, name: &str, input: &Value, partial: bool) -> Answer {
         match name {
             "GetItem" => {
-                let row = self.0.get(&key_of(&input["Key"])?);
+                let row = self.rows.get(&key_of(&input["Key"])?);
                 Ok(row.map_or_else(|| json!({}), |row| json!({"Item": row})))
             }
             "PutItem" => self.put(input),
@@ -104,7 +114,7 @@ impl Table {
         let scope = Scope::of(input);
         self.check(input, &scope, &key)?;
         scope.check_all_used()?;
-        self.0.remove(&key);
+        self.rows.remove(&key);
         Ok(json!({}))
     }
 
@@ -128,7 +138,7 @@ impl Table {
         key: &(String, String),
     ) -> Result<(Row, Row), Refusal> {
         let keys = input["Key"].as_object().cloned().unwrap_or_default();
-        let mut row = self.0.get(key).cloned().unwrap_or(keys);
+        let mut row = self.rows.get(key).cloned().unwrap_or(keys);
         let update = input["UpdateExpression"].as_str().unwrap_or_default();
         let changed = expression::set(update, scope, &mut row)?;
         Ok((row, changed))
@@ -136,6 +146,10 @@ impl Table {
 
     /// Does several writes, or none of them if the condition of one does not hold.
     fn write_all(&mut self, input: &Value) -> Answer {
+        let token = input["ClientRequestToken"].as_str();
+        if token.is_some_and(|token| self.done.contains(token)) {
+            return Ok(json!({}));
+        }
         let all = input["TransactItems"].as_array().map(Vec::as_slice).unwrap_or_default();
         if all.is_empty() || all.len() > ROWS_PER_TRANSACTION {
             return Err(wrong(format!("a transaction of {} rows", all.len())));
@@ -165,6 +179,7 @@ impl Table {
             return Err(Refusal { reasons, ..cancelled });
         }
         rows.into_iter().try_for_each(|(key, row)| self.write(key, row))?;
+        self.done.extend(token.map(str::to_owned));
         Ok(json!({}))
     }
 
@@ -178,7 +193,7 @@ impl Table {
             let (mut rows, mut unread) = (Vec::new(), Vec::new());
             let last = keys.len() - 1;
             for (n, key) in keys.into_iter().enumerate() {
-                let row = self.0.get(&key_of(&key)?);
+                let row = self.rows.get(&key_of(&key)?);
                 bytes += row.map_or(0, size);
                 if bytes > BATCH_BYTES || (partial && n > 0 && n == last) {
                     unread.push(key);
@@ -220,7 +235,7 @@ impl Table {
     fn check(&self, input: &Value, scope: &Scope<'_>, key: &(String, String)) -> Result<(), Refusal> {
         let Some(condition) = input["ConditionExpression"].as_str() else { return Ok(()) };
         let none = Row::new();
-        match expression::holds(condition, scope, self.0.get(key).unwrap_or(&none))? {
+        match expression::holds(condition, scope, self.rows.get(key).unwrap_or(&none))? {
             true => Ok(()),
             false => Err(Refusal::new("ConditionalCheckFailedException", "The conditional request failed")),
         }
@@ -233,7 +248,7 @@ impl Table {
                 key.0, key.1
             )));
         }
-        self.0.insert(key, row);
+        self.rows.insert(key, row);
         Ok(())
     }
 }

@@ -116,6 +116,9 @@ fn read(request: &HttpRequest) -> Result<Asked, Refusal> {
 fn respond(answer: Answer, speaks: Speaks) -> Result<HttpResponse, ConnectorError> {
     let (status, body) = match answer {
         Ok(body) => (200, body),
+        Err(refusal) if refusal.is_no_answer() => {
+            return Err(ConnectorError::timeout(refusal.message.into()));
+        }
         Err(refusal) => {
             let status = if refusal.code.contains("Server") { 500 } else { 400 };
             let mut body = json!({"__type": refusal.code, "message": refusal.message});

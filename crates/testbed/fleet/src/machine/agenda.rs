@@ -24,6 +24,8 @@ pub enum Due {
     Kill(u64),
     /// A call of this function reaches AWS.
     Ask(u64, Box<Asked>),
+    /// A call that its function has given up reaches AWS.
+    Late(u64, String, Value),
     /// Its answer reaches the function.
     Reply(oneshot::Sender<Answer>, Answer),
     /// A write of the state machine itself reaches AWS.

@@ -11,7 +11,7 @@ use states::rules::{Problem, RUNTIME};
 use states::{Event, Integration};
 
 use super::agenda::Due;
-use super::mishap::Mishap;
+use super::mishap::{Mishap, problem};
 use super::{Action, LATENCY_MS, Machine};
 use crate::functions::Function;
 
@@ -19,10 +19,10 @@ use crate::functions::Function;
 const AGAIN_MS: i64 = 60_000;
 
 /// A call of a function.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Begun {
     to: Caller,
-    state: Arc<str>,
+    pub(super) state: Arc<str>,
     function: Function,
     payload: Value,
     began: i64,
@@ -38,6 +38,13 @@ enum Caller {
     Event { again: u32 },
     /// Nobody any more.
     Nobody,
+}
+
+impl Begun {
+    /// Returns the same call, whose answer nobody waits for.
+    pub(super) fn unheard(&self) -> Self {
+        Begun { to: Caller::Nobody, mishap: None, ..self.clone() }
+    }
 }
 
 /// A call that does its work when others have answered already.
@@ -80,23 +87,34 @@ impl Machine {
     pub(super) fn begin(&mut self, mut begun: Begun) {
         let later = self.now() + LATENCY_MS;
         let now = self.now();
+        let planned = self.planned.of_invocation(&begun);
         let drawn = self.faults.as_mut().and_then(|faults| faults.of_invocation(now));
-        match self.mishap(&begun.state, &begun.payload).or(drawn) {
-            Some(Mishap::Fails(fault)) => self.failed(&begun, &fault, later),
+        match self.mishap(&begun.state, &begun.payload).or(planned).or(drawn) {
+            Some(Mishap::Fails(problem)) => self.fails(&begun, problem, later),
             Some(Mishap::Dies) => self.fails(&begun, dead(), self.now()),
-            Some(Mishap::Late(fault, after)) => {
-                self.failed(&begun, &fault, later);
-                self.late = Some(Late { call: Begun { to: Caller::Nobody, ..begun }, after });
+            Some(Mishap::Late(problem, after)) => {
+                self.fails(&begun, problem, later);
+                self.late = Some(Late { call: begun.unheard(), after });
             }
-            Some(Mishap::Unheard(fault)) => {
-                self.failed(&begun, &fault, later);
-                self.work(Begun { to: Caller::Nobody, ..begun });
+            Some(Mishap::Unheard(problem)) => {
+                self.fails(&begun, problem, later);
+                self.work(begun.unheard());
             }
             mishap => {
                 begun.mishap = mishap;
                 self.work(begun);
             }
         }
+        if let Some(again) = self.planned.take_again() {
+            self.work(Begun { began: now, ..again });
+        }
+    }
+
+    /// Begins the call that is to come again when everything has come to rest, if one is.
+    pub(super) fn begins_again(&mut self) -> bool {
+        let Some(again) = self.planned.take_at_rest() else { return false };
+        self.work(Begun { began: self.now(), ..again });
+        true
     }
 
     fn work(&mut self, begun: Begun) {
@@ -107,6 +125,7 @@ impl Machine {
         let release = payload["release"].as_str().unwrap_or_default().to_owned();
         let id = self.working.begin(begun, async move { functions.call(function, payload, began).await });
         self.writers.insert(id, release);
+        self.planned.works(id, &state);
         self.note(|| format!("call {id} is {} for {state}", function.name()));
         self.agenda.add(self.now() + seconds * 1000, Due::Kill(id));
         self.poll(id);
@@ -116,7 +135,7 @@ impl Machine {
     pub(super) fn poll(&mut self, id: u64) {
         let ended = self.working.poll(id);
         let now = self.now();
-        let asked = self.fake.open().asked.as_mut().map(std::mem::take).unwrap_or_default();
+        let asked = self.fake.open().turns.0.as_mut().map(std::mem::take).unwrap_or_default();
         for asked in asked {
             self.agenda.add(now, Due::Ask(id, Box::new(asked)));
         }
@@ -131,8 +150,8 @@ impl Machine {
         self.meter.worked(begun.function, later - begun.began);
         match (&begun.mishap, ended) {
             (Some(Mishap::DiesAfter), _) => self.fails(begun, dead(), later),
-            (Some(Mishap::FailsAfter(fault)), Ok(_)) => self.failed(begun, fault, later),
-            (_, Err(fault)) => self.failed(begun, &fault, later),
+            (Some(Mishap::FailsAfter(problem)), Ok(_)) => self.fails(begun, problem.clone(), later),
+            (_, Err(fault)) => self.fails(begun, problem(&fault), later),
             (_, Ok(payload)) => {
                 let Caller::Machine { execution, ticket } = begun.to else { return };
                 self.meter.sent(&payload);
@@ -164,12 +183,6 @@ impl Machine {
         } else if let Some(late) = &mut self.late {
             late.after -= 1;
         }
-    }
-
-    fn failed(&mut self, begun: &Begun, fault: &Fault, at: i64) {
-        // As Lambda words it.
-        let cause = json!({"errorMessage": fault.to_string(), "errorType": fault.name()}).to_string();
-        self.fails(begun, Problem::new(fault.name(), cause), at);
     }
 
     fn fails(&mut self, begun: &Begun, problem: Problem, at: i64) {

@@ -3,7 +3,7 @@
 use pipeline::Fault;
 use states::Random;
 
-use super::mishap::Mishap;
+use super::mishap::{Mishap, problem};
 use crate::fake::Refusal;
 
 /// How often something goes wrong, of a thousand calls each.
@@ -27,7 +27,7 @@ pub struct Faults {
 }
 
 /// What happens to a call to AWS.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Trouble {
     /// It is refused, and has no effect.
     Before(Refusal),
@@ -39,6 +39,10 @@ pub enum Trouble {
     Stale(i64),
     /// Of a batch the last one is left out, to be asked for again.
     Partial,
+    /// Its caller gives up, and it has its effect so many milliseconds after it was sent.
+    Late(i64),
+    /// It has its effect, and is sent once more: the answer to that is the one that counts.
+    Again,
 }
 
 impl Faults {
@@ -69,7 +73,7 @@ impl Faults {
             return None;
         }
         self.happened += 1;
-        let lost = || Fault::Unavailable("the connection was lost".to_owned());
+        let lost = || problem(&Fault::Unavailable("the connection was lost".to_owned()));
         Some(match self.random.below(4) {
             0 => Mishap::Fails(lost()),
             1 => Mishap::FailsAfter(lost()),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use pipeline::Fault;
+use serde_json::json;
+use states::rules::Problem;
 
 use crate::cluster::Placed;
 
@@ -10,19 +12,25 @@ use crate::cluster::Placed;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mishap {
     /// The function is not reached.
-    Fails(Fault),
+    Fails(Problem),
     /// It does its work, and its answer is lost.
-    FailsAfter(Fault),
+    FailsAfter(Problem),
     /// It is given up at once, and goes on with its work.
-    Unheard(Fault),
+    Unheard(Problem),
     /// It is given up, and does its work only after so many other calls have answered.
-    Late(Fault, usize),
+    Late(Problem, usize),
     /// The item ends before it, by an error that nothing catches.
     Dies,
     /// The item ends after it, by such an error.
     DiesAfter,
     /// Just before it, somebody else points the service at an image of their own.
     Overtaken(Placed),
+}
+
+/// Returns the error of a fault, as Lambda words it.
+pub fn problem(fault: &Fault) -> Problem {
+    let cause = json!({"errorMessage": fault.to_string(), "errorType": fault.name()}).to_string();
+    Problem::new(fault.name(), cause)
 }
 
 /// All mishaps that are still to come, by service and state.

@@ -19,7 +19,7 @@ use crate::fake::State;
 use crate::machine::Hand;
 
 /// Looks on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Oracle {
     /// What was promised and does not hold.
     pub broken: Vec<String>,

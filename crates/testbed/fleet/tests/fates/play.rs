@@ -2,7 +2,7 @@
 
 use fleet::cluster::{self, NAME, Placed};
 use fleet::fake::{End, Fake};
-use fleet::machine::mishap::{Mishap, Mishaps};
+use fleet::machine::mishap::{Mishap, Mishaps, problem};
 use fleet::machine::{Machine, Run};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -100,7 +100,7 @@ async fn verify(ledger: &Ledger, fake: &Fake, placed: &[Placed], digests: &[(Str
 fn troubles(fake: &Fake, scenario: &Scenario, digests: &[(String, String)]) -> Mishaps {
     let mut mishaps = Mishaps::default();
     if let Some((state, after)) = scenario.twice {
-        let fault = Fault::Unavailable("no answer came".to_owned());
+        let fault = problem(&Fault::Unavailable("no answer came".to_owned()));
         mishaps.plan(
             "",
             state,
@@ -130,13 +130,17 @@ fn plan(fake: &Fake, mishaps: &mut Mishaps, placed: Placed, trouble: Trouble, di
         Trouble::Unseen => ends(End::Unseen),
         Trouble::Denied(operation) => fake.open().ecs.denied.push((operation, service)),
         Trouble::Fails(state) => {
-            mishaps.plan(&service, state, Mishap::Fails(Fault::Denied("it is not allowed".to_owned())));
+            mishaps.plan(
+                &service,
+                state,
+                Mishap::Fails(problem(&Fault::Denied("it is not allowed".to_owned()))),
+            );
         }
         Trouble::Lost(state) => {
             mishaps.plan(
                 &service,
                 state,
-                Mishap::FailsAfter(Fault::Unavailable("no answer came".to_owned())),
+                Mishap::FailsAfter(problem(&Fault::Unavailable("no answer came".to_owned()))),
             );
         }
         Trouble::Dies(state) => mishaps.plan(&service, state, Mishap::Dies),

@@ -2,7 +2,7 @@
 
 use fleet::fake::End::{Completes, Never};
 use fleet::machine::Hand;
-use fleet::machine::mishap::Mishap;
+use fleet::machine::mishap::{Mishap, problem};
 use pipeline::Fault;
 use serde_json::json;
 
@@ -27,7 +27,7 @@ async fn a_call_that_was_given_up_wipes_no_move_that_has_begun() {
     let mut story = Story::of(&A, json!({})).at(0, push("r1", "shop/a", Completes));
     // Lambda does its work when the service is updated already.
     let lost = Fault::Unavailable("the connection was lost".to_owned());
-    story.machine.mishaps.plan("", "TakeLeases", Mishap::Late(lost, 6));
+    story.machine.mishaps.plan("", "TakeLeases", Mishap::Late(problem(&lost), 6));
     let story = story.play().await;
     assert_eq!(story.end("r1"), "Deployed");
     assert!(story.runs("dev/a", "r1"));

@@ -158,6 +158,11 @@ impl Service {
         self.deployments.iter().rev().find(|one| one.state == "COMPLETED")
     }
 
+    /// Tells whether its primary deployment is of a revision.
+    pub(super) fn is_pointed_at(&self, revision: &str) -> bool {
+        self.deployments.last().is_some_and(|one| one.revision == revision)
+    }
+
     /// Tells whether it still lists a deployment of a revision.
     pub(super) fn lists(&self, revision: &str) -> bool {
         self.deployments.iter().any(|one| one.revision == revision)
