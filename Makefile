@@ -8,12 +8,13 @@ LOCAL := .local/venv
 LINT := .local/lint
 ARCH ?= x86_64
 CARGO_CYCLONEDX := 0.5.9
+BUILT := $(or $(CARGO_TARGET_DIR),target)/debug
 RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where plan build test rust bench-scale simulate fuzz lint end-to-end package sbom clean
+.PHONY: help demo where plan build test rust bench-scale simulate each fuzz lint end-to-end package sbom clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -42,12 +43,14 @@ rust: ## format, clippy, unit, table and contract tests
 	cargo clippy --workspace --all-targets -- -D warnings
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; else cargo test --workspace; fi
 
-bench-scale: ## releases of 1 to 1,000 services on an AWS in memory: seconds, calls, refusals, bytes (takes minutes)
-	cargo run --quiet --package fleet --bin bench-scale
+bench-scale: build ## releases of 1 to 1,000 services on an AWS in memory: seconds, calls, refusals, bytes (SIZES="40 200")
+	$(BUILT)/bench-scale $(SIZES)
 
-simulate: ## histories of pushes, people and faults, drawn from seeds (SEEDS=10 or YEARS=1, FROM=1): what is promised holds
-	SEEDS=$(SEEDS) YEARS=$(YEARS) FROM=$(FROM) ACTIONS=$(ACTIONS) \
-	  cargo run --quiet --package fleet --bin simulate
+simulate: build ## histories of pushes, people and faults, drawn from seeds (SEEDS=10 or YEARS=1, FROM=1): what is promised holds
+	SEEDS=$(SEEDS) YEARS=$(YEARS) FROM=$(FROM) ACTIONS=$(ACTIONS) $(BUILT)/simulate
+
+each: ## each call of recorded releases fails in each way, each function comes again at each moment (takes minutes)
+	EACH=1 cargo test --quiet --profile quick --package fleet --test each -- --nocapture
 
 fuzz: ## hostile texts for all that reads one (N=100000 SEED=1 BODY=pack): each is refused by name, or keeps its promises
 	N=$(or $(N),100000) SEED=$(or $(SEED),1) $(if $(BODY),BODY=$(BODY)) \

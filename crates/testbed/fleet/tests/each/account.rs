@@ -6,7 +6,7 @@ use fleet::fake::State;
 use serde_json::Value;
 
 /// Fields that count attempts, or that are or follow from a moment.
-const PASSING: [&str; 3] = ["fence", "expires", "waits"];
+const PASSING: [&str; 5] = ["fence", "expires", "waits", "seconds", "revision"];
 
 /// Returns the lines.
 pub fn lines(account: &mut State) -> BTreeSet<String> {
@@ -34,7 +34,10 @@ pub fn lines(account: &mut State) -> BTreeSet<String> {
 
 fn plain(account: &State, value: &Value) -> Value {
     match value {
-        Value::String(text) => without_moments(&with_images(account, text)).into(),
+        Value::String(text) => match serde_json::from_str(text) {
+            Ok(inside @ Value::Object(_)) => plain(account, &inside),
+            _ => without_moments(&with_images(account, text)).into(),
+        },
         Value::Array(all) => all.iter().map(|one| plain(account, one)).collect(),
         Value::Object(fields) => {
             let kept = fields.iter().filter(|(name, _)| !PASSING.contains(&name.as_str()));

@@ -11,3 +11,9 @@ pub fn end(_run: Run, state: &str, how: &str) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// Tells whether what a run left behind may lack a line after that.
+pub fn may_lack(state: &str, line: &str) -> bool {
+    // An alert that is delivered and cannot be recorded stays unrecorded: nobody is to be told twice.
+    state == "Alert" && line.contains(" alert#")
+}

@@ -19,7 +19,7 @@ fn mishaps() -> [(&'static str, Mishap); 4] {
 }
 
 /// Returns what is played with each call of a function.
-pub fn plans(undisturbed: &Played, all: bool) -> Vec<Case> {
+pub fn plans(undisturbed: &Played) -> Vec<Case> {
     let count = undisturbed.invocations.len();
     let mut cases = Vec::new();
     for (n, state) in undisturbed.invocations.iter().enumerate() {
@@ -32,8 +32,7 @@ pub fn plans(undisturbed: &Played, all: bool) -> Vec<Case> {
         }
         add("beside itself".to_owned(), Plan::Again(n, Moment::Beside));
         add("at rest".to_owned(), Plan::Again(n, Moment::AtRest));
-        let last = if all { count } else { count.min(n + 2) };
-        for with in n + 1..last {
+        for with in n + 1..count {
             add(
                 format!("with {with}, {}", undisturbed.invocations[with]),
                 Plan::Again(n, Moment::With(with)),

@@ -1,7 +1,6 @@
 //! Every call to AWS of recorded runs fails in every way, and every call of a function fails, or comes again.
 //!
-//! Nothing is drawn here.  All of it takes minutes: unless `EACH` is set, what reads fails in two ways only, and a call
-//! of a function comes again at three moments only.
+//! Nothing is drawn here.  All of it takes minutes, and is played by `make each`; else some of each run is.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
 
@@ -18,16 +17,11 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }
 
-/// Tells whether everything is played.
-fn is_all() -> bool {
-    std::env::var_os("EACH").is_some()
-}
-
 /// Plays a run with each of its calls to AWS failed in each way.
 fn fail_each_call(run: Run) {
     runtime().block_on(async {
         let recorded = Recorded::new(run).await;
-        recorded.check(requests::plans(&recorded.undisturbed, is_all())).await;
+        recorded.check(requests::plans(&recorded.undisturbed)).await;
     });
 }
 
@@ -35,7 +29,7 @@ fn fail_each_call(run: Run) {
 fn fail_and_repeat_each_function(run: Run) {
     runtime().block_on(async {
         let recorded = Recorded::new(run).await;
-        recorded.check(invocations::plans(&recorded.undisturbed, is_all())).await;
+        recorded.check(invocations::plans(&recorded.undisturbed)).await;
     });
 }
 

@@ -48,9 +48,6 @@ const KINDS: [Kind; 10] = [
     NotFound,
 ];
 
-/// What is tried with a call that only reads, unless everything is.
-const OF_READS: [Kind; 2] = [Slow, Denied];
-
 impl Kind {
     /// Tells whether a run survives it as if nothing had been.
     fn passes(self) -> bool {
@@ -108,13 +105,10 @@ fn writes(operation: &str) -> bool {
 }
 
 /// Returns what is played with each call of a run.
-pub fn plans(undisturbed: &Played, all: bool) -> Vec<Case> {
+pub fn plans(undisturbed: &Played) -> Vec<Case> {
     let mut cases = Vec::new();
     for (n, (state, operation)) in undisturbed.requests.iter().enumerate() {
         for kind in KINDS {
-            if !all && !writes(operation) && !OF_READS.contains(&kind) {
-                continue;
-            }
             let Some(trouble) = kind.trouble(operation) else { continue };
             let (place, how) = (format!("call {n}, {operation}"), format!("{kind:?}"));
             let (state, passes) = (state.to_string(), kind.passes());

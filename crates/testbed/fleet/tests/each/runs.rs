@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use crate::exceptions;
 use crate::play::{Played, play};
 
+/// How many cases of a run are played unless all are; of what goes wrong, they have some of every kind.
+const SOME: usize = 24;
+
 /// The moment at which everything begins.
 const START_MS: i64 = 1_795_000_000_000;
 
@@ -122,7 +125,10 @@ impl Recorded {
 
     /// Plays it with each of some things gone wrong, and sees that what is promised holds.
     pub async fn check(&self, cases: Vec<Case>) {
-        let (run, plays) = (self.run, cases.len());
+        let (run, all) = (self.run, cases.len());
+        let every = if std::env::var_os("EACH").is_some() { 1 } else { all.div_ceil(SOME) };
+        let cases: Vec<Case> = cases.into_iter().step_by(every).collect();
+        let plays = cases.len();
         let mut wrong = Vec::new();
         for Case { state, place, how, passes, plan } in cases {
             let played = self.play(Some(plan)).await;
@@ -133,14 +139,23 @@ impl Recorded {
                     broken.push(format!("it ended in {}, not {end}", played.end()))
                 }
                 Some(_) => {}
-                None => broken.extend(self.undisturbed.differences(&played)),
+                None => {
+                    let lacks = |line: &String| line.starts_with('-') && exceptions::may_lack(&state, line);
+                    broken.extend(
+                        self.undisturbed.differences(&played).into_iter().filter(|line| !lacks(line)),
+                    );
+                }
             }
             if !broken.is_empty() {
                 wrong.push(format!("{place}, {state}, {how}:\n  {}", broken.join("\n  ")));
             }
         }
         let Played { requests, invocations, .. } = &self.undisturbed;
-        println!("{run:?}: {} requests, {} invocations, {plays} plays", requests.len(), invocations.len());
+        println!(
+            "{run:?}: {} requests, {} invocations, {plays} of {all} plays",
+            requests.len(),
+            invocations.len()
+        );
         assert!(wrong.is_empty(), "{run:?}: {} of {plays} plays\n{}", wrong.len(), wrong.join("\n"));
     }
 }
