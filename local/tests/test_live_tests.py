@@ -68,6 +68,22 @@ def test_a_wrong_answer_leaves_what_was_logged(pipeline, service):
     assert len(logs) <= 10 and max(map(len, logs)) <= 200
 
 
+def test_a_journey_compares_what_one_step_answers_with_what_another_one_does(pipeline, service):
+    name, task = service.environment, "http://${target.address}"
+    version = {"name": "version", "url": f"{task}/version", "captures": {"version": {"json": "$.version"}}}
+    greeting = {"name": "greeting", "url": f"{task}/", "contains": "hello from ${version}"}
+    greeting |= {"headers": {"x-run": "${release.id}"}, "answerHeaders": {"content-type": "text/plain*"}}
+    checks = {"checks": [{"name": "visit", "journey": [version, greeting]}]}
+    put(pipeline.cloud, f"environments/{name}/services/{name}/tests", checks)
+    good = pipeline.push(service, f"{name}-1", "v2").run
+    assert good.outcome == "Deployed", good.cause
+    bad = pipeline.push(service, f"{name}-2", "v3", behaviour="wrong-content").run
+    assert bad.outcome == "RolledBack", bad.cause
+    step = 'live test "visit" failed 1 of 1 times: step "greeting": GET http://'
+    assert step in bad.cause and 'expected a body that contains "hello from v3"' in bad.cause
+    assert list(service.answers().values()) == ["hello from v2"] * 2
+
+
 def rolled_back(pipeline, service, behaviour: str):
     """Pushes a bad image and makes sure that the good one answers again."""
     run = pipeline.push(service, f"{service.environment}-1", "v2", behaviour=behaviour).run

@@ -44,7 +44,7 @@ impl Values {
 
     /// Adds the values that these lack.
     #[must_use]
-    pub(crate) fn or(mut self, others: Values) -> Self {
+    pub fn or(mut self, others: Values) -> Self {
         for (name, value) in others.known {
             self.known.entry(name).or_insert(value);
         }

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use jsonschema::Validator;
-use pack::Pack;
 use pack::schema::schema;
+use pack::{Pack, supported};
 use serde_json::Value;
 
 /// A check of every kind, and a key of every request.
@@ -27,12 +27,30 @@ fn the_rules_for_editors_are_those_of_the_format() {
     assert!(kept == written, "pack.schema.json is not what the types say: write it with UPDATE_GOLDEN=1");
 }
 
+/// Returns the packs that people copy from.
+fn of_the_readme() -> Vec<String> {
+    let readme = include_str!("../../../README.md")
+        .replace("   ```json\n", "```json\n")
+        .replace("--value '", "```json\n");
+    let bodies = readme.split("```json\n").skip(1).filter_map(|rest| rest.split(['\'', '`']).next());
+    bodies.filter(|body| body.contains(r#""checks""#)).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_people_copy_is_carried_out() {
+    let packs = of_the_readme();
+    assert_eq!(packs.len(), 2);
+    for text in packs {
+        assert_eq!(supported::read("README", &text).err(), None, "{text}");
+    }
+}
+
 #[test]
 fn examples_pass_both() {
-    let readme = r#"{"checks": [{"name": "version", "http": {"url": "http://${target.address}/version", "status": 200,
-        "json": {"$.status": "ok"}, "within": "500ms"}, "attempts": 3, "interval": "2s"}]}"#;
     let validator = validator();
-    for text in [readme, EVERYTHING, "{}", r#"{"checks": []}"#] {
+    let readme = of_the_readme();
+    let readme = readme.iter().map(String::as_str);
+    for text in readme.chain([EVERYTHING, "{}", r#"{"checks": []}"#]) {
         let value: Value = serde_json::from_str(text).unwrap();
         let errors: Vec<String> = validator
             .iter_errors(&value)

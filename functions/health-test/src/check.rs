@@ -4,20 +4,21 @@ use pack::Span;
 use pack::kind::http::Expected;
 use pipeline::text::{line, readable, shown};
 use serde_json::Value;
+use wildmatch::WildMatch;
 
 use crate::probe::Answer;
 
 /// How much of a body, and of what was expected of it, a report shows.
 const SHOWN: usize = 200;
 
-/// Tells what is wrong with an answer; none if it is what was expected.
-pub fn mistake(expected: &Expected<'_>, answer: &Answer) -> Option<String> {
+/// Tells what is wrong with an answer; none if it is what was expected.  What is `quiet` is not shown.
+pub fn mistake(expected: &Expected<'_>, answer: &Answer, quiet: bool) -> Option<String> {
     let found = differences(expected, answer).next()?;
-    Some(format!("{found}, got {}", transcript(answer)))
+    Some(format!("{found}, got {}", transcript(answer, quiet)))
 }
 
 fn differences<'a>(expected: &'a Expected<'_>, answer: &'a Answer) -> impl Iterator<Item = String> + 'a {
-    let Expected { status, within, contains, json, .. } = expected;
+    let Expected { status, within, contains, json, headers } = expected;
     let status = (!status.allows(answer.status)).then(|| format!("expected status {status}"));
     let slow = within.filter(|Span(limit)| answer.took > *limit);
     let slow = slow.map(|Span(limit)| format!("expected an answer within {} ms", limit.as_millis()));
@@ -33,12 +34,28 @@ fn differences<'a>(expected: &'a Expected<'_>, answer: &'a Answer) -> impl Itera
             format!("expected {path} to be {expected}")
         })
     });
-    [status, slow, text].into_iter().flatten().chain(values)
+    let headers = headers.iter().filter_map(|(name, pattern)| {
+        let pattern = WildMatch::new(pattern);
+        let right = answer.header(name).any(|value| pattern.matches(value));
+        (!right).then(|| {
+            let got: Vec<&str> = answer.header(name).collect();
+            let got = if got.is_empty() {
+                "it is not there".to_owned()
+            } else {
+                format!("it is {}", shown(&got.join(", ")))
+            };
+            format!("expected the header {name} to be {}, and {got}", shown(&pattern.to_string()))
+        })
+    });
+    [status, slow, text].into_iter().flatten().chain(headers).chain(values)
 }
 
 /// Writes down what result, shortly.
-fn transcript(answer: &Answer) -> String {
-    let Answer { status, body, cut, took } = answer;
+fn transcript(answer: &Answer, quiet: bool) -> String {
+    let Answer { status, body, cut, took, .. } = answer;
+    if quiet {
+        return format!("status {status} in {} ms", took.as_millis());
+    }
     let shown: String = body.chars().take(SHOWN).map(readable).collect();
     let body = match (shown.is_empty(), shown.len() < body.len()) {
         (true, _) => " without a body".to_owned(),
@@ -58,9 +75,15 @@ mod tests {
     fn check(http: &str, status: u16, body: &str, expected: Option<&str>) {
         let text = format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://a/"{http}}}}}]}}"#);
         let pack = Pack::read("pack", &text).unwrap();
-        let answer = Answer { status, body: body.to_owned(), cut: false, took: Duration::from_millis(12) };
+        let answer = Answer {
+            status,
+            body: body.to_owned(),
+            headers: vec![],
+            cut: false,
+            took: Duration::from_millis(12),
+        };
         let [asked] = pack.checks[0].kind.requests() else { panic!("{text}") };
-        let found = mistake(&asked.expected(&Values::default()).unwrap(), &answer);
+        let found = mistake(&asked.expected(&Values::default()).unwrap(), &answer, false);
         assert_eq!(found.as_deref(), expected, "{http} {status} {body}");
     }
 
@@ -106,10 +129,16 @@ mod tests {
         ] {
             let text = format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://a/","json":{json}}}}}]}}"#);
             let pack = Pack::read("pack", &text).unwrap();
-            let answer = Answer { status: 200, body: body.to_owned(), cut: false, took: Duration::default() };
+            let answer = Answer {
+                status: 200,
+                body: body.to_owned(),
+                headers: vec![],
+                cut: false,
+                took: Duration::default(),
+            };
             let [http] = pack.checks[0].kind.requests() else { panic!("{text}") };
             let expected = http.expected(&Values::default()).unwrap();
-            assert!(mistake(&expected, &answer).is_some(), "{json} {body}");
+            assert!(mistake(&expected, &answer, false).is_some(), "{json} {body}");
         }
     }
 
@@ -119,18 +148,29 @@ mod tests {
         for http in [format!(r#","contains":"{long}""#), format!(r#","json":{{"$.a":"{long}"}}"#)] {
             let text = format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://a/"{http}}}}}]}}"#);
             let pack = Pack::read("pack", &text).unwrap();
-            let answer = Answer { status: 200, body: "{}".to_owned(), cut: false, took: Duration::default() };
+            let answer = Answer {
+                status: 200,
+                body: "{}".to_owned(),
+                headers: vec![],
+                cut: false,
+                took: Duration::default(),
+            };
             let [http] = pack.checks[0].kind.requests() else { panic!("{text}") };
-            let told = mistake(&http.expected(&Values::default()).unwrap(), &answer).unwrap();
+            let told = mistake(&http.expected(&Values::default()).unwrap(), &answer, false).unwrap();
             assert!(told.len() < 1200 && !told.contains(['\n', '\u{2028}']), "{told}");
         }
     }
 
     #[test]
     fn a_long_body_is_shown_shortly_and_without_control_characters() {
-        let answer =
-            Answer { status: 500, body: "\u{1b}[2Jä".repeat(100), cut: true, took: Duration::default() };
-        let shown = transcript(&answer);
+        let answer = Answer {
+            headers: vec![],
+            status: 500,
+            body: "\u{1b}[2Jä".repeat(100),
+            cut: true,
+            took: Duration::default(),
+        };
+        let shown = transcript(&answer, false);
         assert!(shown.len() < 400 && !shown.contains('\u{1b}') && shown.contains("..."), "{shown}");
     }
 }

@@ -4,6 +4,7 @@
 //! healthy, and the service's live tests pass.  "Could not be measured" is never called unhealthy.  Writes to no
 //! service, and never waits: the state machine pauses between two polls.
 
+pub mod ask;
 pub mod bundle;
 pub mod check;
 pub mod collect;
@@ -15,11 +16,12 @@ pub mod poll_state;
 pub mod probe;
 pub mod reach;
 pub mod rollout;
+pub mod values;
 pub mod verdict;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::DeploymentId;
+use pipeline::ids::{DeploymentId, ReleaseId};
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{Bundle, MoveEvent, MoveRow, Verdict};
@@ -70,6 +72,9 @@ pub enum Phase {
     /// Back.
     Rollback,
 }
+
+/// A way, and the release that goes it.
+type Way<'a> = (Phase, &'a ReleaseId);
 
 /// What is answered.
 #[derive(Debug, PartialEq, Serialize)]
@@ -146,7 +151,8 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             self.moves.note(&key, &row, deployed_anew(phase, deployment.clone())).await?;
             poll.expected.deployment = deployment;
         }
-        let (finding, reason) = self.observe(phase, service, &poll.expected, &row, &mut poll.state).await?;
+        let (finding, reason) =
+            self.observe((phase, &key.release), service, &poll.expected, &row, &mut poll.state).await?;
         let (verdict, reason) = finding.settle(reason, now > poll.deadline, row.health_timeout_seconds);
         let reason = line(&reason, LONGEST_REASON);
         let pause_seconds = poll.pause(verdict, finding, now);
@@ -179,7 +185,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     /// Reads one thing after the other, as long as the judgement needs more.
     async fn observe(
         &self,
-        phase: Phase,
+        way: Way<'_>,
         service: Measured<Option<Service>>,
         expected: &Expected<'_>,
         row: &MoveRow,
@@ -195,7 +201,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
                     seen.targets = Measured::of(self.port.targets(&groups).await);
                 }
                 Judgement::Need(Missing::Tests(addresses)) => {
-                    seen.tests = self.live_tests(phase, row, &addresses, state).await?;
+                    seen.tests = self.live_tests(way, row, &addresses, state).await?;
                 }
             }
         }
@@ -203,13 +209,16 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
 
     async fn live_tests(
         &self,
-        phase: Phase,
+        (phase, release): Way<'_>,
         row: &MoveRow,
         addresses: &[String],
         state: &mut PollState,
     ) -> Result<Measured<live::Report>, Fault> {
         Ok(match packs::of(&self.port, &self.web, phase, row).await? {
-            Chosen::Pack(pack) => Measured::Is(live::run(&pack, addresses, &self.web, state).await),
+            Chosen::Pack(pack) => {
+                let known = values::of(phase, release, row);
+                Measured::Is(live::run(&pack, &known, addresses, &self.web, state).await)
+            }
             Chosen::Nothing => Measured::Is(live::Report::default()),
             Chosen::LeftOut(why) => Measured::Is(live::Report::without(why)),
             Chosen::Unmeasured(why) => Measured::Not(why),

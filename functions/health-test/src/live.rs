@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use pack::kind::http::{Expected, Request};
-use pack::values::Unfilled;
-use pack::{Check, Each, Kind, Pack, Phase, Values};
+use pack::kind::http::Request;
+use pack::{Check, Each, Pack, Phase, Values};
 
-use crate::check;
+use crate::ask::{Asked, End, ask};
 use crate::finding::Finding;
 use crate::poll_state::PollState;
-use crate::probe::{ProbeResult, Question, Web, shown, socket};
+use crate::probe::{ProbeResult, Web};
+use crate::values::Known;
 
 /// The variable that stands for each target of our tasks.
 const ADDRESS: &str = "${target.address}";
@@ -96,47 +96,54 @@ impl Failed {
     }
 }
 
-/// A request to one address.
-struct Asked<'a> {
-    request: Request,
-    expected: Expected<'a>,
-}
-
-/// Runs every check; `state` knows, from poll to poll, how often each has failed and which addresses answered.
-pub async fn run(pack: &Pack, addresses: &[String], web: &impl Web, state: &mut PollState) -> Report {
+/// Runs every check; `known` are the values of this move, and `state` knows, from poll to poll, how often each check has
+/// failed and which addresses answered.
+pub async fn run(
+    pack: &Pack,
+    known: &Known,
+    addresses: &[String],
+    web: &impl Web,
+    state: &mut PollState,
+) -> Report {
     let end = Instant::now() + BUDGET;
-    let ask = async |request: &Request| {
+    let send = async |request: &Request| {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return ProbeResult::Nothing("no time was left for it in this poll".to_owned());
         }
-        web.ask(Question { method: request.method, url: &request.url }, left).await
+        web.ask(request, left).await
     };
+    let known = Known { values: known.values.clone().or(pack.values()), ..known.clone() };
     let mut report = Report::default();
     for check in pack.of(Phase::Live) {
-        let asked = match asked(check, addresses) {
-            Ok(asked) => asked,
+        let each = match at_each(check, &known, addresses, state.count) {
+            Ok(each) => each,
             Err(why) => {
                 report.unmeasured.push(why);
                 continue;
             }
         };
-        let asking = stream::iter(&asked).map(|one| ask(&one.request)).buffered(AT_ONCE);
-        let result: Vec<ProbeResult> = asking.collect().await;
-        let result: Vec<(Asked<'_>, ProbeResult)> = asked.into_iter().zip(result).collect();
-        report.requests += result.len();
-        report.add(check, &result, state);
+        let asking = stream::iter(each).map(|values| ask(check, values, &send)).buffered(AT_ONCE);
+        let asked: Vec<Asked> = asking.collect().await;
+        report.requests += asked.iter().map(|one| one.requests).sum::<usize>();
+        report.add(check, &asked, state);
     }
     report
 }
 
-/// Returns what a check asks, or why it cannot.
+/// Returns the values for each ask of a check, or why it cannot be asked.
 ///
 /// A load balancer would answer from one target at random, so each is asked.
-fn asked<'a>(check: &'a Check, addresses: &[String]) -> Result<Vec<Asked<'a>>, String> {
+fn at_each(check: &Check, known: &Known, addresses: &[String], poll: u32) -> Result<Vec<Values>, String> {
     let name = &check.name;
-    let at_each: Vec<Values> = match check.each {
-        Each::Once => vec![Values::default()],
+    if check.kind.requests().is_empty() {
+        return Err(format!("live test {name:?} cannot be asked yet: it is a {}", check.kind.as_str()));
+    }
+    // The same where a poll is repeated: what was asked then is asked again, and is not another attempt.
+    let attempt =
+        |at: &str| known.values.clone().with("attempt.id", format!("{}.{name}.{poll}.{at}", known.attempt));
+    Ok(match check.each {
+        Each::Once => vec![attempt("once")],
         Each::Target if addresses.is_empty() => {
             return Err(format!(
                 "live test {name:?} asks {ADDRESS}, and no target of the service has an address of its own"
@@ -144,37 +151,24 @@ fn asked<'a>(check: &'a Check, addresses: &[String]) -> Result<Vec<Asked<'a>>, S
         }
         Each::Target | Each::Task => addresses
             .iter()
-            .map(|address| Values::default().with("target.address", address.as_str()))
+            .map(|address| attempt(address).with("target.address", address.as_str()))
             .collect(),
-    };
-    let Kind::Http(http) = &check.kind else {
-        return Err(format!("live test {name:?} cannot be asked yet: it is a {}", check.kind.as_str()));
-    };
-    let asked = at_each
-        .iter()
-        .map(|values| Ok(Asked { request: http.request(values)?, expected: http.expected(values)? }));
-    asked.collect::<Result<_, Unfilled>>().map_err(|unfilled| format!("live test {name:?}: {unfilled}"))
+    })
 }
 
 impl Report {
-    fn add(&mut self, check: &Check, result: &[(Asked<'_>, ProbeResult)], state: &mut PollState) {
-        let answered =
-            |result: &ProbeResult| matches!(result, ProbeResult::Answer(_) | ProbeResult::NoAnswer(_));
-        for (Asked { request, .. }, _) in result.iter().filter(|(_, result)| answered(result)) {
-            state.remember(socket(&request.url));
+    fn add(&mut self, check: &Check, asked: &[Asked], state: &mut PollState) {
+        for socket in asked.iter().flat_map(|one| &one.connected) {
+            state.remember(socket.clone());
         }
         // A way that was open once is no riddle any more: it is the service that cannot be connected to.
-        let was_open = |url: &str| state.answered.contains(&socket(url));
-        let mistakes = result.iter().filter_map(|(Asked { request, expected }, result)| {
-            let mistake = match result {
-                ProbeResult::Answer(answer) => check::mistake(expected, answer)?,
-                ProbeResult::NoAnswer(why) => why.clone(),
-                ProbeResult::Unreached(why) if was_open(&request.url) => {
-                    format!("{why}, and it was connected to before")
-                }
-                ProbeResult::Unreached(_) | ProbeResult::Nothing(_) => return None,
-            };
-            Some(format!("{} {}: {mistake}", request.method.as_str(), shown(&request.url)))
+        let was_open = |socket: &str| state.answered.contains(socket);
+        let mistakes = asked.iter().filter_map(|one| match &one.end {
+            End::Failed(mistake) => Some(mistake.clone()),
+            End::Unreached { socket, asked, why } if was_open(socket) => {
+                Some(format!("{asked}: {why}, and it was connected to before"))
+            }
+            End::Passed | End::Unreached { .. } | End::Nothing(_) => None,
         });
         let mistakes: Vec<String> = mistakes.collect();
         if let Some(first) = mistakes.first() {
@@ -196,14 +190,13 @@ impl Report {
             });
             return;
         }
-        let nothing = result.iter().find_map(|(asked, result)| match result {
-            ProbeResult::Unreached(why) | ProbeResult::Nothing(why) => {
-                Some(format!("live test {:?}: {}: {why}", check.name, shown(&asked.request.url)))
-            }
-            _ => None,
+        let nothing = asked.iter().find_map(|one| match &one.end {
+            End::Unreached { asked, why, .. } => Some(format!("{asked}: {why}")),
+            End::Nothing(why) => Some(why.clone()),
+            End::Passed | End::Failed(_) => None,
         });
         match nothing {
-            Some(why) => self.unmeasured.push(why),
+            Some(why) => self.unmeasured.push(format!("live test {:?}: {why}", check.name)),
             None => self.passed += 1,
         }
     }
@@ -225,10 +218,11 @@ mod tests {
         async fn connect(&self, _: &str, _: u16, _: Duration) -> Result<(), String> {
             Ok(())
         }
-        async fn ask(&self, question: Question<'_>, _: Duration) -> ProbeResult {
-            match question.url.split("//").nth(1).unwrap() {
+        async fn ask(&self, request: &Request, _: Duration) -> ProbeResult {
+            match request.url.split("//").nth(1).unwrap() {
                 host if host.starts_with("good") => ProbeResult::Answer(Answer {
                     status: 200,
+                    headers: vec![],
                     body: String::new(),
                     cut: false,
                     took: Duration::ZERO,
@@ -254,7 +248,7 @@ mod tests {
             checks.map(|(n, url)| format!(r#"{{"name":"c{n}","http":{{"url":"{url}"}}}}"#)).collect();
         let pack = Pack::read("pack", &format!(r#"{{"checks":[{}]}}"#, checks.join(","))).unwrap();
         let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
-        run(&pack, &addresses, &Hosts, state).await
+        run(&pack, &Known::default(), &addresses, &Hosts, state).await
     }
 
     const EACH: &str = "http://${target.address}/";
@@ -285,7 +279,7 @@ mod tests {
         let (finding, reason) = report(&[EACH], &["good1:80", "nowhere:80"]).await.judge();
         assert_eq!(
             (finding, reason.as_str()),
-            (Finding::Unmeasured, "live test \"c0\": http://nowhere/: it has no address")
+            (Finding::Unmeasured, "live test \"c0\": GET http://nowhere/: it has no address")
         );
         assert_eq!(report(&[EACH], &["bad1:80", "nowhere:80"]).await.judge().0, Finding::Unhealthy);
     }
@@ -296,7 +290,7 @@ mod tests {
         let (finding, reason) = after(&[EACH], &["good1:80", "far2:80"], &mut state).await.judge();
         assert_eq!(
             (finding, reason.as_str()),
-            (Finding::Unmeasured, "live test \"c0\": http://far2/: no connection within 3000 ms")
+            (Finding::Unmeasured, "live test \"c0\": GET http://far2/: no connection within 3000 ms")
         );
         // What refuses a connection is there, and so is what answers badly.
         after(&[EACH], &["bad3:80"], &mut state).await;

@@ -1,4 +1,4 @@
-//! Asks one question over HTTP, within what the policy allows.
+//! Sends one request over HTTP, within what the policy allows.
 //!
 //! A name is resolved once, each of its addresses is judged, and only these are connected to: what was allowed is
 //! what is asked.  No redirects, no proxy, no cookies, no decompression; an answer is read up to its cap and no
@@ -9,12 +9,14 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use pack::kind::http::{Body, Request};
 use pack::policy::{Policy, Refusal};
 use pack::{LONGEST_ANSWER, Method};
 use pipeline::Fault;
 use pipeline::text::line;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Method as HttpMethod, Response, Url, redirect};
+use reqwest::header::HeaderValue;
+use reqwest::{Client, Method as HttpMethod, RequestBuilder, Response, Url, redirect};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -26,15 +28,6 @@ const LONGEST_SHOWN: usize = 400;
 
 /// How much of a body is read.
 const BODY_CAP: usize = 64 * 1024;
-
-/// What is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
-    /// How.
-    pub method: Method,
-    /// Where.
-    pub url: &'a str,
-}
 
 /// What result of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +47,8 @@ pub enum ProbeResult {
 pub struct Answer {
     /// The status.
     pub status: u16,
+    /// The headers, in their order, as far as they are text.
+    pub headers: Vec<(String, String)>,
     /// The body, as far as it was read.
     pub body: String,
     /// Whether there was more of it.
@@ -62,12 +57,20 @@ pub struct Answer {
     pub took: Duration,
 }
 
+impl Answer {
+    /// Returns the values of a header, in their order.
+    pub fn header(&self, name: &str) -> impl Iterator<Item = &str> {
+        let found = self.headers.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
 /// The port to HTTP.
 pub trait Web {
     /// Which hosts may be asked.
     fn policy(&self) -> Policy;
-    /// Asks one question.
-    async fn ask(&self, question: Question<'_>, within: Duration) -> ProbeResult;
+    /// Sends one request.
+    async fn ask(&self, request: &Request, within: Duration) -> ProbeResult;
     /// Connects, and says why that cannot be done; what refuses a connection was reached.
     async fn connect(&self, host: &str, port: u16, within: Duration) -> Result<(), String>;
 }
@@ -118,8 +121,8 @@ impl Web for Probe {
         self.policy
     }
 
-    async fn ask(&self, question: Question<'_>, within: Duration) -> ProbeResult {
-        let url = match self.policy.url(question.url) {
+    async fn ask(&self, request: &Request, within: Duration) -> ProbeResult {
+        let url = match self.policy.url(&request.url) {
             Ok(url) => url,
             Err(Refusal(why)) => return ProbeResult::Nothing(why),
         };
@@ -128,12 +131,13 @@ impl Web for Probe {
         }
         let start = Instant::now();
         let deadline = within.min(LONGEST_ANSWER);
-        let request = self.client.request(http(question.method), url.clone()).timeout(deadline);
+        let request = self.build(request, &url).timeout(deadline);
         let answer = async {
             let mut response = request.send().await?;
             let (body, cut) = read(&mut response).await?;
             Ok::<_, reqwest::Error>(Answer {
                 status: response.status().as_u16(),
+                headers: headers(&response),
                 body,
                 cut,
                 took: start.elapsed(),
@@ -168,6 +172,22 @@ impl Web for Probe {
 }
 
 impl Probe {
+    /// Puts a request together; what is sent as JSON says so, unless the pack says otherwise.
+    fn build(&self, request: &Request, url: &Url) -> RequestBuilder {
+        let mut sent = self.client.request(http(request.method), url.clone());
+        let is_typed = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        for (name, value) in &request.headers {
+            sent = sent.header(name, value);
+        }
+        match &request.body {
+            None => sent,
+            Some(Body::Json(json)) if !is_typed => {
+                sent.header("content-type", "application/json").body(json.clone())
+            }
+            Some(Body::Json(text) | Body::Text(text)) => sent.body(text.clone()),
+        }
+    }
+
     /// Tells where a connection got stuck: on the way, or with a service that does not shake hands.
     async fn unconnected(&self, url: &Url, left: Duration) -> ProbeResult {
         let (host, port) = place(url);
@@ -216,6 +236,13 @@ fn place(url: &Url) -> (&str, u16) {
 
 fn no_connection(within: Duration) -> String {
     format!("no connection within {} ms", within.as_millis())
+}
+
+/// Returns the headers of an answer that are text.
+fn headers(response: &Response) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let headers = response.headers().iter();
+    headers.filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect()
 }
 
 /// Reads a body up to the cap.
@@ -318,8 +345,8 @@ mod tests {
         // The text of the URL would pass; only the resolver can tell where the name leads.
         let strict = Probe::within(Policy { loopback: false }, CONNECT).unwrap();
         let probe = Probe { policy: Policy { loopback: true }, ..strict };
-        let question = Question { method: Method::Get, url: "http://localhost:9/" };
-        let ProbeResult::Nothing(why) = probe.ask(question, LONGEST_ANSWER).await else {
+        let request = Request::get("http://localhost:9/");
+        let ProbeResult::Nothing(why) = probe.ask(&request, LONGEST_ANSWER).await else {
             panic!("it was asked")
         };
         assert!(why.ends_with("it is this machine"), "{why}");
@@ -332,7 +359,7 @@ mod tests {
         let impatient = Probe::within(Policy { loopback: true }, Duration::from_millis(50)).unwrap();
         // Whether certificates can be trusted here does not matter: none is shown.
         let probe = Probe { no_roots: None, ..impatient };
-        let result = probe.ask(Question { method: Method::Get, url: &url }, LONGEST_ANSWER).await;
+        let result = probe.ask(&Request::get(url), LONGEST_ANSWER).await;
         assert_eq!(result, ProbeResult::NoAnswer("no TLS handshake within 50 ms".to_owned()));
     }
 

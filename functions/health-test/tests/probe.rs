@@ -8,8 +8,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use health_test::probe::{Answer, CONNECT, Probe, ProbeResult, Question, Web};
+use health_test::probe::{Answer, CONNECT, Probe, ProbeResult, Web};
 use pack::Method;
+use pack::kind::http::{Body, Request};
 use pack::policy::Policy;
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
@@ -67,7 +68,7 @@ impl Silence {
 }
 
 async fn ask(url: &str) -> ProbeResult {
-    probe(true).ask(Question { method: Method::Get, url }, LONG).await
+    probe(true).ask(&Request::get(url), LONG).await
 }
 
 fn answer(result: ProbeResult) -> Answer {
@@ -87,6 +88,35 @@ async fn an_answer_comes_with_status_body_and_time() {
     assert!(asked.starts_with("get /health?deep=1 http/1.1\r\n"), "{asked}");
     assert!(asked.contains("user-agent: tidegate-health-test\r\n"), "{asked}");
     assert!(!asked.contains("accept-encoding") && !asked.contains("cookie"), "{asked}");
+}
+
+#[tokio::test]
+async fn a_request_takes_headers_and_a_body_along() {
+    let (address, heard) = server(|stream| {
+        stream.write_all(b"HTTP/1.1 201 C\r\nLocation: /7\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n")
+    });
+    let request = Request {
+        method: Method::Post,
+        headers: vec![("authorization".to_owned(), "Bearer t".to_owned())],
+        body: Some(Body::Json(r#"{"user":"a"}"#.to_owned())),
+        ..Request::get(format!("http://{address}/login"))
+    };
+    let result = answer(probe(true).ask(&request, LONG).await);
+    assert_eq!(result.header("location").collect::<Vec<_>>(), ["/7"]);
+    let asked = heard.recv().unwrap().to_lowercase();
+    for line in ["authorization: bearer t", "content-type: application/json", "content-length: 12"] {
+        assert!(asked.contains(&format!("{line}\r\n")), "{asked}");
+    }
+    // A type that the pack names is the only one, and a text has none.
+    let typed = vec![("Content-Type".to_owned(), "application/vnd.a+json".to_owned())];
+    drop(probe(true).ask(&Request { headers: typed, ..request.clone() }, LONG).await);
+    let asked = heard.recv().unwrap().to_lowercase();
+    assert!(asked.contains("content-type: application/vnd.a+json\r\n"), "{asked}");
+    assert_eq!(asked.matches("content-type").count(), 1, "{asked}");
+    let text = Request { body: Some(Body::Text("a=b".to_owned())), headers: vec![], ..request };
+    drop(probe(true).ask(&text, LONG).await);
+    let asked = heard.recv().unwrap().to_lowercase();
+    assert!(asked.contains("content-length: 3\r\n") && !asked.contains("content-type"), "{asked}");
 }
 
 #[tokio::test]
@@ -153,8 +183,7 @@ async fn what_only_this_look_had_no_time_for_says_nothing_about_the_service() {
         Ok(())
     });
     let url = format!("http://{address}/");
-    let question = Question { method: Method::Get, url: &url };
-    let result = probe(true).ask(question, Duration::from_millis(50)).await;
+    let result = probe(true).ask(&Request::get(url), Duration::from_millis(50)).await;
     assert_eq!(result, ProbeResult::Nothing("no time was left for it in this poll".to_owned()));
 }
 
@@ -172,7 +201,7 @@ async fn a_connection_that_nobody_takes_is_no_failure_of_the_service() {
     let silence = Silence::new().await;
     let impatient = Probe::within(Policy { loopback: true }, SHORT).unwrap();
     let url = format!("http://{}/", silence.address());
-    let result = impatient.ask(Question { method: Method::Get, url: &url }, LONG).await;
+    let result = impatient.ask(&Request::get(url), LONG).await;
     assert_eq!(result, ProbeResult::Unreached("no connection within 50 ms".to_owned()));
     // This one is connected to, and slow.
     let (address, _) = server(|_| {
@@ -180,7 +209,7 @@ async fn a_connection_that_nobody_takes_is_no_failure_of_the_service() {
         Ok(())
     });
     let url = format!("http://{address}/");
-    let result = impatient.ask(Question { method: Method::Get, url: &url }, SHORT * 4).await;
+    let result = impatient.ask(&Request::get(url), SHORT * 4).await;
     assert_eq!(result, ProbeResult::Nothing("no time was left for it in this poll".to_owned()));
 }
 
@@ -215,7 +244,7 @@ async fn a_name_without_an_address_cannot_be_measured() {
 async fn a_forbidden_address_is_not_even_connected_to() {
     let (address, heard) = server(|_| Ok(()));
     let url = format!("http://{address}/");
-    let result = probe(false).ask(Question { method: Method::Get, url: &url }, LONG).await;
+    let result = probe(false).ask(&Request::get(url), LONG).await;
     assert_eq!(
         result,
         ProbeResult::Nothing("the policy refuses the address 127.0.0.1: it is this machine".to_owned())

@@ -157,6 +157,13 @@ pub struct Expected<'a> {
     pub within: Option<Span>,
 }
 
+impl Request {
+    /// Makes the plainest request.
+    pub fn get(url: impl Into<String>) -> Self {
+        Request { method: Method::Get, url: url.into(), connect: None, headers: Vec::new(), body: None }
+    }
+}
+
 impl Http {
     /// Makes the request at one address.
     pub fn request(&self, values: &Values) -> Result<Request, Unfilled> {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use health_test::probe::{Answer, ProbeResult, Question, Web};
+use health_test::probe::{Answer, ProbeResult, Web};
+use pack::kind::http::Request;
 use pack::policy::Policy;
 
 use crate::fake::Fake;
@@ -23,8 +24,8 @@ impl Web for Visitor {
         Ok(())
     }
 
-    async fn ask(&self, question: Question<'_>, _: Duration) -> ProbeResult {
-        let host = question.url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+    async fn ask(&self, request: &Request, _: Duration) -> ProbeResult {
+        let host = request.url.trim_start_matches("http://").split('/').next().unwrap_or_default();
         let Some((service, cluster)) = host.strip_suffix(ZONE).and_then(|name| name.split_once('.')) else {
             return ProbeResult::Nothing(format!("{host} has no address"));
         };
@@ -34,7 +35,13 @@ impl Web for Visitor {
             return ProbeResult::Nothing(format!("{host} has no address"));
         };
         let status = if service.answers_well() { 200 } else { 500 };
-        ProbeResult::Answer(Answer { status, body: String::new(), cut: false, took: Duration::ZERO })
+        ProbeResult::Answer(Answer {
+            status,
+            headers: vec![],
+            body: String::new(),
+            cut: false,
+            took: Duration::ZERO,
+        })
     }
 }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pack::asked::Host;
-use pack::{Values, supported};
+use pack::supported;
 use pipeline::Fault;
 use pipeline::ids::{PackHash, ServiceName};
 use pipeline::rows::MoveRow;
 use tokio::time::timeout;
 
 use crate::rollout::{Port, Service, Target};
+use crate::values;
 
 /// How many services are read at once.
 const AT_ONCE: usize = 8;
@@ -60,7 +61,7 @@ pub async fn of(
     for (row, hash) in moves {
         let what = format!("the row pack#{hash} with the live tests of {}", row.service);
         let text = texts.get(*hash).ok_or_else(|| Fault::NotFound(what.clone()))?;
-        for (host, check) in supported::read(&what, text)?.hosts(&Values::default()) {
+        for (host, check) in supported::read(&what, text)?.hosts(&values::of_place(row)) {
             let (service, check) = (row.service.clone(), check.to_owned());
             match host {
                 Host::Target => asked.push((*row, check)),

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use health_test::probe::{Answer, ProbeResult, Question, Web};
+use health_test::probe::{Answer, ProbeResult, Web};
 use health_test::rollout::{Container, Ended, Exit, Port, Progress, Service, Target, Task};
+use pack::kind::http::Request;
 use pack::policy::Policy;
 use pipeline::Fault;
 use pipeline::ids::{DeploymentId, Digest, PackHash, ReleaseId, TaskDefinitionArn};
@@ -209,12 +210,13 @@ impl Web for &Fixture {
         assert_eq!(port, 8080);
         if self.far.contains(&host) { Err("no connection within 3000 ms".to_owned()) } else { Ok(()) }
     }
-    async fn ask(&self, question: Question<'_>, _: Duration) -> ProbeResult {
+    async fn ask(&self, request: &Request, _: Duration) -> ProbeResult {
         self.calls.borrow_mut().push("http");
         // One of the two targets is as good as it can be: a load balancer might have answered from it.
-        let body = if question.url.contains("10.0.0.1") { r#"{"status":"ok"}"# } else { self.body };
+        let body = if request.url.contains("10.0.0.1") { r#"{"status":"ok"}"# } else { self.body };
         ProbeResult::Answer(Answer {
             status: 200,
+            headers: vec![],
             body: body.to_owned(),
             cut: false,
             took: Duration::from_millis(12),

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ::pack::asked::{Host, Site};
+use ::pack::kind::http::Request;
 use ::pack::policy::Policy;
 use ::pack::{Pack, Values, supported};
 use health_test::live;
 use health_test::poll_state::PollState;
-use health_test::probe::{Answer, ProbeResult, Question, Web};
+use health_test::probe::{Answer, ProbeResult, Web};
+use health_test::values::Known;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -130,12 +132,12 @@ impl Web for Answering {
     fn policy(&self) -> Policy {
         Policy::default()
     }
-    async fn ask(&self, question: Question<'_>, _: Duration) -> ProbeResult {
-        if let Err(why) = self.policy().url(question.url) {
+    async fn ask(&self, request: &Request, _: Duration) -> ProbeResult {
+        if let Err(why) = self.policy().url(&request.url) {
             return ProbeResult::Nothing(why.to_string());
         }
         let took = Duration::from_millis(12);
-        ProbeResult::Answer(Answer { status: 200, body: self.0.clone(), cut: false, took })
+        ProbeResult::Answer(Answer { status: 200, headers: vec![], body: self.0.clone(), cut: false, took })
     }
     async fn connect(&self, _: &str, _: u16, _: Duration) -> Result<(), String> {
         Ok(())
@@ -151,7 +153,7 @@ fn live_test(world: &World, text: &str) -> Outcome {
     let answer = input["answer"].as_str().map_or_else(|| input["answer"].to_string(), str::to_owned);
     let (web, mut state) = (Answering(answer), PollState::default());
     let targets = ["10.0.0.1:80", "[fd12::7]:8080"].map(str::to_owned);
-    let report = world.wait(live::run(&pack, &targets, &web, &mut state));
+    let report = world.wait(live::run(&pack, &Known::default(), &targets, &web, &mut state));
     assert_eq!(report.passed + report.failed.len() + report.unmeasured.len(), pack.checks.len());
     report.unmeasured.iter().for_each(|why| promises::sentence(why));
     promises::sentence(&report.judge().1);

@@ -1,0 +1,149 @@
+//! One ask of a check at one address: its request, or the steps of its journey one after the other.
+
+use pack::blank::{Secret, blank};
+use pack::kind::http::{Http, Request};
+use pack::kind::journey::Capture;
+use pack::{Check, Values};
+use pipeline::text::shown as quoted;
+use serde_json::Value;
+
+use crate::check;
+use crate::probe::{Answer, ProbeResult, shown, socket};
+
+/// What came of one ask.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// How many requests it took.
+    pub requests: usize,
+    /// The addresses that were connected to, each with its port.
+    pub connected: Vec<String>,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How an ask ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// Every expectation holds.
+    Passed,
+    /// What was asked, expected and got.
+    Failed(String),
+    /// Nothing was connected to at this address: the service is broken, or the way to it.
+    Unreached {
+        /// Its address and port.
+        socket: String,
+        /// What was asked.
+        asked: String,
+        /// Why.
+        why: String,
+    },
+    /// What was asked, and why that could not be done.
+    Nothing(String),
+}
+
+/// Asks a check; `values` are those of one address.
+pub async fn ask(check: &Check, mut values: Values, send: impl AsyncFn(&Request) -> ProbeResult) -> Asked {
+    let mut asked = Asked { requests: 0, connected: Vec::new(), end: End::Passed };
+    let mut secrets = Vec::new();
+    for http in check.kind.requests() {
+        let request = match http.request(&values) {
+            Ok(request) => request,
+            // A value that an answer gave does not fit: that is the fault of who answered.
+            Err(unfilled) if asked.requests > 0 => {
+                asked.end = End::Failed(format!("{}{unfilled}", step(http)));
+                break;
+            }
+            Err(unfilled) => {
+                asked.end = End::Nothing(format!("{}{unfilled}", step(http)));
+                break;
+            }
+        };
+        asked.requests += 1;
+        let result = send(&request).await;
+        if let ProbeResult::Answer(_) | ProbeResult::NoAnswer(_) = result {
+            asked.connected.push(socket(&request.url));
+        }
+        asked.end = end(http, &request, result, &mut values, &mut secrets);
+        if asked.end != End::Passed {
+            break;
+        }
+    }
+    asked.blanked(&secrets)
+}
+
+impl Asked {
+    /// Keeps secrets out of what is told.
+    fn blanked(mut self, secrets: &[Secret]) -> Self {
+        if let End::Failed(text) | End::Nothing(text) | End::Unreached { asked: text, .. } = &mut self.end {
+            *text = blank(text, secrets);
+        }
+        self
+    }
+}
+
+/// Says how one request ended, and takes what later ones use.
+fn end(
+    http: &Http,
+    request: &Request,
+    result: ProbeResult,
+    values: &mut Values,
+    secrets: &mut Vec<Secret>,
+) -> End {
+    let asked = format!("{}{} {}", step(http), request.method.as_str(), shown(&request.url));
+    let failed = |mistake| End::Failed(format!("{asked}: {mistake}"));
+    let answer = match result {
+        ProbeResult::Answer(answer) => answer,
+        ProbeResult::NoAnswer(why) => return failed(why),
+        ProbeResult::Unreached(why) => {
+            return End::Unreached { socket: socket(&request.url), asked, why };
+        }
+        ProbeResult::Nothing(why) => return End::Nothing(format!("{asked}: {why}")),
+    };
+    match http.expected(values) {
+        Err(unfilled) => return failed(unfilled.to_string()),
+        Ok(expected) => {
+            if let Some(mistake) = check::mistake(&expected, &answer, http.quiet) {
+                return failed(mistake);
+            }
+        }
+    }
+    for (name, capture) in &http.captures {
+        let Some(value) = captured(capture, &answer) else {
+            return failed(format!("the answer has nothing to capture as {}", quoted(name)));
+        };
+        if http.quiet {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            secrets.extend(Secret::new(text));
+        }
+        values.capture(name, value);
+    }
+    End::Passed
+}
+
+/// Names a step of a journey.
+fn step(http: &Http) -> String {
+    if http.name.is_empty() { String::new() } else { format!("step {}: ", quoted(&http.name)) }
+}
+
+/// Takes a value from an answer; none if it is not there, or not there once.
+fn captured(capture: &Capture, answer: &Answer) -> Option<Value> {
+    match capture {
+        Capture::Json(path) => {
+            let body: Value = serde_json::from_str(&answer.body).ok()?;
+            path.query(&body).exactly_one().ok().cloned()
+        }
+        Capture::Header(name) => answer.header(name).next().map(Value::from),
+        Capture::Cookie(name) => {
+            let cookies = answer.header("set-cookie").filter_map(|cookie| {
+                let (found, value) = cookie.split(';').next()?.split_once('=')?;
+                (found.trim() == name).then(|| value.trim().trim_matches('"'))
+            });
+            cookies.last().map(Value::from)
+        }
+        Capture::Body if answer.cut => None,
+        Capture::Body => Some(answer.body.as_str().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
