@@ -85,6 +85,10 @@ impl<P: Port> Alert<P> {
             Some(report) => (report.clone(), None),
             None => readable(self.read(&request).await),
         };
+        if request.outcome == AlertKind::WaitingForApproval && report.has_ended() {
+            // The call came late: nobody can answer any more.
+            return Ok(Response::default());
+        }
         self.tell(&request, &AlertContext { report, unread, input: None }, now).await
     }
 

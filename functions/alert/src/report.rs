@@ -23,3 +23,10 @@ pub struct Report {
     #[serde(default)]
     pub freeze: Option<FrozenRow>,
 }
+
+impl Report {
+    /// Tells whether the release has ended.
+    pub fn has_ended(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.outcome.is_some())
+    }
+}

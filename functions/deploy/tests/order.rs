@@ -22,6 +22,7 @@ struct Recorder {
     update_fails: bool,
     lost: bool,
     stopped: bool,
+    goes_back: bool,
 }
 
 impl Recorder {
@@ -36,7 +37,8 @@ impl MoveLedger for Recorder {
     }
     async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
         self.did("read the move and its lease");
-        let loaded = Moves { lost: self.lost, ..Moves::default() }.load_leased(key).await?;
+        let mut loaded = Moves { lost: self.lost, ..Moves::default() }.load_leased(key).await?;
+        loaded.row.rollback_started = self.goes_back.then_some(Timestamp::from_millis(0));
         let (by, because) = (ReleaseId::parse("r9")?, "bad numbers".to_owned());
         let stop = Stop { by, because, since: Timestamp::from_millis(0), rollback: true };
         Ok(Loaded { stop: self.stopped.then_some(stop), ..loaded })
@@ -107,5 +109,12 @@ async fn a_service_that_somebody_else_holds_is_not_even_looked_at() {
 async fn a_release_that_somebody_stopped_goes_no_further() {
     let (answer, order) = update(Recorder { stopped: true, ..Recorder::default() }).await;
     assert_eq!(answer.unwrap_err(), Fault::Stopped("stopped by r9: bad numbers".to_owned()));
+    assert_eq!(order, ["read the move and its lease"]);
+}
+
+#[tokio::test]
+async fn a_call_that_comes_when_the_service_goes_back_changes_nothing() {
+    let (answer, order) = update(Recorder { goes_back: true, ..Recorder::default() }).await;
+    assert_eq!(answer.unwrap_err(), Fault::Stopped("the rollback of users has begun".to_owned()));
     assert_eq!(order, ["read the move and its lease"]);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
-use pipeline::rows::{Answer, HeadRow, MoveRow, PlanRow, Reply, Stop, WaitingRow};
+use pipeline::rows::{Answer, HeadRow, MoveRow, Outcome, PlanRow, Reply, Stop, WaitingRow};
 use serde_json::{Value, json};
 
 use crate::answer::{Opened, Opening};
@@ -57,12 +57,15 @@ pub async fn answer(
         None => return ended(Opening::Refused, format!("there is no release {release} in {name}")),
     };
     let waiting = ledger.waiting(name).await?;
-    let Some((_, row)) = waiting.into_iter().find(|(waiting, _)| waiting == release) else {
-        return ended(Opening::Refused, not_waiting(release, &head));
-    };
     let (reply, done) = match request.mode {
         Mode::Approve => (Reply::Approved, "goes on"),
         _ => (Reply::Rejected, "is rejected, and nothing was changed"),
+    };
+    let Some((_, row)) = waiting.into_iter().find(|(waiting, _)| waiting == release) else {
+        return match has_answered(&head, &run.release, reply) {
+            true => ended(Opening::Answered, format!("{release} {done}")),
+            false => ended(Opening::Refused, not_waiting(release, &head)),
+        };
     };
     let asked = head.asked.clone().unwrap_or_default();
     let answer = Answer { next: reply, by: run.release.clone(), since: now, asked };
@@ -148,6 +151,14 @@ pub async fn overtake(
         give(aws, ledger, question, context.release, &output(next, &because)).await?;
     }
     Ok(())
+}
+
+/// Tells whether a call of this run before has answered so, and the release went on by it.
+fn has_answered(head: &HeadRow, by: &ReleaseId, reply: Reply) -> bool {
+    let ours = head.answer.as_ref().is_some_and(|answer| answer.by == *by && answer.next == reply);
+    // Somebody else can have been quicker.
+    let rejected = head.outcome == Some(Outcome::Rejected);
+    ours && (!rejected || reply == Reply::Rejected)
 }
 
 fn output(next: &str, because: &str) -> Value {

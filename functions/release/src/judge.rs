@@ -24,7 +24,7 @@ pub async fn judge(
     now: Timestamp,
 ) -> Result<Judged, Fault> {
     let (release, wave) = (&judge.run.release, judge.wave);
-    let (head, mut moves) = try_join(observe::head(ledger, release), ledger.moves(release)).await?;
+    let (head, mut moves) = try_join(observe::open_head(ledger, release), ledger.moves(release)).await?;
     let services: Vec<ServiceName> = moves.iter().map(|(_, row)| row.service.clone()).collect();
     let leases = ledger.leases(&head.environment, &services).await?;
     give_up_lost(ledger, release, &mut moves, &leases, now).await?;

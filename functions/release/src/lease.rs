@@ -29,7 +29,7 @@ pub async fn lease(
     run: Run,
     now: Timestamp,
 ) -> Result<Leased, Fault> {
-    let head = observe::head(ledger, &run.release).await?;
+    let head = observe::open_head(ledger, &run.release).await?;
     if let Some(stop) = &head.stop {
         not_begun(ledger, &run.release).await?;
         forget_all_but(ledger, &run.release, &[], &Fences::new()).await?;

@@ -60,6 +60,17 @@ pub async fn head(ledger: &impl Releases, release: &ReleaseId) -> Result<HeadRow
     head.ok_or_else(|| Fault::NotFound(format!("the head of release {release}")))
 }
 
+/// Reads the head of a release that goes on.
+///
+/// A call that comes when it is closed may change nothing any more: others hold its services, or may at any time.
+pub async fn open_head(ledger: &impl Releases, release: &ReleaseId) -> Result<HeadRow, Fault> {
+    let head = head(ledger, release).await?;
+    match head.outcome {
+        None => Ok(head),
+        Some(outcome) => Err(Fault::LeaseLost(format!("{release} has ended already: {outcome:?}"))),
+    }
+}
+
 /// Reads the states of the alarms that speak of moves.
 pub async fn alarms(aws: &impl Alarms, moves: &[MoveRow]) -> Result<AlarmStates, Fault> {
     let names = moves.iter().flat_map(|row| row.alarms.clone()).collect();

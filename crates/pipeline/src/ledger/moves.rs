@@ -29,9 +29,14 @@ impl Loaded {
     }
 
     /// Returns the row of a move that may go forward.
+    ///
+    /// A call that comes again when its service is on the way back would take the rollback for somebody else's work.
     pub fn forward(self) -> Result<MoveRow, Fault> {
         match self.stop {
             Some(Stop { by, because, .. }) => Err(Fault::Stopped(format!("stopped by {by}: {because}"))),
+            None if self.row.rollback_started.is_some() => {
+                Err(Fault::Stopped(format!("the rollback of {} has begun", self.row.service)))
+            }
             None => Ok(self.row),
         }
     }

@@ -25,6 +25,7 @@ async fn a_failing_channel_stops_no_other_and_a_retry_sends_only_what_is_missing
 async fn each_end_is_told_although_an_earlier_message_was_delivered() {
     let mut fixture = Fixture::default();
     let asked = request(&mut fixture, "WaitingForApproval");
+    fixture.report.as_mut().unwrap().head.as_mut().unwrap().outcome = None;
     tell(&fixture, &asked).await.unwrap();
     tell(&fixture, &asked).await.unwrap();
     assert_eq!(fixture.sent().0, 1);
@@ -35,6 +36,14 @@ async fn each_end_is_told_although_an_earlier_message_was_delivered() {
     let ended = request(&mut fixture, "Deployed");
     tell(&fixture, ended).await.unwrap();
     assert_eq!(fixture.sent().0, 3);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_a_release_that_has_ended() {
+    let mut fixture = Fixture::default();
+    let asked = request(&mut fixture, "WaitingForApproval");
+    assert!(tell(&fixture, &asked).await.unwrap().delivered.is_empty());
+    assert_eq!(fixture.sent(), (0, 0));
 }
 
 #[test]

@@ -139,6 +139,30 @@ async fn a_call_that_comes_when_the_moves_have_begun_leaves_their_leases_alone()
 }
 
 #[tokio::test]
+async fn a_call_that_comes_when_the_release_is_closed_changes_nothing() {
+    let release = opened().await;
+    assert_eq!(lease(&release, "2026-11-23T10:00:01Z").await["next"], "Wave");
+    decided(&release, Verdict::Healthy);
+    let close = json!({"do": "close", "release": "r1", "execution": "e", "outcome": "Deployed"});
+    let call = async |request: &Value| {
+        let now = Timestamp::parse("2026-11-23T10:05:00Z").unwrap();
+        release.handle(serde_json::from_value(request.clone()).unwrap(), now).await
+    };
+    call(&close).await.unwrap();
+    let left = || (release.ledger.moves.borrow().clone(), release.ledger.services.borrow().clone());
+    let before = left();
+    for late in [
+        json!({"do": "lease", "release": "r1", "execution": "e"}),
+        json!({"do": "judge", "release": "r1", "execution": "e", "wave": 0}),
+    ] {
+        let fault = call(&late).await.unwrap_err();
+        assert_eq!(fault.to_string(), "r1 has ended already: Deployed", "{late}");
+        assert_eq!(left(), before, "{late}");
+        assert!(held(&release).release.is_none(), "{late}");
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_ends_otherwise_than_the_one_before_leaves_the_service_to_the_release_before() {
     let release = opened().await;
     let last = Some(ReleaseId::parse("r0").unwrap());

@@ -3,7 +3,7 @@
 use pipeline::alarm::{Alarm, AlarmState};
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, Repository};
-use pipeline::rows::{OrderKey, ServiceRow, Verdict, VerifiedImage, WaitingRow, hold_key};
+use pipeline::rows::{OrderKey, Outcome, ServiceRow, Verdict, VerifiedImage, WaitingRow, hold_key};
 use release::Release;
 use release::ports::Approvals;
 use serde_json::{Value, json};
@@ -133,6 +133,28 @@ async fn an_answer_that_did_not_come_through_the_door_counts_for_nothing() {
     approve(&release).await;
     let leased = ask(&release, "lease", json!({}), "2026-11-23T10:00:14Z").await;
     assert_eq!(leased["next"], "Wave");
+}
+
+#[tokio::test]
+async fn an_answer_that_was_taken_stays_taken_when_its_call_comes_again() {
+    let release = release();
+    open(&release, json!({"environment": "careful"})).await;
+    ask(&release, "ask", json!({"token": "t1"}), "2026-11-23T10:00:11Z").await;
+    approve(&release).await;
+    // The question is gone, and what was answered is known.
+    assert!(release.ledger.waiting.borrow().is_empty());
+    approve(&release).await;
+    for (by, mode) in [("r8", "approve"), ("r9", "reject")] {
+        let input = json!({"environment": "careful", "mode": mode, "release": "r1"});
+        let other =
+            ask(&release, "open", json!({"release": by, "input": input}), "2026-11-23T10:00:14Z").await;
+        assert_eq!(other["next"], "Refused", "{by}");
+    }
+    // Somebody else was quicker: the release has ended by their answer.
+    release.ledger.head.borrow_mut().as_mut().unwrap().outcome = Some(Outcome::Rejected);
+    let input = json!({"environment": "careful", "mode": "approve", "release": "r1"});
+    let late = ask(&release, "open", json!({"release": "r9", "input": input}), "2026-11-23T10:00:15Z").await;
+    assert_eq!(late["next"], "Refused");
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use fleet::fake::State;
 use serde_json::Value;
 
-/// Fields that count attempts, or that are or follow from a moment.
-const PASSING: [&str; 5] = ["fence", "expires", "waits", "seconds", "revision"];
+/// Fields that count attempts, that are or follow from a moment, or that tell what could be read after a failure.
+const PASSING: [&str; 6] = ["fence", "expires", "waits", "seconds", "revision", "bundle"];
 
 /// Returns the lines.
 pub fn lines(account: &mut State) -> BTreeSet<String> {
@@ -15,10 +15,12 @@ pub fn lines(account: &mut State) -> BTreeSet<String> {
     let names: Vec<String> = account.ecs.services.keys().cloned().collect();
     for name in names {
         let service = account.ecs.at(&name, later).unwrap();
-        let pointed: Vec<&[String]> = service.pointed.iter().map(|one| one.digests.as_slice()).collect();
-        let (id, state, _, digests) = service.primary();
+        let mut pointed: Vec<&[String]> = service.pointed.iter().map(|one| one.digests.as_slice()).collect();
+        // Two calls beside each other can both start a deployment of the same.
+        pointed.dedup();
+        let (_, state, _, digests) = service.primary();
         let settled = digests.iter().all(|digest| service.runs_only(digest));
-        lines.insert(format!("{name} is on {id} {state} {digests:?} {settled}, and was on {pointed:?}"));
+        lines.insert(format!("{name} is on {digests:?}, {state} {settled}, and was on {pointed:?}"));
     }
     let account = &*account;
     for (repository, tag, digest) in account.ecr.tags() {
@@ -26,7 +28,7 @@ pub fn lines(account: &mut State) -> BTreeSet<String> {
     }
     let rows = account.table.rows().filter(|(pk, ..)| *pk != "pace");
     lines.extend(rows.map(|(pk, sk, row)| {
-        let name = |text: &str| without_moments(&with_images(account, text));
+        let name = |text: &str| without_numbers(&with_images(account, text));
         format!("{} {}: {}", name(pk), name(sk), plain(account, &row))
     }));
     lines
@@ -36,7 +38,7 @@ fn plain(account: &State, value: &Value) -> Value {
     match value {
         Value::String(text) => match serde_json::from_str(text) {
             Ok(inside @ Value::Object(_)) => plain(account, &inside),
-            _ => without_moments(&with_images(account, text)).into(),
+            _ => without_numbers(&with_images(account, text)).into(),
         },
         Value::Array(all) => all.iter().map(|one| plain(account, one)).collect(),
         Value::Object(fields) => {
@@ -58,6 +60,16 @@ fn with_images(account: &State, text: &str) -> String {
     let arn = format!("{}:task-definition/{name}", &before[start..]);
     let images = account.ecs.images_of(&arn).join(", ");
     format!("{}[{images}]{}", &before[..start], with_images(account, after))
+}
+
+/// Takes the numbers of deployments out of a text, and moments.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split("ecs-svc/");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let plain = parts.fold(first, |text, part| {
+        text + "[deployment]" + part.trim_start_matches(|c: char| c.is_ascii_digit())
+    });
+    without_moments(&plain)
 }
 
 /// Takes moments out of a text.
