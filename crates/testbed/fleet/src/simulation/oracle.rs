@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::fake::State;
 use crate::machine::Hand;
+pub use told::Executions;
 
 /// Looks on.
 #[derive(Clone, Debug, Default)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fleet::machine::planned::Plan;
 use fleet::machine::{Action, Machine};
+use fleet::simulation::oracle::Executions;
 
 use crate::account;
 
@@ -38,8 +39,13 @@ impl Played {
     }
 }
 
-/// Plays it.
-pub async fn play(mut machine: Machine, acts: &[(i64, Action)], plan: Option<Plan>) -> Played {
+/// Plays it; `earlier` are the executions before it.
+pub async fn play(
+    mut machine: Machine,
+    earlier: Executions,
+    acts: &[(i64, Action)],
+    plan: Option<Plan>,
+) -> Played {
     let disturbed = plan.is_some();
     machine.planned.plan = plan;
     for (at, act) in acts {
@@ -48,7 +54,7 @@ pub async fn play(mut machine: Machine, acts: &[(i64, Action)], plan: Option<Pla
     machine.play().await;
     let calm = acts.iter().map(|(at, _)| *at).max().unwrap_or_default();
     let mut oracle = machine.oracle.take().unwrap();
-    let statuses = machine.statuses();
+    let statuses: Executions = earlier.into_iter().chain(machine.statuses()).collect();
     let fake = machine.fake.clone();
     let mut account = fake.open();
     oracle.at_rest(&mut account, &statuses, calm, disturbed);

@@ -4,7 +4,7 @@ use fleet::cluster;
 use fleet::fake::{End, Fake, State};
 use fleet::machine::planned::Plan;
 use fleet::machine::{Action, Machine, Pushed};
-use fleet::simulation::oracle::Oracle;
+use fleet::simulation::oracle::{Executions, Oracle};
 use serde_json::{Value, json};
 
 use crate::exceptions;
@@ -69,7 +69,7 @@ pub struct Recorded {
     pub undisturbed: Played,
     run: Run,
     stage: Machine,
-    before: (State, Oracle),
+    before: (State, Oracle, Executions),
     acts: Vec<(i64, Action)>,
 }
 
@@ -91,19 +91,20 @@ impl Recorded {
         cluster::configure(&fake, FIRST, &first);
         cluster::configure(&fake, NEXT, &next);
         let stage = Machine::new(fake.clone()).unwrap();
-        let mut oracle = Oracle::default();
+        let (mut oracle, mut earlier) = (Oracle::default(), Executions::new());
         if matches!(run, Run::Back | Run::Promoted) {
             let mut machine = stage.anew();
             machine.oracle = Some(oracle);
             machine.plan(START_MS, pushed("r1"));
             machine.play().await;
-            assert_eq!(machine.statuses()["r1"].1, "Deployed");
             oracle = machine.oracle.take().unwrap();
+            earlier = machine.statuses();
+            assert_eq!(earlier["r1"].1, "Deployed");
             fake.open().now += 600_000;
         }
         let now = fake.open().now;
         let acts = acts(run, &fake).into_iter().map(|(after, act)| (now + after, act)).collect();
-        let before = (fake.open().clone(), oracle);
+        let before = (fake.open().clone(), oracle, earlier);
         let mut recorded = Recorded { run, undisturbed: Played::default(), stage, before, acts };
         recorded.undisturbed = recorded.play(None).await;
         let Played { broken, left, .. } = &recorded.undisturbed;
@@ -116,11 +117,11 @@ impl Recorded {
 
     /// Plays it, with what is to go wrong.
     pub async fn play(&self, plan: Option<Plan>) -> Played {
-        let (account, oracle) = self.before.clone();
+        let (account, oracle, earlier) = self.before.clone();
         *self.stage.fake.open() = account;
         let mut machine = self.stage.anew();
         machine.oracle = Some(oracle);
-        play(machine, &self.acts, plan).await
+        play(machine, earlier, &self.acts, plan).await
     }
 
     /// Plays it with each of some things gone wrong, and sees that what is promised holds.

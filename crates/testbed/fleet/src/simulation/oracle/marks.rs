@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Executions;
 use super::Oracle;
 use super::rest::newest_of_each;
-use super::told::Executions;
 use crate::fake::State;
 
 impl Oracle {

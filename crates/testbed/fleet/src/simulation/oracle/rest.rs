@@ -13,7 +13,7 @@ const REST_MS: i64 = 3 * 3_600_000;
 /// The same where a release has frozen its environment last: what that holds waits for a day.
 const HELD_MS: i64 = 27 * 3_600_000;
 
-pub use super::told::Executions;
+use super::Executions;
 
 impl Oracle {
     /// Looks at what is left.
