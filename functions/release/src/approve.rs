@@ -20,7 +20,7 @@ use crate::{at_once, observe};
 /// Keeps the token of the state that waits for an answer.
 pub async fn ask(ledger: &(impl Releases + Approvals), ask: Ask, now: Timestamp) -> Result<(), Fault> {
     let release = &ask.run.release;
-    let head = observe::head(ledger, release).await?;
+    let head = observe::open_head(ledger, release).await?;
     let row = WaitingRow { token: ask.token, since: now, answered_by: None };
     ledger.wait(&head.environment, release, &row, &head.plan).await
 }

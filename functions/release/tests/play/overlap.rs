@@ -154,11 +154,13 @@ async fn a_call_that_comes_when_the_release_is_closed_changes_nothing() {
     for late in [
         json!({"do": "lease", "release": "r1", "execution": "e"}),
         json!({"do": "judge", "release": "r1", "execution": "e", "wave": 0}),
+        json!({"do": "ask", "release": "r1", "execution": "e", "token": "t1"}),
     ] {
         let fault = call(&late).await.unwrap_err();
         assert_eq!(fault.to_string(), "r1 has ended already: Deployed", "{late}");
         assert_eq!(left(), before, "{late}");
         assert!(held(&release).release.is_none(), "{late}");
+        assert!(release.ledger.waiting.borrow().is_empty(), "{late}");
     }
 }
 
