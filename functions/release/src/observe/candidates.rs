@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pipeline::Fault;
-use pipeline::ids::{ReleaseId, ServiceName};
+use pipeline::ids::{ReleaseId, ServiceName, TaskDefinitionArn};
 use pipeline::rows::ServiceRow;
 
 use crate::answer::Untouched;
@@ -122,7 +122,9 @@ async fn tasks(
         let row = rows.get(&service.name).unwrap_or(&nothing);
         could_be_meant(service, spec) && needs_tasks(service, row, spec)
     });
-    let silent: Vec<ServiceName> = silent.map(|service| service.name.clone()).collect();
+    let silent: BTreeMap<ServiceName, TaskDefinitionArn> = silent
+        .filter_map(|service| Some((service.name.clone(), service.primary()?.task_definition.clone())))
+        .collect();
     if silent.is_empty() {
         return Ok(BTreeMap::new());
     }

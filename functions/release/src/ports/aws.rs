@@ -36,11 +36,12 @@ pub trait LiveTests {
 pub trait Clusters {
     /// Reads the services of a cluster: those named, or all of them.
     async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<ClusterSnapshot, Fault>;
-    /// Reads the digests that the running tasks of some services report.
+    /// Reads the digests that the running tasks of some services report, each of the revision that it is pointed at:
+    /// those of a rollout that got stuck say what it ran before.
     async fn running(
         &self,
         cluster: &str,
-        services: &[ServiceName],
+        services: &BTreeMap<ServiceName, TaskDefinitionArn>,
     ) -> Result<BTreeMap<ServiceName, TaskImages>, Fault>;
     /// Tells why a revision cannot be copied with another image, if it cannot.
     async fn loss(

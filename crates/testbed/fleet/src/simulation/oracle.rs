@@ -40,8 +40,8 @@ pub struct Oracle {
     forgotten: bool,
     /// The images in quarantine, and their environments, since when.
     quarantined: BTreeMap<(String, String), i64>,
-    /// When an image was last brought to an environment by a release.
-    brought: BTreeMap<(String, String), String>,
+    /// When an image was last brought to an environment by a release, and when that was written down.
+    brought: BTreeMap<(String, String), (String, i64)>,
     /// Who has frozen an environment.
     frozen: BTreeMap<String, Value>,
     /// The waves that began in a freeze, and how long after it.

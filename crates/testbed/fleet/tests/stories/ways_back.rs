@@ -4,7 +4,7 @@ use fleet::fake::End::{Completes, GivenUp};
 use fleet::machine::Hand;
 use serde_json::json;
 
-use super::harness::{Story, ask, hand, push};
+use super::harness::{Story, ask, hand, push, stop};
 
 const A: [(&str, &str); 1] = [("dev/a", "shop/a")];
 
@@ -75,4 +75,17 @@ async fn a_service_that_was_rolled_back_takes_no_other_one_with_it() {
         "{}",
         story.end("promote")
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_out_of_a_rollout_that_is_stuck_goes_to_what_is_verified_and_not_past_it() {
+    let story = Story::of(&A, json!({}))
+        .at(0, push("good", "shop/a", Completes))
+        .at(400, push("bad", "shop/a", GivenUp))
+        .at(430, stop("bad"))
+        .at(800, ask("back", "dev", json!({"mode": "rollback", "reason": "it is bad"})));
+    let story = story.play().await;
+    // The tasks of the release before still run, beside what was deployed over them.
+    assert_eq!((story.end("good").as_str(), story.end("back").as_str()), ("Deployed", "Deployed"));
+    assert!(story.runs("dev/a", "good"));
 }

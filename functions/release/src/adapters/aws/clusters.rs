@@ -58,12 +58,11 @@ impl Clusters for Aws {
     async fn running(
         &self,
         cluster: &str,
-        services: &[ServiceName],
+        services: &BTreeMap<ServiceName, TaskDefinitionArn>,
     ) -> Result<BTreeMap<ServiceName, TaskImages>, Fault> {
         let tasks = if services.len() < MANY_SERVICES {
-            at_once(services, async |name| service::tasks(&self.ecs, cluster, Some(name)).await)
-                .await?
-                .concat()
+            let names: Vec<&ServiceName> = services.keys().collect();
+            at_once(&names, async |name| service::tasks(&self.ecs, cluster, Some(name)).await).await?.concat()
         } else {
             service::tasks(&self.ecs, cluster, None).await?
         };
@@ -71,7 +70,11 @@ impl Clusters for Aws {
         for task in tasks {
             let service = task.group().and_then(|group| group.strip_prefix("service:"));
             let name = service.and_then(|name| ServiceName::parse(name).ok());
-            let Some(name) = name.filter(|name| services.contains(name)) else { continue };
+            let revision = task.task_definition_arn();
+            let is_of_it = |name: &ServiceName| {
+                services.get(name).is_some_and(|pointed| Some(pointed.as_str()) == revision)
+            };
+            let Some(name) = name.filter(is_of_it) else { continue };
             let images = running.entry(name).or_default();
             for container in task.containers() {
                 let digests = images.entry(container.name().unwrap_or_default().to_owned()).or_default();

@@ -63,8 +63,12 @@ impl Oracle {
             let image = format!("{}@{}", change.text("repository"), digest.as_str()?);
             self.brought.get(&(from.to_owned(), image))
         };
-        let (present, offered) = (shown(&change.newest()?["digest"])?, shown(&change.row["digest"])?);
-        (offered < present).then(|| {
+        // What nobody has released here, as a baseline, is as old as can be.
+        let newest = change.newest().filter(|fact| !fact["release"].is_null())?;
+        let ((present, known), (offered, _)) = (shown(&newest["digest"])?, shown(&change.row["digest"])?);
+        // What became known after it was let in does not stop it any more.
+        let before = *known <= millis(&change.row["leased"])?;
+        (before && offered < present).then(|| {
             let runs = &change.newest().unwrap_or(&Value::Null)["digest"];
             format!(
                 "{from} was brought {} at {offered}, and {runs}, which runs, at {present}",

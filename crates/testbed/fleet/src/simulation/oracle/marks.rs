@@ -1,6 +1,6 @@
 //! The tags: what is kept for a service, and what an environment's own tag says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -37,7 +37,8 @@ impl Oracle {
 
     /// Where every release has ended by itself, and nobody else wrote a tag, the tags say what runs and what ran before.
     pub(super) fn tags_say_what_runs(&mut self, account: &State, executions: &Executions) {
-        let mut newest: BTreeMap<(String, String), (String, String)> = BTreeMap::new();
+        // By environment and repository: when its last release began, and what that has brought.
+        let mut newest: BTreeMap<(String, String), (String, BTreeSet<String>)> = BTreeMap::new();
         let moves = account.table.all("move#");
         for (key, row) in services(account) {
             let (environment, service) = &key;
@@ -64,7 +65,12 @@ impl Oracle {
                     .unwrap_or_default()
                     .to_owned();
                 let last = newest.entry((environment.clone(), repository.clone())).or_default();
-                *last = last.clone().max((started, digest.clone()));
+                if started > last.0 {
+                    *last = (started.clone(), BTreeSet::new());
+                }
+                if started == last.0 {
+                    last.1.insert(digest.clone());
+                }
                 let tag = |kind: &str| format!("tidegate.{environment}.{service}.{kind}");
                 let live = account.ecr.tagged(&repository, &tag("live"));
                 self.holds(live == Some(&digest), || {
@@ -72,9 +78,11 @@ impl Oracle {
                 });
             }
         }
-        for ((environment, repository), (_, digest)) in newest {
+        for ((environment, repository), (_, digests)) in newest {
+            // One that went back can have left its services on several.
+            let [digest] = digests.iter().collect::<Vec<_>>()[..] else { continue };
             let named = account.ecr.tagged(&repository, &environment);
-            self.holds(named == Some(&digest), || {
+            self.holds(named == Some(digest), || {
                 format!(
                     "the tag {environment} of {repository} names {named:?}, and {digest} was brought last"
                 )

@@ -54,7 +54,8 @@ impl Oracle {
 
     /// Tells whether a push is refused since one service of several wants no tasks.
     fn is_held_up_by_an_idle_one(&self, account: &State, push: &Value, text: &str) -> bool {
-        if !text.contains("its desired count is 0") {
+        // A freeze holds all, whatever it came from.
+        if !text.contains("its desired count is 0") || text.contains(" is frozen ") {
             return false;
         }
         let uri = cluster::uri(push["repository-name"].as_str().unwrap_or_default());

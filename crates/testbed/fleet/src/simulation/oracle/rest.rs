@@ -88,11 +88,13 @@ impl Oracle {
             self.what_is_promised_to_be_kept_is(account, environment, service, &verified);
             return;
         }
-        let by = moves.iter().find(|(_, row)| {
-            // A deployment that somebody forced of our revision is ours as well.
-            let ours = [&row["deployment"], &row["undo"]].contains(&&Value::from(last.deployment.as_str()));
-            ours || row["registered"] == revision.as_str()
-        });
+        let ours = |row: &Value| {
+            [&row["deployment"], &row["undo"]].contains(&&Value::from(last.deployment.as_str()))
+        };
+        // A deployment that somebody forced of our revision is ours as well.
+        let forced = |row: &Value| row["registered"] == revision.as_str();
+        let by =
+            moves.iter().find(|(_, row)| ours(row)).or_else(|| moves.iter().find(|(_, row)| forced(row)));
         let known = by.is_none_or(|(release, _)| self.is_told_to_a_person(release));
         self.holds(known, || {
             let by = by.map_or("nobody", |(release, _)| release.as_str());
@@ -116,6 +118,10 @@ impl Oracle {
                 fact["repository"].as_str().unwrap_or_default(),
                 fact["digest"].as_str().unwrap_or_default(),
             );
+            // Whoever writes over a keep-tag takes the promise into their own hands.
+            if self.tagged.contains(repository) {
+                continue;
+            }
             let named = ["live", "previous"].map(|kind| {
                 account.ecr.tagged(repository, &format!("tidegate.{environment}.{service}.{kind}"))
             });

@@ -121,7 +121,7 @@ impl Oracle {
         if fact["how"] == "released" {
             let since = fact["since"].as_str().unwrap_or_default().to_owned();
             let image = format!("{}@{digest}", fact["repository"].as_str().unwrap_or_default());
-            self.brought.insert((environment.to_owned(), image), since);
+            self.brought.insert((environment.to_owned(), image), (since, account.now));
         }
         self.proven.insert((environment.to_owned(), digest));
     }
