@@ -1,13 +1,14 @@
 //! One ask of a check at one address: its request, or the steps of its journey one after the other.
 
 use pack::blank::{Secret, blank};
-use pack::kind::http::{Http, Request};
+use pack::kind::http::{Expected, Http, Request};
 use pack::kind::journey::Capture;
+use pack::values::Unfilled;
 use pack::{Check, Values};
 use pipeline::text::shown as quoted;
 use serde_json::Value;
 
-use crate::check;
+use crate::check::{self, Told};
 use crate::probe::{Answer, ProbeResult, shown, socket};
 
 /// What came of one ask.
@@ -46,16 +47,19 @@ pub async fn ask(check: &Check, mut values: Values, send: impl AsyncFn(&Request)
     let mut asked = Asked { requests: 0, connected: Vec::new(), end: End::Passed };
     let mut secrets = Vec::new();
     for http in check.kind.requests() {
-        let request = match http.request(&values) {
-            Ok(request) => request,
-            // A value that an answer gave does not fit: that is the fault of who answered.
-            Err(unfilled) if asked.requests > 0 => {
-                asked.end = End::Failed(format!("{}{unfilled}", step(http)));
-                break;
-            }
+        let filled = http.request(&values).and_then(|request| Ok((request, http.expected(&values)?)));
+        let (request, expected) = match filled {
+            Ok(filled) => filled,
             Err(unfilled) => {
-                asked.end = End::Nothing(format!("{}{unfilled}", step(http)));
-                break;
+                let said = format!("{}{unfilled}", step(http));
+                // A value that an answer gave does not fit: that is the fault of who answered.
+                asked.end = match unfilled {
+                    Unfilled::NotAPath(_) | Unfilled::SecondLine(_) if asked.requests > 0 => {
+                        End::Failed(said)
+                    }
+                    _ => End::Nothing(said),
+                };
+                return asked;
             }
         };
         asked.requests += 1;
@@ -63,33 +67,24 @@ pub async fn ask(check: &Check, mut values: Values, send: impl AsyncFn(&Request)
         if let ProbeResult::Answer(_) | ProbeResult::NoAnswer(_) = result {
             asked.connected.push(socket(&request.url));
         }
-        asked.end = end(http, &request, result, &mut values, &mut secrets);
+        asked.end = end(http, &request, &expected, result, &mut values, &mut secrets);
         if asked.end != End::Passed {
             break;
         }
     }
-    asked.blanked(&secrets)
-}
-
-impl Asked {
-    /// Keeps secrets out of what is told.
-    fn blanked(mut self, secrets: &[Secret]) -> Self {
-        if let End::Failed(text) | End::Nothing(text) | End::Unreached { asked: text, .. } = &mut self.end {
-            *text = blank(text, secrets);
-        }
-        self
-    }
+    asked
 }
 
 /// Says how one request ended, and takes what later ones use.
 fn end(
     http: &Http,
     request: &Request,
+    expected: &Expected<'_>,
     result: ProbeResult,
     values: &mut Values,
     secrets: &mut Vec<Secret>,
 ) -> End {
-    let asked = format!("{}{} {}", step(http), request.method.as_str(), shown(&request.url));
+    let asked = format!("{}{} {}", step(http), request.method.as_str(), shown(&blank(&request.url, secrets)));
     let failed = |mistake| End::Failed(format!("{asked}: {mistake}"));
     let answer = match result {
         ProbeResult::Answer(answer) => answer,
@@ -99,25 +94,30 @@ fn end(
         }
         ProbeResult::Nothing(why) => return End::Nothing(format!("{asked}: {why}")),
     };
-    match http.expected(values) {
-        Err(unfilled) => return failed(unfilled.to_string()),
-        Ok(expected) => {
-            if let Some(mistake) = check::mistake(&expected, &answer, http.quiet) {
-                return failed(mistake);
-            }
-        }
+    let told = Told { quiet: http.quiet, secrets };
+    if let Some(mistake) = check::mistake(expected, &answer, &told) {
+        return failed(mistake);
     }
     for (name, capture) in &http.captures {
         let Some(value) = captured(capture, &answer) else {
             return failed(format!("the answer has nothing to capture as {}", quoted(name)));
         };
         if http.quiet {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            secrets.extend(Secret::new(text));
+            secrets.extend(texts(&value).into_iter().filter_map(Secret::new));
         }
         values.capture(name, value);
     }
     End::Passed
+}
+
+/// Returns the texts of a value, each of which is as secret as the whole.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(all) => all.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        other => vec![other.to_string()],
+    }
 }
 
 /// Names a step of a journey.

@@ -1,6 +1,7 @@
 //! Compares what result with what was expected.  Pure.
 
 use pack::Span;
+use pack::blank::{Secret, blank};
 use pack::kind::http::Expected;
 use pipeline::text::{line, readable, shown};
 use serde_json::Value;
@@ -11,51 +12,74 @@ use crate::probe::Answer;
 /// How much of a body, and of what was expected of it, a report shows.
 const SHOWN: usize = 200;
 
-/// Tells what is wrong with an answer; none if it is what was expected.  What is `quiet` is not shown.
-pub fn mistake(expected: &Expected<'_>, answer: &Answer, quiet: bool) -> Option<String> {
-    let found = differences(expected, answer).next()?;
-    Some(format!("{found}, got {}", transcript(answer, quiet)))
+/// What may be told of an answer.
+#[derive(Default)]
+pub struct Told<'a> {
+    /// Whether it is nobody's business.
+    pub quiet: bool,
+    /// What is blanked, before anything is cut.
+    pub secrets: &'a [Secret],
 }
 
-fn differences<'a>(expected: &'a Expected<'_>, answer: &'a Answer) -> impl Iterator<Item = String> + 'a {
+impl Told<'_> {
+    fn text(&self, text: &str) -> String {
+        blank(text, self.secrets)
+    }
+}
+
+/// Tells what is wrong with an answer; none if it is what was expected.
+pub fn mistake(expected: &Expected<'_>, answer: &Answer, told: &Told<'_>) -> Option<String> {
+    let found = differences(expected, answer, told).next()?;
+    Some(format!("{found}, got {}", transcript(answer, told)))
+}
+
+fn differences<'a>(
+    expected: &'a Expected<'_>,
+    answer: &'a Answer,
+    told: &'a Told<'_>,
+) -> impl Iterator<Item = String> + 'a {
     let Expected { status, within, contains, json, headers } = expected;
     let status = (!status.allows(answer.status)).then(|| format!("expected status {status}"));
     let slow = within.filter(|Span(limit)| answer.took > *limit);
     let slow = slow.map(|Span(limit)| format!("expected an answer within {} ms", limit.as_millis()));
     let text = contains.as_ref().filter(|text| !answer.body.contains(text.as_str()));
-    let text = text.map(|text| format!("expected a body that contains {}", shown(text)));
+    let text = text.map(|text| format!("expected a body that contains {}", shown(&told.text(text))));
     let body: Option<Value> = if json.is_empty() { None } else { serde_json::from_str(&answer.body).ok() };
     let values = json.iter().filter_map(move |(path, expected)| {
         let found = body.as_ref().map(|body| path.query(body).all());
         let right =
             found.is_some_and(|found| !found.is_empty() && found.iter().all(|value| *value == expected));
         (!right).then(|| {
-            let [path, expected] = [path.to_string(), expected.to_string()].map(|text| line(&text, SHOWN));
+            let [path, expected] =
+                [path.to_string(), told.text(&expected.to_string())].map(|text| line(&text, SHOWN));
             format!("expected {path} to be {expected}")
         })
     });
     let headers = headers.iter().filter_map(|(name, pattern)| {
-        let pattern = WildMatch::new(pattern);
-        let right = answer.header(name).any(|value| pattern.matches(value));
+        let wanted = WildMatch::new(pattern);
+        let right = answer.header(name).any(|value| wanted.matches(value));
         (!right).then(|| {
             let got: Vec<&str> = answer.header(name).collect();
             let got = if got.is_empty() {
                 "it is not there".to_owned()
+            } else if told.quiet {
+                "it is another".to_owned()
             } else {
-                format!("it is {}", shown(&got.join(", ")))
+                format!("it is {}", shown(&told.text(&got.join(", "))))
             };
-            format!("expected the header {name} to be {}, and {got}", shown(&pattern.to_string()))
+            format!("expected the header {name} to be {}, and {got}", shown(&told.text(pattern)))
         })
     });
     [status, slow, text].into_iter().flatten().chain(headers).chain(values)
 }
 
 /// Writes down what result, shortly.
-fn transcript(answer: &Answer, quiet: bool) -> String {
+fn transcript(answer: &Answer, told: &Told<'_>) -> String {
     let Answer { status, body, cut, took, .. } = answer;
-    if quiet {
+    if told.quiet {
         return format!("status {status} in {} ms", took.as_millis());
     }
+    let body = told.text(body);
     let shown: String = body.chars().take(SHOWN).map(readable).collect();
     let body = match (shown.is_empty(), shown.len() < body.len()) {
         (true, _) => " without a body".to_owned(),
@@ -83,7 +107,7 @@ mod tests {
             took: Duration::from_millis(12),
         };
         let [asked] = pack.checks[0].kind.requests() else { panic!("{text}") };
-        let found = mistake(&asked.expected(&Values::default()).unwrap(), &answer, false);
+        let found = mistake(&asked.expected(&Values::default()).unwrap(), &answer, &Told::default());
         assert_eq!(found.as_deref(), expected, "{http} {status} {body}");
     }
 
@@ -138,7 +162,7 @@ mod tests {
             };
             let [http] = pack.checks[0].kind.requests() else { panic!("{text}") };
             let expected = http.expected(&Values::default()).unwrap();
-            assert!(mistake(&expected, &answer, false).is_some(), "{json} {body}");
+            assert!(mistake(&expected, &answer, &Told::default()).is_some(), "{json} {body}");
         }
     }
 
@@ -156,7 +180,8 @@ mod tests {
                 took: Duration::default(),
             };
             let [http] = pack.checks[0].kind.requests() else { panic!("{text}") };
-            let told = mistake(&http.expected(&Values::default()).unwrap(), &answer, false).unwrap();
+            let told =
+                mistake(&http.expected(&Values::default()).unwrap(), &answer, &Told::default()).unwrap();
             assert!(told.len() < 1200 && !told.contains(['\n', '\u{2028}']), "{told}");
         }
     }
@@ -170,7 +195,7 @@ mod tests {
             cut: true,
             took: Duration::default(),
         };
-        let shown = transcript(&answer, false);
+        let shown = transcript(&answer, &Told::default());
         assert!(shown.len() < 400 && !shown.contains('\u{1b}') && shown.contains("..."), "{shown}");
     }
 }

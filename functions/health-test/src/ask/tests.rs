@@ -143,3 +143,33 @@ fn a_capture_takes_what_is_there_once() {
     let cut = Answer { cut: true, ..answer };
     assert_eq!(captured(&capture(r#"{"body":true}"#), &cut), None);
 }
+
+#[tokio::test]
+async fn what_a_quiet_step_answered_is_shown_nowhere_not_even_in_part() {
+    let quiet = r#"{"name":"a","url":"http://a/","quiet":true,"answerHeaders":{"x-token":"none"}}"#;
+    let asked = Server::new([answer(200, &[("x-token", "hush-1234")], "hush-1234")]).ask(quiet).await;
+    let said = "step \"a\": GET http://a/: expected the header x-token to be \"none\", and it is another, got status 200 in \
+                12 ms";
+    assert_eq!(asked.end, End::Failed(said.to_owned()));
+    // One that stands where a body, or what is expected of it, is cut.
+    let use_it =
+        r#"{"name":"b","url":"http://a/","contains":"CUT${session}"}"#.replace("CUT", &"y".repeat(76));
+    let body = format!("{}hush-1234", "x".repeat(196));
+    let asked = Server::new([session(), answer(200, &[], &body)]).ask(&[LOGIN, &use_it].join(",")).await;
+    let End::Failed(said) = asked.end else { panic!("{:?}", asked.end) };
+    assert!(!said.contains("hus") && said.contains("***"), "{said}");
+}
+
+#[tokio::test]
+async fn what_nobody_knows_is_no_failure_of_the_service() {
+    for unknown in [
+        r#"{"name":"a","url":"http://a/","contains":"${image.commit}"}"#.to_owned(),
+        [LOGIN, r#"{"name":"b","url":"http://a/${image.commit}"}"#].join(","),
+    ] {
+        let asked = Server::new([session()]).ask(&unknown).await;
+        assert!(
+            matches!(&asked.end, End::Nothing(why) if why.ends_with("${image.commit} has no value")),
+            "{asked:?}"
+        );
+    }
+}
