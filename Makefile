@@ -14,7 +14,7 @@ RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where plan build test rust bench-scale simulate each fuzz lint end-to-end package sbom clean
+.PHONY: help demo where plan build test rust bench-scale simulate each fuzz try lint end-to-end package sbom clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -55,6 +55,10 @@ each: ## each call of recorded releases fails in each way, each function comes a
 fuzz: ## hostile texts for all that reads one (N=100000 SEED=1 BODY=pack): each is refused by name, or keeps its promises
 	N=$(or $(N),100000) SEED=$(or $(SEED),1) $(if $(BODY),BODY=$(BODY)) \
 	  cargo run --quiet --profile quick --package inputs --bin fuzz
+
+try: build ## live tests against one URL (PACK=tests.json URL=http://localhost:8080 CHECK=... PHASE=... VARS="a=b" SECRETS=...)
+	@$(BUILT)/try-pack --pack "$(PACK)" --url "$(URL)" --vars "$(VARS)" $(if $(CHECK),--check "$(CHECK)") \
+	  $(if $(PHASE),--phase "$(PHASE)") $(if $(SECRETS),--secrets "$(SECRETS)")
 
 lint: $(LINT)/.done ## the template, as it is written and as AWS translates it
 	PATH="$$PWD/$(LINT)/bin:$$PATH" sam validate --lint

@@ -7,8 +7,10 @@ WEBHOOK_USER = f"{MARK}-webhook-user"
 WEBHOOK_PASSWORD = f"{MARK}-webhook-password"
 WEBHOOK_PATH = f"{MARK}-webhook-path"
 WEBHOOK_QUERY = f"{MARK}-webhook-query"
-# A live test has no other place for one than its URL.
+# One that somebody has written into a URL of the live tests, and one that they only name.
 PACK_QUERY = f"{MARK}-pack-query"
+PACK_PARAMETER = f"/{MARK}-pack-secret"
+PACK_SECRET = f"{MARK}-pack-secret-value"
 
 ENVIRONMENT_VALUE = f"{MARK}-container-environment"
 ENVIRONMENT = [{"name": "PASSWORD", "value": ENVIRONMENT_VALUE}]

@@ -12,6 +12,7 @@ _SECRET = re.compile(rf"{canary.MARK}[\w-]*")
 _KEPT_WHOLE = {
     # Live tests: a release asks what it has read when it opened.
     canary.PACK_QUERY: "pack#",
+    canary.PACK_PARAMETER.strip("/"): "pack#",
     # Revisions: a rollback registers again what ECS has lost.  Of a secret that is the name, and never the value.
     canary.ENVIRONMENT_VALUE: "revision#",
     canary.PARAMETER.strip("/"): "revision#",

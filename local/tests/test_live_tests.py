@@ -1,11 +1,14 @@
 """Live tests: those that cannot be asked stop a release before it begins, and those that fail leave a record."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+import canary
 import watch
 from service import PACK, put
 
@@ -81,6 +84,66 @@ def test_a_journey_compares_what_one_step_answers_with_what_another_one_does(pip
     assert bad.outcome == "RolledBack", bad.cause
     step = 'live test "visit" failed 1 of 1 times: step "greeting": GET http://'
     assert step in bad.cause and 'expected a body that contains "hello from v3"' in bad.cause
+    assert list(service.answers().values()) == ["hello from v2"] * 2
+
+
+class Neighbour(BaseHTTPRequestHandler):
+    """Another system of the team, which knows a secret; it says it back to whoever does not."""
+
+    def do_GET(self) -> None:  # noqa: N802 (the name is given)
+        knows = self.headers["authorization"] == f"Bearer {canary.PACK_SECRET}"
+        self.send_response(self.server.status if knows else 401)
+        self.end_headers()
+        self.wfile.write(f"not {canary.PACK_SECRET}".encode())
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+@pytest.fixture
+def neighbour() -> Iterator[ThreadingHTTPServer]:
+    """A server of the test's own, which answers with its `status`."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Neighbour) as server:
+        server.status = 200
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_what_is_asked_before_keeps_a_bad_image_away_and_what_is_watched_rolls_one_back(pipeline, name, neighbour):
+    service = pipeline.service(name, tests={"hosts": ["127.0.0.1"]})
+    ssm = pipeline.cloud.client("ssm")
+    ssm.put_parameter(Name=canary.PACK_PARAMETER, Value=canary.PACK_SECRET, Type="SecureString", Overwrite=True)
+    at = "http://127.0.0.1:{}/".format(neighbour.server_address[1])
+    known = {"url": at, "headers": {"authorization": "Bearer ${secret.token}"}}
+    home = {"url": "http://${target.address}/", "contains": "hello"}
+    checks = [
+        {"name": "neighbour", "on": ["before"], "http": known},
+        {"name": "often", "http": home, "attempts": 3, "passes": 2, "interval": "1s"},
+        {"name": "watched", "on": ["bake"], "for": "3s", "interval": "1s", "http": known, "attempts": 2},
+    ]
+    pack = {"secrets": {"token": {"parameter": canary.PACK_PARAMETER}}, "checks": checks}
+    put(pipeline.cloud, f"environments/{name}/services/{name}/tests", pack)
+    good = pipeline.push(service, f"{name}-1", "v2").run
+    assert good.outcome == "Deployed", good.cause
+    kept = pipeline.row(good, "tests#0#0#after")
+    assert (kept["phase"], kept["transcript"]["often"]["last"]["phase"]) == ("bake", "live")
+    assert pipeline.row(good, "tests#0#0#before")["checks"]["neighbour"]["passed"] == 1
+
+    neighbour.status, before = 503, service.described()["deployments"][0]["id"]
+    refused = pipeline.push(service, f"{name}-2", "v3").run
+    assert refused.outcome == "RolledBack", refused.cause
+    assert 'live test "neighbour" failed 1 of 1 times: GET http://127.0.0.1' in refused.cause
+    assert "got status 503" in refused.cause and "not ***" in refused.cause
+    assert service.described()["deployments"][0]["id"] == before, "its service was touched"
+
+    checks[0]["http"] = home | {"url": at, "status": 401, "contains": "not"}
+    put(pipeline.cloud, f"environments/{name}/services/{name}/tests", pack)
+    watched = pipeline.push(service, f"{name}-3", "v4").run
+    assert watched.outcome == "RolledBack", watched.cause
+    assert 'live test "watched" failed 2 of 2 times' in watched.cause
     assert list(service.answers().values()) == ["hello from v2"] * 2
 
 

@@ -67,22 +67,22 @@ pub fn judge(pack: &Pack, standing: &Standing, now: Timestamp) -> Judgement {
     if let Some(check) = blocking(State::Inconclusive) {
         return Judgement::Inconclusive { check: check.name.clone(), because: unmeasured(check, standing) };
     }
-    match waiting(pack, standing, now).map(|check| next(check, standing)).min() {
+    match waiting(pack, standing, now).into_iter().map(|check| next(check, standing)).min() {
         Some(until) => Judgement::Pending { until },
         None => Judgement::Healthy,
     }
 }
 
 /// Returns the checks to ask now.
-pub fn due<'a>(pack: &'a Pack, standing: &'a Standing, now: Timestamp) -> impl Iterator<Item = &'a Check> {
-    waiting(pack, standing, now).filter(move |check| next(check, standing) <= now)
+pub fn due<'a>(pack: &'a Pack, standing: &Standing, now: Timestamp) -> Vec<&'a Check> {
+    waiting(pack, standing, now).into_iter().filter(|check| next(check, standing) <= now).collect()
 }
 
 /// Returns the checks that go on; runs only after everything else, since they cost most.
-fn waiting<'a>(pack: &'a Pack, standing: &'a Standing, now: Timestamp) -> impl Iterator<Item = &'a Check> {
-    let open = move |check: &&Check| state(check, standing, now) == State::Open;
+fn waiting<'a>(pack: &'a Pack, standing: &Standing, now: Timestamp) -> Vec<&'a Check> {
+    let open = |check: &&Check| state(check, standing, now) == State::Open;
     let only_runs = pack.of(standing.phase).filter(open).all(|check| check.kind.is_run());
-    pack.of(standing.phase).filter(open).filter(move |check| only_runs || !check.kind.is_run())
+    pack.of(standing.phase).filter(open).filter(|check| only_runs || !check.kind.is_run()).collect()
 }
 
 /// Tells where a check is.

@@ -57,6 +57,21 @@ impl Pack {
         self.checks.iter().filter(move |check| check.on.contains(&phase))
     }
 
+    /// Keeps what is asked over HTTP in one phase: nothing is started for it, and nothing is watched after it.
+    #[must_use]
+    pub fn requests_in(mut self, phase: Phase) -> Self {
+        self.checks.retain(|check| check.on.contains(&phase) && !check.kind.requests().is_empty());
+        self.checks.iter_mut().for_each(|check| check.on = vec![phase]);
+        self
+    }
+
+    /// Keeps the checks of these names.
+    #[must_use]
+    pub fn named(mut self, names: &[String]) -> Self {
+        self.checks.retain(|check| names.contains(&check.name));
+        self
+    }
+
     /// Returns the values of its own variables.
     pub fn values(&self) -> Values {
         let variables = self.variables.iter();

@@ -15,7 +15,7 @@ pub struct Span(pub Duration);
 
 impl Span {
     /// Makes one of so many seconds.
-    pub(crate) const fn seconds(seconds: u64) -> Self {
+    pub const fn seconds(seconds: u64) -> Self {
         Span(Duration::from_secs(seconds))
     }
 

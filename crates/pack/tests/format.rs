@@ -29,9 +29,8 @@ fn the_rules_for_editors_are_those_of_the_format() {
 
 /// Returns the packs that people copy from.
 fn of_the_readme() -> Vec<String> {
-    let readme = include_str!("../../../README.md")
-        .replace("   ```json\n", "```json\n")
-        .replace("--value '", "```json\n");
+    let readme = [include_str!("../../../README.md"), include_str!("../../../docs/TESTS.md")].concat();
+    let readme = readme.replace("   ```json\n", "```json\n").replace("--value '", "```json\n");
     let bodies = readme.split("```json\n").skip(1).filter_map(|rest| rest.split(['\'', '`']).next());
     bodies.filter(|body| body.contains(r#""checks""#)).map(str::to_owned).collect()
 }
@@ -39,7 +38,7 @@ fn of_the_readme() -> Vec<String> {
 #[test]
 fn what_people_copy_is_carried_out() {
     let packs = of_the_readme();
-    assert_eq!(packs.len(), 2);
+    assert_eq!(packs.len(), 3);
     for text in packs {
         assert_eq!(supported::read("README", &text).err(), None, "{text}");
     }

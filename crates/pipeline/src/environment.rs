@@ -4,7 +4,7 @@ mod check;
 mod documents;
 mod services;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
@@ -76,6 +76,24 @@ pub struct Environment {
     /// Whether every release is refused.
     #[serde(default)]
     pub frozen: bool,
+    /// What its live tests may do.
+    #[serde(default, skip_serializing_if = "LiveTests::is_default")]
+    pub tests: LiveTests,
+}
+
+/// What the live tests of an environment may do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LiveTests {
+    /// The hosts, beside the addresses of the services themselves, that secrets may be sent to.
+    #[serde(default)]
+    pub hosts: BTreeSet<String>,
+}
+
+impl LiveTests {
+    fn is_default(&self) -> bool {
+        *self == LiveTests::default()
+    }
 }
 
 /// Whether a person must agree.

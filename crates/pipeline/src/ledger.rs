@@ -112,15 +112,23 @@ impl Ledger {
 
     /// Writes a row unless there is one already; tells whether it was written.
     pub async fn put_new<Row: Serialize>(&self, key: &Key, row: &Row) -> Result<bool, Fault> {
+        self.put_when(key, row, ("attribute_not_exists(pk)", serde_json::json!({}))).await
+    }
+
+    /// Writes a row under a condition on what is there; tells whether it held.
+    pub async fn put_when<Row: Serialize>(
+        &self,
+        key: &Key,
+        row: &Row,
+        condition: Condition<'_>,
+    ) -> Result<bool, Fault> {
+        let mut terms = Terms::default();
+        let condition = terms.condition(key, condition)?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item_of(key, row)?));
-        let put = put.condition_expression("attribute_not_exists(pk)");
-        match put.send().await {
+        let put = put.condition_expression(condition).set_expression_attribute_names(terms.names());
+        match put.set_expression_attribute_values(terms.values()).send().await {
             Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
+            Err(error) if is_refused(&error) => Ok(false),
             Err(error) => Err(fault_of(&format!("write {} {}", key.pk, key.sk), &error)),
         }
     }

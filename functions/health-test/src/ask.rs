@@ -1,15 +1,22 @@
-//! One ask of a check at one address: its request, or the steps of its journey one after the other.
+//! One ask of a check at one address: its request, as often as it wants, or the steps of its journey in their order.
 
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
 use pack::blank::{Secret, blank};
 use pack::kind::http::{Expected, Http, Request};
 use pack::kind::journey::Capture;
 use pack::values::Unfilled;
-use pack::{Check, Values};
+use pack::{Check, Kind, Values};
 use pipeline::text::shown as quoted;
 use serde_json::Value;
 
 use crate::check::{self, Told};
 use crate::probe::{Answer, ProbeResult, shown, socket};
+use crate::secrets::Secrets;
+
+/// How often a request is under way at once where it is repeated.
+const AT_ONCE: usize = 4;
 
 /// What came of one ask.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +25,8 @@ pub struct Asked {
     pub requests: usize,
     /// The addresses that were connected to, each with its port.
     pub connected: Vec<String>,
+    /// How long its answers took.
+    pub took: Duration,
     /// How it ended.
     pub end: End,
 }
@@ -43,9 +52,44 @@ pub enum End {
 }
 
 /// Asks a check; `values` are those of one address.
-pub async fn ask(check: &Check, mut values: Values, send: impl AsyncFn(&Request) -> ProbeResult) -> Asked {
-    let mut asked = Asked { requests: 0, connected: Vec::new(), end: End::Passed };
-    let mut secrets = Vec::new();
+pub async fn ask(
+    check: &Check,
+    values: Values,
+    secrets: &Secrets,
+    send: impl AsyncFn(&Request) -> ProbeResult,
+) -> Asked {
+    let Kind::Http(http) = &check.kind else { return once(check, values, secrets, &send).await };
+    let asking = (0..http.repeat).map(|_| once(check, values.clone(), secrets, &send));
+    let asked: Vec<Asked> = stream::iter(asking).buffered(AT_ONCE).collect().await;
+    let took: Vec<Duration> = asked.iter().map(|one| one.took).collect();
+    // What was seen to fail says more than what could not be asked.
+    let failed_once = asked.iter().find(|one| matches!(one.end, End::Failed(_)));
+    let wrong = failed_once.or_else(|| asked.iter().find(|one| one.end != End::Passed));
+    let wrong = wrong.map(|one| one.end.clone());
+    let slow = || http.percentiles.mistake(&took).map(|mistake| failed(http, &values, secrets, &mistake));
+    Asked {
+        requests: asked.iter().map(|one| one.requests).sum(),
+        connected: asked.iter().flat_map(|one| one.connected.clone()).collect(),
+        took: took.iter().max().copied().unwrap_or_default(),
+        end: wrong.or_else(slow).unwrap_or(End::Passed),
+    }
+}
+
+/// Says that the answers of a request failed together.
+fn failed(http: &Http, values: &Values, secrets: &Secrets, mistake: &str) -> End {
+    let url = http.url.fill(values).unwrap_or_default();
+    End::Failed(format!("{} {}: {mistake}", http.method.as_str(), shown(&blank(&url, &secrets.blanked()))))
+}
+
+/// Asks a check once.
+async fn once(
+    check: &Check,
+    mut values: Values,
+    secrets: &Secrets,
+    send: &impl AsyncFn(&Request) -> ProbeResult,
+) -> Asked {
+    let mut asked = Asked { requests: 0, connected: Vec::new(), took: Duration::ZERO, end: End::Passed };
+    let mut secrets = secrets.blanked();
     for http in check.kind.requests() {
         let filled = http.request(&values).and_then(|request| Ok((request, http.expected(&values)?)));
         let (request, expected) = match filled {
@@ -65,7 +109,10 @@ pub async fn ask(check: &Check, mut values: Values, send: impl AsyncFn(&Request)
         asked.requests += 1;
         let result = send(&request).await;
         if let ProbeResult::Answer(_) | ProbeResult::NoAnswer(_) = result {
-            asked.connected.push(socket(&request.url));
+            asked.connected.push(socket(&request));
+        }
+        if let ProbeResult::Answer(answer) = &result {
+            asked.took += answer.took;
         }
         asked.end = end(http, &request, &expected, result, &mut values, &mut secrets);
         if asked.end != End::Passed {
@@ -90,7 +137,7 @@ fn end(
         ProbeResult::Answer(answer) => answer,
         ProbeResult::NoAnswer(why) => return failed(why),
         ProbeResult::Unreached(why) => {
-            return End::Unreached { socket: socket(&request.url), asked, why };
+            return End::Unreached { socket: socket(request), asked, why };
         }
         ProbeResult::Nothing(why) => return End::Nothing(format!("{asked}: {why}")),
     };

@@ -27,7 +27,8 @@ pub async fn bundle(port: &impl Port, phase: Phase, row: &MoveRow, deployment: &
         Err(why) => (bundle::unread("stopped", &why), Vec::new()),
     };
     let logs = in_time(logs(port, phase, row, deployment, &ended)).await;
-    Bundle { stopped, logs: logs.unwrap_or_else(|why| bundle::unread("logs", &why)) }
+    let logs = logs.unwrap_or_else(|why| bundle::unread("logs", &why));
+    Bundle { stopped, logs, tests: Vec::new() }
 }
 
 async fn logs(

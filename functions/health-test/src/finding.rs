@@ -11,10 +11,12 @@ pub enum Finding {
     Unhealthy,
     /// It may still come.
     NotYet,
-    /// A live test failed and may be tried again after so many seconds.
+    /// Its live tests go on after so many seconds; they know themselves how long they may.
     AgainIn(u32),
-    /// It could not be measured.
+    /// It could not be measured this time.
     Unmeasured,
+    /// It could not be measured, for good.
+    Inconclusive,
     /// Somebody else owns the service.
     Superseded,
 }
@@ -29,9 +31,7 @@ impl Finding {
             Finding::NotYet if late => {
                 (Verdict::Unhealthy, format!("it did not become stable within {seconds} s: {reason}"))
             }
-            Finding::AgainIn(_) if late => {
-                (Verdict::Unhealthy, format!("its live tests did not pass within {seconds} s: {reason}"))
-            }
+            Finding::Inconclusive => (Verdict::Inconclusive, reason),
             Finding::Unmeasured if late => {
                 (Verdict::Inconclusive, format!("it could not be measured within {seconds} s: {reason}"))
             }
@@ -56,7 +56,8 @@ mod tests {
             (Finding::Unhealthy, Verdict::Unhealthy, Verdict::Unhealthy),
             (Finding::Superseded, Verdict::Superseded, Verdict::Superseded),
             (Finding::NotYet, Verdict::Pending, Verdict::Unhealthy),
-            (Finding::AgainIn(2), Verdict::Pending, Verdict::Unhealthy),
+            (Finding::AgainIn(2), Verdict::Pending, Verdict::Pending),
+            (Finding::Inconclusive, Verdict::Inconclusive, Verdict::Inconclusive),
             (Finding::Unmeasured, Verdict::Pending, Verdict::Inconclusive),
         ] {
             assert_eq!((settle(finding, false), settle(finding, true)), (early, late), "{finding:?}");

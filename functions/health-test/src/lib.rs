@@ -1,38 +1,45 @@
 //! Polls a rollout once and says what it saw.
 //!
 //! Proves, in this order: our deployment is complete, its tasks run our digest and no others run, their targets are
-//! healthy, and the service's live tests pass.  "Could not be measured" is never called unhealthy.  Writes to no
-//! service, and never waits: the state machine pauses between two polls.
+//! healthy, and the service's live tests pass; before the service is touched, that the tests of the image itself do.
+//! "Could not be measured" is never called unhealthy.  Writes to no service, and never waits: the state machine pauses
+//! between two polls.
 
 pub mod ask;
+mod before;
 pub mod bundle;
 pub mod check;
 pub mod collect;
 pub mod finding;
-pub mod live;
+pub mod look;
 pub mod packs;
 pub mod poll;
 pub mod poll_state;
 pub mod probe;
 pub mod reach;
+pub mod report;
 pub mod rollout;
+pub mod round;
+pub mod secrets;
+pub mod tests_row;
 pub mod values;
 pub mod verdict;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{DeploymentId, ReleaseId};
+use pipeline::ids::DeploymentId;
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{Bundle, MoveEvent, MoveRow, Verdict};
+use pipeline::rows::{Bundle, MoveEvent, MoveRow, Stop, Verdict};
 use pipeline::text::line;
 use serde::{Deserialize, Serialize};
 
 use finding::Finding;
-use packs::Chosen;
+use look::Look;
 use poll::Poll;
 use poll_state::PollState;
 use probe::Web;
+use report::Report;
 use rollout::{Measured, Port, Service};
 use verdict::{Expected, Judgement, Missing, Observed};
 
@@ -64,17 +71,35 @@ pub struct PollRequest {
     pub key: MoveKey,
 }
 
-/// Which way a move goes while it is looked at.
+/// Which part of a move is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// Its service is not touched yet.
+    Before,
     /// Forward.
     After,
     /// Back.
     Rollback,
 }
 
-/// A way, and the release that goes it.
-type Way<'a> = (Phase, &'a ReleaseId);
+impl Phase {
+    /// Returns its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Before => "before",
+            Phase::After => "after",
+            Phase::Rollback => "rollback",
+        }
+    }
+
+    /// Returns the phase that its tests begin with.
+    pub fn of_pack(self) -> pack::Phase {
+        match self {
+            Phase::Before => pack::Phase::Before,
+            Phase::After | Phase::Rollback => pack::Phase::Live,
+        }
+    }
+}
 
 /// What is answered.
 #[derive(Debug, PartialEq, Serialize)]
@@ -87,7 +112,7 @@ pub enum Answer {
 }
 
 /// What one poll saw.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     /// What it means; `Pending` asks for another poll.
@@ -117,18 +142,10 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Answer, Fault> {
         match request {
             Request::Reach(request) => reach::answer(&self.port, &self.web, request).await.map(Answer::Reach),
-            Request::Before(poll) => self.before(poll).await.map(Answer::Poll),
+            Request::Before(poll) => self.before(poll, now).await.map(Answer::Poll),
             Request::After(poll) => self.poll(Phase::After, poll, now).await.map(Answer::Poll),
             Request::Rollback(poll) => self.poll(Phase::Rollback, poll, now).await.map(Answer::Poll),
         }
-    }
-
-    /// Reads the pack while nothing is touched yet, so that a mistake in it is found in time.
-    async fn before(&self, PollRequest { state, key }: PollRequest) -> Result<Response, Fault> {
-        packs::check(&self.port, &self.web, &self.moves.load(&key).await?.row).await?;
-        let reason = "no tests before the rollout are configured".to_owned();
-        let state = state.unwrap_or_default();
-        Ok(Response { verdict: Verdict::Healthy, reason, pause_seconds: 0, state })
     }
 
     async fn poll(&self, phase: Phase, request: PollRequest, now: Timestamp) -> Result<Response, Fault> {
@@ -136,13 +153,10 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let Loaded { row, stop, .. } = self.moves.load(&key).await?;
         let mut poll = Poll::of(phase, &row, state.unwrap_or_default())?;
         if let Some((verdict, reason)) = poll.decided {
-            let reason = line(&reason, LONGEST_REASON);
-            return Ok(Response { verdict, reason, pause_seconds: 0, state: poll.state });
+            return Ok(Response::of(verdict, &reason, poll.state));
         }
         if let Some(stop) = stop.filter(|_| phase == Phase::After) {
-            let reason = format!("stopped by {}: {}", stop.by, stop.because);
-            let answer =
-                Response { verdict: Verdict::Inconclusive, reason, pause_seconds: 0, state: poll.state };
+            let answer = Response::of(Verdict::Inconclusive, &stopped(&stop), poll.state);
             return self.note(phase, &key, &row, answer, None, now).await;
         }
         let service = Measured::of(self.port.service(&row).await);
@@ -151,18 +165,20 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             self.moves.note(&key, &row, deployed_anew(phase, deployment.clone())).await?;
             poll.expected.deployment = deployment;
         }
-        let (finding, reason) =
-            self.observe((phase, &key.release), service, &poll.expected, &row, &mut poll.state).await?;
+        let look = Look { phase, key: &key, row: &row, deadline: poll.deadline, now };
+        let Seen { finding, reason, lines } =
+            self.observe(look, service, &poll.expected, &mut poll.state).await?;
+        poll.deadline = poll.state.until.unwrap_or(poll.deadline);
         let (verdict, reason) = finding.settle(reason, now > poll.deadline, row.health_timeout_seconds);
-        let reason = line(&reason, LONGEST_REASON);
         let pause_seconds = poll.pause(verdict, finding, now);
         let bundle = match verdict {
             Verdict::Unhealthy => {
-                Some(collect::bundle(&self.port, phase, &row, &poll.expected.deployment).await)
+                let left = collect::bundle(&self.port, phase, &row, &poll.expected.deployment).await;
+                Some(Bundle { tests: lines, ..left })
             }
-            _ => None,
+            _ => (!lines.is_empty()).then(|| Bundle { tests: lines, ..Bundle::default() }),
         };
-        let answer = Response { verdict, reason, pause_seconds, state: poll.state };
+        let answer = Response { pause_seconds, ..Response::of(verdict, &reason, poll.state) };
         self.note(phase, &key, &row, answer, bundle, now).await
     }
 
@@ -185,65 +201,74 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     /// Reads one thing after the other, as long as the judgement needs more.
     async fn observe(
         &self,
-        way: Way<'_>,
+        look: Look<'_>,
         service: Measured<Option<Service>>,
         expected: &Expected<'_>,
-        row: &MoveRow,
         state: &mut PollState,
-    ) -> Result<(Finding, String), Fault> {
+    ) -> Result<Seen, Fault> {
         let mut seen = Observed { listed_before: state.seen, service, ..Observed::default() };
         state.seen |= seen.lists(&expected.deployment);
         loop {
             match verdict::judge(expected, &seen) {
-                Judgement::Say(finding, reason) => return Ok((finding, reason)),
-                Judgement::Need(Missing::Tasks) => seen.tasks = Measured::of(self.port.tasks(row).await),
+                Judgement::Say(finding, reason) => {
+                    let lines = match seen.tests {
+                        Measured::Is(Report { lines, .. }) => lines,
+                        Measured::Not(_) | Measured::NotYet => Vec::new(),
+                    };
+                    return Ok(Seen { finding, reason, lines });
+                }
+                Judgement::Need(Missing::Tasks) => seen.tasks = Measured::of(self.port.tasks(look.row).await),
                 Judgement::Need(Missing::Targets(groups)) => {
                     seen.targets = Measured::of(self.port.targets(&groups).await);
                 }
                 Judgement::Need(Missing::Tests(addresses)) => {
-                    seen.tests = self.live_tests(way, row, &addresses, state).await?;
+                    seen.tests = look.at(&self.port, &self.web, &addresses, state).await?;
                 }
             }
         }
     }
+}
 
-    async fn live_tests(
-        &self,
-        (phase, release): Way<'_>,
-        row: &MoveRow,
-        addresses: &[String],
-        state: &mut PollState,
-    ) -> Result<Measured<live::Report>, Fault> {
-        Ok(match packs::of(&self.port, &self.web, phase, row).await? {
-            Chosen::Pack(pack) => {
-                let known = values::of(phase, release, row);
-                Measured::Is(live::run(&pack, &known, addresses, &self.web, state).await)
-            }
-            Chosen::Nothing => Measured::Is(live::Report::default()),
-            Chosen::LeftOut(why) => Measured::Is(live::Report::without(why)),
-            Chosen::Unmeasured(why) => Measured::Not(why),
-        })
+/// What one poll comes to.
+struct Seen {
+    finding: Finding,
+    reason: String,
+    /// What did not pass of the live tests.
+    lines: Vec<String>,
+}
+
+impl Response {
+    /// Answers with what is decided: nothing is waited for.
+    fn of(verdict: Verdict, reason: &str, state: PollState) -> Self {
+        Response { verdict, reason: line(reason, LONGEST_REASON), pause_seconds: 0, state }
     }
+}
+
+fn stopped(stop: &Stop) -> String {
+    format!("stopped by {}: {}", stop.by, stop.because)
 }
 
 /// Says what to record of a poll; nothing as long as another one follows.
 fn decided(phase: Phase, answer: &Response, bundle: Option<Bundle>, now: Timestamp) -> Option<MoveEvent> {
     let (verdict, reason) = (answer.verdict, answer.reason.clone());
-    if verdict == Verdict::Pending {
+    // A service that may be touched is only about to be judged.
+    if verdict == Verdict::Pending || (phase, verdict) == (Phase::Before, Verdict::Healthy) {
         return None;
     }
     Some(match phase {
         Phase::Rollback => {
             MoveEvent::RollbackDecided { rollback_verdict: verdict, rollback_reason: reason, bundle }
         }
-        Phase::After => MoveEvent::Decided { verdict, reason, decided: now, alarm: None, bundle },
+        Phase::Before | Phase::After => {
+            MoveEvent::Decided { verdict, reason, decided: now, alarm: None, bundle }
+        }
     })
 }
 
 /// Says that the deployment of this way is another one than it was.
 fn deployed_anew(phase: Phase, deployment: DeploymentId) -> MoveEvent {
     match phase {
-        Phase::After => MoveEvent::DeployedAnew { deployment },
+        Phase::Before | Phase::After => MoveEvent::DeployedAnew { deployment },
         Phase::Rollback => MoveEvent::RollbackDeployedAnew { rollback_deployment: deployment },
     }
 }

@@ -1,5 +1,6 @@
 //! Which live tests a move has to pass: the ones that its release kept, else the ones that are configured now.
 
+use std::collections::BTreeSet;
 use std::slice;
 
 use pack::{Pack, supported};
@@ -11,6 +12,7 @@ use pipeline::rows::MoveRow;
 use crate::Phase;
 use crate::probe::Web;
 use crate::rollout::Port;
+use crate::values;
 
 /// The live tests of a move.
 #[derive(Debug)]
@@ -28,26 +30,24 @@ pub enum Chosen {
 /// Reads the live tests of one attempt; a mistake in those of the way forward is a fault.
 pub async fn of(port: &impl Port, web: &impl Web, phase: Phase, row: &MoveRow) -> Result<Chosen, Fault> {
     let pinned = match phase {
-        Phase::After => row.pack.as_ref(),
+        Phase::Before | Phase::After => row.pack.as_ref(),
         Phase::Rollback => row.restore.as_ref().and_then(|restore| restore.pack.as_ref()),
     };
     let read = match (text(port, row, pinned).await, phase) {
         (Ok(None), _) => return Ok(Chosen::Nothing),
-        (Ok(Some((what, text))), _) => usable(web, &what, &text),
+        (Ok(Some((what, text))), _) => usable(web, &what, &text).and_then(|pack| match pinned {
+            Some(_) => Ok(pack),
+            None => to_nobody_else(pack, row),
+        }),
         (Err(fault @ Fault::NotFound(_)), Phase::Rollback) => Err(fault),
         (Err(fault), _) => return Ok(Chosen::Unmeasured(fault.to_string())),
     };
     match (read, phase) {
+        (Ok(pack), Phase::Rollback) => Ok(Chosen::Pack(pack.requests_in(pack::Phase::Live))),
         (Ok(pack), _) => Ok(Chosen::Pack(pack)),
         (Err(fault), Phase::Rollback) => Ok(Chosen::LeftOut(fault.to_string())),
-        (Err(fault), Phase::After) => Err(fault),
+        (Err(fault), Phase::Before | Phase::After) => Err(fault),
     }
-}
-
-/// Reads them while nothing is touched yet, so that a mistake is found in time.
-pub async fn check(port: &impl Port, web: &impl Web, row: &MoveRow) -> Result<(), Fault> {
-    let found = text(port, row, row.pack.as_ref()).await?;
-    found.map_or(Ok(()), |(what, text)| usable(web, &what, &text).map(drop))
 }
 
 /// Returns the text, and what to call it.
@@ -71,6 +71,14 @@ fn usable(web: &impl Web, what: &str, text: &str) -> Result<Pack, Fault> {
     let pack = supported::read(what, text)?;
     match pack.nowhere(web.policy()).first() {
         Some(mistake) => Err(Fault::InvalidInput(mistake.clone())),
+        None => Ok(pack),
+    }
+}
+
+/// Refuses live tests that would send a secret to others than the service: only an opening knows whom they may ask.
+fn to_nobody_else(pack: Pack, row: &MoveRow) -> Result<Pack, Fault> {
+    match pack.strangers(&BTreeSet::new(), &values::of_place(row)).into_iter().next() {
+        Some(mistake) => Err(Fault::InvalidInput(mistake)),
         None => Ok(pack),
     }
 }

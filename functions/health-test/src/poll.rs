@@ -29,7 +29,7 @@ impl<'a> Poll<'a> {
     /// Reads from the row of a move what this poll is about.
     pub fn of(phase: Phase, row: &'a MoveRow, state: PollState) -> Result<Self, Fault> {
         let attempt = match phase {
-            Phase::After => row.forward(),
+            Phase::Before | Phase::After => row.forward(),
             Phase::Rollback => row.rollback(),
         };
         let (Some(deployment), Some(started)) = (attempt.deployment, attempt.touched) else {
@@ -45,7 +45,7 @@ impl<'a> Poll<'a> {
         let decided = attempt.verdict.filter(|verdict| *verdict != Verdict::Pending);
         Ok(Poll {
             expected,
-            deadline: started.plus_seconds(i64::from(row.health_timeout_seconds)),
+            deadline: state.until.unwrap_or(started.plus_seconds(i64::from(row.health_timeout_seconds))),
             decided: decided.map(|verdict| (verdict, attempt.reason.unwrap_or_default().to_owned())),
             state,
         })
@@ -53,19 +53,30 @@ impl<'a> Poll<'a> {
 
     /// Counts this poll, and returns how many seconds to wait before the next one.
     pub fn pause(&mut self, verdict: Verdict, finding: Finding, now: Timestamp) -> u32 {
-        if verdict != Verdict::Pending {
-            return 0;
-        }
-        let grown = PAUSES.get(self.state.count as usize).or(PAUSES.last()).copied();
-        self.state.count = self.state.count.saturating_add(1);
-        let pause = match finding {
-            Finding::AgainIn(seconds) => seconds,
-            _ => grown.unwrap_or_default(),
-        };
-        // A pause that ends long after the deadline would only delay the verdict.
-        let left = self.deadline.seconds_since(now).saturating_add(1).max(1);
-        pause.min(u32::try_from(left).unwrap_or(u32::MAX))
+        pause(&mut self.state, verdict, finding, self.deadline, now)
     }
+}
+
+/// Counts a poll, and returns how many seconds to wait before the next one.
+pub fn pause(
+    state: &mut PollState,
+    verdict: Verdict,
+    finding: Finding,
+    deadline: Timestamp,
+    now: Timestamp,
+) -> u32 {
+    if verdict != Verdict::Pending {
+        return 0;
+    }
+    let grown = PAUSES.get(state.count as usize).or(PAUSES.last()).copied();
+    state.count = state.count.saturating_add(1);
+    let pause = match finding {
+        Finding::AgainIn(seconds) => seconds,
+        _ => grown.unwrap_or_default(),
+    };
+    // A pause that ends long after the deadline would only delay the verdict.
+    let left = deadline.seconds_since(now).saturating_add(1).max(1);
+    pause.min(u32::try_from(left).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

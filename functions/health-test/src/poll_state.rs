@@ -1,13 +1,11 @@
 //! What one poll hands to the next.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use pipeline::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How many addresses are remembered to have answered.
-const MOST_ANSWERED: usize = 64;
+use crate::tests_row::TestsRow;
 
-/// What one poll hands to the next; far below what a state may hold, since a pack is bounded.
+/// What one poll hands to the next; far below what a state may hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PollState {
@@ -15,19 +13,17 @@ pub struct PollState {
     pub count: u32,
     /// Whether our deployment was listed already.
     pub seen: bool,
-    /// How often each check failed.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub failed: BTreeMap<String, u32>,
-    /// Which addresses, each with its port, were connected to: the way there is open.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub answered: BTreeSet<String>,
+    /// Until when live tests watch it, once it is proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// What came of the live tests, where the move is given whole and the ledger keeps nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestsRow>,
 }
 
 impl PollState {
-    /// Remembers that an address was connected to.
-    pub fn remember(&mut self, address: String) {
-        if self.answered.len() < MOST_ANSWERED {
-            self.answered.insert(address);
-        }
+    /// Returns the number of this poll.
+    pub fn number(&self) -> u32 {
+        self.count.saturating_add(1)
     }
 }

@@ -4,9 +4,12 @@
 //! what is asked.  No redirects, no proxy, no cookies, no decompression; an answer is read up to its cap and no
 //! longer than its deadline.
 
+mod client;
+mod redirect;
+mod resolve;
+
 use std::error::Error;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use pack::kind::http::{Body, Request};
@@ -14,11 +17,12 @@ use pack::policy::{Policy, Refusal};
 use pack::{LONGEST_ANSWER, Method};
 use pipeline::Fault;
 use pipeline::text::line;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::HeaderValue;
-use reqwest::{Client, Method as HttpMethod, RequestBuilder, Response, Url, redirect};
+use reqwest::{Client, Method as HttpMethod, RequestBuilder, Response, Url};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use resolve::{Unresolved, resolve};
 
 /// How long a connection may take.
 pub const CONNECT: Duration = Duration::from_secs(3);
@@ -95,23 +99,7 @@ impl Probe {
     pub fn within(policy: Policy, connect: Duration) -> Result<Self, Fault> {
         // It fails where there is one already, which is then as good.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let builder = || {
-            Client::builder()
-                .user_agent("tidegate-health-test")
-                .redirect(redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .connect_timeout(connect)
-                .dns_resolver(Guarded(policy))
-                .no_proxy()
-                .pool_max_idle_per_host(0)
-        };
-        let (client, no_roots) = match builder().build() {
-            Ok(client) => (Ok(client), None),
-            // Where no certificate is known to be good, plain HTTP can still be asked.
-            Err(error) => (builder().tls_certs_only([]).build(), Some(innermost(&error))),
-        };
-        let client =
-            client.map_err(|error| Fault::Defect(format!("no HTTP client: {}", innermost(&error))))?;
+        let (client, no_roots) = client::plain(policy, connect)?;
         Ok(Probe { policy, connect, client, no_roots })
     }
 }
@@ -126,33 +114,27 @@ impl Web for Probe {
             Ok(url) => url,
             Err(Refusal(why)) => return ProbeResult::Nothing(why),
         };
-        if let ("https", Some(why)) = (url.scheme(), &self.no_roots) {
-            return ProbeResult::Nothing(why.clone());
-        }
         let start = Instant::now();
-        let deadline = within.min(LONGEST_ANSWER);
-        let request = self.build(request, &url).timeout(deadline);
-        let answer = async {
-            let mut response = request.send().await?;
-            let (body, cut) = read(&mut response).await?;
-            Ok::<_, reqwest::Error>(Answer {
-                status: response.status().as_u16(),
-                headers: headers(&response),
-                body,
-                cut,
-                took: start.elapsed(),
-            })
+        let client = match client::of(self, request, &url).await {
+            Ok(client) => client,
+            Err(result) => return result,
         };
-        match answer.await {
-            Ok(answer) => ProbeResult::Answer(answer),
-            Err(error) if error.is_connect() && error.is_timeout() => {
-                self.unconnected(&url, within.saturating_sub(start.elapsed())).await
+        let (mut request, mut url, mut followed) = (request.clone(), url, 0);
+        loop {
+            let answer = match self.once(&client, &request, &url, start, within).await {
+                ProbeResult::Answer(answer) if followed < request.follow => answer,
+                // The way to another place says nothing about the service.
+                ProbeResult::Unreached(why) if followed > 0 => {
+                    return ProbeResult::Nothing(format!("redirected to {}: {why}", shown(url.as_str())));
+                }
+                result => return result,
+            };
+            match redirect::next(self.policy, &request, &url, &answer) {
+                Ok(None) => return ProbeResult::Answer(answer),
+                Ok(Some(next)) => (request, url) = next,
+                Err(Refusal(why)) => return ProbeResult::Nothing(why),
             }
-            // A poll that ran out of time says nothing about the service.
-            Err(error) if error.is_timeout() && deadline < LONGEST_ANSWER => {
-                ProbeResult::Nothing("no time was left for it in this poll".to_owned())
-            }
-            Err(error) => no_answer(&error, deadline),
+            followed += 1;
         }
     }
 
@@ -172,29 +154,67 @@ impl Web for Probe {
 }
 
 impl Probe {
-    /// Puts a request together; what is sent as JSON says so, unless the pack says otherwise.
-    fn build(&self, request: &Request, url: &Url) -> RequestBuilder {
-        let mut sent = self.client.request(http(request.method), url.clone());
-        let is_typed = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        for (name, value) in &request.headers {
-            sent = sent.header(name, value);
-        }
-        match &request.body {
-            None => sent,
-            Some(Body::Json(json)) if !is_typed => {
-                sent.header("content-type", "application/json").body(json.clone())
+    /// Sends a request, and takes its answer as it is.
+    async fn once(
+        &self,
+        client: &Client,
+        request: &Request,
+        url: &Url,
+        start: Instant,
+        within: Duration,
+    ) -> ProbeResult {
+        let deadline = within.min(LONGEST_ANSWER);
+        let sent = build(client, request, url).timeout(deadline.saturating_sub(start.elapsed()));
+        let answer = async {
+            let mut response = sent.send().await?;
+            let (body, cut) = read(&mut response).await?;
+            Ok::<_, reqwest::Error>(Answer {
+                status: response.status().as_u16(),
+                headers: headers(&response),
+                body,
+                cut,
+                took: start.elapsed(),
+            })
+        };
+        match answer.await {
+            Ok(answer) => ProbeResult::Answer(answer),
+            Err(error) if error.is_connect() && error.is_timeout() => {
+                self.unconnected(request, url, within.saturating_sub(start.elapsed())).await
             }
-            Some(Body::Json(text) | Body::Text(text)) => sent.body(text.clone()),
+            // A poll that ran out of time says nothing about the service.
+            Err(error) if error.is_timeout() && deadline < LONGEST_ANSWER => {
+                ProbeResult::Nothing("no time was left for it in this poll".to_owned())
+            }
+            Err(error) => no_answer(&error, deadline),
         }
     }
 
     /// Tells where a connection got stuck: on the way, or with a service that does not shake hands.
-    async fn unconnected(&self, url: &Url, left: Duration) -> ProbeResult {
-        let (host, port) = place(url);
-        if url.scheme() == "https" && self.connect(host, port, left.min(self.connect)).await.is_ok() {
+    async fn unconnected(&self, request: &Request, url: &Url, left: Duration) -> ProbeResult {
+        let (host, port) = place(request, url);
+        if url.scheme() == "https" && self.connect(&host, port, left.min(self.connect)).await.is_ok() {
             return ProbeResult::NoAnswer(format!("no TLS handshake within {} ms", self.connect.as_millis()));
         }
         ProbeResult::Unreached(no_connection(self.connect))
+    }
+}
+
+/// Puts a request together; what is sent as JSON says so, unless the pack says otherwise.
+fn build(client: &Client, request: &Request, url: &Url) -> RequestBuilder {
+    let mut sent = client.request(http(request.method), client::sent_to(request, url));
+    if let Some(host) = client::host_header(request, url) {
+        sent = sent.header("host", host);
+    }
+    let is_typed = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    for (name, value) in &request.headers {
+        sent = sent.header(name, value);
+    }
+    match &request.body {
+        None => sent,
+        Some(Body::Json(json)) if !is_typed => {
+            sent.header("content-type", "application/json").body(json.clone())
+        }
+        Some(Body::Json(text) | Body::Text(text)) => sent.body(text.clone()),
     }
 }
 
@@ -218,20 +238,23 @@ pub fn shown(url: &str) -> String {
     line(url.as_str(), LONGEST_SHOWN)
 }
 
-/// Returns the host and the port that a URL asks.
-pub fn socket(url: &str) -> String {
-    Url::parse(url).map_or_else(
-        |_| url.to_owned(),
+/// Returns the host and the port that a request connects to.
+pub fn socket(request: &Request) -> String {
+    Url::parse(&request.url).map_or_else(
+        |_| request.url.clone(),
         |url| {
-            let (host, port) = place(&url);
+            let (host, port) = place(request, &url);
             format!("{host}:{port}")
         },
     )
 }
 
-fn place(url: &Url) -> (&str, u16) {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    (host, url.port_or_known_default().unwrap_or_default())
+fn place(request: &Request, url: &Url) -> (String, u16) {
+    let named = request.connect.as_deref().and_then(|text| Policy { loopback: true }.connect(text).ok());
+    named.unwrap_or_else(|| {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        (host.to_owned(), url.port_or_known_default().unwrap_or_default())
+    })
 }
 
 fn no_connection(within: Duration) -> String {
@@ -289,56 +312,9 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
     std::iter::successors(Some(first), |error| (*error).source())
 }
 
-/// A name without an address.
-#[derive(Debug)]
-struct Unresolved(String);
-
-impl std::fmt::Display for Unresolved {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Unresolved {}
-
-/// Resolves names to addresses that the policy allows; one that it refuses spoils the name.
-#[derive(Debug)]
-struct Guarded(Policy);
-
-impl Resolve for Guarded {
-    fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0;
-        Box::pin(async move {
-            let found = resolve(policy, name.as_str(), 0).await?;
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
-async fn resolve(
-    policy: Policy,
-    host: &str,
-    port: u16,
-) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
-    let found = tokio::net::lookup_host((host, port)).await;
-    let found = found.map_err(|error| Unresolved(format!("{host} has no address: {error}")))?;
-    let found: Vec<SocketAddr> = found.collect();
-    for address in &found {
-        policy.address(address.ip())?;
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_name_is_judged_by_what_it_resolves_to() {
-        let resolve = |loopback| Guarded(Policy { loopback }).resolve("localhost".parse().unwrap());
-        assert!(resolve(false).await.err().unwrap().is::<Refusal>());
-        assert!(resolve(true).await.unwrap().all(|address| address.ip().is_loopback()));
-    }
 
     #[tokio::test]
     async fn what_the_resolver_refuses_is_not_asked() {
@@ -384,7 +360,7 @@ mod tests {
             ("https://users.example.org/", "users.example.org:443"),
             ("http://[fd12::1]:8080/", "fd12::1:8080"),
         ] {
-            assert_eq!(socket(url), expected);
+            assert_eq!(socket(&Request::get(url)), expected);
         }
     }
 

@@ -10,8 +10,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use pipeline::Fault;
 use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
+use pipeline::ledger::Key;
 use pipeline::rows::MoveRow;
 use pipeline::service::Deployment;
+
+use crate::tests_row::TestsRow;
 
 /// A service that exists.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,6 +154,12 @@ pub trait Port {
     async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault>;
     /// Reads the live tests of the service as they are now; none if it has none.
     async fn pack(&self, row: &MoveRow) -> Result<Option<String>, Fault>;
+    /// Reads the value of a parameter, or of a secret that Parameter Store hands on.
+    async fn secret(&self, parameter: &str) -> Result<String, Fault>;
+    /// Reads what is kept of the live tests of one part of a move; none if nothing is yet.
+    async fn kept(&self, key: &Key) -> Result<Option<TestsRow>, Fault>;
+    /// Keeps it, unless a poll of this number or a later one has; tells whether it is kept.
+    async fn keep(&self, key: &Key, row: &TestsRow) -> Result<bool, Fault>;
     /// Reads live tests that a release kept; what is not there is left out.
     async fn pinned(&self, packs: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault>;
     /// Reads the moves of a release, in their order.

@@ -12,7 +12,7 @@ use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::{Deployment, Rollout};
 
 use crate::finding::Finding;
-use crate::live::Report;
+use crate::report::Report;
 use crate::rollout::{Measured, Progress, Service, Target, Task};
 
 /// What has to be proven.
@@ -198,10 +198,10 @@ fn live_tests(seen: &Observed, addresses: Vec<String>) -> Judgement {
     match &seen.tests {
         Measured::NotYet => Judgement::Need(Missing::Tests(addresses)),
         Measured::Not(why) => unmeasured(why),
-        Measured::Is(report) => {
-            let (finding, reason) = report.judge();
-            Judgement::Say(finding, reason)
+        Measured::Is(Report { finding: Finding::Healthy, reason, .. }) => {
+            say(Finding::Healthy, format!("it is stable; {reason}"))
         }
+        Measured::Is(Report { finding, reason, .. }) => say(*finding, reason),
     }
 }
 

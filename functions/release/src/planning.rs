@@ -74,7 +74,8 @@ async fn with_documents(
     let services: Vec<ServiceName> = draft.moves.iter().map(|row| row.service.clone()).collect();
     let documents = aws.documents(context.name, &services).await?;
     settings::apply(&mut draft, context.name, &documents.settings, spec.to.goes_back());
-    packs::pin(&mut draft, context.name, &documents.tests, aws.prober(), spec.to.goes_back());
+    let is_back = spec.to.goes_back();
+    packs::pin(&mut draft, context.name, context.environment, &documents.tests, aws.prober(), is_back);
     Ok(draft)
 }
 

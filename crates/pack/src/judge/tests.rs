@@ -182,7 +182,7 @@ fn what_is_due_waits_its_interval_and_runs_wait_for_the_rest() {
         http("a", r#","attempts":2,"interval":"5s""#)
     ));
     let names = |standing: &Standing, now| -> Vec<String> {
-        due(&pack, standing, now).map(|check| check.name.clone()).collect()
+        due(&pack, standing, now).into_iter().map(|check| check.name.clone()).collect()
     };
     let standing = Standing::new(Phase::Live, at(0), at(DEADLINE));
     assert_eq!(names(&standing, at(0)), ["a"]);
@@ -312,7 +312,7 @@ proptest! {
         let judgement = judge(&pack, &standing, end);
         let pending = matches!(judgement, Judgement::Pending { .. });
         prop_assert!(!pending, "{:?}", judgement);
-        prop_assert_eq!(due(&pack, &standing, end).count(), 0);
+        prop_assert_eq!(due(&pack, &standing, end).len(), 0);
     }
 
     #[test]

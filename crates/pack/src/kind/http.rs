@@ -131,6 +131,10 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// What is sent, and whether it is JSON.
     pub body: Option<Body>,
+    /// How many redirects are followed.
+    pub follow: u32,
+    /// The certificates, in PEM, which its own is checked against; none means those that everybody trusts.
+    pub ca: Option<String>,
 }
 
 /// What is sent.
@@ -160,7 +164,8 @@ pub struct Expected<'a> {
 impl Request {
     /// Makes the plainest request.
     pub fn get(url: impl Into<String>) -> Self {
-        Request { method: Method::Get, url: url.into(), connect: None, headers: Vec::new(), body: None }
+        let (headers, url) = (Vec::new(), url.into());
+        Request { method: Method::Get, url, connect: None, headers, body: None, follow: 0, ca: None }
     }
 }
 
@@ -184,6 +189,8 @@ impl Http {
             connect: self.connect.as_ref().map(|connect| connect.fill(values)).transpose()?,
             headers: headers.collect::<Result<_, _>>()?,
             body: body.transpose()?,
+            follow: self.follow,
+            ca: self.ca.as_ref().map(|name| values.text(&variable::of_secret(name))).transpose()?,
         })
     }
 

@@ -52,6 +52,10 @@ impl Key {
     pub fn a_move(release: &ReleaseId, wave: u32, ordinal: u32) -> Self {
         Key::new(format!("release#{release}"), format!("move#{wave}#{ordinal}"))
     }
+    /// `release#<id>` / `tests#<wave>#<n>#<part>`: what came of the live tests in one part of a move.
+    pub fn tests(release: &ReleaseId, wave: u32, ordinal: u32, part: &str) -> Self {
+        Key::new(format!("release#{release}"), format!("tests#{wave}#{ordinal}#{part}"))
+    }
     /// `release#<id>` / `repo#<n>`
     pub fn repository(release: &ReleaseId, ordinal: u32) -> Self {
         Key::new(format!("release#{release}"), format!("repo#{ordinal}"))

@@ -55,6 +55,9 @@ pub struct Bundle {
     pub stopped: Vec<String>,
     /// The last lines that they logged.
     pub logs: Vec<String>,
+    /// What live tests asked, expected and got.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<String>,
 }
 
 /// Why an item of a Map ended early; the state machine writes it.

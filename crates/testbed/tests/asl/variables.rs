@@ -49,9 +49,9 @@ fn every_variable_is_assigned_on_every_way_to_its_use() {
                 "RestoreTags may not know $repositories",
             ),
             (
-                "/States/Wave/ItemProcessor/States/Deploy/Assign/looks",
+                "/States/Wave/ItemProcessor/States/Register/Assign/looks",
                 Value::Null,
-                "HealthTest may not know $looks",
+                "PreTest may not know $looks",
             ),
             (
                 "/States/Wave/ItemProcessor/States/ReserveStart/Catch/0/Next",

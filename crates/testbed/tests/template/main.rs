@@ -40,7 +40,10 @@ const READS: [&str; 6] = ["BatchGet", "ConditionCheck", "Describe", "Get", "List
 /// Who alone may do what, for everything that is no read.  Whatever is not named here nobody may do.
 const EXCLUSIVE: [(&str, &[&str]); 20] = [
     ("dynamodb:DeleteItem", &["ReleaseFunction"]),
-    ("dynamodb:PutItem", &["AlertFunction", "DeployFunction", "ReleaseFunction", "RetagFunction"]),
+    (
+        "dynamodb:PutItem",
+        &["AlertFunction", "DeployFunction", "HealthTestFunction", "ReleaseFunction", "RetagFunction"],
+    ),
     (
         "dynamodb:UpdateItem",
         &[
@@ -57,7 +60,7 @@ const EXCLUSIVE: [(&str, &[&str]); 20] = [
     ("ecs:TagResource", &["DeployFunction", "RollbackFunction"]),
     ("ecs:UpdateService", &["DeployFunction", "RollbackFunction"]),
     ("iam:PassRole", &["DeployFunction", "RollbackFunction"]),
-    ("kms:Decrypt", &["AlertFunction"]),
+    ("kms:Decrypt", &["AlertFunction", "HealthTestFunction"]),
     ("lambda:InvokeFunction", &["ReleaseMachine"]),
     ("logs:CreateLogDelivery", &["ReleaseMachine"]),
     ("logs:DeleteLogDelivery", &["ReleaseMachine"]),

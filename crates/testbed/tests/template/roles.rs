@@ -93,9 +93,18 @@ fn the_alert_function_alone_reads_the_alert_channels_and_no_other_parameter() {
     for (owner, statement) in Template::read().statements() {
         if strings(&statement["Action"]).iter().any(|action| action.starts_with("ssm:")) {
             for resource in list(&statement["Resource"]) {
+                // What the stack names as secrets of live tests.
+                if *resource == json!({"Ref": "TestParameterArns"}) {
+                    assert_eq!(owner, "HealthTestFunction");
+                    continue;
+                }
                 let parameter =
                     text(&resource["Fn::Sub"]).rsplit_once(":parameter").expect("a parameter").1.to_owned();
                 let channels = parameter == "${AlertsParameter}";
+                if parameter == "/aws/reference/secretsmanager/*" {
+                    assert_eq!(owner, "HealthTestFunction");
+                    continue;
+                }
                 assert!(channels || parameter.starts_with(environment::PATH), "{owner} reads {parameter}");
                 assert_eq!(channels, owner == "AlertFunction", "{owner} reads {parameter}");
             }

@@ -9,6 +9,9 @@ use super::approval::commit;
 use super::text;
 use crate::kind::AlertKind;
 
+/// How many live tests are shown that did not pass.
+const TESTS: usize = 5;
+
 /// How much is shown of what failed tasks left behind: ends, last lines, and characters of each.
 const STOPPED: usize = 5;
 const LOGS: usize = 10;
@@ -78,7 +81,8 @@ pub(super) fn paragraph(row: &MoveRow, rollback: Option<RollbackScope>, outcome:
     let to = format!("{}{}", row.digest.short(), commit(row.commit.as_deref()));
     let mut lines = vec![format!("{}: {from} -> {to}, {}", row.service, words(fate, row))];
     lines.extend(sentences(row).into_iter().map(|(label, sentence)| format!("  {label}: {sentence}")));
-    if let Some(Bundle { stopped, logs }) = row.bundle.as_ref().map(short) {
+    if let Some(Bundle { stopped, logs, tests }) = row.bundle.as_ref().map(short) {
+        lines.extend(tests.iter().map(|line| format!("  test: {line}")));
         lines.extend(stopped.iter().map(|line| format!("  stopped: {line}")));
         lines.extend(logs.iter().map(|line| format!("  log: {line}")));
     }
@@ -131,8 +135,9 @@ fn sentences(row: &MoveRow) -> Vec<(&'static str, String)> {
 /// Cuts what failed tasks left behind to what people read.
 fn short(bundle: &Bundle) -> Bundle {
     let cut = |lines: &[String]| lines.iter().map(|one| line(one, LONGEST_LINE)).collect();
-    let Bundle { stopped, logs } = bundle;
+    let Bundle { stopped, logs, tests } = bundle;
     Bundle {
+        tests: cut(tests.get(..TESTS).unwrap_or(tests)),
         stopped: cut(stopped.get(..STOPPED).unwrap_or(stopped)),
         logs: cut(logs.get(logs.len().saturating_sub(LOGS)..).unwrap_or(logs)),
     }

@@ -22,14 +22,17 @@ impl Server {
     }
 
     async fn ask(&self, steps: &str) -> Asked {
-        let text = format!(r#"{{"checks":[{{"name":"order","journey":[{steps}]}}]}}"#);
-        let pack = Pack::read("pack", &text).unwrap();
+        self.ask_all(&format!(r#""journey":[{steps}]"#)).await
+    }
+
+    async fn ask_all(&self, kind: &str) -> Asked {
+        let pack = Pack::read("pack", &format!(r#"{{"checks":[{{"name":"order",{kind}}}]}}"#)).unwrap();
         let values = Values::default().with("target.address", "10.0.0.1:80").with("release.id", "r1");
         let send = async |request: &Request| {
             self.1.borrow_mut().push(request.clone());
             self.0.borrow_mut().pop().unwrap()
         };
-        ask(&pack.checks[0], values, send).await
+        ask(&pack.checks[0], values, &Secrets::default(), send).await
     }
 }
 
@@ -172,4 +175,24 @@ async fn what_nobody_knows_is_no_failure_of_the_service() {
             "{asked:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_request_that_is_repeated_is_judged_by_all_of_its_answers() {
+    let took = |ms| {
+        let took = Duration::from_millis(ms);
+        ProbeResult::Answer(Answer { status: 200, headers: vec![], body: String::new(), cut: false, took })
+    };
+    let kind = r#""http":{"url":"http://a/","repeat":10,"percentiles":{"p90":"50ms"}}"#;
+    let nine_quick = |slow: usize| (0..10).map(move |n| took(if n < slow { 51 } else { 50 }));
+    let asked = Server::new(nine_quick(1)).ask_all(kind).await;
+    assert_eq!((asked.end, asked.requests, asked.took.as_millis()), (End::Passed, 10, 51));
+    let asked = Server::new(nine_quick(2)).ask_all(kind).await;
+    let said = "GET http://a/: expected p90 of 10 answers within 50ms, it was 51 ms";
+    assert_eq!(asked.end, End::Failed(said.to_owned()));
+    // One wrong answer among the quick ones says more than one that never came.
+    let late = ProbeResult::Nothing("no time was left for it in this poll".to_owned());
+    let wrong = [late, answer(500, &[], "no")].into_iter().chain(nine_quick(0).skip(2));
+    let End::Failed(said) = Server::new(wrong).ask_all(kind).await.end else { panic!("it did not fail") };
+    assert!(said.contains("expected status 200, got status 500"), "{said}");
 }

@@ -8,12 +8,14 @@ use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
 use pipeline::aws::fault_of;
 use pipeline::environment::tests_path;
 use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
-use pipeline::ledger::Ledger;
+use pipeline::ledger::{Key, Ledger};
 use pipeline::rows::MoveRow;
 use pipeline::service::{self, deployments_of};
 use pipeline::{Fault, settings};
+use serde_json::json;
 
 use super::{Container, Ended, Port, Progress, Service, Target, Task, logs};
+use crate::tests_row::TestsRow;
 
 /// AWS.
 #[derive(Debug)]
@@ -70,6 +72,27 @@ impl Port for Aws {
             Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => Ok(None),
             Err(error) => Err(fault_of(&format!("read the parameter {path}"), &error)),
         }
+    }
+
+    async fn secret(&self, parameter: &str) -> Result<String, Fault> {
+        let read = self.ssm.get_parameter().name(parameter).with_decryption(true).send().await;
+        let missing = || Fault::NotFound(format!("the parameter {parameter}"));
+        match read {
+            Ok(answer) => answer.parameter.and_then(|parameter| parameter.value).ok_or_else(missing),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => {
+                Err(missing())
+            }
+            Err(error) => Err(fault_of(&format!("read the parameter {parameter}"), &error)),
+        }
+    }
+
+    async fn kept(&self, key: &Key) -> Result<Option<TestsRow>, Fault> {
+        self.ledger.get(key).await
+    }
+
+    async fn keep(&self, key: &Key, row: &TestsRow) -> Result<bool, Fault> {
+        let earlier = ("attribute_not_exists(pk) OR #look < :look", json!({"look": row.standing.look}));
+        self.ledger.put_when(key, row, earlier).await
     }
 
     async fn pinned(&self, packs: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault> {

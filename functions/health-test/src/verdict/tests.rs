@@ -1,5 +1,4 @@
 use super::*;
-use crate::live::Failed;
 use crate::rollout::samples::{digest, progress, row, target, task};
 use pipeline::service::Rollout::{Completed, Failed as GivenUp, InProgress, Unknown};
 
@@ -17,8 +16,12 @@ fn good() -> Observed {
         })),
         tasks: Measured::Is(vec![task("t1", 2, "b"), task("t2", 2, "b")]),
         targets: Measured::Is(vec![target("10.0.0.1", "healthy"), target("10.0.0.2", "healthy")]),
-        tests: Measured::Is(Report { passed: 1, requests: 2, ..Report::default() }),
+        tests: Measured::Is(report(Finding::Healthy, "its live test passed")),
     }
+}
+
+fn report(finding: Finding, reason: &str) -> Report {
+    Report { finding, reason: reason.to_owned(), lines: Vec::new() }
 }
 
 fn with(change: impl FnOnce(&mut Observed)) -> Observed {
@@ -49,7 +52,7 @@ fn check(seen: Observed, finding: Finding, reason: &str) {
 
 #[test]
 fn all_of_the_proof_is_healthy() {
-    check(good(), Finding::Healthy, "its live test passed (2 asked)");
+    check(good(), Finding::Healthy, "it is stable; its live test passed");
 }
 
 #[test]
@@ -66,7 +69,7 @@ fn the_proof_is_taken_in_its_order_and_asks_for_one_thing_at_a_time() {
 #[test]
 fn what_comes_first_in_the_proof_decides_even_if_all_of_it_is_bad() {
     let mut seen = good();
-    seen.tests = Measured::Is(Report { failed: vec![failed(1, 1)], ..Report::default() });
+    seen.tests = Measured::Is(report(Finding::Unhealthy, "live test \"health\" failed"));
     check(seen.clone(), Finding::Unhealthy, "live test");
     seen.targets = Measured::Is(vec![target("10.0.0.1", "unhealthy"), target("10.0.0.2", "healthy")]);
     check(seen.clone(), Finding::NotYet, "10.0.0.1:8080 in users is unhealthy");
@@ -247,23 +250,24 @@ fn tasks_on_the_address_of_their_instance_need_all_targets_healthy() {
     check(seen(vec![]), Finding::NotYet, "no target is registered");
 }
 
-fn failed(times: u32, attempts: u32) -> Failed {
-    let transcript = "GET http://10.0.0.1/: expected status 200".to_owned();
-    Failed { name: "health".to_owned(), times, attempts, interval: 4, transcript }
-}
-
 #[test]
-fn a_failed_live_test_has_its_attempts() {
-    let tests = |report: Report| with(|seen| seen.tests = Measured::Is(report));
-    let one = |failed| Report { failed: vec![failed], ..Report::default() };
-    check(tests(one(failed(1, 3))), Finding::AgainIn(4), "failed 1 of 3 times: GET http://10.0.0.1/");
-    check(tests(one(failed(3, 3))), Finding::Unhealthy, "failed 3 of 3 times");
-    let mut both = one(failed(1, 3));
-    both.unmeasured.push("it has no address".to_owned());
-    check(tests(both.clone()), Finding::Unmeasured, "it has no address");
-    both.failed = vec![failed(1, 3), failed(1, 1)];
-    check(tests(both), Finding::Unhealthy, "failed 1 of 1 times");
-    check(tests(Report::default()), Finding::Healthy, "no live tests are configured");
+fn what_the_live_tests_mean_is_what_the_poll_means() {
+    for (finding, reason) in [
+        (Finding::AgainIn(4), "live test \"health\" failed 1 of 3 times"),
+        (Finding::Unhealthy, "live test \"health\" failed 3 of 3 times"),
+        (Finding::Inconclusive, "live test \"health\" could not be measured for 2m"),
+    ] {
+        let tests = report(finding, reason);
+        check(with(|seen| seen.tests = Measured::Is(tests)), finding, reason);
+    }
+    let none = Report::without(None);
+    check(
+        with(|seen| seen.tests = Measured::Is(none)),
+        Finding::Healthy,
+        "it is stable; no live tests are configured",
+    );
+    let unread = Measured::Not("it was throttled".to_owned());
+    check(with(|seen| seen.tests = unread), Finding::Unmeasured, "it was throttled");
 }
 
 #[test]

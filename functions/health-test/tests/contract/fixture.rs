@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use health_test::probe::{Answer, ProbeResult, Web};
 use health_test::rollout::{Container, Ended, Exit, Port, Progress, Service, Target, Task};
+use health_test::tests_row::TestsRow;
 use pack::kind::http::Request;
 use pack::policy::Policy;
 use pipeline::Fault;
 use pipeline::ids::{DeploymentId, Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::image::ImageReference;
-use pipeline::ledger::Loaded;
+use pipeline::ledger::{Key, Loaded};
 use pipeline::rows::MoveRow;
 use pipeline::service::{Deployment, Rollout};
 use serde_json::Value;
@@ -47,6 +48,12 @@ pub struct Fixture {
     pub own_groups: Vec<String>,
     pub calls: RefCell<Vec<&'static str>>,
     pub moves: Moves,
+    /// What is kept of live tests.
+    pub kept_tests: RefCell<BTreeMap<Key, TestsRow>>,
+    /// What another poll keeps of them, just before the next one does.
+    pub quicker: RefCell<Option<TestsRow>>,
+    /// What the secrets are.
+    pub secret: Result<&'static str, Fault>,
 }
 
 impl Fixture {
@@ -64,6 +71,9 @@ impl Fixture {
             target: "healthy",
             own_groups: vec!["sg-health-test".to_owned()],
             calls: RefCell::default(),
+            kept_tests: RefCell::default(),
+            quicker: RefCell::default(),
+            secret: Ok("hush-1234"),
             moves: Moves { found: Some(Loaded::given(&row())), ..Moves::default() },
         }
     }
@@ -86,6 +96,13 @@ impl Fixture {
             "rollback" => Fixture { primary: 3, tasks: (3, 'a'), ..good },
             _ => good,
         }
+    }
+
+    /// The same before its service is touched.
+    pub fn untouched(mut self) -> Self {
+        let row = MoveRow { touched: None, deployment: None, ..row() };
+        self.moves.found = Some(Loaded::given(&row));
+        self
     }
 
     fn called(&self, call: &'static str) -> Result<(), Fault> {
@@ -159,6 +176,22 @@ impl Port for &Fixture {
     async fn pack(&self, _: &MoveRow) -> Result<Option<String>, Fault> {
         self.called("pack")?;
         Ok(self.pack.map(str::to_owned))
+    }
+    async fn secret(&self, _: &str) -> Result<String, Fault> {
+        self.called("secret")?;
+        self.secret.clone().map(str::to_owned)
+    }
+    async fn kept(&self, key: &Key) -> Result<Option<TestsRow>, Fault> {
+        self.called("kept")?;
+        Ok(self.kept_tests.borrow().get(key).cloned())
+    }
+    async fn keep(&self, key: &Key, row: &TestsRow) -> Result<bool, Fault> {
+        self.called("keep")?;
+        let mut kept = self.kept_tests.borrow_mut();
+        kept.extend(self.quicker.take().map(|row| (key.clone(), row)));
+        let is_newer = kept.get(key).is_none_or(|kept| kept.standing.look < row.standing.look);
+        is_newer.then(|| kept.insert(key.clone(), row.clone()));
+        Ok(is_newer)
     }
     async fn pinned(&self, packs: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault> {
         self.called("pinned")?;

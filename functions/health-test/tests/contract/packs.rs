@@ -16,7 +16,7 @@ async fn a_pack_with_a_mistake_is_refused_before_the_service_is_touched() {
     for (pack, name) in
         [(r#"{"cheks":[]}"#, "InvalidInput"), (NOT_YET, "NotSupported"), (late, "InvalidInput")]
     {
-        let fixture = Fixture { pack: Some(pack), ..Fixture::good() };
+        let fixture = Fixture { pack: Some(pack), ..Fixture::good() }.untouched();
         assert_eq!(poll(&fixture, before(MoveRef::Ordinal(3))).await.unwrap_err().name(), name);
     }
 }
@@ -44,7 +44,7 @@ async fn each_way_is_judged_by_the_live_tests_that_were_kept_for_it() {
         ("rollback", Phase::Rollback, strict.clone(), Verdict::Unhealthy, "pinned"),
     ] {
         let which = changed(case, |row| match phase {
-            Phase::After => {
+            Phase::Before | Phase::After => {
                 row.pack = kept.clone();
                 restore(row, good.clone());
             }

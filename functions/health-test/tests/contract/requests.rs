@@ -20,7 +20,13 @@ pub async fn answer(fixture: &Fixture, request: Request) -> Result<Answer, Fault
 }
 
 pub async fn poll(fixture: &Fixture, request: Request) -> Result<Response, Fault> {
-    match answer(fixture, request).await? {
+    poll_after(fixture, request, 0).await
+}
+
+/// Polls some seconds later.
+pub async fn poll_after(fixture: &Fixture, request: Request, seconds: i64) -> Result<Response, Fault> {
+    let function = HealthTest { port: fixture, web: fixture, moves: &fixture.moves };
+    match function.handle(request, now().plus_seconds(seconds)).await? {
         Answer::Poll(response) => Ok(response),
         Answer::Reach(response) => panic!("{response:?}"),
     }
@@ -43,14 +49,14 @@ pub fn again(phase: Phase, state: Option<PollState>) -> Request {
 pub fn of(phase: Phase, which: MoveRef, state: Option<PollState>) -> Request {
     let key = MoveKey { which, ..MoveKey::new(ReleaseId::parse("r-1").unwrap(), 0, 3) };
     match phase {
+        Phase::Before => Request::Before(PollRequest { state, key }),
         Phase::After => Request::After(PollRequest { state, key }),
         Phase::Rollback => Request::Rollback(PollRequest { state, key }),
     }
 }
 
 pub fn before(which: MoveRef) -> Request {
-    let key = MoveKey { which, ..MoveKey::new(ReleaseId::parse("r-1").unwrap(), 0, 3) };
-    Request::Before(PollRequest { state: None, key })
+    of(Phase::Before, which, None)
 }
 
 /// Returns the move of a sample, changed.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pack::asked::Site;
-use pack::supported;
-use pipeline::environment::tests_path;
+use pack::{Pack, Values, supported};
+use pipeline::environment::{Environment, tests_path};
 use pipeline::ids::{EnvironmentName, PackHash, ServiceName};
 use pipeline::rows::MoveRow;
 
@@ -21,6 +21,7 @@ const NOTHING: &str = "{}";
 pub fn pin(
     draft: &mut PlanDraft,
     environment: &EnvironmentName,
+    policy: &Environment,
     texts: &BTreeMap<ServiceName, String>,
     prober: Prober,
     is_back: bool,
@@ -31,8 +32,13 @@ pub fn pin(
         let Some(text) = texts.get(&row.service) else { continue };
         let service = draft.services.iter().find(|service| service.name == row.service);
         let what = format!("the parameter {}", tests_path(environment, &row.service));
-        let (text, wrong) = match usable(&what, text, service, &names, prober) {
-            Ok(text) => (text, Vec::new()),
+        let read = usable(&what, text, service, &names, prober).and_then(|pack| {
+            let known = Values::default().with("environment", environment.as_str());
+            let strangers = pack.strangers(&policy.tests.hosts, &known.with("service", row.service.as_str()));
+            if strangers.is_empty() { Ok(pack) } else { Err(strangers) }
+        });
+        let (text, wrong) = match read {
+            Ok(pack) => (pack.text().to_owned(), Vec::new()),
             Err(wrong) => (NOTHING.to_owned(), wrong),
         };
         let instead = match row.pack {
@@ -58,14 +64,14 @@ pub fn asked(row: &MoveRow) -> Option<&PackHash> {
     row.pack.as_ref().filter(|hash| **hash != pack::hash(NOTHING))
 }
 
-/// Returns the text to keep of live tests, or says why they cannot be used for a service.
+/// Reads live tests, or says why they cannot be used for a service.
 fn usable(
     what: &str,
     text: &str,
     service: Option<&Service>,
     connect_names: &BTreeSet<String>,
     Prober { in_vpc, policy }: Prober,
-) -> Result<String, Vec<String>> {
+) -> Result<Pack, Vec<String>> {
     let pack = supported::read(what, text).map_err(|fault| vec![fault.to_string()])?;
     let never = match service {
         Some(Service { balanced, revision, .. }) => {
@@ -74,14 +80,14 @@ fn usable(
         }
         None => pack.nowhere(policy),
     };
-    if never.is_empty() { Ok(pack.text().to_owned()) } else { Err(never) }
+    if never.is_empty() { Ok(pack) } else { Err(never) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::findings::refusals;
-    use crate::plan::tests::{candidate, row};
+    use crate::plan::tests::{candidate, environment, row};
 
     fn draft() -> PlanDraft {
         let mut service = candidate(":main-1").service;
@@ -94,7 +100,7 @@ mod tests {
         let text =
             format!(r#"{{"checks":[{{"name":"health","http":{{"url":"{url}","within":"{within}"}}}}]}}"#);
         let texts = [(ServiceName::parse("users").unwrap(), text)].into();
-        pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &texts, prober, is_back);
+        pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &environment(), &texts, prober, is_back);
         draft
     }
 
@@ -152,6 +158,28 @@ mod tests {
             assert!(!back.is_refused() && back.findings[0].text.ends_with("without its live tests"));
             assert_eq!(back.packs.values().collect::<Vec<_>>(), [NOTHING]);
             assert_eq!(back.moves[0].pack, Some(pack::hash(NOTHING)));
+        }
+    }
+
+    #[test]
+    fn a_secret_goes_to_the_service_and_to_hosts_that_the_environment_lists() {
+        let text = |url: &str| {
+            format!(
+                r#"{{"secrets":{{"token":{{"parameter":"/shop/token"}}}},"checks":[{{"name":"a","http":
+                {{"url":"{url}","headers":{{"authorization":"${{secret.token}}"}}}}}}]}}"#
+            )
+        };
+        for (url, refused) in [
+            (TARGET, false),
+            ("https://users.dev.shop.example/", false),
+            ("https://${service}.${environment}.shop.example/", false),
+            ("https://attacker.example/", true),
+        ] {
+            let (mut draft, mut policy) = (draft(), environment());
+            policy.tests.hosts = ["users.dev.shop.example".to_owned()].into();
+            let texts = [(ServiceName::parse("users").unwrap(), text(url))].into();
+            pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &policy, &texts, INSIDE, false);
+            assert_eq!(draft.findings.len(), usize::from(refused), "{url}: {:?}", draft.findings);
         }
     }
 }

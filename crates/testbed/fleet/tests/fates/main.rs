@@ -22,7 +22,7 @@ fn runtime() -> tokio::runtime::Runtime {
 fn check(asked: Asked, seed: u64) {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 60;
+        config.cases = 30;
     }
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(seed);

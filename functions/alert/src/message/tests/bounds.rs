@@ -42,7 +42,7 @@ fn whatever_the_facts_hold_the_message_keeps_its_bounds() {
             row.reason = Some("ß\u{1b}\"".repeat(5000));
             row.rollback_reason = Some("\"".repeat(5000));
             let lines = vec!["\u{1b}[31m\"".repeat(5000); 100];
-            row.bundle = Some(Bundle { stopped: lines.clone(), logs: lines });
+            row.bundle = Some(Bundle { stopped: lines.clone(), logs: lines.clone(), tests: lines });
         }
         let many = moves.clone();
         moves.extend(std::iter::repeat_n(many, 100).flatten());
@@ -62,7 +62,7 @@ fn of_what_failed_tasks_left_behind_the_first_ends_and_the_last_lines_are_told()
     for (given, ends, logs) in [(0, 0, None), (5, 5, Some("0 ")), (11, 5, Some("1 "))] {
         let message = message(sample!("rolled-back-crashed"), |request| {
             let row = request.report.as_mut().unwrap().moves.first_mut().unwrap();
-            row.bundle = Some(Bundle { stopped: lines(given), logs: lines(given) });
+            row.bundle = Some(Bundle { stopped: lines(given), logs: lines(given), tests: lines(given) });
         });
         let told = message.moves.first().unwrap().bundle.clone().unwrap();
         assert_eq!((told.stopped.len(), told.logs.len()), (ends, given.min(10)));
@@ -71,6 +71,7 @@ fn of_what_failed_tasks_left_behind_the_first_ends_and_the_last_lines_are_told()
         assert!(told.stopped.iter().chain(&told.logs).all(|line| line.chars().count() == 200));
         let shown = |label| message.text.lines().filter(|line| line.starts_with(label)).count();
         assert_eq!((shown("  stopped: "), shown("  log: ")), (ends, given.min(10)));
+        assert_eq!(shown("  test: "), ends);
     }
 }
 
