@@ -1,4 +1,4 @@
-"""`make demo`: pushes a good image and two bad ones, and shows their releases, on a local AWS of its own.
+"""`make demo`: pushes a good image and three bad ones, and shows their releases, on a local AWS of its own.
 
     python local/demo.py [--keep]
 
@@ -22,7 +22,7 @@ import watch
 from cloud import Cloud
 from inbox import Inbox
 from proof import Proof, write_report
-from service import SoleService
+from service import SoleService, put
 from terminal import Clock, Live, Terminal, durations
 
 STATE = build.ROOT / ".local/demo"
@@ -50,7 +50,19 @@ PUSHES = [
     Push("a good image", "main-2", "v2", "good", "Deployed"),
     Push("an image that starts and gives wrong answers", "main-3", "v3", "wrong-content", "RolledBack"),
     Push("an image that crashes", "main-4", "v4", "crashes", "RolledBack"),
+    Push("an image whose own check fails", "main-5", "v5", "fails-check", "RolledBack"),
 ]
+
+# The image is run alone before the service is touched; then each new task is asked what a visitor sees.
+_TASK = "http://${target.address}"
+_VERSION = {"name": "version", "url": f"{_TASK}/version", "captures": {"version": {"json": "$.version"}}}
+_GREETING = {"name": "greeting", "url": f"{_TASK}/", "contains": "hello from ${version}"}
+TESTS = {
+    "checks": [
+        {"name": "self test", "task": {"command": ["check"], "says": "passed"}},
+        {"name": "visit", "journey": [_VERSION, _GREETING], "attempts": 2, "interval": "1s"},
+    ]
+}
 
 
 def main() -> int:
@@ -111,6 +123,7 @@ class Demo:
         clock.done("deployed: template.yaml, with six functions and a state machine")
         self.inbox = Inbox(self.cloud, outputs["TopicArn"])
         service = SoleService(self.cloud, "dev", "shop/users", "users", **POLICY)
+        put(self.cloud, "environments/dev/services/users/tests", TESTS)
         digest = service.push("baseline", "v1")["digest"]
         clock.done(f"pushed: shop/users:baseline, {digest}")
         service.run(digest)

@@ -17,6 +17,7 @@ _MODULES = (
     "ecs_pages",
     "ecs_definitions",
     "ecs_tasks",
+    "ecs_runs",
     "ecs_services",
     "ecs_events",
     "target_health",

@@ -7,9 +7,9 @@ _ASKED_FOR = {"TransactWriteItems": "ConditionCheckItem", "TransactGetItems": "G
 SHARED = {
     # The ledger is one table: each function reads and writes the rows of its own step.
     "dynamodb:BatchGetItem": {"release", "retag", "deploy", "health-test", "rollback"},
-    "dynamodb:GetItem": {"release", "retag", "rollback", "alert"},
-    "dynamodb:Query": {"release", "retag", "health-test", "alert"},
-    "dynamodb:PutItem": {"release", "retag", "deploy", "alert"},
+    "dynamodb:GetItem": {"release", "retag", "rollback", "alert", "health-test"},
+    "dynamodb:Query": {"release", "retag", "deploy", "health-test", "alert"},
+    "dynamodb:PutItem": {"release", "retag", "deploy", "health-test", "alert"},
     "dynamodb:UpdateItem": {"release", "retag", "deploy", "health-test", "rollback"},
     # A release reads which image a tag names, and retag reads the manifest that it writes again.
     "ecr:BatchGetImage": {"release", "retag"},

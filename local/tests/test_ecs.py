@@ -190,3 +190,30 @@ def test_a_whole_cluster_is_read_in_pages(cloud, shop, name, eventually):
         return sorted(task["group"] for task in tasks if task["lastStatus"] == "RUNNING")
 
     eventually(lambda: groups() == [f"service:{service}" for service in services])
+
+
+def test_a_task_is_run_once_for_each_token_and_what_aws_refuses_is_refused(cloud, shop, name, eventually):
+    definition = shop.define(cloud.image(name, image.push(cloud, name, "v1")))
+    given = {"cluster": name, "taskDefinition": definition, "clientToken": "t" * 64, "startedBy": "tidegate-1"}
+    [first], [again] = (shop.ecs.run_task(**given)["tasks"] for _ in range(2))
+    assert first["taskArn"] == again["taskArn"]
+
+    def refusal(**more) -> dict:
+        with pytest.raises(ClientError) as refused:
+            shop.ecs.run_task(**{**given, **more})
+        return refused.value.response
+
+    conflict = refusal(startedBy="tidegate-2")
+    assert conflict["Error"]["Code"] == "ConflictException" and conflict["resourceIds"] == [first["taskArn"]]
+    [container] = shop.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]["containerDefinitions"]
+    told = {"name": container["name"], "environment": [{"name": "LONG", "value": "x" * 8192}]}
+    for override in ({"name": "no"}, told):
+        wrong = refusal(clientToken="other", overrides={"containerOverrides": [override]})
+        assert wrong["Error"]["Code"] == "InvalidParameterException"
+    shop.ecs.stop_task(cluster=name, task=first["taskArn"])
+
+    def stopped() -> bool:
+        [task] = shop.ecs.describe_tasks(cluster=name, tasks=[first["taskArn"]])["tasks"]
+        return task["lastStatus"] == "STOPPED"
+
+    eventually(stopped)

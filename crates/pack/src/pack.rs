@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::check::Check;
+use crate::kind::Kind;
 use crate::merge::{Source, merge};
 use crate::phase::Phase;
 use crate::secret::SecretRef;
@@ -52,9 +53,18 @@ impl Pack {
         &self.text
     }
 
-    /// Returns the checks of a phase.
+    /// Returns the checks that are asked in a phase; alarms are watched by the release itself.
     pub fn of(&self, phase: Phase) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(move |check| check.on.contains(&phase))
+        let asked = |check: &&Check| !matches!(check.kind, Kind::Alarms(_));
+        self.checks.iter().filter(asked).filter(move |check| check.on.contains(&phase))
+    }
+
+    /// Returns the names of the alarms that watch the move, too.
+    pub fn alarms(&self) -> impl Iterator<Item = &String> {
+        self.checks.iter().flat_map(|check| match &check.kind {
+            Kind::Alarms(alarms) => alarms.names.as_slice(),
+            _ => &[],
+        })
     }
 
     /// Keeps what is asked over HTTP in one phase: nothing is started for it, and nothing is watched after it.

@@ -10,18 +10,18 @@ use crate::pack::Pack;
 use crate::texts;
 use crate::variable::{self, Known};
 
-/// What health-test does not carry out yet: kinds of checks, phases, variables.
-const NOT_YET: [&str; 14] = [
+/// What health-test does not carry out yet: kinds of checks, phases, keys of runs, variables.
+const NOT_YET: [&str; 13] = [
     // Kinds.
-    "task",
-    "suite",
     "image",
     "logs",
     "metric",
-    "alarms",
-    "targets",
     // Phases.
     "open",
+    // Keys of runs.
+    "stack",
+    "function",
+    "each",
     // Variables, those of the team as `NAME`.
     "task.address",
     "task.ip",
@@ -53,8 +53,9 @@ pub fn ensure(pack: &Pack) -> Result<(), Fault> {
 /// Returns all that a check uses.
 fn words(check: &Check) -> Vec<String> {
     let steps = check.written.get("journey").and_then(Value::as_array).into_iter().flatten();
-    let requests = check.written.get("http").into_iter().chain(steps);
-    let keys = iter::once(&check.written).chain(requests).filter_map(Value::as_object).flat_map(Map::keys);
+    let own = ["http", "task", "suite"].into_iter().filter_map(|key| check.written.get(key));
+    let keys =
+        iter::once(&check.written).chain(own).chain(steps).filter_map(Value::as_object).flat_map(Map::keys);
     let phases = check.on.iter().map(|phase| phase.as_str().to_owned());
     let variables = texts::variables(&check.kind).into_iter().map(|(_, name)| match variable::find(name) {
         Some(Known { name, .. }) => name.trim_end_matches('.'),
@@ -71,13 +72,12 @@ mod tests {
     #[test]
     fn what_health_test_cannot_do_yet_is_refused_by_name() {
         let named = [
-            (r#""task":{}"#, "task"),
-            (r#""suite":{"task":"a"}"#, "suite"),
+            (r#""task":{"stack":"a"}"#, "stack"),
+            (r#""suite":{"function":"a"}"#, "function"),
+            (r#""suite":{"task":"a","each":true}"#, "each"),
             (r#""image":{}"#, "image"),
             (r#""logs":{"pattern":"a"}"#, "logs"),
             (r#""metric":{"namespace":"a","metric":"b","stat":"Sum","max":1}"#, "metric"),
-            (r#""alarms":{"names":["a"]}"#, "alarms"),
-            (r#""targets":{}"#, "targets"),
             (r#""http":{"url":"http://${task.address}/"}"#, "task.address"),
             (r#""http":{"url":"http://${task.ip}:${task.port.http}/"}"#, "task.ip"),
             (r#""journey":[{"name":"a","url":"http://${target.dns}/"}]"#, "target.dns"),

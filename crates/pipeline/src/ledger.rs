@@ -20,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::aws::fault_of;
 use crate::ids::{PackHash, ReleaseId, TaskDefinitionArn};
 use crate::payload::MoveKey;
-use crate::rows::{MoveRow, PackRow, RevisionRow};
+use crate::rows::{MoveRow, PackRow, RevisionRow, RunRow};
 use crate::{Fault, settings};
 use item::{Item, item_of, row_of};
 use writes::Terms;
@@ -211,6 +211,12 @@ impl Ledger {
         }
         moves.sort_by_key(|(key, _): &(MoveKey, MoveRow)| key.order());
         Ok(moves)
+    }
+
+    /// Reads what the live tests of a move run.
+    pub async fn runs(&self, release: &ReleaseId, wave: u32, ordinal: u32) -> Result<Vec<RunRow>, Fault> {
+        let rows = self.list(&format!("release#{release}"), &format!("run#{wave}#{ordinal}#")).await?;
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
     /// Moves a number on by `step`, from `now` at the earliest, and returns it; atomic, and never refused.

@@ -7,6 +7,7 @@ mod move_outcome;
 mod moves;
 mod order;
 mod release;
+mod run;
 mod service;
 
 pub use events::MoveEvent;
@@ -16,6 +17,7 @@ pub use move_outcome::{MoveOutcome, RollbackScope};
 pub use moves::{Bundle, Failure, MoveRow, RestorePoint, Verdict};
 pub use order::OrderKey;
 pub use release::{Answer, HeadRow, Outcome, PlanRow, Reply, Stop, WaitingRow};
+pub use run::{RunNetwork, RunRow};
 pub use service::{Hold, How, ServiceRow, VerifiedImage, hold_key, order_key};
 
 use serde::{Deserialize, Serialize};

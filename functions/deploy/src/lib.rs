@@ -2,9 +2,11 @@
 //!
 //! Copies the task definition that runs, changes nothing but the image of the matching containers, and updates
 //! the service with it alone.  Reads first, so that a repeat is harmless.  Never waits for the rollout, never
-//! picks an image, never deregisters anything.
+//! picks an image, never deregisters anything.  It runs what live tests order beside the service, too: whoever may
+//! hand on a role is nobody else.
 
 pub mod plan;
+pub mod runs;
 pub mod service;
 
 use pipeline::Fault;
@@ -16,6 +18,7 @@ use pipeline::rows::MoveEvent;
 use serde::{Deserialize, Serialize};
 
 use plan::Plan;
+use runs::Runner;
 use service::Port;
 
 /// What the state machine asks for.
@@ -26,6 +29,8 @@ pub enum Request {
     Register(MoveKey),
     /// Point the service at it.
     Update(MoveKey),
+    /// Start, and end, what its live tests run.
+    Run(MoveKey),
 }
 
 /// What was done.
@@ -43,6 +48,13 @@ pub enum Response {
         /// Our deployment.
         deployment: DeploymentId,
     },
+    /// What the live tests have ordered is done.
+    Ran {
+        /// How many were started, or could not be.
+        started: u32,
+        /// How many were ended.
+        stopped: u32,
+    },
     /// Somebody else deployed the service meanwhile; it was left alone.
     Superseded {
         /// Whose deployment is in place.
@@ -59,12 +71,13 @@ pub struct Deploy<P, L> {
     pub moves: L,
 }
 
-impl<P: Port, L: MoveLedger> Deploy<P, L> {
+impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         match request {
             Request::Register(key) => self.register(&key).await,
             Request::Update(key) => self.update(&key, now).await,
+            Request::Run(key) => self.run(&key).await,
         }
     }
 

@@ -23,8 +23,8 @@ pub trait Port {
 /// ECS, and the ledger for what ECS may lose.
 #[derive(Debug)]
 pub struct Aws {
-    ecs: Client,
-    ledger: Ledger,
+    pub(crate) ecs: Client,
+    pub(crate) ledger: Ledger,
 }
 
 impl Aws {

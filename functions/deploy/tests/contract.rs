@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use deploy::Deploy;
+use deploy::runs::{Runner, Started};
 use deploy::service::Port;
 use pipeline::Fault;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::payload::MoveKey;
-use pipeline::rows::MoveRow;
+use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::{Deployment, Rollout};
+use serde_json::{Value, json};
 use testbed::moves::Moves;
 
 /// A service at rest on deployment 1 of revision 1.
@@ -29,6 +31,22 @@ impl Port for AtRest {
     async fn point(&self, _: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
         assert_eq!(*to, revision(2));
         DeploymentId::parse("ecs-svc/2")
+    }
+}
+
+impl Runner for AtRest {
+    async fn runs(&self, _: &MoveKey) -> Result<Vec<RunRow>, Fault> {
+        let row = json!({"name": "before/self test/1/1", "definition": "users:2", "ordered": "2026-11-23T10:00:00Z"});
+        Ok(vec![serde_json::from_value(row).unwrap()])
+    }
+    async fn start(&self, _: &MoveKey, _: &MoveRow, _: &RunRow) -> Result<Started, Fault> {
+        Ok(Started::Task("arn:aws:ecs:eu-west-1:123456789012:task/dev/t1".to_owned()))
+    }
+    async fn stop(&self, _: &MoveRow, _: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+    async fn note_run(&self, _: &MoveKey, _: &RunRow, _: Value) -> Result<(), Fault> {
+        Ok(())
     }
 }
 

@@ -1,9 +1,10 @@
 //! In which order a service is changed, and that said: a call may die between any two of its own.
 
-#![expect(clippy::unwrap_used, reason = "this is how a test fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
 
 use std::cell::RefCell;
 
+use deploy::runs::{Runner, Started};
 use deploy::service::Port;
 use deploy::{Deploy, Request, Response};
 use pipeline::Fault;
@@ -11,8 +12,9 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, ReleaseId, TaskDefinitionArn};
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveEvent, MoveRow, Stop};
+use pipeline::rows::{MoveEvent, MoveRow, RunRow, Stop};
 use pipeline::service::{Deployment, Rollout};
+use serde_json::{Value, json};
 use testbed::moves::Moves;
 
 /// A service at rest on revision 1, whose update fails if it is told so.
@@ -23,6 +25,8 @@ struct Recorder {
     lost: bool,
     stopped: bool,
     goes_back: bool,
+    orders: Vec<Value>,
+    no_capacity: bool,
 }
 
 impl Recorder {
@@ -65,6 +69,85 @@ impl Port for &Recorder {
             return Err(Fault::Unavailable("no answer: perhaps it happened".to_owned()));
         }
         DeploymentId::parse("ecs-svc/2")
+    }
+}
+
+impl Runner for &Recorder {
+    async fn runs(&self, _: &MoveKey) -> Result<Vec<RunRow>, Fault> {
+        Ok(self.orders.iter().map(|order| serde_json::from_value(order.clone()).unwrap()).collect())
+    }
+    async fn start(&self, _: &MoveKey, _: &MoveRow, order: &RunRow) -> Result<Started, Fault> {
+        self.did(&format!("start {}", order.name));
+        match self.no_capacity {
+            true => Ok(Started::Not("RESOURCE:MEMORY".to_owned())),
+            false => Ok(Started::Task("t1".to_owned())),
+        }
+    }
+    async fn stop(&self, _: &MoveRow, task: &str) -> Result<(), Fault> {
+        self.did(&format!("stop {task}"));
+        Ok(())
+    }
+    async fn note_run(&self, _: &MoveKey, order: &RunRow, fields: Value) -> Result<(), Fault> {
+        self.did(&format!("note {} {fields}", order.name));
+        Ok(())
+    }
+}
+
+/// Does what is ordered of a move that is given whole, unless it is said to be lost.
+async fn run(recorder: Recorder) -> (Result<Response, Fault>, Vec<String>) {
+    let sample: Request = serde_json::from_str(include_str!("../../../events/deploy/run.json")).unwrap();
+    let deploy = Deploy { port: &recorder, moves: &recorder };
+    let answer = deploy.handle(sample, Timestamp::from_millis(0)).await;
+    let mut done = recorder.done.take();
+    done.retain(|step| step != "read the move and its lease");
+    (answer, done)
+}
+
+fn orders() -> Vec<Value> {
+    let order =
+        |name: &str| json!({"name": name, "definition": "users:2", "ordered": "2026-11-23T10:00:00Z"});
+    let with = |name: &str, key: &str, value: Value| {
+        let mut order = order(name);
+        order[key] = value;
+        order
+    };
+    let mut ended = with("over", "task", json!("t4"));
+    (ended["stop"], ended["stopped"]) = (json!(true), json!(true));
+    let mut late = with("late", "task", json!("t3"));
+    late["stop"] = json!(true);
+    vec![
+        order("new"),
+        with("runs", "task", json!("t2")),
+        late,
+        ended,
+        with("never", "notStarted", json!("no")),
+        with("given up", "stop", json!(true)),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_ordered_is_started_once_and_what_is_over_is_ended_once() {
+    let (answer, order) = run(Recorder { orders: orders(), ..Recorder::default() }).await;
+    assert_eq!(answer, Ok(Response::Ran { started: 1, stopped: 1 }));
+    let expected = ["start new", r#"note new {"task":"t1"}"#, "stop t3", r#"note late {"stopped":true}"#]
+        .map(str::to_owned);
+    assert_eq!(order, expected);
+    let full = Recorder { orders: orders(), no_capacity: true, ..Recorder::default() };
+    let (_, order) = run(full).await;
+    assert_eq!(order[1], r#"note new {"notStarted":"RESOURCE:MEMORY"}"#);
+}
+
+#[tokio::test]
+async fn nothing_is_started_where_the_release_goes_no_further_and_what_runs_is_ended() {
+    for recorder in [
+        Recorder { lost: true, ..Recorder::default() },
+        Recorder { stopped: true, ..Recorder::default() },
+        Recorder { goes_back: true, ..Recorder::default() },
+    ] {
+        let (answer, order) = run(Recorder { orders: orders(), ..recorder }).await;
+        assert_eq!(answer, Ok(Response::Ran { started: 0, stopped: 2 }));
+        let steps: Vec<&String> = order.iter().filter(|step| !step.starts_with("note")).collect();
+        assert_eq!(steps, ["stop t2", "stop t3"]);
     }
 }
 

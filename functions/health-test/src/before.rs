@@ -28,7 +28,8 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let mut state = state.unwrap_or_default();
         let Loaded { row, stop, .. } = self.moves.load(&key).await?;
         if let Some(verdict) = row.verdict.filter(|verdict| *verdict != Verdict::Pending) {
-            return Ok(Response::of(verdict, row.reason.as_deref().unwrap_or_default(), state));
+            let answer = Response::of(verdict, row.reason.as_deref().unwrap_or_default(), state);
+            return self.ended(&key, answer).await;
         }
         if row.touched.is_some() {
             return Ok(Response::of(Verdict::Healthy, "its service is touched already", state));
@@ -55,11 +56,11 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             Measured::Not(why) => return Err(Fault::Unavailable(why)),
             Measured::NotYet => Report::without(None),
         };
-        let Report { finding, reason, lines } = report;
+        let Report { finding, reason, lines, ordered: runs } = report;
         let (verdict, reason) = finding.settle(reason, false, row.health_timeout_seconds);
         let pause_seconds = poll::pause(&mut state, verdict, finding, deadline, now);
         let bundle = (!lines.is_empty()).then(|| Bundle { tests: lines, ..Bundle::default() });
-        note(Response { pause_seconds, ..Response::of(verdict, &reason, state) }, bundle).await
+        note(Response { pause_seconds, runs, ..Response::of(verdict, &reason, state) }, bundle).await
     }
 
     /// Reads the tests: a mistake in them is a fault.

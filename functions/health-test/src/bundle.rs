@@ -107,7 +107,8 @@ fn written(stream: &[String]) -> Vec<String> {
     lines.filter(|line| !line.trim().is_empty()).collect()
 }
 
-fn plain(text: &str) -> String {
+/// Writes a text so that it can be read on one line.
+pub fn plain(text: &str) -> String {
     text.chars().map(readable).collect()
 }
 

@@ -48,7 +48,8 @@ async fn logs(
     if tasks.is_empty() {
         return Err(format!("ECS knows no task of {deployment} that ran"));
     }
-    let streams = port.logged(row, revision, &tasks).await.map_err(sentence)?;
+    let lines = i32::try_from(bundle::LINES).unwrap_or(i32::MAX);
+    let streams = port.logged(row, revision, &tasks, lines).await.map_err(sentence)?;
     if streams.is_empty() {
         return Err(format!("{revision} names no stream of CloudWatch Logs"));
     }

@@ -20,6 +20,7 @@ pub mod reach;
 pub mod report;
 pub mod rollout;
 pub mod round;
+mod runs;
 pub mod secrets;
 pub mod tests_row;
 pub mod values;
@@ -121,6 +122,8 @@ pub struct Response {
     pub reason: String,
     /// How long to wait before another poll.
     pub pause_seconds: u32,
+    /// Whether deploy has to start, or to end, what the live tests run.
+    pub runs: bool,
     /// What that poll is to be given.
     #[serde(rename = "looks")]
     pub state: PollState,
@@ -153,7 +156,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let Loaded { row, stop, .. } = self.moves.load(&key).await?;
         let mut poll = Poll::of(phase, &row, state.unwrap_or_default())?;
         if let Some((verdict, reason)) = poll.decided {
-            return Ok(Response::of(verdict, &reason, poll.state));
+            return self.ended(&key, Response::of(verdict, &reason, poll.state)).await;
         }
         if let Some(stop) = stop.filter(|_| phase == Phase::After) {
             let answer = Response::of(Verdict::Inconclusive, &stopped(&stop), poll.state);
@@ -166,7 +169,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             poll.expected.deployment = deployment;
         }
         let look = Look { phase, key: &key, row: &row, deadline: poll.deadline, now };
-        let Seen { finding, reason, lines } =
+        let Seen { finding, reason, lines, ordered: runs } =
             self.observe(look, service, &poll.expected, &mut poll.state).await?;
         poll.deadline = poll.state.until.unwrap_or(poll.deadline);
         let (verdict, reason) = finding.settle(reason, now > poll.deadline, row.health_timeout_seconds);
@@ -178,7 +181,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             }
             _ => (!lines.is_empty()).then(|| Bundle { tests: lines, ..Bundle::default() }),
         };
-        let answer = Response { pause_seconds, ..Response::of(verdict, &reason, poll.state) };
+        let answer = Response { pause_seconds, runs, ..Response::of(verdict, &reason, poll.state) };
         self.note(phase, &key, &row, answer, bundle, now).await
     }
 
@@ -192,10 +195,16 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         bundle: Option<Bundle>,
         now: Timestamp,
     ) -> Result<Response, Fault> {
-        if let Some(event) = decided(phase, &answer, bundle, now) {
-            self.moves.note(key, row, event).await?;
-        }
+        let Some(event) = decided(phase, &answer, bundle, now) else { return Ok(answer) };
+        let answer = self.ended(key, answer).await?;
+        self.moves.note(key, row, event).await?;
         Ok(answer)
+    }
+
+    /// Orders the end of all that its live tests still run, since nothing is waited for any longer.
+    async fn ended(&self, key: &MoveKey, answer: Response) -> Result<Response, Fault> {
+        let runs = answer.state.ran && runs::end_all(&self.port, key).await?;
+        Ok(Response { runs, ..answer })
     }
 
     /// Reads one thing after the other, as long as the judgement needs more.
@@ -211,11 +220,11 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         loop {
             match verdict::judge(expected, &seen) {
                 Judgement::Say(finding, reason) => {
-                    let lines = match seen.tests {
-                        Measured::Is(Report { lines, .. }) => lines,
-                        Measured::Not(_) | Measured::NotYet => Vec::new(),
+                    let (lines, ordered) = match seen.tests {
+                        Measured::Is(Report { lines, ordered, .. }) => (lines, ordered),
+                        Measured::Not(_) | Measured::NotYet => (Vec::new(), false),
                     };
-                    return Ok(Seen { finding, reason, lines });
+                    return Ok(Seen { finding, reason, lines, ordered });
                 }
                 Judgement::Need(Missing::Tasks) => seen.tasks = Measured::of(self.port.tasks(look.row).await),
                 Judgement::Need(Missing::Targets(groups)) => {
@@ -235,12 +244,15 @@ struct Seen {
     reason: String,
     /// What did not pass of the live tests.
     lines: Vec<String>,
+    /// Whether deploy has something to do for them.
+    ordered: bool,
 }
 
 impl Response {
     /// Answers with what is decided: nothing is waited for.
     fn of(verdict: Verdict, reason: &str, state: PollState) -> Self {
-        Response { verdict, reason: line(reason, LONGEST_REASON), pause_seconds: 0, state }
+        let reason = line(reason, LONGEST_REASON);
+        Response { verdict, reason, pause_seconds: 0, runs: false, state }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One look at the live tests of one part of a move: what is kept of them, and one round more.
 
-use pack::judge;
+use pack::{Check, judge};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ledger::Key;
@@ -8,15 +8,20 @@ use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::MoveRow;
 
 use crate::Phase;
+use crate::finding::Finding;
 use crate::packs::{self, Chosen};
 use crate::poll_state::PollState;
 use crate::probe::Web;
-use crate::report::{self, Report};
+use crate::report::Report;
 use crate::rollout::{Measured, Port};
 use crate::round::Round;
+use crate::runs;
 use crate::secrets::Secrets;
 use crate::tests_row::TestsRow;
 use crate::values;
+
+/// How many seconds are between two looks at something that runs.
+const BETWEEN_LOOKS: u32 = 5;
 
 /// What is looked at.
 #[derive(Clone, Copy)]
@@ -53,26 +58,40 @@ impl Look<'_> {
         if pack.of(phase.of_pack()).next().is_none() && !is_watched {
             return Ok(Measured::Is(Report::without(None)));
         }
-        let begun = || TestsRow::begun(phase.of_pack(), now, deadline);
+        let runs = pack.run_budget(phase.of_pack()).whole_seconds();
+        let begun = || TestsRow::begun(phase.of_pack(), now, deadline.plus_seconds(runs));
         let kept = self.kept(port, state).await?;
         let mut row = kept.clone().unwrap_or_else(begun);
-        let mut judgement = row.judge(&pack, now);
+        let (mut judgement, mut ordered, mut waits) = (row.judge(&pack, now), false, false);
         if row.standing.look < state.number() {
             let due = judge::due(&pack, &row.standing, now);
             let secrets = Secrets::of(port, &pack, due.iter().copied()).await;
             let known = values::of(phase, &key.release, of);
+            let values = known.values.clone().or(pack.values());
+            let runs = runs::look(port, &self, &due, &row, &values).await?;
+            (ordered, waits) = (runs.ordered, runs.waits);
+            state.ran |= waits;
+            let asked_for: Vec<&Check> = due.iter().copied().filter(|check| !check.kind.is_run()).collect();
             let round = Round { pack: &pack, known: &known, addresses, secrets: &secrets };
             let mut asked = row.clone();
-            round.ask(&due, web, &mut asked, state.number(), now).await;
+            let mut rounds = round.ask(&asked_for, web, &mut asked, state.number()).await;
+            rounds.extend(runs.rounds);
+            let is_news = !rounds.is_empty();
+            asked.count(&pack, state.number(), rounds, now);
             judgement = asked.judge(&pack, now);
-            if !due.is_empty() || kept.as_ref().is_none_or(|kept| kept.standing.phase != asked.standing.phase)
-            {
+            if is_news || kept.as_ref().is_none_or(|kept| kept.standing.phase != asked.standing.phase) {
                 row = self.keep(port, state, asked).await?;
                 judgement = row.judge(&pack, now);
             }
         }
-        state.until = report::watched_until(&row.standing);
-        Ok(Measured::Is(Report::of(&pack, &row, &judgement, now)))
+        let runs = pack.run_budget(row.standing.phase).whole_seconds();
+        let is_longer = row.standing.phase == pack::Phase::Bake || runs > 0;
+        state.until = is_longer.then_some(row.standing.deadline);
+        let mut report = Report::of(&pack, &row, &judgement, now);
+        if let (true, Finding::AgainIn(seconds)) = (waits, report.finding) {
+            report.finding = Finding::AgainIn(seconds.max(BETWEEN_LOOKS));
+        }
+        Ok(Measured::Is(Report { ordered, ..report }))
     }
 
     /// Reads what is kept; of a move that is given whole, the poll before hands it on.

@@ -16,6 +16,9 @@ pub struct PollState {
     /// Until when live tests watch it, once it is proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Whether something was run beside the service.
+    #[serde(skip_serializing_if = "is_not")]
+    pub ran: bool,
     /// What came of the live tests, where the move is given whole and the ledger keeps nothing of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestsRow>,
@@ -26,4 +29,9 @@ impl PollState {
     pub fn number(&self) -> u32 {
         self.count.saturating_add(1)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
+fn is_not(value: &bool) -> bool {
+    !value
 }

@@ -1,7 +1,7 @@
 //! What the live tests of one phase mean, in words.  Pure.
 
 use pack::judge::{self, Judgement, State};
-use pack::standing::{Outcome, Standing};
+use pack::standing::Outcome;
 use pack::{Check, Pack, Phase};
 use pipeline::clock::Timestamp;
 
@@ -20,6 +20,8 @@ pub struct Report {
     pub reason: String,
     /// What did not pass, a line for each check.
     pub lines: Vec<String>,
+    /// Whether deploy has something to do for them.
+    pub ordered: bool,
 }
 
 impl Report {
@@ -29,7 +31,7 @@ impl Report {
             Some(why) => format!("its live tests were left out: {why}"),
             None => "no live tests are configured".to_owned(),
         };
-        Report { finding: Finding::Healthy, reason, lines: Vec::new() }
+        Report { finding: Finding::Healthy, reason, lines: Vec::new(), ordered: false }
     }
 
     /// Says what a row means that was judged.
@@ -50,7 +52,7 @@ impl Report {
             }
         };
         let lines = pack.of(standing.phase).filter_map(|check| told(check, row, now)).take(TOLD).collect();
-        Report { finding, reason, lines }
+        Report { finding, reason, lines, ordered: false }
     }
 }
 
@@ -96,9 +98,4 @@ fn told(check: &Check, row: &TestsRow, now: Timestamp) -> Option<String> {
         }
         (_, Outcome::Passed) => Some(format!("live test {name:?} did not pass often enough: {}", shown.text)),
     }
-}
-
-/// Returns the end of a phase that is watched; none otherwise.
-pub fn watched_until(standing: &Standing) -> Option<Timestamp> {
-    (standing.phase == Phase::Bake).then_some(standing.deadline)
 }

@@ -11,7 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 use pipeline::Fault;
 use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::ledger::Key;
-use pipeline::rows::MoveRow;
+use pipeline::payload::MoveKey;
+use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::Deployment;
 
 use crate::tests_row::TestsRow;
@@ -87,6 +88,28 @@ pub struct Ended {
     pub at: i64,
 }
 
+/// A task that live tests run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunTask {
+    /// Its ARN.
+    pub arn: String,
+    /// The revision that it runs.
+    pub definition: Option<TaskDefinitionArn>,
+    /// Where it is, in the word of ECS.
+    pub status: String,
+    /// How it ended, as far as it has.
+    pub ended: Ended,
+}
+
+/// What health-test writes down of a run after its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunNote {
+    /// It is to end.
+    Stop,
+    /// It has ended.
+    Over,
+}
+
 /// How a container ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exit {
@@ -160,6 +183,14 @@ pub trait Port {
     async fn kept(&self, key: &Key) -> Result<Option<TestsRow>, Fault>;
     /// Keeps it, unless a poll of this number or a later one has; tells whether it is kept.
     async fn keep(&self, key: &Key, row: &TestsRow) -> Result<bool, Fault>;
+    /// Reads what the live tests of a move run.
+    async fn runs(&self, key: &MoveKey) -> Result<Vec<RunRow>, Fault>;
+    /// Orders a run, unless it is ordered already.
+    async fn order(&self, key: &MoveKey, order: &RunRow) -> Result<(), Fault>;
+    /// Writes down of a run that it is to end, or that it has.
+    async fn note_run(&self, key: &MoveKey, name: &str, what: RunNote) -> Result<(), Fault>;
+    /// Reads tasks by their ARNs; what ECS no longer knows is left out.
+    async fn ran(&self, row: &MoveRow, tasks: &[String]) -> Result<Vec<RunTask>, Fault>;
     /// Reads live tests that a release kept; what is not there is left out.
     async fn pinned(&self, packs: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault>;
     /// Reads the moves of a release, in their order.
@@ -168,12 +199,13 @@ pub trait Port {
     fn own_groups(&self) -> &[String];
     /// Reads the tasks that the service no longer wants to run, as long as ECS remembers them.
     async fn ended(&self, row: &MoveRow) -> Result<Vec<Ended>, Fault>;
-    /// Reads the last lines that some tasks of a revision logged, stream by stream.
+    /// Reads so many of the last lines that some tasks of a revision logged, stream by stream.
     async fn logged(
         &self,
         row: &MoveRow,
         revision: &TaskDefinitionArn,
         tasks: &[String],
+        lines: i32,
     ) -> Result<Vec<Vec<String>>, Fault>;
 }
 

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use pack::kind::http::Request;
 use pack::standing::Outcome;
-use pack::{Check, Each, Pack, Values};
-use pipeline::clock::Timestamp;
+use pack::{Check, Each, Kind, Pack, Values};
 
 use crate::ask::{Asked, End, ask};
 use crate::probe::{ProbeResult, Web};
@@ -24,6 +23,9 @@ const AT_ONCE: usize = 16;
 /// How long the live tests of one poll may take; well below the function's own time-out.
 const BUDGET: Duration = Duration::from_secs(10);
 
+/// What came of the checks that were asked: what it says, and what it has shown.
+pub type Rounds = BTreeMap<String, (Outcome, String)>;
+
 /// What one round asks, and with what.
 pub struct Round<'a> {
     /// All live tests.
@@ -37,8 +39,8 @@ pub struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Asks the checks that are due, and counts what came of it as that of one poll.
-    pub async fn ask(&self, due: &[&Check], web: &impl Web, row: &mut TestsRow, poll: u32, now: Timestamp) {
+    /// Asks the checks that are due, and returns what came of each.
+    pub async fn ask(&self, due: &[&Check], web: &impl Web, row: &mut TestsRow, poll: u32) -> Rounds {
         let end = Instant::now() + BUDGET;
         let send = async |request: &Request| {
             let left = end.saturating_duration_since(Instant::now());
@@ -47,8 +49,14 @@ impl Round<'_> {
             }
             web.ask(request, left).await
         };
-        let mut rounds = BTreeMap::new();
+        let mut rounds = Rounds::new();
         for check in due {
+            if matches!(check.kind, Kind::Targets(_)) {
+                // The poll has seen them before it came here.
+                let text = "all targets of its tasks are healthy".to_owned();
+                rounds.insert(check.name.clone(), (Outcome::Passed, text));
+                continue;
+            }
             let (outcome, text) = match self.at_each(check, poll) {
                 Ok(each) => {
                     let asking = each.into_iter().map(|values| ask(check, values, self.secrets, &send));
@@ -57,19 +65,15 @@ impl Round<'_> {
                 }
                 Err(why) => (Outcome::Unmeasured, why),
             };
-            row.show(&check.name, outcome, &text, now);
-            rounds.insert(check.name.clone(), outcome);
+            rounds.insert(check.name.clone(), (outcome, text));
         }
-        row.standing = row.standing.after(self.pack, poll, &rounds, now);
+        rounds
     }
 
     /// Returns the values for each ask of a check, or why it cannot be asked.
     ///
     /// A load balancer would answer from one target at random, so each is asked.
     fn at_each(&self, check: &Check, poll: u32) -> Result<Vec<Values>, String> {
-        if check.kind.requests().is_empty() {
-            return Err(format!("it cannot be asked yet: it is a {}", check.kind.as_str()));
-        }
         let Known { values, attempt } = self.known;
         let values = self.secrets.add(check, values.clone().or(self.pack.values()))?;
         // The same where a poll is repeated: what was asked then is asked again, and is not another attempt.
@@ -131,6 +135,7 @@ mod tests {
     use pack::Phase;
     use pack::judge::Judgement;
     use pack::policy::Policy;
+    use pipeline::clock::Timestamp;
 
     /// Answers with what the host of the URL says.
     struct Hosts;
@@ -177,7 +182,8 @@ mod tests {
         let round = Round { pack: &pack, known: &known, addresses: &addresses, secrets: &secrets };
         let due: Vec<&Check> = pack.of(Phase::Live).collect();
         let poll = row.standing.look + 1;
-        round.ask(&due, &Hosts, row, poll, Timestamp::from_millis(0)).await;
+        let rounds = round.ask(&due, &Hosts, row, poll).await;
+        row.count(&pack, poll, rounds, Timestamp::from_millis(0));
         let shown = &row.transcript["c"].last;
         (shown.outcome, shown.text.clone())
     }

@@ -9,6 +9,8 @@ use pipeline::clock::Timestamp;
 use pipeline::text::line;
 use serde::{Deserialize, Serialize};
 
+use crate::round::Rounds;
+
 /// How many addresses are remembered to have answered.
 const MOST_ANSWERED: usize = 64;
 
@@ -69,8 +71,17 @@ impl TestsRow {
         }
     }
 
+    /// Counts what came of one poll, and keeps what it has shown.
+    pub fn count(&mut self, pack: &Pack, poll: u32, rounds: Rounds, now: Timestamp) {
+        for (check, (outcome, text)) in &rounds {
+            self.show(check, *outcome, text, now);
+        }
+        let rounds = rounds.into_iter().map(|(check, (outcome, _))| (check, outcome)).collect();
+        self.standing = self.standing.after(pack, poll, &rounds, now);
+    }
+
     /// Keeps what a round of a check has shown.
-    pub fn show(&mut self, check: &str, outcome: Outcome, text: &str, at: Timestamp) {
+    fn show(&mut self, check: &str, outcome: Outcome, text: &str, at: Timestamp) {
         let last = Shown { phase: self.standing.phase, at, outcome, text: line(text, LONGEST_SAID) };
         let before = self.transcript.remove(check).and_then(|before| before.first_failure);
         let first_failure = before.or_else(|| (outcome == Outcome::Failed).then(|| last.clone()));

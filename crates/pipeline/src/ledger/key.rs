@@ -56,6 +56,10 @@ impl Key {
     pub fn tests(release: &ReleaseId, wave: u32, ordinal: u32, part: &str) -> Self {
         Key::new(format!("release#{release}"), format!("tests#{wave}#{ordinal}#{part}"))
     }
+    /// `release#<id>` / `run#<wave>#<n>#<name>`: what the live tests of a move run.
+    pub fn run(release: &ReleaseId, wave: u32, ordinal: u32, name: &str) -> Self {
+        Key::new(format!("release#{release}"), format!("run#{wave}#{ordinal}#{name}"))
+    }
     /// `release#<id>` / `repo#<n>`
     pub fn repository(release: &ReleaseId, ordinal: u32) -> Self {
         Key::new(format!("release#{release}"), format!("repo#{ordinal}"))
@@ -103,7 +107,7 @@ impl Key {
             return None;
         }
         let is = |kind| self.sk.starts_with(kind);
-        Some(if is("alert#") || is("tests#") { MESSAGE_DAYS } else { RELEASE_DAYS })
+        Some(if is("alert#") || is("tests#") || is("run#") { MESSAGE_DAYS } else { RELEASE_DAYS })
     }
 
     pub(super) fn attributes(&self) -> HashMap<String, AttributeValue> {

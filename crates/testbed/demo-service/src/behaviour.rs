@@ -36,6 +36,8 @@ pub enum Behaviour {
     Crashes,
     /// Answers 503 to `/health` for ever: its targets never become healthy.
     NeverReady,
+    /// Answers everything as it should, and says of itself, run with `check`, that it is broken.
+    FailsCheck,
 }
 
 impl Baked {
@@ -78,7 +80,9 @@ mod tests {
 
     #[test]
     fn every_behaviour_is_read_by_its_name() {
-        for name in ["good", "answers-500", "wrong-content", "wrong-at-odd", "crashes", "never-ready"] {
+        for name in
+            ["good", "answers-500", "wrong-content", "wrong-at-odd", "crashes", "never-ready", "fails-check"]
+        {
             let baked: Baked =
                 serde_json::from_str(&format!(r#"{{"version":"v2","behaviour":"{name}"}}"#)).unwrap();
             assert_eq!(baked.behaviour, name.parse().unwrap());

@@ -21,10 +21,27 @@ use std::process::ExitCode;
 
 pub use behaviour::{Baked, Behaviour};
 
-/// Serves until it is killed, or until it crashes as baked in.
+/// Serves until it is killed, or until it crashes as baked in; with `check`, only looks at itself.
 pub fn run() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let host = env::var("TASK_ADDRESS").unwrap_or_else(|_| "127.0.0.1".to_owned());
     let baked = Baked::beside(&env::current_exe()?)?.at(&host);
+    if env::args().nth(1).as_deref() == Some("check") {
+        return Ok(check(&baked));
+    }
     let port = env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
     serve::serve(baked, &format!("{host}:{port}"))
+}
+
+/// Looks at itself as baked in, and says what it found.
+fn check(baked: &Baked) -> ExitCode {
+    match baked.behaviour {
+        Behaviour::FailsCheck => {
+            println!("{} self test failed: its configuration cannot be read", baked.version);
+            ExitCode::FAILURE
+        }
+        _ => {
+            println!("{} self test passed", baked.version);
+            ExitCode::SUCCESS
+        }
+    }
 }

@@ -38,7 +38,7 @@ const WITHOUT_RESOURCES: [&str; 14] = [
 const READS: [&str; 6] = ["BatchGet", "ConditionCheck", "Describe", "Get", "List", "Query"];
 
 /// Who alone may do what, for everything that is no read.  Whatever is not named here nobody may do.
-const EXCLUSIVE: [(&str, &[&str]); 20] = [
+const EXCLUSIVE: [(&str, &[&str]); 22] = [
     ("dynamodb:DeleteItem", &["ReleaseFunction"]),
     (
         "dynamodb:PutItem",
@@ -57,6 +57,8 @@ const EXCLUSIVE: [(&str, &[&str]); 20] = [
     ),
     ("ecr:PutImage", &["RetagFunction"]),
     ("ecs:RegisterTaskDefinition", &["DeployFunction", "RollbackFunction"]),
+    ("ecs:RunTask", &["DeployFunction"]),
+    ("ecs:StopTask", &["DeployFunction"]),
     ("ecs:TagResource", &["DeployFunction", "RollbackFunction"]),
     ("ecs:UpdateService", &["DeployFunction", "RollbackFunction"]),
     ("iam:PassRole", &["DeployFunction", "RollbackFunction"]),

@@ -88,7 +88,8 @@ async fn asked(round: &Round<'_>, phase: Phase, web: &Probe) -> (TestsRow, Judge
         let now = Timestamp::now();
         let due = judge::due(round.pack, &row.standing, now);
         let poll = row.standing.look.saturating_add(1);
-        round.ask(&due, web, &mut row, poll, now).await;
+        let rounds = round.ask(&due, web, &mut row, poll).await;
+        row.count(round.pack, poll, rounds, now);
         let judgement = row.judge(round.pack, now);
         let Judgement::Pending { until } = judgement else { return (row, judgement) };
         let left = until.seconds_since(Timestamp::now()).max(1);

@@ -9,12 +9,13 @@ use pipeline::aws::fault_of;
 use pipeline::environment::tests_path;
 use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::ledger::{Key, Ledger};
-use pipeline::rows::MoveRow;
+use pipeline::payload::{MoveKey, MoveRef};
+use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::{self, deployments_of};
 use pipeline::{Fault, settings};
 use serde_json::json;
 
-use super::{Container, Ended, Port, Progress, Service, Target, Task, logs};
+use super::{Container, Ended, Port, Progress, RunNote, RunTask, Service, Target, Task, logs};
 use crate::tests_row::TestsRow;
 
 /// AWS.
@@ -95,6 +96,35 @@ impl Port for Aws {
         self.ledger.put_when(key, row, earlier).await
     }
 
+    async fn runs(&self, key: &MoveKey) -> Result<Vec<RunRow>, Fault> {
+        match key.which {
+            MoveRef::Ordinal(n) => self.ledger.runs(&key.release, key.wave, n).await,
+            MoveRef::Inline(_) => Ok(Vec::new()),
+        }
+    }
+
+    async fn order(&self, key: &MoveKey, order: &RunRow) -> Result<(), Fault> {
+        let MoveRef::Ordinal(n) = key.which else { return Ok(()) };
+        self.ledger.put_new(&Key::run(&key.release, key.wave, n, &order.name), order).await?;
+        Ok(())
+    }
+
+    async fn note_run(&self, key: &MoveKey, name: &str, what: RunNote) -> Result<(), Fault> {
+        let MoveRef::Ordinal(n) = key.which else { return Ok(()) };
+        let fields = match what {
+            RunNote::Stop => json!({"stop": true}),
+            RunNote::Over => json!({"over": true}),
+        };
+        let there = ("attribute_exists(pk)", json!({}));
+        let place = Key::run(&key.release, key.wave, n, name);
+        self.ledger.set(&place, fields, Some(there)).await?;
+        Ok(())
+    }
+
+    async fn ran(&self, row: &MoveRow, tasks: &[String]) -> Result<Vec<RunTask>, Fault> {
+        logs::ran(&self.ecs, row, tasks).await
+    }
+
     async fn pinned(&self, packs: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault> {
         self.ledger.pinned(packs).await
     }
@@ -116,8 +146,9 @@ impl Port for Aws {
         row: &MoveRow,
         revision: &TaskDefinitionArn,
         tasks: &[String],
+        lines: i32,
     ) -> Result<Vec<Vec<String>>, Fault> {
-        logs::logged(&self.ecs, &self.logs, row, revision, tasks).await
+        logs::logged(&self.ecs, &self.logs, row, revision, tasks, lines).await
     }
 }
 

@@ -9,8 +9,7 @@ use pipeline::ids::TaskDefinitionArn;
 use pipeline::rows::MoveRow;
 use pipeline::task_definition::TaskDefinition;
 
-use super::{Ended, Exit};
-use crate::bundle::LINES;
+use super::{Ended, Exit, RunTask};
 
 /// How many tasks one call describes.
 const TASKS_PER_CALL: usize = 100;
@@ -44,6 +43,7 @@ pub(super) async fn logged(
     row: &MoveRow,
     revision: &TaskDefinitionArn,
     tasks: &[String],
+    limit: i32,
 ) -> Result<Vec<Vec<String>>, Fault> {
     let definition = TaskDefinition::read(ecs, revision).await?;
     let mut found = Vec::new();
@@ -55,15 +55,15 @@ pub(super) async fn logged(
         };
         streams.sort_by_key(|(_, stream)| !moved(stream));
         for (group, stream) in streams.iter().take(STREAMS) {
-            found.push(lines(logs, group, stream).await?);
+            found.push(lines(logs, group, stream, limit).await?);
         }
     }
     Ok(found)
 }
 
-async fn lines(logs: &Logs, group: &str, stream: &str) -> Result<Vec<String>, Fault> {
+async fn lines(logs: &Logs, group: &str, stream: &str, limit: i32) -> Result<Vec<String>, Fault> {
     let events = logs.get_log_events().log_group_name(group).log_stream_name(stream);
-    let events = events.limit(i32::try_from(LINES).unwrap_or(i32::MAX)).start_from_head(false);
+    let events = events.limit(limit).start_from_head(false);
     match events.send().await {
         Ok(answer) => {
             let events = answer.events.unwrap_or_default().into_iter();
@@ -75,6 +75,19 @@ async fn lines(logs: &Logs, group: &str, stream: &str) -> Result<Vec<String>, Fa
         }
         Err(error) => Err(fault_of(&format!("read {stream} in {group}"), &error)),
     }
+}
+
+/// Reads tasks by their ARNs.
+pub(super) async fn ran(ecs: &Ecs, row: &MoveRow, tasks: &[String]) -> Result<Vec<RunTask>, Fault> {
+    let answer = ecs.describe_tasks().cluster(&row.cluster).set_tasks(Some(tasks.to_vec())).send().await;
+    let answer = answer.map_err(|error| fault_of("describe what the live tests run", &error))?;
+    let found = answer.tasks().iter().map(|task| RunTask {
+        arn: task.task_arn().unwrap_or_default().to_owned(),
+        definition: task.task_definition_arn().and_then(|arn| TaskDefinitionArn::parse(arn).ok()),
+        status: task.last_status().unwrap_or_default().to_owned(),
+        ended: ended_of(task),
+    });
+    Ok(found.collect())
 }
 
 fn ended_of(found: &DescribedTask) -> Ended {

@@ -21,7 +21,7 @@ fn good() -> Observed {
 }
 
 fn report(finding: Finding, reason: &str) -> Report {
-    Report { finding, reason: reason.to_owned(), lines: Vec::new() }
+    Report { finding, reason: reason.to_owned(), ..Report::without(None) }
 }
 
 fn with(change: impl FnOnce(&mut Observed)) -> Observed {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use health_test::probe::{Answer, ProbeResult, Web};
-use health_test::rollout::{Container, Ended, Exit, Port, Progress, Service, Target, Task};
+use health_test::rollout::{Container, Ended, Exit, Port, Progress, RunNote, RunTask, Service, Target, Task};
 use health_test::tests_row::TestsRow;
 use pack::kind::http::Request;
 use pack::policy::Policy;
@@ -13,7 +13,8 @@ use pipeline::Fault;
 use pipeline::ids::{DeploymentId, Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::ledger::{Key, Loaded};
-use pipeline::rows::MoveRow;
+use pipeline::payload::MoveKey;
+use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::{Deployment, Rollout};
 use serde_json::Value;
 use testbed::moves::Moves;
@@ -52,6 +53,9 @@ pub struct Fixture {
     pub kept_tests: RefCell<BTreeMap<Key, TestsRow>>,
     /// What another poll keeps of them, just before the next one does.
     pub quicker: RefCell<Option<TestsRow>>,
+    /// What is ordered to run, and what ECS says of the tasks that were started.
+    pub orders: RefCell<BTreeMap<String, RunRow>>,
+    pub ran: RefCell<Vec<RunTask>>,
     /// What the secrets are.
     pub secret: Result<&'static str, Fault>,
 }
@@ -73,6 +77,8 @@ impl Fixture {
             calls: RefCell::default(),
             kept_tests: RefCell::default(),
             quicker: RefCell::default(),
+            orders: RefCell::default(),
+            ran: RefCell::default(),
             secret: Ok("hush-1234"),
             moves: Moves { found: Some(Loaded::given(&row())), ..Moves::default() },
         }
@@ -193,6 +199,29 @@ impl Port for &Fixture {
         is_newer.then(|| kept.insert(key.clone(), row.clone()));
         Ok(is_newer)
     }
+    async fn runs(&self, _: &MoveKey) -> Result<Vec<RunRow>, Fault> {
+        self.called("runs")?;
+        Ok(self.orders.borrow().values().cloned().collect())
+    }
+    async fn order(&self, _: &MoveKey, order: &RunRow) -> Result<(), Fault> {
+        self.called("order")?;
+        self.orders.borrow_mut().entry(order.name.clone()).or_insert_with(|| order.clone());
+        Ok(())
+    }
+    async fn note_run(&self, _: &MoveKey, name: &str, what: RunNote) -> Result<(), Fault> {
+        self.called("note run")?;
+        let mut orders = self.orders.borrow_mut();
+        let order = orders.get_mut(name).unwrap();
+        match what {
+            RunNote::Stop => order.stop = true,
+            RunNote::Over => order.over = true,
+        }
+        Ok(())
+    }
+    async fn ran(&self, _: &MoveRow, tasks: &[String]) -> Result<Vec<RunTask>, Fault> {
+        self.called("ran")?;
+        Ok(self.ran.borrow().iter().filter(|task| tasks.contains(&task.arn)).cloned().collect())
+    }
     async fn pinned(&self, packs: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault> {
         self.called("pinned")?;
         let kept = self.kept.iter().map(|text| (pack::hash(text), (*text).to_owned()));
@@ -226,6 +255,7 @@ impl Port for &Fixture {
         _: &MoveRow,
         revision: &TaskDefinitionArn,
         tasks: &[String],
+        _: i32,
     ) -> Result<Vec<Vec<String>>, Fault> {
         self.called("logged")?;
         self.may_read("read the log")?;

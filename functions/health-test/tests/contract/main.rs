@@ -7,6 +7,7 @@ mod packs;
 mod polls;
 mod reach;
 mod requests;
+mod runs;
 mod tests;
 
 use fixture::Fixture;

@@ -38,7 +38,12 @@ pub fn pin(
             if strangers.is_empty() { Ok(pack) } else { Err(strangers) }
         });
         let (text, wrong) = match read {
-            Ok(pack) => (pack.text().to_owned(), Vec::new()),
+            Ok(pack) => {
+                row.alarms.extend(pack.alarms().cloned());
+                row.alarms.sort();
+                row.alarms.dedup();
+                (pack.text().to_owned(), Vec::new())
+            }
             Err(wrong) => (NOTHING.to_owned(), wrong),
         };
         let instead = match row.pack {
@@ -181,5 +186,16 @@ mod tests {
             pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &policy, &texts, INSIDE, false);
             assert_eq!(draft.findings.len(), usize::from(refused), "{url}: {:?}", draft.findings);
         }
+    }
+
+    #[test]
+    fn alarms_of_the_live_tests_watch_their_move_beside_those_of_the_environment() {
+        let text = r#"{"checks":[{"name":"alarms","alarms":{"names":["users-latency","users-5xx"]}}]}"#;
+        let (mut draft, policy) = (draft(), environment());
+        draft.moves[0].alarms = vec!["users-5xx".to_owned()];
+        let texts = [(ServiceName::parse("users").unwrap(), text.to_owned())].into();
+        pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &policy, &texts, INSIDE, false);
+        assert_eq!(draft.moves[0].alarms, ["users-5xx", "users-latency"]);
+        assert!(draft.findings.is_empty(), "{:?}", draft.findings);
     }
 }

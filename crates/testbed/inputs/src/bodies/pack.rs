@@ -159,7 +159,8 @@ fn live_test(world: &World, text: &str) -> Outcome {
     let mut row = TestsRow::begun(Phase::Live, at, at.plus_seconds(900));
     let due: Vec<&Check> = pack.of(Phase::Live).collect();
     let round = Round { pack: &pack, known: &known, addresses: &targets, secrets: &secrets };
-    world.wait(round.ask(&due, &Answering(answer), &mut row, 1, at));
+    let rounds = world.wait(round.ask(&due, &Answering(answer), &mut row, 1));
+    row.count(&pack, 1, rounds, at);
     let judgement = row.judge(&pack, at);
     let report = Report::of(&pack, &row, &judgement, at);
     promises::sentence(&report.reason);

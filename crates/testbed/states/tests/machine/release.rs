@@ -59,7 +59,7 @@ fn anything(random: &mut Random, call: &Call) -> Reply {
     let mut answer = json!({
         "next": one(random, next), "outcome": one(random, &outcomes), "because": "so", "environment": "dev",
         "approvalMinutes": 5, "pauseSeconds": random.below(60), "waves": [2, 1], "wave": random.below(2),
-        "repositories": 2, "concurrency": 2, "reach": random.below(2) == 0, "looks": {},
+        "repositories": 2, "concurrency": 2, "reach": random.below(2) == 0, "looks": {}, "runs": random.below(2) == 0,
         "verdict": one(random, &["Healthy", "Pending", "Unhealthy"]),
     });
     for (key, value) in

@@ -1,0 +1,197 @@
+//! What live tests run beside a service: orders it once, looks until it has ended, and says what that means.
+//!
+//! Nothing is started here: the orders are rows, and deploy carries them out.
+
+mod step;
+
+use std::collections::BTreeMap;
+
+use pack::standing::Outcome;
+use pack::{Check, Kind, Values};
+use pipeline::Fault;
+use pipeline::payload::MoveKey;
+use pipeline::rows::{MoveRow, RunNetwork, RunRow};
+
+use crate::look::Look;
+use crate::rollout::{Port, RunNote, RunTask};
+use crate::tests_row::TestsRow;
+use crate::{Phase, bundle};
+use step::Step;
+
+/// How many runs of a move are under way at once.
+const AT_ONCE: usize = 5;
+
+/// How many of its last lines are looked through for what a run must say.
+const LINES: i32 = 200;
+
+/// How many of its last lines are shown of a run that did not end well.
+const SHOWN: usize = 5;
+
+/// What came of the runs of one poll.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// The rounds that are decided, and what they have shown.
+    pub rounds: BTreeMap<String, (Outcome, String)>,
+    /// Whether deploy has something to do.
+    pub ordered: bool,
+    /// Whether something is waited for.
+    pub waits: bool,
+}
+
+/// Looks at the runs among the checks that are due.
+pub async fn look(
+    port: &impl Port,
+    at: &Look<'_>,
+    due: &[&Check],
+    row: &TestsRow,
+    values: &Values,
+) -> Result<Runs, Fault> {
+    let due: Vec<&Check> = due.iter().copied().filter(|check| check.kind.is_run()).take(AT_ONCE).collect();
+    if due.is_empty() {
+        return Ok(Runs::default());
+    }
+    let orders: BTreeMap<String, RunRow> =
+        port.runs(at.key).await?.into_iter().map(|order| (order.name.clone(), order)).collect();
+    let names: Vec<String> = due.iter().map(|check| name(at.phase, check, row)).collect();
+    let started: Vec<String> = names.iter().filter_map(|name| orders.get(name)?.task.clone()).collect();
+    let tasks = if started.is_empty() { Vec::new() } else { port.ran(at.row, &started).await? };
+    let mut runs = Runs::default();
+    for (check, name) in due.iter().zip(names) {
+        let order = orders.get(&name);
+        let task = order.and_then(|order| order.task.as_ref());
+        let task = task.map(|arn| tasks.iter().find(|task| task.arn == *arn));
+        match step::next(check, order, task, at.now) {
+            Step::Order => match order_of(check, name, at, values) {
+                Ok(order) => {
+                    port.order(at.key, &order).await?;
+                    (runs.ordered, runs.waits) = (true, true);
+                }
+                Err(why) => drop(runs.rounds.insert(check.name.clone(), (Outcome::Unmeasured, why))),
+            },
+            Step::Deploy => (runs.ordered, runs.waits) = (true, true),
+            Step::Wait => runs.waits = true,
+            Step::End(outcome, why) => {
+                port.note_run(at.key, &name, RunNote::Stop).await?;
+                runs.ordered |= task.is_some();
+                runs.rounds.insert(check.name.clone(), (outcome, why));
+            }
+            Step::Lost(why) => drop(runs.rounds.insert(check.name.clone(), (Outcome::Unmeasured, why))),
+            Step::Ended(task) => {
+                let round = ended(port, at.row, check, order, task).await;
+                port.note_run(at.key, &name, RunNote::Over).await?;
+                runs.rounds.insert(check.name.clone(), round);
+            }
+        }
+    }
+    Ok(runs)
+}
+
+/// Orders that all which was started ends, and tells whether there is any.
+pub async fn end_all(port: &impl Port, key: &MoveKey) -> Result<bool, Fault> {
+    let mut any = false;
+    for order in port.runs(key).await?.into_iter().filter(|order| !order.over && !order.stopped) {
+        if !order.stop {
+            port.note_run(key, &order.name, RunNote::Stop).await?;
+        }
+        any |= order.task.is_some();
+    }
+    Ok(any)
+}
+
+/// Names a start: the part of the move, the check, its attempt and its start.
+fn name(phase: Phase, check: &Check, row: &TestsRow) -> String {
+    let asked = row.standing.checks.get(&check.name);
+    let attempt = asked.map_or(0, |asked| asked.passed + asked.failed) + 1;
+    let start = asked.map_or(0, |asked| asked.unmeasured) + 1;
+    format!("{}/{}/{attempt}/{start}", phase.as_str(), check.name)
+}
+
+/// Writes an order; or says which value is missing.
+fn order_of(check: &Check, name: String, at: &Look<'_>, values: &Values) -> Result<RunRow, String> {
+    let row = at.row;
+    let (run, definition, network) = match &check.kind {
+        Kind::Task(task) => {
+            let registered = row.registered.as_ref().ok_or("no revision is registered yet")?;
+            (&task.run, registered.to_string(), None)
+        }
+        Kind::Suite(suite) => match &suite.starts {
+            pack::kind::run::Starts::Task(definition) => {
+                (&suite.run, definition.clone(), suite.network.as_ref())
+            }
+            pack::kind::run::Starts::Function { .. } => return Err("functions are not called yet".to_owned()),
+        },
+        _ => return Err("it is no run".to_owned()),
+    };
+    let own = matches!(check.kind, Kind::Task(_)).then(|| row.containers.first().cloned()).flatten();
+    let fill = |text: &pack::template::Template| text.fill(values).map_err(|unfilled| unfilled.to_string());
+    let command: Vec<String> = run.command.iter().map(fill).collect::<Result<_, _>>()?;
+    let given = run.environment.iter().map(|(name, value)| Ok((name.clone(), fill(value)?)));
+    let mut environment: BTreeMap<String, String> = BTreeMap::from([
+        ("TIDEGATE_RELEASE".to_owned(), at.key.release.to_string()),
+        ("TIDEGATE_ENVIRONMENT".to_owned(), row.environment.to_string()),
+        ("TIDEGATE_SERVICE".to_owned(), row.service.to_string()),
+        ("TIDEGATE_IMAGE_DIGEST".to_owned(), row.digest.to_string()),
+        ("TIDEGATE_COMMIT".to_owned(), row.commit.clone().unwrap_or_default()),
+        ("TIDEGATE_PHASE".to_owned(), at.phase.of_pack().to_string()),
+        ("TIDEGATE_ATTEMPT".to_owned(), name.clone()),
+    ]);
+    environment.extend(given.collect::<Result<Vec<_>, String>>()?);
+    let network = network.map(|network| RunNetwork {
+        subnets: network.subnets.clone(),
+        security_groups: network.security_groups.clone(),
+        public_ip: network.public_ip,
+    });
+    Ok(RunRow {
+        name,
+        definition,
+        container: run.container.clone().or(own),
+        command,
+        environment,
+        network,
+        ordered: at.now,
+        stop: false,
+        over: false,
+        task: None,
+        not_started: None,
+        stopped: false,
+    })
+}
+
+/// Says what the end of a task means.
+async fn ended(
+    port: &impl Port,
+    row: &MoveRow,
+    check: &Check,
+    order: Option<&RunRow>,
+    task: &RunTask,
+) -> (Outcome, String) {
+    let run = match &check.kind {
+        Kind::Task(task) => &task.run,
+        Kind::Suite(suite) => &suite.run,
+        _ => return (Outcome::Unmeasured, "it is no run".to_owned()),
+    };
+    let container = order.and_then(|order| order.container.as_deref());
+    let log = match &task.definition {
+        Some(definition) => port.logged(row, definition, std::slice::from_ref(&task.ended.id), LINES).await,
+        None => Err(Fault::NotFound("its task definition".to_owned())),
+    };
+    let lines: Vec<String> = match &log {
+        Ok(streams) => streams.iter().flatten().cloned().collect(),
+        Err(fault) if run.says.is_some() => {
+            return (Outcome::Unmeasured, format!("its log could not be read: {fault}"));
+        }
+        Err(_) => Vec::new(),
+    };
+    let says = run.says.as_ref().is_none_or(|text| lines.iter().any(|line| line.contains(text.as_str())));
+    let (outcome, why) = step::judged(check, run, container, &task.ended, says);
+    let last: Vec<&str> = lines
+        .get(lines.len().saturating_sub(SHOWN)..)
+        .unwrap_or_default()
+        .iter()
+        .map(String::as_str)
+        .collect();
+    match (outcome, last.is_empty()) {
+        (Outcome::Passed, _) | (_, true) => (outcome, why),
+        _ => (outcome, format!("{why}; it logged last: {}", bundle::plain(&last.join(" | ")))),
+    }
+}

@@ -1,0 +1,187 @@
+//! What to do about one run, given what is ordered and what ECS says.  Pure.
+
+use pack::Check;
+use pack::ended::End;
+use pack::kind::run::Run;
+use pack::standing::Outcome;
+use pipeline::clock::Timestamp;
+use pipeline::rows::RunRow;
+
+use crate::rollout::{Ended, RunTask};
+
+/// How many seconds an order may wait for deploy.
+const TO_START: i64 = 120;
+
+/// The next step.
+#[derive(Debug, PartialEq)]
+pub enum Step<'a> {
+    /// Nothing is ordered yet.
+    Order,
+    /// It is ordered, and deploy has still to start it.
+    Deploy,
+    /// It runs, or will.
+    Wait,
+    /// It took too long: it is to end, and this is what that says.
+    End(Outcome, String),
+    /// Nothing was measured by it.
+    Lost(String),
+    /// It has ended.
+    Ended(&'a RunTask),
+}
+
+/// Decides about a start; `task` is what ECS says of the one that it started, none if ECS no longer knows it.
+pub fn next<'a>(
+    check: &Check,
+    order: Option<&RunRow>,
+    task: Option<Option<&'a RunTask>>,
+    now: Timestamp,
+) -> Step<'a> {
+    let Some(order) = order else { return Step::Order };
+    if let Some(why) = &order.not_started {
+        return Step::Lost(why.clone());
+    }
+    let waited = now.seconds_since(order.ordered);
+    let Some(task) = task else {
+        return match waited > TO_START {
+            true => Step::End(Outcome::Unmeasured, format!("nobody started it within {TO_START} s")),
+            false => Step::Deploy,
+        };
+    };
+    let Some(task) = task else {
+        return Step::Lost("ECS no longer knows the task that it started".to_owned());
+    };
+    let timeout = check.kind.timeout().map_or(0, |timeout| timeout.whole_seconds());
+    match task.status.as_str() {
+        "STOPPED" => Step::Ended(task),
+        _ if waited <= timeout => Step::Wait,
+        "RUNNING" => {
+            let end = End::Overran.outcome(false, &[]);
+            Step::End(end, format!("task {} still ran after {timeout} s", task.ended.id))
+        }
+        status => {
+            let end = End::NeverRan.outcome(false, &[]);
+            Step::End(end, format!("task {} was still {status} after {timeout} s", task.ended.id))
+        }
+    }
+}
+
+/// Says what the end of a task means, and how it ended.
+pub fn judged(
+    check: &Check,
+    run: &Run,
+    container: Option<&str>,
+    ended: &Ended,
+    says: bool,
+) -> (Outcome, String) {
+    let counts = |name: &str| container.is_none_or(|container| container == name);
+    let exits: Vec<_> = ended.exits.iter().filter(|exit| counts(&exit.container)).collect();
+    // Where no container is named, the first that went wrong counts.
+    let bad = exits.iter().find(|exit| exit.code != Some(0)).or(exits.first());
+    let (code, reason) = bad.map_or((None, ""), |exit| (exit.code, exit.reason.as_str()));
+    let end = End::of(&ended.code, [&ended.reason, reason], code, says);
+    let is_suite = matches!(check.kind, pack::Kind::Suite(_));
+    let outcome = end.outcome(is_suite, &run.unmeasured);
+    let how = match (&end, code) {
+        (End::Exited { says: false, .. }, Some(0)) => {
+            let text = run.says.as_deref().unwrap_or_default();
+            format!("exit code 0, and its log does not say {text:?}")
+        }
+        (End::Exited { .. }, Some(code)) => format!("exit code {code}"),
+        _ if reason.is_empty() => format!("{} ({})", ended.reason, ended.code),
+        _ => format!("{} ({}): {reason}", ended.reason, ended.code),
+    };
+    (outcome, format!("task {} ended: {how}", ended.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::Exit;
+    use pack::{Kind, Pack};
+
+    fn check() -> Check {
+        let text = r#"{"checks":[{"name":"self test","task":{"command":["check"],"timeout":"5m","says":"passed"}}]}"#;
+        Pack::read("pack", text).unwrap().checks.remove(0)
+    }
+
+    fn ordered() -> RunRow {
+        let text =
+            r#"{"name":"before/self test/1/1","definition":"users:2","ordered":"1970-01-01T00:00:00Z"}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn task(status: &str, code: Option<i32>, reason: &str) -> RunTask {
+        let exit = Exit { container: "app".to_owned(), code, reason: reason.to_owned() };
+        let ended = Ended {
+            id: "t1".to_owned(),
+            started_by: String::new(),
+            code: "EssentialContainerExited".to_owned(),
+            reason: "Essential container in task exited".to_owned(),
+            exits: vec![exit],
+            at: 0,
+        };
+        RunTask { arn: "arn".to_owned(), definition: None, status: status.to_owned(), ended }
+    }
+
+    #[test]
+    fn a_run_is_ordered_started_waited_for_and_ended() {
+        let (check, at) = (check(), |seconds: i64| Timestamp::from_millis(seconds * 1000));
+        let started = RunRow { task: Some("arn".to_owned()), ..ordered() };
+        assert_eq!(next(&check, None, None, at(0)), Step::Order);
+        assert_eq!(next(&check, Some(&ordered()), None, at(120)), Step::Deploy);
+        let late = "nobody started it within 120 s".to_owned();
+        assert_eq!(next(&check, Some(&ordered()), None, at(121)), Step::End(Outcome::Unmeasured, late));
+        let refused = RunRow { not_started: Some("no capacity".to_owned()), ..ordered() };
+        assert_eq!(next(&check, Some(&refused), None, at(1)), Step::Lost("no capacity".to_owned()));
+        let gone = next(&check, Some(&started), Some(None), at(1));
+        assert_eq!(gone, Step::Lost("ECS no longer knows the task that it started".to_owned()));
+        for (status, seconds, step) in [
+            ("PENDING", 300, Step::Wait),
+            ("RUNNING", 300, Step::Wait),
+            ("RUNNING", 301, Step::End(Outcome::Failed, "task t1 still ran after 300 s".to_owned())),
+            (
+                "PENDING",
+                301,
+                Step::End(Outcome::Unmeasured, "task t1 was still PENDING after 300 s".to_owned()),
+            ),
+        ] {
+            let task = task(status, None, "");
+            assert_eq!(next(&check, Some(&started), Some(Some(&task)), at(seconds)), step);
+        }
+        let over = task("STOPPED", Some(0), "");
+        assert_eq!(next(&check, Some(&started), Some(Some(&over)), at(999)), Step::Ended(&over));
+    }
+
+    #[test]
+    fn the_end_of_a_run_is_told_as_it_was() {
+        let check = check();
+        let Kind::Task(pack::kind::run::Task { run, .. }) = &check.kind else { panic!("{check:?}") };
+        for (code, reason, says, outcome, told) in [
+            (Some(0), "", true, Outcome::Passed, "task t1 ended: exit code 0"),
+            (
+                Some(0),
+                "",
+                false,
+                Outcome::Failed,
+                "task t1 ended: exit code 0, and its log does not say \"passed\"",
+            ),
+            (Some(3), "", true, Outcome::Failed, "task t1 ended: exit code 3"),
+            (
+                None,
+                "CannotPullContainerError: not found",
+                true,
+                Outcome::Unmeasured,
+                "task t1 ended: Essential container in task exited (EssentialContainerExited): CannotPullContainerError: \
+                 not found",
+            ),
+        ] {
+            let ended = task("STOPPED", code, reason).ended;
+            assert_eq!(judged(&check, run, Some("app"), &ended, says), (outcome, told.to_owned()));
+        }
+        // Of several containers the one that is named counts, and without a name the first that went wrong.
+        let mut two = task("STOPPED", Some(0), "").ended;
+        two.exits.push(Exit { container: "db".to_owned(), code: Some(137), reason: String::new() });
+        assert_eq!(judged(&check, run, Some("app"), &two, true).0, Outcome::Passed);
+        assert_eq!(judged(&check, run, None, &two, true).0, Outcome::Failed);
+    }
+}
