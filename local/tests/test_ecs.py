@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 import image
 from shop import BREAKER
 
+NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+
 
 def test_roll_by_digest(cloud, shop, name, eventually):
     v1, v2 = image.push(cloud, name, "v1"), image.push(cloud, name, "v2")
@@ -120,7 +122,7 @@ def test_output_reaches_the_log(cloud, shop, name, eventually):
     options = {"awslogs-group": name, "awslogs-region": cloud.region, "awslogs-stream-prefix": "ecs"}
     awslogs = {"logDriver": "awslogs", "options": options}
     definition = shop.define(cloud.image(name, image.push(cloud, name, "crash")), logConfiguration=awslogs)
-    [task] = shop.ecs.run_task(cluster=name, taskDefinition=definition)["tasks"]
+    [task] = shop.ecs.run_task(cluster=name, taskDefinition=definition, networkConfiguration=NETWORK)["tasks"]
     stream = f"ecs/app/{task['taskArn'].rsplit('/')[-1]}"
 
     def messages() -> list[str]:
@@ -194,7 +196,8 @@ def test_a_whole_cluster_is_read_in_pages(cloud, shop, name, eventually):
 
 def test_a_task_is_run_once_for_each_token_and_what_aws_refuses_is_refused(cloud, shop, name, eventually):
     definition = shop.define(cloud.image(name, image.push(cloud, name, "v1")))
-    given = {"cluster": name, "taskDefinition": definition, "clientToken": "t" * 64, "startedBy": "tidegate-1"}
+    given = {"cluster": name, "taskDefinition": definition, "networkConfiguration": NETWORK}
+    given |= {"clientToken": "t" * 64, "startedBy": "tidegate-1"}
     [first], [again] = (shop.ecs.run_task(**given)["tasks"] for _ in range(2))
     assert first["taskArn"] == again["taskArn"]
 
@@ -203,6 +206,8 @@ def test_a_task_is_run_once_for_each_token_and_what_aws_refuses_is_refused(cloud
             shop.ecs.run_task(**{**given, **more})
         return refused.value.response
 
+    unplaced = refusal(clientToken="unplaced", networkConfiguration={})
+    assert "Network Configuration must be provided" in unplaced["Error"]["Message"]
     conflict = refusal(startedBy="tidegate-2")
     assert conflict["Error"]["Code"] == "ConflictException" and conflict["resourceIds"] == [first["taskArn"]]
     [container] = shop.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]["containerDefinitions"]

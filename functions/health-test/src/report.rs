@@ -18,7 +18,7 @@ pub struct Report {
     pub finding: Finding,
     /// Why, as a sentence.
     pub reason: String,
-    /// What did not pass, a line for each check.
+    /// What else did not pass, a line for each check.
     pub lines: Vec<String>,
     /// Whether deploy has something to do for them.
     pub ordered: bool,
@@ -51,7 +51,9 @@ impl Report {
                 (waits, pending(pack, row, now))
             }
         };
-        let lines = pack.of(standing.phase).filter_map(|check| told(check, row, now)).take(TOLD).collect();
+        let lines = pack.of(standing.phase).filter_map(|check| told(check, row, now));
+        // The reason stands beside them.
+        let lines = lines.filter(|line| *line != reason).take(TOLD).collect();
         Report { finding, reason, lines, ordered: false }
     }
 }

@@ -43,8 +43,7 @@ async fn a_check_fails_once_a_poll_until_its_attempts_are_used_up() {
     let polls = polls(&fixture, Phase::After).await;
     let seen: Vec<_> = polls.iter().map(|(at, answer)| (*at, answer.verdict)).collect();
     assert_eq!(seen, [(0, Pending), (4, Pending), (8, Unhealthy)]);
-    let noted = fixture.moves.noted.borrow();
-    let told = noted.last().unwrap()["bundle"]["tests"][0].as_str().unwrap();
+    let told = last(&polls).2;
     assert!(
         told.starts_with("live test \"health\" failed 3 of 3 times: GET http://10.0.0.2:8080/health"),
         "{told}"
