@@ -151,6 +151,7 @@ mod tests {
             check(&[healthy.clone(), broken.clone()], policy, 0, (caught, 0, 0));
             check(&[healthy.clone(), unknown.clone()], policy, 0, (Next::Stop, 0, 0));
             check(std::slice::from_ref(&unfinished), policy, 0, (Next::Stop, 0, 0));
+            check(&[at(0, seen(Verdict::Pending))], policy, 0, (Next::Stop, 0, 0));
         }
     }
 

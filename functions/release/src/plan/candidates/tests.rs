@@ -82,4 +82,28 @@ fn what_a_release_was_to_replace_is_ours_as_what_it_deployed_is() {
         ..row("users")
     };
     assert!(!is_ours(&service, context, None, Some(&other)));
+    let running = service.deployments[0].task_definition.clone();
+    let next =
+        pipeline::ids::TaskDefinitionArn::parse(running.as_str().replace("users:1", "users:2")).unwrap();
+    for (registered, expected) in [(running, true), (next, false)] {
+        let noted = MoveRow { registered: Some(registered), ..other.clone() };
+        assert_eq!(is_ours(&service, context, None, Some(&noted)), expected, "it noted no deployment");
+    }
+}
+
+#[test]
+fn ecr_is_asked_of_a_tag_that_alone_names_what_one_image_runs_unverified() {
+    let change: [fn(&mut Candidate); 4] = [
+        |_| (),
+        |one| one.running.unknown = true,
+        |one| one.running.seen.extend([digest('e')]),
+        |one| one.row.verified = Some(known('a')),
+    ];
+    let asked = |image: &str, change: &fn(&mut Candidate)| {
+        let mut candidate = candidate(image);
+        change(&mut candidate);
+        candidate.adopted_by().is_some()
+    };
+    assert_eq!(change.each_ref().map(|change| asked(":main-1", change)), [true, false, false, false]);
+    assert!(!asked(&format!(":main-1@{}", digest('a')), &change[0]), "it is pinned");
 }

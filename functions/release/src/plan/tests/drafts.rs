@@ -53,6 +53,10 @@ fn a_restore_point_that_is_not_what_a_release_verified_is_told() {
     assert_eq!((found.len(), found[0].kind), (1, FindingKind::Tells));
     assert!(found[0].text.starts_with("users: it runs users:1 and not users:7, which was verified"));
 
+    let mut adopted = candidate(&format!("@{}", digest('a')));
+    adopted.row.verified = Some(VerifiedImage { release: None, ..known('a') });
+    assert!(drafted(&[adopted], &spec()).findings.is_empty(), "it runs as it was adopted");
+
     // What ECS has put back by itself.
     let mut back = candidate(&format!("@{}", digest('b')));
     back.row.verified = Some(known('b'));
