@@ -108,6 +108,9 @@ mod tests {
         let hash = draft.moves[0].pack.clone().unwrap();
         assert!(draft.packs[&hash].contains(TARGET));
         assert_eq!(pack::hash(&draft.packs[&hash]), hash);
+        assert_eq!(asked(&draft.moves[0]), Some(&hash));
+        let nothing = MoveRow { pack: Some(pack::hash(NOTHING)), ..row("users") };
+        assert_eq!(asked(&nothing), None, "no image has passed them");
     }
 
     #[test]

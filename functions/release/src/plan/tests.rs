@@ -162,7 +162,9 @@ fn what_goes_back_is_judged_by_the_live_tests_that_it_has_passed() {
     }
     candidate.row.history[0].pack = Some(pack::hash("{ }"));
     let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
-    assert_eq!(row.restore.unwrap().pack, Some(pack::hash("{ }")), "that of the restore point");
+    let restore = row.restore.unwrap();
+    assert_eq!(restore.pack, Some(pack::hash("{ }")), "that of the restore point");
+    assert_eq!(restore.before, Some(digest('b')), "what it goes back to in turn");
 }
 
 #[test]
