@@ -173,6 +173,10 @@ fn what_one_task_does_not_report_is_unknown_of_all() {
     let all = reported(&tasks, &["app".to_owned(), "worker".to_owned()]);
     assert_eq!(all, Digests { seen: [digest('a'), digest('b')].into(), unknown: true });
     assert_eq!(reported(&tasks, &["worker".to_owned()]), one('b', false));
+    let mut candidate = candidate(":main-1");
+    assert!(candidate.runs(&digest('a')));
+    candidate.running.seen.insert(digest('b'));
+    assert!(!candidate.runs(&digest('a')) && !candidate.runs(&digest('b')), "its tasks run two");
 }
 
 #[test]
