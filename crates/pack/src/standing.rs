@@ -94,7 +94,7 @@ impl Standing {
 fn counted(before: Option<Asked>, last: Outcome, at: Timestamp) -> Asked {
     let none = Asked { passed: 0, failed: 0, unmeasured: 0, unmeasured_since: None, last, at };
     let Asked { passed, failed, unmeasured, unmeasured_since, .. } = before.unwrap_or(none);
-    let measured = Asked { passed, failed, last, at, ..none };
+    let measured = Asked { passed, failed, ..none };
     match last {
         Outcome::Passed => Asked { passed: passed.saturating_add(1), ..measured },
         Outcome::Failed => Asked { failed: failed.saturating_add(1), ..measured },

@@ -127,5 +127,8 @@ mod tests {
         let row = MoveRow { deployment: None, ..row() };
         let fault = Poll::of(Phase::After, &row, PollState::default()).unwrap_err();
         assert_eq!(fault.to_string(), "nothing was started for users yet");
+        let row = MoveRow { restore: None, ..self::row() };
+        let fault = Poll::of(Phase::Rollback, &row, PollState::default()).unwrap_err();
+        assert_eq!(fault.to_string(), "users has no restore point");
     }
 }

@@ -97,6 +97,23 @@ fn a_run_is_started_three_times_for_an_attempt() {
 }
 
 #[test]
+fn what_could_not_be_measured_says_how_often_or_for_how_long_it_was_tried() {
+    for (phase, check, said) in [
+        (Phase::Before, r#"{"name":"a","task":{"command":["check"]}}"#, "was started 3 times, and nothing"),
+        (Phase::Live, &http("a", r#","patience":"20s""#), "could not be measured for 20s"),
+    ] {
+        let pack = pack(check);
+        let look = |standing: Standing, n: u32| {
+            standing.after(&pack, n + 1, &rounds(&[("a", Unmeasured)]), at(10 * i64::from(n)))
+        };
+        let standing = (0..3).fold(Standing::new(phase, at(0), at(DEADLINE)), look);
+        let judgement = judge(&pack, &standing, at(20));
+        let Judgement::Inconclusive { because, .. } = judgement else { panic!("{judgement:?}") };
+        assert!(because.starts_with(&format!("live test \"a\" {said}")), "{because}");
+    }
+}
+
+#[test]
 fn the_deadline_ends_what_is_open() {
     let pack = pack(&http("a", r#","attempts":3,"passes":2"#));
     for (last, expected) in [
@@ -189,10 +206,13 @@ fn what_is_due_waits_its_interval_and_runs_wait_for_the_rest() {
     let standing = standing.after(&pack, 1, &rounds(&[("a", Failed)]), at(1));
     assert_eq!(names(&standing, at(5)), [""; 0]);
     assert_eq!(names(&standing, at(6)), ["a"]);
-    let standing = standing.after(&pack, 2, &rounds(&[("a", Passed)]), at(6));
-    assert_eq!(names(&standing, at(6)), ["run"]);
-    let standing = standing.after(&pack, 3, &rounds(&[("run", Unmeasured)]), at(10));
-    assert_eq!((names(&standing, at(39)), names(&standing, at(40))), (vec![], vec!["run".to_owned()]));
+    let standing = standing.after(&pack, 2, &rounds(&[("a", Unmeasured)]), at(6));
+    assert_eq!((names(&standing, at(10)), names(&standing, at(11))), (vec![], vec!["a".to_owned()]));
+    let standing = standing.after(&pack, 3, &rounds(&[("a", Passed)]), at(11));
+    assert_eq!(names(&standing, at(11)), ["run"]);
+    // Another start costs more than another question.
+    let standing = standing.after(&pack, 4, &rounds(&[("run", Unmeasured)]), at(15));
+    assert_eq!((names(&standing, at(44)), names(&standing, at(45))), (vec![], vec!["run".to_owned()]));
 }
 
 #[test]

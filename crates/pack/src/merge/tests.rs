@@ -41,9 +41,11 @@ fn a_variable_of_a_later_pack_is_used_by_checks_of_an_earlier_one() {
 
 #[test]
 fn what_is_required_stays_as_it_is() {
-    let required = r#"{"variables":{"host":"a.example"},"secrets":{"t":{"parameter":"/a"}},"checks":[
+    let required = r#"{"variables":{"host":"a.example","ca":"x","free":"x"},
+        "secrets":{"t":{"parameter":"/a"},"ca":{"parameter":"/a"},"free":{"parameter":"/a"}},"checks":[
         {"name":"a","http":{"url":"http://${host}/","headers":{"x":"${secret.t}"}},"required":true},
-        {"name":"ca","http":{"url":"https://a/","ca":"t"},"required":true}]}"#;
+        {"name":"ca","http":{"url":"https://a/","ca":"ca"},"required":true},
+        {"name":"b","http":{"url":"http://a/${free}/${ca}","headers":{"x":"${secret.free}"}}}]}"#;
     for (later, said) in [
         (pack(&[check("a", "")]), "the second: check \"a\", key \"name\": the first requires this check"),
         (r#"{"checks":[{"name":"a","off":true}]}"#.to_owned(), "the first requires this check"),
@@ -55,11 +57,17 @@ fn what_is_required_stays_as_it_is() {
             r#"{"secrets":{"t":{"parameter":"/b"}}}"#.to_owned(),
             "secrets, key \"t\": the first requires check \"a\"",
         ),
+        (
+            r#"{"secrets":{"ca":{"parameter":"/b"}}}"#.to_owned(),
+            "secrets, key \"ca\": the first requires check \"ca\"",
+        ),
     ] {
         let sentence = merged(&[required, &later]).unwrap_err();
         assert!(sentence.contains(said), "{sentence}");
     }
     assert!(merged(&[required, r#"{"variables":{"host":"a.example","other":1}}"#]).is_ok());
+    let unused = r#"{"variables":{"ca":"y","free":"y"},"secrets":{"free":{"parameter":"/b"}}}"#;
+    assert!(merged(&[required, unused]).is_ok(), "no required check uses them");
     assert!(merged(&[&pack(&[check("a", "")]), required]).is_ok(), "what is required comes later");
 }
 
@@ -93,6 +101,8 @@ fn a_mistake_names_the_place_that_it_is_in() {
     let half = format!(r#"{{"variables":{{"a":"{}"}}}}"#, "x".repeat(40_000));
     let sentence = merged(&[&half, &half.replace("\"a\"", "\"b\"")]).unwrap_err();
     assert!(sentence.starts_with("the first with the second: it is 80"), "{sentence}");
+    let of = |length: usize| format!(r#"{{"variables":{{"a":"{}"}}}}"#, "x".repeat(length - 22));
+    assert!(merged(&[&of(LONGEST)]).is_ok() && merged(&[&of(LONGEST + 1)]).is_err());
 }
 
 #[test]

@@ -328,6 +328,13 @@ mod tests {
         };
         assert_eq!(letters(&mixed.facts(&repository())), "cba");
         assert_eq!(letters(&[mixed.before(&repository()).unwrap()]), "b");
+        // What is not newer than the history adds nothing to it.
+        let (past, same) = (b.clone(), VerifiedImage { since: c.since, ..a.clone() });
+        for verified in [past, same] {
+            let history = vec![c.clone()];
+            let row = ServiceRow { history, verified: Some(verified), ..ServiceRow::default() };
+            assert_eq!(letters(&row.facts(&repository())), "c");
+        }
         // What this version writes for older ones is no second fact.
         let written =
             ServiceRow { history: vec![c.clone(), b, a], verified: Some(c), ..ServiceRow::default() };

@@ -105,6 +105,8 @@ fn a_deployment_not_visible_yet_is_waited_for() {
         seen.listed_before = false;
         deployments(seen, vec![progress(1, 1, true, Completed)]);
     });
+    let ours = row().deployment.unwrap();
+    assert!(good().lists(&ours) && !seen.lists(&ours), "the next poll is told so");
     check(seen, Finding::NotYet, "does not list ecs-svc/2 yet");
     check(with(|seen| deployments(seen, vec![])), Finding::NotYet, "no deployment");
 }
@@ -158,6 +160,8 @@ fn every_task_of_ours_counts_and_only_running_ones() {
     let tasks = |more: Task| Measured::Is(vec![task("t1", 2, "b"), task("t2", 2, "b"), more]);
     check(with(|seen| seen.tasks = tasks(starting)), Finding::Healthy, "");
     check(with(|seen| seen.tasks = tasks(task("t9", 2, "c"))), Finding::Unhealthy, "of task t9 runs");
+    let old = (1..=6).map(|n| task(&format!("t{n}"), 1, "a")).chain([task("t9", 2, "b")]).collect();
+    check(with(|seen| seen.tasks = Measured::Is(old)), Finding::NotYet, "t5 of ecs-svc/1 and 1 more");
     let mut bare = task("t9", 2, "b");
     bare.containers.truncate(1);
     check(with(|seen| seen.tasks = tasks(bare)), Finding::Unhealthy, "task t9 has no container app");

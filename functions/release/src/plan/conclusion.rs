@@ -106,10 +106,13 @@ mod tests {
         concluded(outcome, rows, None)
     }
 
-    fn concluded(outcome: &str, rows: Vec<MoveRow>, rollback: Option<RollbackScope>) -> Outcome {
+    fn keyed(rows: Vec<MoveRow>) -> Vec<(MoveKey, MoveRow)> {
         let release = ReleaseId::parse("r1").unwrap();
-        let keyed = (0..).zip(rows).map(|(n, row)| (MoveKey::new(release.clone(), 0, n), row));
-        let moves: Vec<_> = keyed.collect();
+        (0..).zip(rows).map(|(n, row)| (MoveKey::new(release.clone(), 0, n), row)).collect()
+    }
+
+    fn concluded(outcome: &str, rows: Vec<MoveRow>, rollback: Option<RollbackScope>) -> Outcome {
+        let moves = keyed(rows);
         let closed = conclude(outcome, "", &moves, rollback);
         assert_eq!(closed.fates.values().sum::<u32>() as usize, moves.len());
         closed.outcome
@@ -161,6 +164,23 @@ mod tests {
             concluded("", vec![rolled_back(), row("orders")], Some(RollbackScope::All)),
             Outcome::RolledBack
         );
+    }
+
+    #[test]
+    fn the_reason_is_the_one_that_was_given_or_what_the_moves_say() {
+        let (healthy, taken) = (seen(Verdict::Healthy, None), seen(Verdict::Superseded, None));
+        let told = MoveRow { reason: Some("r9 has it".to_owned()), ..taken.clone() };
+        for (outcome, because, rows, expected) in [
+            ("", "", vec![healthy.clone(), taken.clone()], "1 of 2 deployed and tested live"),
+            ("", "it runs", vec![healthy], "it runs"),
+            ("", "", vec![taken.clone(), told], "users: r9 has it"),
+            ("", "", vec![taken.clone()], "other releases have taken over all its services"),
+            ("", "it is older", vec![taken], "it is older"),
+            ("Superseded", "it is older", vec![], "it is older"),
+            ("Superseded", "", vec![], "the ledger holds no reason"),
+        ] {
+            assert_eq!(conclude(outcome, because, &keyed(rows), None).because, expected);
+        }
     }
 
     #[test]

@@ -119,6 +119,9 @@ mod tests {
         let hash = draft.moves[0].pack.clone().unwrap();
         assert!(draft.packs[&hash].contains(TARGET));
         assert_eq!(pack::hash(&draft.packs[&hash]), hash);
+        assert_eq!(asked(&draft.moves[0]), Some(&hash));
+        let nothing = MoveRow { pack: Some(pack::hash(NOTHING)), ..row("users") };
+        assert_eq!(asked(&nothing), None, "no image has passed them");
     }
 
     #[test]
@@ -157,7 +160,7 @@ mod tests {
             let refused = pinned(draft.clone(), url, within, prober, false);
             let why = refusals(&refused.findings).next().unwrap();
             let place = "users: the parameter /tidegate/environments/dev/services/users/tests";
-            assert!(why.contains(said) && why.starts_with(place), "{why}");
+            assert!(why.contains(said) && why.starts_with(place) && !why.contains("rolled back"), "{why}");
 
             let back = pinned(draft, url, within, prober, true);
             assert!(!back.is_refused() && back.findings[0].text.ends_with("without its live tests"));

@@ -162,7 +162,9 @@ fn what_goes_back_is_judged_by_the_live_tests_that_it_has_passed() {
     }
     candidate.row.history[0].pack = Some(pack::hash("{ }"));
     let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
-    assert_eq!(row.restore.unwrap().pack, Some(pack::hash("{ }")), "that of the restore point");
+    let restore = row.restore.unwrap();
+    assert_eq!(restore.pack, Some(pack::hash("{ }")), "that of the restore point");
+    assert_eq!(restore.before, Some(digest('b')), "what it goes back to in turn");
 }
 
 #[test]
@@ -200,6 +202,15 @@ fn what_may_not_move_is_refused_with_what_was_expected() {
     assert!(refusal(|one| one.service.desired = 0).contains("desired count is 0"));
     assert!(refusal(|one| one.loss = Some("it has x, which a copy would lose".to_owned())).contains("has x"));
     assert!(refusal(|one| one.service.deployments[0].rollout = Rollout::InProgress).contains("in progress"));
+    let beside = |one: &mut Candidate, rollout| {
+        let ours = one.service.deployments[0].clone();
+        one.service.deployments.push(Deployment { primary: false, rollout, ..ours });
+    };
+    assert!(refusal(|one| beside(one, Rollout::InProgress)).contains("in progress"));
+    let odd = || Rollout::Unknown("ODD".to_owned());
+    assert!(
+        refusal(|one| one.service.deployments[0].rollout = odd()).contains("\"ODD\": expected COMPLETED")
+    );
     assert!(refusal(|one| one.running.seen.extend([digest('e')])).contains("no known good version"));
     assert!(refusal(|one| one.running.unknown = true).contains("no known good version"));
     assert!(refusal(|one| one.running.seen.clear()).contains("no known good version"));
@@ -228,6 +239,10 @@ fn a_service_that_runs_the_image_already_stays() {
     let mut candidate = candidate(":main-1");
     candidate.running.seen = [digest('b')].into();
     assert_eq!(decided(&candidate, &spec()), Decision::There);
+    // What rolls out may end otherwise.
+    candidate.row.verified = Some(known('b'));
+    candidate.service.deployments[0].rollout = Rollout::InProgress;
+    assert!(matches!(decided(&candidate, &spec()), Decision::Refused(_)));
 }
 
 #[test]
@@ -289,9 +304,10 @@ fn what_runs_is_the_restore_point_if_it_is_what_was_verified_under_a_newer_revis
     let Decision::Move(row) = decided(&tagged, &spec()) else { panic!("it does not move") };
     assert_eq!(row.restore.unwrap().task_definition, arn(1));
     // A revision that a release of another repository has verified is no find.
-    changed.row.history = vec![VerifiedImage { task_definition: arn(1), ..known('e') }];
+    let (repository, other) = (Repository::parse("shop/proxy").unwrap(), Some(release("r3")));
+    changed.row.history = vec![VerifiedImage { repository, release: other.clone(), ..known('e') }];
     let Decision::Move(row) = decided(&changed, &spec()) else { panic!("it does not move") };
-    assert_eq!(row.restore.unwrap().release, Some(release("r1")));
+    assert_eq!(row.restore.unwrap().release, other);
 }
 
 #[test]

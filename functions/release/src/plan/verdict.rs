@@ -151,6 +151,7 @@ mod tests {
             check(&[healthy.clone(), broken.clone()], policy, 0, (caught, 0, 0));
             check(&[healthy.clone(), unknown.clone()], policy, 0, (Next::Stop, 0, 0));
             check(std::slice::from_ref(&unfinished), policy, 0, (Next::Stop, 0, 0));
+            check(&[at(0, seen(Verdict::Pending))], policy, 0, (Next::Stop, 0, 0));
         }
     }
 
@@ -160,6 +161,11 @@ mod tests {
         check(&moves, OnFailure::UndoAll, 60, (Next::Bake, 0, 30));
         check(&moves, OnFailure::UndoAll, 30, (Next::NextWave, 1, 0));
         check(&moves[..1], OnFailure::UndoAll, 30, (Next::Done, 0, 0));
+        let baked = |bake_seconds| {
+            let policy = Environment { bake_seconds, ..environment() };
+            has_baked(&moves, 0, &policy, Timestamp::from_millis(NOW))
+        };
+        assert!(!baked(31) && baked(30), "from then on an alarm that is gone counts");
     }
 
     #[test]

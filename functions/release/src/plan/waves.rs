@@ -69,11 +69,18 @@ mod tests {
 
     #[test]
     fn the_first_wave_that_matches_takes_a_service_and_the_rest_goes_last() {
-        let moves = ["users", "orders", "payments"].map(row).to_vec();
+        let mut moves = ["users", "orders", "payments", "carts"].map(row).to_vec();
+        for other in &mut moves[..2] {
+            other.repository = Repository::parse("shop/other").unwrap();
+        }
         let (numbered, counts, repositories) = numbered(waves(moves, &environment()));
-        let names: Vec<_> = numbered.iter().map(|(wave, n, one)| (*wave, *n, one.service.as_str())).collect();
-        assert_eq!(names, [(0, 0, "payments"), (1, 0, "users"), (2, 0, "orders")]);
-        assert_eq!((counts, repositories), (vec![1, 1, 1], 1));
+        let places =
+            numbered.iter().map(|(wave, n, one)| (*wave, *n, one.service.as_str(), one.repository_row));
+        assert_eq!(
+            places.collect::<Vec<_>>(),
+            [(0, 0, "payments", 0), (1, 0, "users", 1), (2, 0, "orders", 1), (2, 1, "carts", 0)]
+        );
+        assert_eq!((counts, repositories), (vec![1, 1, 2], 2));
     }
 
     #[test]

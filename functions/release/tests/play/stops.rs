@@ -3,7 +3,7 @@
 use pipeline::clock::Timestamp;
 use pipeline::environment::OnFailure;
 use pipeline::ids::{ReleaseId, ServiceName};
-use pipeline::rows::{FrozenRow, LeaseRow, Outcome, ServiceRow, Stop, Verdict};
+use pipeline::rows::{FrozenRow, LeaseRow, Outcome, RollbackScope, ServiceRow, Stop, Verdict};
 use release::Release;
 use release::ports::Execution;
 use serde_json::{Value, json};
@@ -164,6 +164,29 @@ async fn the_freeze_of_a_release_that_failed_leaves_a_persons_as_it_is() {
         assert_eq!(judge(&release, 0, NOW).await["next"], "Stop");
         let frozen = release.ledger.frozen.borrow().clone().unwrap();
         assert_eq!((frozen.by.as_str(), frozen.automatic), (by, !person));
+    }
+}
+
+#[tokio::test]
+async fn what_goes_back_or_freezes_is_what_the_policy_says_and_doubt_moves_nothing() {
+    use RollbackScope::{All, Failed};
+    use Verdict::{Inconclusive, Unhealthy};
+    for (on_failure, verdict, rollback, frozen) in [
+        (OnFailure::UndoAll, Unhealthy, Some(All), false),
+        (OnFailure::UndoFailed, Unhealthy, Some(Failed), false),
+        (OnFailure::Freeze, Unhealthy, None, true),
+        (OnFailure::UndoAll, Inconclusive, None, false),
+        (OnFailure::Freeze, Inconclusive, None, true),
+    ] {
+        let release = after_a_wave().await;
+        if let Some(head) = release.ledger.head.borrow_mut().as_mut() {
+            head.policy.on_failure = on_failure;
+        }
+        release.ledger.moves.borrow_mut()[0].1.verdict = Some(verdict);
+        judge(&release, 0, NOW).await;
+        let asked = release.ledger.head.borrow().as_ref().unwrap().rollback;
+        let is_frozen = release.ledger.frozen.borrow().is_some();
+        assert_eq!((asked, is_frozen), (rollback, frozen), "{on_failure:?} {verdict:?}");
     }
 }
 

@@ -1,5 +1,7 @@
 use super::*;
-use crate::plan::tests::{candidate, digest, known, release, row, spec};
+use crate::plan::tests::{candidate, digest, known, release, repository, row, spec};
+use pipeline::image::ImageReference;
+use serde_json::json;
 
 /// What a request of the mode `rollback` wants of a service.
 fn wanted(service: &Service, row: &ServiceRow, to: &ImageSelection, back: &Moves) -> Result<Digest, String> {
@@ -9,6 +11,10 @@ fn wanted(service: &Service, row: &ServiceRow, to: &ImageSelection, back: &Moves
         Meant::Not(_, why) => Err(why),
         Meant::Foreign => Err("it is foreign".to_owned()),
     }
+}
+
+fn proxy() -> Repository {
+    Repository::parse("shop/proxy").unwrap()
 }
 
 fn verified(letter: char, before: char) -> ServiceRow {
@@ -82,4 +88,123 @@ fn what_a_release_was_to_replace_is_ours_as_what_it_deployed_is() {
         ..row("users")
     };
     assert!(!is_ours(&service, context, None, Some(&other)));
+    let lease = |holder: &pipeline::ids::ReleaseId| {
+        serde_json::from_value(json!({"holder": "h", "release": holder, "fence": 1, "since": now})).unwrap()
+    };
+    assert!(is_ours(&service, context, Some(&lease(&crate::plan::tests::release("r9"))), None));
+    assert!(!is_ours(&service, context, Some(&lease(&release)), None), "it is nobody's before this one");
+    let running = service.deployments[0].task_definition.clone();
+    let next =
+        pipeline::ids::TaskDefinitionArn::parse(running.as_str().replace("users:1", "users:2")).unwrap();
+    for (registered, expected) in [(running, true), (next, false)] {
+        let noted = MoveRow { registered: Some(registered), ..other.clone() };
+        assert_eq!(is_ours(&service, context, None, Some(&noted)), expected, "it noted no deployment");
+    }
+}
+
+#[test]
+fn ecr_is_asked_of_a_tag_that_alone_names_what_one_image_runs_unverified() {
+    let change: [fn(&mut Candidate); 4] = [
+        |_| (),
+        |one| one.running.unknown = true,
+        |one| one.running.seen.extend([digest('e')]),
+        |one| one.row.verified = Some(known('a')),
+    ];
+    let asked = |image: &str, change: &fn(&mut Candidate)| {
+        let mut candidate = candidate(image);
+        change(&mut candidate);
+        candidate.adopted_by().is_some()
+    };
+    assert_eq!(change.each_ref().map(|change| asked(":main-1", change)), [true, false, false, false]);
+    assert!(!asked(&format!(":main-1@{}", digest('a')), &change[0]), "it is pinned");
+}
+
+#[test]
+fn a_request_that_names_a_repository_is_about_no_other_one() {
+    let service = candidate(&format!("@{}", digest('b'))).service;
+    let touched = Some(pipeline::clock::Timestamp::from_millis(0));
+    let back: Moves = [(service.name.clone(), MoveRow { touched, ..row("users") })].into();
+    for to in
+        [ImageSelection::Previous, ImageSelection::Present, ImageSelection::RestorePointsOf(release("r1"))]
+    {
+        let is_about = |repository: Repository| {
+            let spec = ReleaseSpec { to: to.clone(), repository: Some(repository), ..spec() };
+            let meant = meant(&service, verified('b', 'a'), &TaskImages::new(), &spec, &back);
+            matches!(meant, Meant::Candidate(_))
+        };
+        assert!(is_about(repository()) && !is_about(proxy()), "{to:?}");
+    }
+    let mut idle = service.clone();
+    idle.deployments.clear();
+    assert_eq!(wanted(&idle, &verified('b', 'a'), &spec().to, &back), Err("it is foreign".to_owned()));
+}
+
+#[test]
+fn of_several_images_on_offer_a_service_gets_the_one_that_it_does_not_run_yet() {
+    let offered = ImageSelection::Images([(repository(), digest('b')), (proxy(), digest('c'))].into());
+    let spec = ReleaseSpec { repository: None, to: offered, ..spec() };
+    for (images, expected) in [
+        (&[("users", 'b'), ("proxy", 'd')][..], "shop/proxy"),
+        (&[("users", 'a'), ("proxy", 'c')], "shop/users"),
+        (&[("users", 'b'), ("users", 'a'), ("proxy", 'c')], "shop/users"),
+        (&[("users", 'b'), ("users", 'a'), ("proxy", 'd')], "this one has shop/proxy, shop/users"),
+    ] {
+        let image = |(name, letter): &(&str, char)| {
+            let registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+            let image = ImageReference::parse(&format!("{registry}/shop/{name}@{}", digest(*letter)));
+            (format!("{name}-{letter}"), image.unwrap())
+        };
+        let mut service = candidate(":main-1").service;
+        service.revision.images = images.iter().map(image).collect();
+        let said = match meant(&service, ServiceRow::default(), &TaskImages::new(), &spec, &Moves::new()) {
+            Meant::Candidate(candidate) => candidate.repository.to_string(),
+            Meant::Not(_, why) => why,
+            Meant::Foreign => "it is foreign".to_owned(),
+        };
+        assert!(said.ends_with(expected), "{said}");
+    }
+}
+
+#[test]
+fn what_one_task_does_not_report_is_unknown_of_all() {
+    let one = |letter, unknown| Digests { seen: [digest(letter)].into(), unknown };
+    let tasks: TaskImages =
+        [("app".to_owned(), one('a', true)), ("worker".to_owned(), one('b', false))].into();
+    let all = reported(&tasks, &["app".to_owned(), "worker".to_owned()]);
+    assert_eq!(all, Digests { seen: [digest('a'), digest('b')].into(), unknown: true });
+    assert_eq!(reported(&tasks, &["worker".to_owned()]), one('b', false));
+    let mut candidate = candidate(":main-1");
+    assert!(candidate.runs(&digest('a')));
+    candidate.running.seen.insert(digest('b'));
+    assert!(!candidate.runs(&digest('a')) && !candidate.runs(&digest('b')), "its tasks run two");
+}
+
+#[test]
+fn a_service_is_looked_at_as_far_as_it_may_be_meant() {
+    let (tagged, pinned) = (candidate(":main-1").service, candidate(&format!("@{}", digest('a'))).service);
+    let by = |letter, revision: &str| {
+        let running = tagged.deployments[0].task_definition.as_str().replace("users:1", revision);
+        let task_definition = pipeline::ids::TaskDefinitionArn::parse(running).unwrap();
+        ServiceRow {
+            history: vec![VerifiedImage { task_definition, ..known(letter) }],
+            ..ServiceRow::default()
+        }
+    };
+    for (service, row, expected) in [
+        (&tagged, ServiceRow::default(), true),
+        (&tagged, by('a', "users:1"), false),
+        (&tagged, by('a', "users:7"), true),
+        (&pinned, by('a', "users:7"), false),
+        (&pinned, by('c', "users:7"), true),
+    ] {
+        assert_eq!(needs_tasks(service, &row, &spec()), expected, "{row:?}");
+    }
+    let other = ImageSelection::Images([(proxy(), digest('b'))].into());
+    for (to, expected) in [(spec().to, true), (other, false), (ImageSelection::Previous, true)] {
+        assert_eq!(could_be_meant(&tagged, &ReleaseSpec { to, ..spec() }), expected);
+    }
+    for (named, expected) in [(None, true), (Some("users"), true), (Some("orders"), false)] {
+        let services = named.map(|name| vec![ServiceName::parse(name).unwrap()]);
+        assert_eq!(is_named(&tagged.name, &ReleaseSpec { services, ..spec() }), expected);
+    }
 }
