@@ -34,11 +34,15 @@ pub(super) async fn record(
     at_once(&chunks, async |some| ledger.write(context.release, some).await).await?;
     let nothing = ServiceRow::default();
     at_once(&numbered, async |(.., one)| {
+        // Of a service of several images it may be another one now that changes than when the release was opened.
+        let known = known.get(&one.service).unwrap_or(&nothing);
+        if known.order(&one.repository).is_none_or(|newest| newest < *context.order) {
+            ledger.order(context.name, &one.service, &one.repository, context.order).await?;
+        }
         // What a release has verified was kept when it was registered.
         if let Some(baseline) = one.restore.as_ref().filter(|restore| restore.release.is_none()) {
             aws.record(&baseline.task_definition).await?;
         }
-        let known = known.get(&one.service).unwrap_or(&nothing);
         ledger.adopt(one, known, context.now).await
     })
     .await?;

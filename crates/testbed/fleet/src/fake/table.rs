@@ -20,6 +20,9 @@ const ROWS_PER_TRANSACTION: usize = 100;
 /// How large a row may be.
 const ROW_BYTES: usize = 400 * 1024;
 
+/// The keys of the row of a service that every version knows, beside `order`.
+const OLDER: [&str; 7] = ["pk", "sk", "verified", "previous", "hold", "last", "seconds"];
+
 /// The rows, and the tokens of the transactions that were done.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
@@ -70,7 +73,7 @@ impl Table {
                 let order =
                     row.iter().filter(|(key, _)| key.starts_with("order:")).map(|(_, key)| key.clone());
                 let order = order.max_by_key(|key| key["S"].as_str().map(str::to_owned));
-                row.retain(|key, _| ["pk", "sk", "verified", "previous", "hold"].contains(&key.as_str()));
+                row.retain(|key, _| OLDER.contains(&key.as_str()));
                 row.extend(order.map(|order| ("order".to_owned(), order)));
             }
         }

@@ -1,9 +1,10 @@
-//! Which of two pushes is the newer one.
+//! Which of two releases is the newer one.
 
+use fleet::cluster;
 use fleet::fake::End::Completes;
 use serde_json::json;
 
-use super::harness::{Story, push};
+use super::harness::{Story, ask, push, push_late};
 
 const A: [(&str, &str); 1] = [("dev/a", "shop/a")];
 
@@ -17,4 +18,23 @@ async fn of_two_images_of_one_second_the_one_that_arrived_later_runs() {
         let story = story.play().await;
         assert!(story.runs("dev/a", later), "{:?}", story.end(later));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_finds_another_image_changed_last_is_newer_than_the_pushes_before_it() {
+    let story = Story::of(&[], json!({}));
+    cluster::place(&story.machine.fake, "dev", "e", &["shop/a", "shop/b"]);
+    let story = story
+        .at(0, push("app", "shop/a", Completes))
+        .at(300, push("sidecar", "shop/b", Completes))
+        .at(600, push("bad", "shop/a", Completes))
+        .at(605, push_late("next", "shop/a", 120))
+        // It waits for the push of the app; before that it was the sidecar that had changed last.
+        .at(610, ask("back", "dev", json!({"mode": "rollback"})));
+    let story = story.play().await;
+    assert_eq!(
+        ["bad", "back", "next"].map(|release| story.end(release)),
+        ["Deployed", "Deployed", "Ignored"].map(str::to_owned)
+    );
+    assert!(story.runs("dev/e", "app"));
 }

@@ -50,6 +50,18 @@ async fn what_a_dead_release_left_is_taken_over_even_after_one_that_touched_noth
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_dead_release_of_an_older_version_left_is_taken_over() {
+    let story = Story::of(&A, json!({}))
+        .at(0, push("died", "shop/a", Never))
+        .at(60, stop("died"))
+        .at(100, hand(Hand::Older))
+        .at(200, push("next", "shop/a", Completes));
+    let story = story.play().await;
+    assert_eq!(story.end("next"), "Deployed");
+    assert!(story.runs("dev/a", "next"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_old_request_does_not_undo_what_was_verified_since() {
     let story = Story::of(&A, json!({}))
         .at(0, push("died", "shop/a", Never))

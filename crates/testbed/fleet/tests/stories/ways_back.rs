@@ -1,6 +1,7 @@
 //! Where a service goes back to.
 
-use fleet::fake::End::{Completes, GivenUp};
+use fleet::cluster;
+use fleet::fake::End::{Completes, GivenUp, OtherImage};
 use fleet::machine::Hand;
 use serde_json::json;
 
@@ -88,4 +89,19 @@ async fn a_rollback_out_of_a_rollout_that_is_stuck_goes_to_what_is_verified_and_
     // The tasks of the release before still run, beside what was deployed over them.
     assert_eq!((story.end("good").as_str(), story.end("back").as_str()), ("Deployed", "Deployed"));
     assert!(story.runs("dev/a", "good"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sidecar_that_runs_what_it_was_not_given_says_nothing_of_the_app() {
+    let story = Story::of(&[], json!({}));
+    cluster::place(&story.machine.fake, "dev", "e", &["shop/a", "shop/b"]);
+    let story = story
+        .at(0, push("app", "shop/a", Completes))
+        .at(300, push("sidecar", "shop/b", OtherImage))
+        .at(320, stop("sidecar"))
+        .at(600, push("next", "shop/a", Completes));
+    // What the third one found when it began is true: the app was as the first one had left it.
+    let story = story.play().await;
+    assert_eq!((story.end("app").as_str(), story.end("next").as_str()), ("Deployed", "Deployed"));
+    assert_eq!(story.row("env#dev", "service#e")["history"][1]["how"], "found");
 }

@@ -20,7 +20,7 @@ pub enum End {
     SentBack,
     /// It never completes.
     Never,
-    /// It completes, and its tasks run another image.
+    /// It completes, and its tasks run another image in its place.
     OtherImage,
     /// It completes, and what runs answers every live test badly.
     AnswersBadly,
@@ -193,8 +193,9 @@ impl Service {
     pub(super) fn tasks(&self, name: &str) -> Vec<Task> {
         let Some(serving) = self.serving() else { return Vec::new() };
         let Deployment { id, revision, digests, end, .. } = serving;
-        let other =
-            |digest: &String| if *end == End::OtherImage { digest_of(digest) } else { digest.clone() };
+        // What the other containers run is what they were given.
+        let is_other = |digest: &String| *end == End::OtherImage && self.ends.get(digest) == Some(end);
+        let other = |digest: &String| if is_other(digest) { digest_of(digest) } else { digest.clone() };
         let digests: Vec<String> = digests.iter().map(other).collect();
         let number = id.rsplit('/').next().unwrap_or_default();
         let task = |n| Task {
