@@ -11,15 +11,12 @@ use crate::packs::{self, Chosen};
 use crate::poll;
 use crate::probe::Web;
 use crate::report::Report;
-use crate::rollout::{Measured, Port};
+use crate::rollout::Port;
 use crate::secrets::Secrets;
 use crate::{HealthTest, Phase, PollRequest, Response, stopped};
 
-/// How many seconds these tests may take, if the runs among them do not need longer.
+/// How many seconds these tests may take, beside the runs among them.
 const AT_MOST: i64 = 15 * 60;
-
-/// How many seconds the runs among them get beside what they need.
-const AROUND_RUNS: i64 = 2 * 60;
 
 impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     /// Tests an image once, so that a mistake in it, or in its tests, is found while nothing is touched.
@@ -42,21 +39,18 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let untested =
             || Response::of(Verdict::Healthy, "no tests before the rollout are configured", state.clone());
         let Some(pack) = pack else { return Ok(untested()) };
-        if let Some(why) = self.missing(&pack).await?.filter(|_| state.count == 0) {
+        if state.count == 0
+            && let Some(why) = self.missing(&pack).await?
+        {
             return note(Response::of(Verdict::Inconclusive, &why, state), None).await;
         }
         if pack.of(pack::Phase::Before).next().is_none() {
             return Ok(untested());
         }
-        let runs = pack.run_budget(pack::Phase::Before).whole_seconds();
-        let deadline = now.plus_seconds(AT_MOST.max(runs.saturating_add(AROUND_RUNS)));
+        let deadline = now.plus_seconds(AT_MOST);
         let look = Look { phase: Phase::Before, key: &key, row: &row, deadline, now };
-        let report = match look.at(&self.port, &self.web, &[], &mut state).await? {
-            Measured::Is(report) => report,
-            Measured::Not(why) => return Err(Fault::Unavailable(why)),
-            Measured::NotYet => Report::without(None),
-        };
-        let Report { finding, reason, lines, ordered: runs } = report;
+        let Report { finding, reason, lines, ordered: runs } =
+            look.with(&pack, &self.port, &self.web, &[], &mut state).await?;
         let (verdict, reason) = finding.settle(reason, false, row.health_timeout_seconds);
         let pause_seconds = poll::pause(&mut state, verdict, finding, deadline, now);
         let bundle = (!lines.is_empty()).then(|| Bundle { tests: lines, ..Bundle::default() });

@@ -1,6 +1,6 @@
 //! One look at the live tests of one part of a move: what is kept of them, and one round more.
 
-use pack::{Check, judge};
+use pack::{Check, Pack, judge};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ledger::Key;
@@ -14,8 +14,8 @@ use crate::poll_state::PollState;
 use crate::probe::Web;
 use crate::report::Report;
 use crate::rollout::{Measured, Port};
-use crate::round::Round;
-use crate::runs;
+use crate::round::{Round, Rounds};
+use crate::runs::{self, Runs};
 use crate::secrets::Secrets;
 use crate::tests_row::TestsRow;
 use crate::values;
@@ -47,51 +47,74 @@ impl Look<'_> {
         addresses: &[String],
         state: &mut PollState,
     ) -> Result<Measured<Report>, Fault> {
-        let Look { phase, key, row: of, deadline, now } = self;
-        let pack = match packs::of(port, web, phase, of).await? {
-            Chosen::Pack(pack) => pack,
-            Chosen::Nothing => return Ok(Measured::Is(Report::without(None))),
-            Chosen::LeftOut(why) => return Ok(Measured::Is(Report::without(Some(why)))),
-            Chosen::Unmeasured(why) => return Ok(Measured::Not(why)),
-        };
-        let is_watched = phase == Phase::After && pack.of(pack::Phase::Bake).next().is_some();
-        if pack.of(phase.of_pack()).next().is_none() && !is_watched {
-            return Ok(Measured::Is(Report::without(None)));
+        Ok(match packs::of(port, web, self.phase, self.row).await? {
+            Chosen::Pack(pack) => Measured::Is(self.with(&pack, port, web, addresses, state).await?),
+            Chosen::Nothing => Measured::Is(Report::without(None)),
+            Chosen::LeftOut(why) => Measured::Is(Report::without(Some(why))),
+            Chosen::Unmeasured(why) => Measured::Not(why),
+        })
+    }
+
+    /// Asks what is due of a pack, once.
+    pub async fn with(
+        self,
+        pack: &Pack,
+        port: &impl Port,
+        web: &impl Web,
+        addresses: &[String],
+        state: &mut PollState,
+    ) -> Result<Report, Fault> {
+        let first = self.phase.of_pack();
+        let is_watched = self.phase == Phase::After && pack.of(pack::Phase::Bake).next().is_some();
+        if pack.of(first).next().is_none() && !is_watched {
+            return Ok(Report::without(None));
         }
-        let runs = pack.run_budget(phase.of_pack()).whole_seconds();
-        let begun = || TestsRow::begun(phase.of_pack(), now, deadline.plus_seconds(runs));
+        let runs = pack.run_budget(first).whole_seconds();
         let kept = self.kept(port, state).await?;
+        let begun = || TestsRow::begun(first, self.now, self.deadline.plus_seconds(runs));
         let mut row = kept.clone().unwrap_or_else(begun);
-        let (mut judgement, mut ordered, mut waits) = (row.judge(&pack, now), false, false);
+        let mut under_way = Runs::default();
         if row.standing.look < state.number() {
-            let due = judge::due(&pack, &row.standing, now);
-            let secrets = Secrets::of(port, &pack, due.iter().copied()).await;
-            let known = values::of(phase, &key.release, of);
-            let values = known.values.clone().or(pack.values());
-            let runs = runs::look(port, &self, &due, &row, &values).await?;
-            (ordered, waits) = (runs.ordered, runs.waits);
-            state.ran |= waits;
-            let asked_for: Vec<&Check> = due.iter().copied().filter(|check| !check.kind.is_run()).collect();
-            let round = Round { pack: &pack, known: &known, addresses, secrets: &secrets };
             let mut asked = row.clone();
-            let mut rounds = round.ask(&asked_for, web, &mut asked, state.number()).await;
-            rounds.extend(runs.rounds);
+            let rounds;
+            (rounds, under_way) = self.ask(pack, port, web, addresses, (&mut asked, state)).await?;
             let is_news = !rounds.is_empty();
-            asked.count(&pack, state.number(), rounds, now);
-            judgement = asked.judge(&pack, now);
-            if is_news || kept.as_ref().is_none_or(|kept| kept.standing.phase != asked.standing.phase) {
+            asked.count(pack, state.number(), rounds, self.now);
+            asked.judge(pack, self.now);
+            if is_news || kept.is_none_or(|kept| kept.standing.phase != asked.standing.phase) {
                 row = self.keep(port, state, asked).await?;
-                judgement = row.judge(&pack, now);
             }
         }
-        let runs = pack.run_budget(row.standing.phase).whole_seconds();
+        let judgement = row.judge(pack, self.now);
         let is_longer = row.standing.phase == pack::Phase::Bake || runs > 0;
         state.until = is_longer.then_some(row.standing.deadline);
-        let mut report = Report::of(&pack, &row, &judgement, now);
-        if let (true, Finding::AgainIn(seconds)) = (waits, report.finding) {
-            report.finding = Finding::AgainIn(seconds.max(BETWEEN_LOOKS));
-        }
-        Ok(Measured::Is(Report { ordered, ..report }))
+        let report = Report::of(pack, &row, &judgement, self.now);
+        let finding = match report.finding {
+            Finding::AgainIn(seconds) if under_way.waits => Finding::AgainIn(seconds.max(BETWEEN_LOOKS)),
+            finding => finding,
+        };
+        Ok(Report { finding, ordered: under_way.ordered, ..report })
+    }
+
+    /// Asks the checks that are due, and looks at what runs.
+    async fn ask(
+        &self,
+        pack: &Pack,
+        port: &impl Port,
+        web: &impl Web,
+        addresses: &[String],
+        (row, state): (&mut TestsRow, &mut PollState),
+    ) -> Result<(Rounds, Runs), Fault> {
+        let due = judge::due(pack, &row.standing, self.now);
+        let secrets = Secrets::of(port, pack, due.iter().copied()).await;
+        let known = values::of(self.phase, &self.key.release, self.row);
+        let mut runs = runs::look(port, self, &due, row, &known.values.clone().or(pack.values())).await?;
+        state.ran |= runs.waits;
+        let requests: Vec<&Check> = due.into_iter().filter(|check| !check.kind.is_run()).collect();
+        let round = Round { pack, known: &known, addresses, secrets: &secrets };
+        let mut rounds = round.ask(&requests, web, row, state.number()).await;
+        rounds.append(&mut runs.rounds);
+        Ok((rounds, runs))
     }
 
     /// Reads what is kept; of a move that is given whole, the poll before hands it on.

@@ -14,6 +14,7 @@ use pipeline::rows::{MoveRow, RunNetwork, RunRow};
 
 use crate::look::Look;
 use crate::rollout::{Port, RunNote, RunTask};
+use crate::round::Rounds;
 use crate::tests_row::TestsRow;
 use crate::{Phase, bundle};
 use step::Step;
@@ -31,7 +32,7 @@ const SHOWN: usize = 5;
 #[derive(Debug, Default)]
 pub struct Runs {
     /// The rounds that are decided, and what they have shown.
-    pub rounds: BTreeMap<String, (Outcome, String)>,
+    pub rounds: Rounds,
     /// Whether deploy has something to do.
     pub ordered: bool,
     /// Whether something is waited for.
