@@ -29,7 +29,6 @@ pub enum Decision {
 pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_>) -> Decision {
     let service = &candidate.service;
     let refused = |why: String| Decision::Refused(format!("{}: {why}", service.name));
-    // What has nowhere to go need not be fit to go.
     // What a dead release left behind has to be proven, even if ECS has put it back already.
     let proves = matches!(spec.to, ImageSelection::RestorePointsOf(_));
     let there = !proves
@@ -37,6 +36,7 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
             let runs = service.primary().is_some_and(|one| one.task_definition == known.task_definition);
             runs && at_rest(service) && known.digest == candidate.digest
         });
+    // What has nowhere to go need not be fit to go.
     if there && !spec.force {
         return Decision::There;
     }
