@@ -47,21 +47,23 @@ pub async fn of_push(
     started: Timestamp,
     now: Timestamp,
 ) -> Result<Result<ReleaseIntent, Opened>, Fault> {
-    let (name, environment) = match route::taken_by(&push, environments) {
+    let taken = route::taken_by(&push, environments);
+    for name in route::may_have_written(&push, &taken, environments) {
+        let writes = ledger.writes(&name, &push.repository).await?;
+        if let Some(own) = writes.iter().find(|write| write.is_told_by(&push.digest, push.time)) {
+            let image = push.digest.short();
+            let why = format!(
+                "this push is our own: a release moved the tag {} to {image} at {}",
+                push.tag, own.time
+            );
+            return Ok(Err(Opened::without_plan(Opening::Ignored, Some(&name), why)));
+        }
+    }
+    let (name, _) = match taken {
         Ok(taken) => taken,
         Err((next, why)) => return Ok(Err(Opened::without_plan(next, None, why))),
     };
     let ignored = |why: String| Ok(Err(Opened::without_plan(Opening::Ignored, Some(name), why)));
-    if environment.tag == push.tag {
-        let writes = ledger.writes(name, &push.repository).await?;
-        if let Some(own) = writes.iter().find(|write| write.is_told_by(&push.digest, push.time)) {
-            let image = push.digest.short();
-            return ignored(format!(
-                "this push is our own: a release moved the tag {} to {image} at {}",
-                push.tag, own.time
-            ));
-        }
-    }
     if let Some(first) = ledger.claim(&push.event, &run.execution, now).await? {
         return ignored(format!("the event {} was delivered before, to {first}", push.event));
     }

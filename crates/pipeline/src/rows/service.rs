@@ -185,7 +185,9 @@ impl ServiceRow {
     /// Returns the history with one more fact; the same one as it is, if the newest says the same already.
     pub fn with(&self, fact: &VerifiedImage) -> Vec<VerifiedImage> {
         let known = self.facts(&fact.repository);
-        let others = self.history.iter().filter(|one| one.repository != fact.repository).cloned();
+        // Of what an older version wrote, too: it is read no more once something else is verified last.
+        let others = self.repositories().into_iter().filter(|one| **one != fact.repository);
+        let others = others.flat_map(|one| self.facts(one)).cloned();
         let repeated = known.first().is_some_and(|newest| is_same(newest, fact));
         let added = if repeated { None } else { Some(fact.clone()) };
         added.into_iter().chain(known.into_iter().cloned()).take(KEPT).chain(others).collect()
@@ -339,6 +341,18 @@ mod tests {
         let written =
             ServiceRow { history: vec![c.clone(), b, a], verified: Some(c), ..ServiceRow::default() };
         assert_eq!(letters(&written.facts(&repository())), "cba");
+    }
+
+    #[test]
+    fn what_an_older_version_wrote_of_one_repository_is_kept_with_the_first_fact_of_another() {
+        let (a, b) = (fact(1, 'a', How::Released), fact(2, 'b', How::Released));
+        let old = ServiceRow { verified: Some(b), previous: Some(a), ..ServiceRow::default() };
+        let proxy = Repository::parse("shop/proxy").unwrap();
+        let other = VerifiedImage { repository: proxy.clone(), ..fact(9, 'c', How::Released) };
+        let (history, verified) = (old.with(&other), Some(other));
+        let next = ServiceRow { history, verified, ..ServiceRow::default() };
+        assert_eq!(letters(&next.facts(&repository())), "ba");
+        assert_eq!(letters(&next.facts(&proxy)), "c");
     }
 
     #[test]

@@ -83,10 +83,7 @@ pub fn policy(
 }
 
 /// Returns the one environment that a push is for; otherwise where its release ends, and why.
-pub fn taken_by<'a>(
-    push: &Push,
-    environments: &'a Environments,
-) -> Result<(&'a EnvironmentName, &'a Environment), (Opening, String)> {
+pub fn taken_by<'a>(push: &Push, environments: &'a Environments) -> Taken<'a> {
     let takers: Vec<_> =
         environments.good().filter(|(_, environment)| environment.takes(&push.tag)).collect();
     match takers[..] {
@@ -107,6 +104,18 @@ pub fn taken_by<'a>(
                 format!("the tag {} is taken by {}: expected one environment", push.tag, names.join(" and "));
             Err((Opening::Refused, why))
         }
+    }
+}
+
+/// Who takes a push; otherwise where its release ends, and why.
+pub type Taken<'a> = Result<(&'a EnvironmentName, &'a Environment), (Opening, String)>;
+
+/// Returns the environments whose own tag a push may be: where nobody takes it, those of which the tag is unknown.
+pub fn may_have_written(push: &Push, taken: &Taken<'_>, environments: &Environments) -> Vec<EnvironmentName> {
+    match taken {
+        Ok((name, environment)) if environment.tag == push.tag => vec![(*name).clone()],
+        Ok(_) => Vec::new(),
+        Err(_) => environments.broken().filter_map(|(name, _)| EnvironmentName::parse(name).ok()).collect(),
     }
 }
 
