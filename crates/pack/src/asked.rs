@@ -119,12 +119,16 @@ impl Pack {
     pub fn strangers(&self, hosts: &BTreeSet<String>, known: &Values) -> Vec<String> {
         let mut all = Vec::new();
         for check in &self.checks {
+            // What a step captures is a secret if it is quiet, or was told one.
+            let mut captured = BTreeSet::new();
             for http in check.kind.requests() {
                 let values = self.stand_ins(known, check);
+                let tells = http.secrets().next().is_some() || http.uses(&captured);
+                if tells || http.quiet {
+                    captured.extend(http.captures.keys().map(String::as_str));
+                }
                 let Some(Host::Named { name, .. }) = host(http, &values) else { continue };
-                if http.secrets().next().is_some()
-                    && !hosts.iter().any(|host| host.eq_ignore_ascii_case(&name))
-                {
+                if tells && !hosts.iter().any(|host| host.eq_ignore_ascii_case(&name)) {
                     all.push(format!(
                         "{}: check {:?}, key \"url\": it would send a secret to {name}: expected an address of the \
                          service, or a host that the environment lists in tests.hosts",
@@ -206,6 +210,13 @@ fn anywhere(http: &Http, values: &Values, policy: Policy) -> Vec<Mistake> {
     let connect = http.connect.as_ref().and_then(|connect| match connect.fill(values) {
         Ok(connect) => policy.connect(&connect).err().map(|Refusal(why)| why),
         Err(unfilled) => Some(unfilled.to_string()),
+    });
+    let named = || Url::parse(&http.url.fill(values).ok()?).ok()?.domain().map(str::to_owned);
+    let has_address = http.connect.is_some() && url.is_none() && named().is_none();
+    let connect = connect.or_else(|| {
+        let why =
+            "only a name can be connected to elsewhere, and the URL has an address: write a name into it";
+        has_address.then(|| why.to_owned())
     });
     let slow = http.percentiles.0.values().find_map(|limit| too_long(*limit));
     let found = [

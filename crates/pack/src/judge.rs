@@ -73,9 +73,12 @@ pub fn judge(pack: &Pack, standing: &Standing, now: Timestamp) -> Judgement {
     }
 }
 
-/// Returns the checks to ask now.
+/// Returns the checks to ask now; what has waited longest comes first.
 pub fn due<'a>(pack: &'a Pack, standing: &Standing, now: Timestamp) -> Vec<&'a Check> {
-    waiting(pack, standing, now).into_iter().filter(|check| next(check, standing) <= now).collect()
+    let mut due: Vec<&Check> =
+        waiting(pack, standing, now).into_iter().filter(|check| next(check, standing) <= now).collect();
+    due.sort_by_key(|check| next(check, standing));
+    due
 }
 
 /// Returns the checks that go on; runs only after everything else, since they cost most.

@@ -39,14 +39,17 @@ impl Runner for AtRest {
         let row = json!({"name": "before/self test/1/1", "definition": "users:2", "ordered": "2026-11-23T10:00:00Z"});
         Ok(vec![serde_json::from_value(row).unwrap()])
     }
-    async fn start(&self, _: &MoveKey, _: &MoveRow, _: &RunRow) -> Result<Started, Fault> {
+    async fn start(&self, _: &MoveKey, _: &MoveRow, _: &RunRow, _: &str) -> Result<Started, Fault> {
         Ok(Started::Task("arn:aws:ecs:eu-west-1:123456789012:task/dev/t1".to_owned()))
     }
     async fn stop(&self, _: &MoveRow, _: &str) -> Result<(), Fault> {
         Ok(())
     }
-    async fn note_run(&self, _: &MoveKey, _: &RunRow, _: Value) -> Result<(), Fault> {
-        Ok(())
+    async fn container(&self, _: &RunRow) -> Result<String, Fault> {
+        Ok("app".to_owned())
+    }
+    async fn note_run(&self, _: &MoveKey, _: &RunRow, _: Value, _: bool) -> Result<bool, Fault> {
+        Ok(true)
     }
 }
 

@@ -27,6 +27,8 @@ struct Recorder {
     goes_back: bool,
     orders: Vec<Value>,
     no_capacity: bool,
+    ends_meanwhile: bool,
+    denies_stop: bool,
 }
 
 impl Recorder {
@@ -76,7 +78,7 @@ impl Runner for &Recorder {
     async fn runs(&self, _: &MoveKey) -> Result<Vec<RunRow>, Fault> {
         Ok(self.orders.iter().map(|order| serde_json::from_value(order.clone()).unwrap()).collect())
     }
-    async fn start(&self, _: &MoveKey, _: &MoveRow, order: &RunRow) -> Result<Started, Fault> {
+    async fn start(&self, _: &MoveKey, _: &MoveRow, order: &RunRow, _: &str) -> Result<Started, Fault> {
         self.did(&format!("start {}", order.name));
         match self.no_capacity {
             true => Ok(Started::Not("RESOURCE:MEMORY".to_owned())),
@@ -85,11 +87,21 @@ impl Runner for &Recorder {
     }
     async fn stop(&self, _: &MoveRow, task: &str) -> Result<(), Fault> {
         self.did(&format!("stop {task}"));
-        Ok(())
+        if self.denies_stop { Err(Fault::Denied("not allowed to stop it".to_owned())) } else { Ok(()) }
     }
-    async fn note_run(&self, _: &MoveKey, order: &RunRow, fields: Value) -> Result<(), Fault> {
+    async fn container(&self, _: &RunRow) -> Result<String, Fault> {
+        Ok("app".to_owned())
+    }
+    async fn note_run(
+        &self,
+        _: &MoveKey,
+        order: &RunRow,
+        fields: Value,
+        goes_on: bool,
+    ) -> Result<bool, Fault> {
         self.did(&format!("note {} {fields}", order.name));
-        Ok(())
+        let is_to_end = self.ends_meanwhile && fields.get("task").is_some();
+        Ok(!(goes_on && is_to_end))
     }
 }
 
@@ -129,12 +141,51 @@ fn orders() -> Vec<Value> {
 async fn what_is_ordered_is_started_once_and_what_is_over_is_ended_once() {
     let (answer, order) = run(Recorder { orders: orders(), ..Recorder::default() }).await;
     assert_eq!(answer, Ok(Response::Ran { started: 1, stopped: 1 }));
-    let expected = ["start new", r#"note new {"task":"t1"}"#, "stop t3", r#"note late {"stopped":true}"#]
-        .map(str::to_owned);
-    assert_eq!(order, expected);
+    let expected = [
+        r#"note new {"tried":true}"#,
+        "start new",
+        r#"note new {"task":"t1","told":"app"}"#,
+        "stop t3",
+        r#"note late {"stopped":true,"task":"t3"}"#,
+    ];
+    assert_eq!(order, expected.map(str::to_owned));
     let full = Recorder { orders: orders(), no_capacity: true, ..Recorder::default() };
     let (_, order) = run(full).await;
-    assert_eq!(order[1], r#"note new {"notStarted":"RESOURCE:MEMORY"}"#);
+    assert_eq!(order[2], r#"note new {"notStarted":"RESOURCE:MEMORY"}"#);
+}
+
+#[tokio::test]
+async fn what_is_to_end_while_it_is_started_is_ended_at_once() {
+    let order = json!({"name": "new", "definition": "users:2", "ordered": "2026-11-23T10:00:00Z"});
+    let (_, steps) = run(Recorder { orders: vec![order], ends_meanwhile: true, ..Recorder::default() }).await;
+    assert_eq!(
+        steps.get(3..),
+        Some(&["stop t1".to_owned(), r#"note new {"stopped":true,"task":"t1"}"#.to_owned()][..])
+    );
+}
+
+#[tokio::test]
+async fn what_was_perhaps_started_is_found_by_its_token_and_ended() {
+    let mut order = json!({"name": "lost", "definition": "users:2", "ordered": "2026-11-23T10:00:00Z"});
+    (order["tried"], order["stop"]) = (json!(true), json!(true));
+    let (answer, steps) = run(Recorder { orders: vec![order], ..Recorder::default() }).await;
+    assert_eq!(answer, Ok(Response::Ran { started: 0, stopped: 1 }));
+    assert_eq!(
+        steps,
+        ["start lost", "stop t1", r#"note lost {"stopped":true,"task":"t1"}"#].map(str::to_owned)
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_carried_out_keeps_no_other_from_it() {
+    let (answer, steps) =
+        run(Recorder { orders: orders().split_off(2), denies_stop: true, ..Recorder::default() }).await;
+    assert_eq!(answer.unwrap_err().name(), "Denied");
+    assert_eq!(steps, ["stop t3"].map(str::to_owned));
+    let mut all = orders();
+    all.reverse();
+    let (answer, steps) = run(Recorder { orders: all, denies_stop: true, ..Recorder::default() }).await;
+    assert!(answer.is_err() && steps.contains(&"start new".to_owned()), "{steps:?}");
 }
 
 #[tokio::test]

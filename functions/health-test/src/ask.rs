@@ -135,11 +135,12 @@ fn end(
     let failed = |mistake| End::Failed(format!("{asked}: {mistake}"));
     let answer = match result {
         ProbeResult::Answer(answer) => answer,
-        ProbeResult::NoAnswer(why) => return failed(why),
+        // A reason can quote where an answer redirects to.
+        ProbeResult::NoAnswer(why) => return failed(blank(&why, secrets)),
         ProbeResult::Unreached(why) => {
-            return End::Unreached { socket: socket(request), asked, why };
+            return End::Unreached { socket: socket(request), asked, why: blank(&why, secrets) };
         }
-        ProbeResult::Nothing(why) => return End::Nothing(format!("{asked}: {why}")),
+        ProbeResult::Nothing(why) => return End::Nothing(format!("{asked}: {}", blank(&why, secrets))),
     };
     let told = Told { quiet: http.quiet, secrets };
     if let Some(mistake) = check::mistake(expected, &answer, &told) {

@@ -4,11 +4,13 @@ use pack::Pack;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ledger::{Loaded, MoveLedger};
-use pipeline::rows::{Bundle, MoveRow, Verdict};
+use pipeline::rows::{Bundle, Verdict};
 
+use crate::finding::Finding;
 use crate::look::Look;
 use crate::packs::{self, Chosen};
 use crate::poll;
+use crate::poll_state::PollState;
 use crate::probe::Web;
 use crate::report::Report;
 use crate::rollout::Port;
@@ -17,6 +19,9 @@ use crate::{HealthTest, Phase, PollRequest, Response, stopped};
 
 /// How many seconds these tests may take, beside the runs among them.
 const AT_MOST: i64 = 15 * 60;
+
+/// In how many polls the tests and their secrets may be out of reach.
+const READS: u32 = 10;
 
 impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     /// Tests an image once, so that a mistake in it, or in its tests, is found while nothing is touched.
@@ -35,17 +40,33 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         if let Some(stop) = stop {
             return note(Response::of(Verdict::Inconclusive, &stopped(&stop), state), None).await;
         }
-        let pack = self.pack(&row).await?;
+        let unread = |state: PollState, why: String| {
+            let (mut state, deadline) = (state, now.plus_seconds(AT_MOST));
+            let finding = if state.count < READS { Finding::Unmeasured } else { Finding::Inconclusive };
+            let (verdict, reason) = finding.settle(why, false, row.health_timeout_seconds);
+            let pause_seconds = poll::pause(&mut state, verdict, finding, deadline, now);
+            Response { pause_seconds, ..Response::of(verdict, &reason, state) }
+        };
+        let pack = match packs::of(&self.port, &self.web, Phase::Before, &row).await? {
+            Chosen::Pack(pack) => Some(pack),
+            Chosen::Nothing => None,
+            Chosen::LeftOut(why) | Chosen::Unmeasured(why) => return note(unread(state, why), None).await,
+        };
         let untested =
-            || Response::of(Verdict::Healthy, "no tests before the rollout are configured", state.clone());
-        let Some(pack) = pack else { return Ok(untested()) };
-        if state.count == 0
-            && let Some(why) = self.missing(&pack).await?
-        {
-            return note(Response::of(Verdict::Inconclusive, &why, state), None).await;
+            |state| Response::of(Verdict::Healthy, "no tests before the rollout are configured", state);
+        let Some(pack) = pack else { return Ok(untested(state)) };
+        if let Some((name, fault)) = self.secrets(&pack, &state).await.missing() {
+            let why =
+                format!("its live tests use the secret {name:?}, which health-test cannot read: {fault}");
+            let answer = match fault {
+                Fault::Throttled(_) | Fault::Unavailable(_) => unread(state, why),
+                _ => Response::of(Verdict::Inconclusive, &why, state),
+            };
+            return note(answer, None).await;
         }
+        state.ready = true;
         if pack.of(pack::Phase::Before).next().is_none() {
-            return Ok(untested());
+            return Ok(untested(state));
         }
         let deadline = now.plus_seconds(AT_MOST);
         let look = Look { phase: Phase::Before, key: &key, row: &row, deadline, now };
@@ -57,24 +78,11 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         note(Response { pause_seconds, runs, ..Response::of(verdict, &reason, state) }, bundle).await
     }
 
-    /// Reads the tests: a mistake in them is a fault.
-    async fn pack(&self, row: &MoveRow) -> Result<Option<Pack>, Fault> {
-        match packs::of(&self.port, &self.web, Phase::Before, row).await? {
-            Chosen::Pack(pack) => Ok(Some(pack)),
-            Chosen::Nothing => Ok(None),
-            Chosen::LeftOut(why) | Chosen::Unmeasured(why) => Err(Fault::Unavailable(why)),
-        }
-    }
-
-    /// Says which secret of all tests cannot be had, if that will not change by itself.
-    async fn missing(&self, pack: &Pack) -> Result<Option<String>, Fault> {
-        let secrets = Secrets::of(&self.port, pack, &pack.checks).await;
-        match secrets.missing() {
-            None => Ok(None),
-            Some((_, fault @ (Fault::Throttled(_) | Fault::Unavailable(_)))) => Err(fault.clone()),
-            Some((name, fault)) => Ok(Some(format!(
-                "its live tests use the secret {name:?}, which health-test cannot read: {fault}"
-            ))),
+    /// Reads all secrets of the tests, before anything is asked.
+    async fn secrets(&self, pack: &Pack, state: &PollState) -> Secrets {
+        match state.ready {
+            true => Secrets::default(),
+            false => Secrets::of(&self.port, pack, &pack.checks).await,
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod tests_row;
 pub mod values;
 pub mod verdict;
 
+use pack::blank::blank;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::DeploymentId;
@@ -37,11 +38,13 @@ use serde::{Deserialize, Serialize};
 
 use finding::Finding;
 use look::Look;
+use packs::Chosen;
 use poll::Poll;
 use poll_state::PollState;
 use probe::Web;
 use report::Report;
 use rollout::{Measured, Port, Service};
+use secrets::Secrets;
 use verdict::{Expected, Judgement, Missing, Observed};
 
 /// How much of a reason is kept: it goes into the ledger, and through the state machine.
@@ -171,18 +174,35 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let look = Look { phase, key: &key, row: &row, deadline: poll.deadline, now };
         let Seen { finding, reason, lines, ordered: runs } =
             self.observe(look, service, &poll.expected, &mut poll.state).await?;
-        poll.deadline = poll.state.until.unwrap_or(poll.deadline);
+        let proven = poll.state.proven.map(|at| at.plus_seconds(i64::from(row.health_timeout_seconds)));
+        poll.deadline =
+            [Some(poll.deadline), poll.state.until, proven].into_iter().flatten().max().unwrap_or(now);
         let (verdict, reason) = finding.settle(reason, now > poll.deadline, row.health_timeout_seconds);
         let pause_seconds = poll.pause(verdict, finding, now);
         let bundle = match verdict {
             Verdict::Unhealthy => {
                 let left = collect::bundle(&self.port, phase, &row, &poll.expected.deployment).await;
-                Some(Bundle { tests: lines, ..left })
+                Some(Bundle { tests: lines, ..self.without_secrets(phase, &row, left).await })
             }
             _ => (!lines.is_empty()).then(|| Bundle { tests: lines, ..Bundle::default() }),
         };
         let answer = Response { pause_seconds, runs, ..Response::of(verdict, &reason, poll.state) };
         self.note(phase, &key, &row, answer, bundle, now).await
+    }
+
+    /// Blanks in what tasks left behind what live tests have told them.
+    async fn without_secrets(&self, phase: Phase, row: &MoveRow, left: Bundle) -> Bundle {
+        let Ok(Chosen::Pack(pack)) = packs::of(&self.port, &self.web, phase, row).await else { return left };
+        let secrets = Secrets::of(&self.port, &pack, &pack.checks).await;
+        let Bundle { stopped, logs, tests } = left;
+        if let Some((name, _)) = secrets.missing() {
+            let why =
+                format!("logs: not shown, since the secret {name:?} could not be read, which they may hold");
+            return Bundle { stopped, logs: vec![why], tests };
+        }
+        let secrets = secrets.blanked();
+        let blanked = |lines: Vec<String>| lines.iter().map(|line| blank(line, &secrets)).collect();
+        Bundle { stopped: blanked(stopped), logs: blanked(logs), tests }
     }
 
     /// Records what a poll has decided, if it has.
@@ -195,16 +215,20 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         bundle: Option<Bundle>,
         now: Timestamp,
     ) -> Result<Response, Fault> {
-        let Some(event) = decided(phase, &answer, bundle, now) else { return Ok(answer) };
+        if answer.verdict == Verdict::Pending {
+            return Ok(answer);
+        }
         let answer = self.ended(key, answer).await?;
-        self.moves.note(key, row, event).await?;
+        if let Some(event) = decided(phase, &answer, bundle, now) {
+            self.moves.note(key, row, event).await?;
+        }
         Ok(answer)
     }
 
     /// Orders the end of all that its live tests still run, since nothing is waited for any longer.
     async fn ended(&self, key: &MoveKey, answer: Response) -> Result<Response, Fault> {
         let runs = answer.state.ran && runs::end_all(&self.port, key).await?;
-        Ok(Response { runs, ..answer })
+        Ok(Response { runs: answer.runs || runs, ..answer })
     }
 
     /// Reads one thing after the other, as long as the judgement needs more.

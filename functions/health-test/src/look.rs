@@ -64,6 +64,7 @@ impl Look<'_> {
         addresses: &[String],
         state: &mut PollState,
     ) -> Result<Report, Fault> {
+        state.proven = (self.phase != Phase::Before).then_some(self.now);
         let first = self.phase.of_pack();
         let is_watched = self.phase == Phase::After && pack.of(pack::Phase::Bake).next().is_some();
         if pack.of(first).next().is_none() && !is_watched {

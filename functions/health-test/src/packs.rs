@@ -33,6 +33,10 @@ pub async fn of(port: &impl Port, web: &impl Web, phase: Phase, row: &MoveRow) -
         Phase::Before | Phase::After => row.pack.as_ref(),
         Phase::Rollback => row.restore.as_ref().and_then(|restore| restore.pack.as_ref()),
     };
+    if phase == Phase::Rollback && pinned.is_none() {
+        // Those that are configured now are written for another version.
+        return Ok(Chosen::Nothing);
+    }
     let read = match (text(port, row, pinned).await, phase) {
         (Ok(None), _) => return Ok(Chosen::Nothing),
         (Ok(Some((what, text))), _) => usable(web, &what, &text).and_then(|pack| match pinned {

@@ -45,7 +45,7 @@ impl<'a> Poll<'a> {
         let decided = attempt.verdict.filter(|verdict| *verdict != Verdict::Pending);
         Ok(Poll {
             expected,
-            deadline: state.until.unwrap_or(started.plus_seconds(i64::from(row.health_timeout_seconds))),
+            deadline: started.plus_seconds(i64::from(row.health_timeout_seconds)),
             decided: decided.map(|verdict| (verdict, attempt.reason.unwrap_or_default().to_owned())),
             state,
         })

@@ -16,6 +16,12 @@ pub struct PollState {
     /// Until when live tests watch it, once it is proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Whether the tests before the rollout, and all secrets, could be read.
+    #[serde(skip_serializing_if = "is_not")]
+    pub ready: bool,
+    /// When its rollout was last proven: what is not so any more has as long again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven: Option<Timestamp>,
     /// Whether something was run beside the service.
     #[serde(skip_serializing_if = "is_not")]
     pub ran: bool,

@@ -115,13 +115,13 @@ impl Web for Probe {
             Err(Refusal(why)) => return ProbeResult::Nothing(why),
         };
         let start = Instant::now();
-        let client = match client::of(self, request, &url).await {
-            Ok(client) => client,
-            Err(result) => return result,
-        };
         let (mut request, mut url, mut followed) = (request.clone(), url, 0);
         loop {
-            let answer = match self.once(&client, &request, &url, start, within).await {
+            let asked = match client::of(self, &request, &url).await {
+                Ok(client) => self.once(&client, &request, &url, start, within).await,
+                Err(result) => result,
+            };
+            let answer = match asked {
                 ProbeResult::Answer(answer) if followed < request.follow => answer,
                 // The way to another place says nothing about the service.
                 ProbeResult::Unreached(why) if followed > 0 => {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::ledger::Key;
 use pipeline::payload::MoveKey;
@@ -97,6 +98,8 @@ pub struct RunTask {
     pub definition: Option<TaskDefinitionArn>,
     /// Where it is, in the word of ECS.
     pub status: String,
+    /// When it began to run.
+    pub started: Option<Timestamp>,
     /// How it ended, as far as it has.
     pub ended: Ended,
 }

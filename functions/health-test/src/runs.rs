@@ -6,11 +6,13 @@ mod step;
 
 use std::collections::BTreeMap;
 
+use pack::kind::run::Suite;
 use pack::standing::Outcome;
 use pack::{Check, Kind, Values};
 use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveRow, RunNetwork, RunRow};
+use pipeline::rows::{RunNetwork, RunRow};
 
 use crate::look::Look;
 use crate::rollout::{Port, RunNote, RunTask};
@@ -24,6 +26,9 @@ const AT_ONCE: usize = 5;
 
 /// How many of its last lines are looked through for what a run must say.
 const LINES: i32 = 200;
+
+/// How many seconds the last lines of a task may take to arrive.
+const LINES_ARRIVE: i64 = 30;
 
 /// How many of its last lines are shown of a run that did not end well.
 const SHOWN: usize = 5;
@@ -47,16 +52,30 @@ pub async fn look(
     row: &TestsRow,
     values: &Values,
 ) -> Result<Runs, Fault> {
-    let due: Vec<&Check> = due.iter().copied().filter(|check| check.kind.is_run()).take(AT_ONCE).collect();
+    let mut due: Vec<&Check> = due.iter().copied().filter(|check| check.kind.is_run()).collect();
     if due.is_empty() {
         return Ok(Runs::default());
     }
     let orders: BTreeMap<String, RunRow> =
         port.runs(at.key).await?.into_iter().map(|order| (order.name.clone(), order)).collect();
+    // What is under way is looked at first: ECS forgets what has ended.
+    due.sort_by_key(|check| orders.get(&name(at.phase, check, row)).is_none_or(|order| order.over));
+    due.truncate(AT_ONCE);
     let names: Vec<String> = due.iter().map(|check| name(at.phase, check, row)).collect();
     let started: Vec<String> = names.iter().filter_map(|name| orders.get(name)?.task.clone()).collect();
-    let tasks = if started.is_empty() { Vec::new() } else { port.ran(at.row, &started).await? };
     let mut runs = Runs::default();
+    let tasks = match started.is_empty() {
+        true => Vec::new(),
+        false => match port.ran(at.row, &started).await {
+            Ok(tasks) => tasks,
+            // It runs on, and the next poll looks again.
+            Err(Fault::Throttled(_) | Fault::Unavailable(_)) => {
+                runs.waits = true;
+                return Ok(runs);
+            }
+            Err(fault) => return Err(fault),
+        },
+    };
     for (check, name) in due.iter().zip(names) {
         let order = orders.get(&name);
         let task = order.and_then(|order| order.task.as_ref());
@@ -76,12 +95,21 @@ pub async fn look(
                 runs.ordered |= task.is_some();
                 runs.rounds.insert(check.name.clone(), (outcome, why));
             }
-            Step::Lost(why) => drop(runs.rounds.insert(check.name.clone(), (Outcome::Unmeasured, why))),
-            Step::Ended(task) => {
-                let round = ended(port, at.row, check, order, task).await;
-                port.note_run(at.key, &name, RunNote::Over).await?;
-                runs.rounds.insert(check.name.clone(), round);
+            Step::Lost(why) => {
+                if task.is_some() {
+                    // It may only be hidden.
+                    port.note_run(at.key, &name, RunNote::Stop).await?;
+                    runs.ordered = true;
+                }
+                runs.rounds.insert(check.name.clone(), (Outcome::Unmeasured, why));
             }
+            Step::Ended(task) => match ended(port, at, check, order, task).await {
+                Some(round) => {
+                    port.note_run(at.key, &name, RunNote::Over).await?;
+                    runs.rounds.insert(check.name.clone(), round);
+                }
+                None => runs.waits = true,
+            },
         }
     }
     Ok(runs)
@@ -90,11 +118,11 @@ pub async fn look(
 /// Orders that all which was started ends, and tells whether there is any.
 pub async fn end_all(port: &impl Port, key: &MoveKey) -> Result<bool, Fault> {
     let mut any = false;
-    for order in port.runs(key).await?.into_iter().filter(|order| !order.over && !order.stopped) {
+    for order in port.runs(key).await?.into_iter().filter(|order| order.is_to_start() || order.may_run()) {
         if !order.stop {
             port.note_run(key, &order.name, RunNote::Stop).await?;
         }
-        any |= order.task.is_some();
+        any |= order.may_run();
     }
     Ok(any)
 }
@@ -152,47 +180,58 @@ fn order_of(check: &Check, name: String, at: &Look<'_>, values: &Values) -> Resu
         ordered: at.now,
         stop: false,
         over: false,
+        tried: false,
+        told: None,
         task: None,
         not_started: None,
         stopped: false,
     })
 }
 
-/// Says what the end of a task means.
+/// Says what the end of a task means; none as long as its last lines may still be on their way.
 async fn ended(
     port: &impl Port,
-    row: &MoveRow,
+    at: &Look<'_>,
     check: &Check,
     order: Option<&RunRow>,
     task: &RunTask,
-) -> (Outcome, String) {
-    let run = match &check.kind {
-        Kind::Task(task) => &task.run,
-        Kind::Suite(suite) => &suite.run,
-        _ => return (Outcome::Unmeasured, "it is no run".to_owned()),
+) -> Option<(Outcome, String)> {
+    let (Kind::Task(pack::kind::run::Task { run, .. }) | Kind::Suite(Suite { run, .. })) = &check.kind else {
+        return Some((Outcome::Unmeasured, "it is no run".to_owned()));
     };
-    let container = order.and_then(|order| order.container.as_deref());
+    let row = at.row;
+    let container = order.and_then(|order| order.container.as_deref().or(order.told.as_deref()));
     let log = match &task.definition {
         Some(definition) => port.logged(row, definition, std::slice::from_ref(&task.ended.id), LINES).await,
         None => Err(Fault::NotFound("its task definition".to_owned())),
     };
     let lines: Vec<String> = match &log {
+        Ok(streams) if streams.is_empty() && run.says.is_some() => {
+            return Some((
+                Outcome::Unmeasured,
+                "its task definition names no stream of CloudWatch Logs".to_owned(),
+            ));
+        }
         Ok(streams) => streams.iter().flatten().cloned().collect(),
         Err(fault) if run.says.is_some() => {
-            return (Outcome::Unmeasured, format!("its log could not be read: {fault}"));
+            return Some((Outcome::Unmeasured, format!("its log could not be read: {fault}")));
         }
         Err(_) => Vec::new(),
     };
     let says = run.says.as_ref().is_none_or(|text| lines.iter().any(|line| line.contains(text.as_str())));
     let (outcome, why) = step::judged(check, run, container, &task.ended, says);
+    let since = at.now.seconds_since(Timestamp::from_millis(task.ended.at));
+    if !says && outcome == Outcome::Failed && since < LINES_ARRIVE {
+        return None;
+    }
     let last: Vec<&str> = lines
         .get(lines.len().saturating_sub(SHOWN)..)
         .unwrap_or_default()
         .iter()
         .map(String::as_str)
         .collect();
-    match (outcome, last.is_empty()) {
+    Some(match (outcome, last.is_empty()) {
         (Outcome::Passed, _) | (_, true) => (outcome, why),
         _ => (outcome, format!("{why}; it logged last: {}", bundle::plain(&last.join(" | ")))),
-    }
+    })
 }

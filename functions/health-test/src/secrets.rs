@@ -1,14 +1,20 @@
 //! The secrets that some checks use, for as long as they are asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use pack::blank::{SHORTEST, Secret};
 use pack::secret::SecretRef;
 use pack::{Check, Pack, Values, variable};
 use pipeline::Fault;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::rollout::Port;
+
+/// How long reading them may take; well below the function's own time-out.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// The secrets of some checks, by name; or why one cannot be had.
 #[derive(Clone, Default)]
@@ -20,15 +26,13 @@ impl Secrets {
         let requests = checks.into_iter().flat_map(|check| check.kind.requests());
         let names = requests.flat_map(|http| http.secrets().chain(http.ca.as_deref()));
         let names: BTreeSet<&str> = names.collect();
-        let mut found = BTreeMap::new();
-        for (name, place) in names.into_iter().filter_map(|name| Some((name, pack.secrets.get(name)?))) {
-            let secret = match port.secret(&place.parameter).await {
-                Ok(text) => secret(place, text),
-                Err(fault) => Err(fault),
-            };
-            found.insert(name.to_owned(), secret);
-        }
-        Secrets(found)
+        let places = names.into_iter().filter_map(|name| Some((name, pack.secrets.get(name)?)));
+        let reading = places.map(async |(name, place)| {
+            let slow = |_| Fault::Unavailable(format!("{} was not read in time", place.parameter));
+            let read = timeout(PATIENCE, port.secret(&place.parameter)).await.map_err(slow);
+            (name.to_owned(), read.and_then(|text| text).and_then(|text| secret(place, text)))
+        });
+        Secrets(join_all(reading).await.into_iter().collect())
     }
 
     /// Takes secrets as they are.
@@ -75,7 +79,8 @@ fn secret(place: &SecretRef, text: String) -> Result<Secret, Fault> {
             }
         }
     };
-    Secret::new(text).ok_or_else(|| {
+    // Who writes a file has a line break at its end, which nobody means.
+    Secret::new(text.trim_end_matches(['\r', '\n'])).ok_or_else(|| {
         Fault::InvalidInput(format!(
             "{} is shorter than {SHORTEST} characters and could not be kept out of reports",
             place.parameter
@@ -94,6 +99,7 @@ mod tests {
             (r#"{"token":"hush-1234"}"#, Some("token"), Ok("hush-1234")),
             (r#"{"pin":123456}"#, Some("pin"), Ok("123456")),
             (r#"{"token":"hush"}"#, Some("user"), Err("/shop/key is no object with \"user\"")),
+            ("hush-1234\r\n", None, Ok("hush-1234")),
             ("hush-1234", Some("token"), Err("/shop/key is no object with \"token\"")),
             (r#"{"token":{}}"#, Some("token"), Err("/shop/key is no object with \"token\"")),
             ("abc", None, Err("/shop/key is shorter than 4 characters and could not be kept out of reports")),

@@ -32,6 +32,7 @@ pub fn of(phase: Phase, release: &ReleaseId, row: &MoveRow) -> Known {
         Some(commit) => values.with("image.commit", commit.as_str()),
         None => values,
     };
+    let way = if phase == Phase::Before { "before" } else { way };
     Known { values, attempt: format!("{release}.{}.{way}", row.service) }
 }
 

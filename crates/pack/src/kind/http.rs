@@ -2,7 +2,7 @@
 
 mod status;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::text::{LONGEST_SENTENCE, line, shown};
@@ -210,6 +210,11 @@ impl Http {
     /// Returns the names of the secrets that it sends.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         self.texts().into_iter().flat_map(|(_, text)| text.variables()).filter_map(variable::secret)
+    }
+
+    /// Tells whether it uses one of these variables.
+    pub(crate) fn uses(&self, names: &BTreeSet<&str>) -> bool {
+        self.texts().into_iter().flat_map(|(_, text)| text.variables()).any(|name| names.contains(name))
     }
 
     /// Returns each text with variables in it, with its key.

@@ -38,6 +38,12 @@ pub struct RunRow {
     #[serde(default)]
     pub over: bool,
 
+    /// Whether a task is about to be started, or was.
+    #[serde(default)]
+    pub tried: bool,
+    /// The container that was told something.
+    #[serde(default)]
+    pub told: Option<String>,
     /// The task that was started.
     #[serde(default)]
     pub task: Option<String>,
@@ -64,14 +70,15 @@ pub struct RunNetwork {
 }
 
 impl RunRow {
-    /// Tells whether something is left to do about it.
-    pub fn is_open(&self) -> bool {
-        match (&self.task, &self.not_started) {
-            _ if self.over => false,
-            (Some(_), _) => self.stop && !self.stopped,
-            (None, None) => !self.stop,
-            (None, Some(_)) => false,
-        }
+    /// Tells whether it is still to be started.
+    pub fn is_to_start(&self) -> bool {
+        self.task.is_none() && self.not_started.is_none() && !self.stop
+    }
+
+    /// Tells whether something may run of it that nobody has ended.
+    pub fn may_run(&self) -> bool {
+        let started = self.task.is_some() || (self.tried && self.not_started.is_none());
+        started && !self.over && !self.stopped
     }
 }
 
@@ -86,16 +93,21 @@ mod tests {
         )
         .unwrap();
         let (task, why) = (Some("arn".to_owned()), Some("no capacity".to_owned()));
-        for (row, open) in [
-            (ordered.clone(), true),
-            (RunRow { stop: true, ..ordered.clone() }, false),
-            (RunRow { not_started: why, ..ordered.clone() }, false),
-            (RunRow { task: task.clone(), ..ordered.clone() }, false),
-            (RunRow { task: task.clone(), stop: true, ..ordered.clone() }, true),
-            (RunRow { task: task.clone(), stop: true, over: true, ..ordered.clone() }, false),
-            (RunRow { task, stop: true, stopped: true, ..ordered }, false),
+        let tried = RunRow { tried: true, ..ordered.clone() };
+        let started = RunRow { task, ..tried.clone() };
+        for (row, to_start, may_run) in [
+            (ordered.clone(), true, false),
+            (RunRow { stop: true, ..ordered.clone() }, false, false),
+            // Whoever was about to start it may have died in between.
+            (tried.clone(), true, true),
+            (RunRow { stop: true, ..tried.clone() }, false, true),
+            (RunRow { not_started: why, ..tried }, false, false),
+            (started.clone(), false, true),
+            (RunRow { over: true, ..started.clone() }, false, false),
+            (RunRow { stop: true, ..started.clone() }, false, true),
+            (RunRow { stop: true, stopped: true, ..started }, false, false),
         ] {
-            assert_eq!(row.is_open(), open, "{row:?}");
+            assert_eq!((row.is_to_start(), row.may_run()), (to_start, may_run), "{row:?}");
         }
     }
 }

@@ -33,15 +33,29 @@ impl Runner for Aws {
         }
     }
 
-    async fn start(&self, key: &MoveKey, row: &MoveRow, order: &RunRow) -> Result<Started, Fault> {
+    async fn container(&self, order: &RunRow) -> Result<String, Fault> {
+        if let Some(container) = &order.container {
+            return Ok(container.clone());
+        }
+        let read = self.ecs.describe_task_definition().task_definition(&order.definition).send().await;
+        let attempted = format!("read the task definition {}", order.definition);
+        let read = read.map_err(|error| fault_of(&attempted, &error))?;
+        let containers =
+            read.task_definition().map(|found| found.container_definitions()).unwrap_or_default();
+        let first = containers.first().and_then(|container| container.name()).map(str::to_owned);
+        first.ok_or_else(|| Fault::InvalidInput(format!("{} has no container", order.definition)))
+    }
+
+    async fn start(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        order: &RunRow,
+        container: &str,
+    ) -> Result<Started, Fault> {
         let attempted = format!("run {} beside {}", order.definition, row.service);
         let Some(service) = service::describe(&self.ecs, &row.cluster, &row.service).await? else {
             return Ok(Started::Not(format!("the service {} no longer exists", row.service)));
-        };
-        let container = match self.container(order).await {
-            Ok(container) => container,
-            Err(fault @ (Fault::Throttled(_) | Fault::Unavailable(_))) => return Err(fault),
-            Err(fault) => return Ok(Started::Not(fault.to_string())),
         };
         let token = token(key, order);
         let started_by: String = token.chars().take(STARTED_BY).collect();
@@ -90,28 +104,20 @@ impl Runner for Aws {
         }
     }
 
-    async fn note_run(&self, key: &MoveKey, order: &RunRow, fields: Value) -> Result<(), Fault> {
-        let MoveRef::Ordinal(n) = key.which else { return Ok(()) };
+    async fn note_run(
+        &self,
+        key: &MoveKey,
+        order: &RunRow,
+        fields: Value,
+        goes_on: bool,
+    ) -> Result<bool, Fault> {
+        let MoveRef::Ordinal(n) = key.which else { return Ok(true) };
         let place = Key::run(&key.release, key.wave, n, &order.name);
-        let there = ("attribute_exists(pk)", json!({}));
-        self.ledger.set(&place, fields, Some(there)).await?;
-        Ok(())
-    }
-}
-
-impl Aws {
-    /// Returns the container that is told something: the one that is named, or the first.
-    async fn container(&self, order: &RunRow) -> Result<String, Fault> {
-        if let Some(container) = &order.container {
-            return Ok(container.clone());
-        }
-        let read = self.ecs.describe_task_definition().task_definition(&order.definition).send().await;
-        let attempted = format!("read the task definition {}", order.definition);
-        let read = read.map_err(|error| fault_of(&attempted, &error))?;
-        let containers =
-            read.task_definition().map(|found| found.container_definitions()).unwrap_or_default();
-        let first = containers.first().and_then(|container| container.name()).map(str::to_owned);
-        first.ok_or_else(|| Fault::InvalidInput(format!("{} has no container", order.definition)))
+        let condition = match goes_on {
+            true => ("attribute_exists(pk) AND #stop = :no", json!({"no": false})),
+            false => ("attribute_exists(pk)", json!({})),
+        };
+        self.ledger.set(&place, fields, Some(condition)).await
     }
 }
 
@@ -149,7 +155,7 @@ fn placed(
 }
 
 /// Says to a container what its order says.
-fn told(order: &RunRow, container: String) -> TaskOverride {
+fn told(order: &RunRow, container: &str) -> TaskOverride {
     let environment = order.environment.iter();
     let environment =
         environment.map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());

@@ -7,6 +7,7 @@ use pack::kind::http::Request;
 use pack::policy::{Policy, Refusal};
 use pipeline::Fault;
 use reqwest::{Certificate, Client, ClientBuilder, Url, redirect};
+use url::Host;
 
 use super::resolve::{Guarded, resolve};
 use super::{Probe, ProbeResult, innermost};
@@ -32,6 +33,11 @@ pub(super) async fn of(probe: &Probe, request: &Request, url: &Url) -> Result<Cl
     }
     let mut builder = builder(probe.policy, probe.connect);
     if let Some(connect) = &request.connect {
+        // The resolver is not asked where an address is.
+        if !matches!(url.host(), Some(Host::Domain(_))) {
+            let why = "only the name of a URL can be connected to elsewhere, and it has an address";
+            return Err(ProbeResult::Nothing(why.to_owned()));
+        }
         let (host, port) = probe.policy.connect(connect).map_err(|Refusal(why)| ProbeResult::Nothing(why))?;
         let addresses =
             resolve(probe.policy, &host, port).await.map_err(|error| match error.is::<Refusal>() {

@@ -5,6 +5,7 @@ use aws_sdk_ecs::Client as Ecs;
 use aws_sdk_ecs::types::{DesiredStatus, Task as DescribedTask};
 use pipeline::Fault;
 use pipeline::aws::fault_of;
+use pipeline::clock::Timestamp;
 use pipeline::ids::TaskDefinitionArn;
 use pipeline::rows::MoveRow;
 use pipeline::task_definition::TaskDefinition;
@@ -85,6 +86,7 @@ pub(super) async fn ran(ecs: &Ecs, row: &MoveRow, tasks: &[String]) -> Result<Ve
         arn: task.task_arn().unwrap_or_default().to_owned(),
         definition: task.task_definition_arn().and_then(|arn| TaskDefinitionArn::parse(arn).ok()),
         status: task.last_status().unwrap_or_default().to_owned(),
+        started: task.started_at().and_then(|at| at.to_millis().ok()).map(Timestamp::from_millis),
         ended: ended_of(task),
     });
     Ok(found.collect())

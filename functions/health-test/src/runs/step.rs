@@ -9,8 +9,11 @@ use pipeline::rows::RunRow;
 
 use crate::rollout::{Ended, RunTask};
 
-/// How many seconds an order may wait for deploy.
+/// How many seconds an order may wait for deploy, and a task for its place and its image.
 const TO_START: i64 = 120;
+
+/// After how many seconds ECS shows a task for certain.
+const TO_SHOW: i64 = 60;
 
 /// The next step.
 #[derive(Debug, PartialEq)]
@@ -48,19 +51,24 @@ pub fn next<'a>(
         };
     };
     let Some(task) = task else {
+        if waited < TO_SHOW {
+            return Step::Wait;
+        }
         return Step::Lost("ECS no longer knows the task that it started".to_owned());
     };
     let timeout = check.kind.timeout().map_or(0, |timeout| timeout.whole_seconds());
     match task.status.as_str() {
         "STOPPED" => Step::Ended(task),
-        _ if waited <= timeout => Step::Wait,
+        // Its time counts from its own start; to be placed and to pull its image it has some beside.
+        "RUNNING" if task.started.is_none_or(|at| now.seconds_since(at) <= timeout) => Step::Wait,
+        status if status != "RUNNING" && waited <= timeout.saturating_add(TO_START) => Step::Wait,
         "RUNNING" => {
             let end = End::Overran.outcome(false, &[]);
             Step::End(end, format!("task {} still ran after {timeout} s", task.ended.id))
         }
         status => {
             let end = End::NeverRan.outcome(false, &[]);
-            Step::End(end, format!("task {} was still {status} after {timeout} s", task.ended.id))
+            Step::End(end, format!("task {} was still {status} after {waited} s", task.ended.id))
         }
     }
 }
@@ -120,7 +128,13 @@ mod tests {
             exits: vec![exit],
             at: 0,
         };
-        RunTask { arn: "arn".to_owned(), definition: None, status: status.to_owned(), ended }
+        RunTask {
+            arn: "arn".to_owned(),
+            definition: None,
+            status: status.to_owned(),
+            started: Some(Timestamp::from_millis(10_000)),
+            ended,
+        }
     }
 
     #[test]
@@ -133,16 +147,17 @@ mod tests {
         assert_eq!(next(&check, Some(&ordered()), None, at(121)), Step::End(Outcome::Unmeasured, late));
         let refused = RunRow { not_started: Some("no capacity".to_owned()), ..ordered() };
         assert_eq!(next(&check, Some(&refused), None, at(1)), Step::Lost("no capacity".to_owned()));
-        let gone = next(&check, Some(&started), Some(None), at(1));
+        assert_eq!(next(&check, Some(&started), Some(None), at(59)), Step::Wait);
+        let gone = next(&check, Some(&started), Some(None), at(60));
         assert_eq!(gone, Step::Lost("ECS no longer knows the task that it started".to_owned()));
         for (status, seconds, step) in [
-            ("PENDING", 300, Step::Wait),
-            ("RUNNING", 300, Step::Wait),
-            ("RUNNING", 301, Step::End(Outcome::Failed, "task t1 still ran after 300 s".to_owned())),
+            ("PENDING", 420, Step::Wait),
+            ("RUNNING", 310, Step::Wait),
+            ("RUNNING", 311, Step::End(Outcome::Failed, "task t1 still ran after 300 s".to_owned())),
             (
                 "PENDING",
-                301,
-                Step::End(Outcome::Unmeasured, "task t1 was still PENDING after 300 s".to_owned()),
+                421,
+                Step::End(Outcome::Unmeasured, "task t1 was still PENDING after 421 s".to_owned()),
             ),
         ] {
             let task = task(status, None, "");

@@ -7,7 +7,7 @@ use pipeline::ledger::Loaded;
 use pipeline::rows::{MoveRow, Verdict};
 
 use crate::fixture::{Fixture, row};
-use crate::requests::{again, poll_after};
+use crate::requests::{again, now, poll_after};
 
 const PACK: &str = r#"{"checks":[
     {"name":"answers","on":["before"],"http":{"url":"http://10.0.0.1/"}},
@@ -39,7 +39,13 @@ fn task(arn: &str, status: &str, code: Option<i32>) -> RunTask {
         exits: vec![exit],
         at: 0,
     };
-    RunTask { arn: arn.to_owned(), definition: row().registered, status: status.to_owned(), ended }
+    RunTask {
+        arn: arn.to_owned(),
+        definition: row().registered,
+        status: status.to_owned(),
+        started: Some(now()),
+        ended,
+    }
 }
 
 async fn before(fixture: &Fixture, last: Option<Response>, at: i64) -> Response {

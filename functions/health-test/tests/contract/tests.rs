@@ -63,7 +63,8 @@ async fn a_poll_that_comes_again_asks_nothing_and_says_the_same() {
     let first = poll(&fixture, request(Phase::After)).await.unwrap();
     fixture.calls.borrow_mut().clear();
     let again = poll_after(&fixture, request(Phase::After), 5).await.unwrap();
-    assert_eq!((again.verdict, &again.reason, &again.state), (first.verdict, &first.reason, &first.state));
+    assert_eq!((again.verdict, &again.reason), (first.verdict, &first.reason));
+    assert_eq!(again.state.count, first.state.count);
     assert!(!fixture.calls.borrow().contains(&"http"));
 }
 
@@ -170,8 +171,9 @@ async fn a_secret_that_cannot_be_read_leaves_the_service_alone() {
     let why = "its live tests use the secret \"token\", which health-test cannot read: not allowed";
     assert_eq!((answer.verdict, answer.reason.as_str()), (Inconclusive, why));
     let throttled = Fixture { secret: Err(Fault::Throttled("slow down".to_owned())), ..with(pack) };
-    let answer = poll(&throttled.untouched(), before(MoveRef::Ordinal(3))).await;
-    assert_eq!(answer.unwrap_err().name(), "Throttled");
+    let throttled = polls(&throttled.untouched(), Phase::Before).await;
+    let seen: Vec<Verdict> = throttled.iter().map(|(_, answer)| answer.verdict).collect();
+    assert_eq!((seen.len(), seen.first(), seen.last()), (11, Some(&Pending), Some(&Inconclusive)));
     let good = with(pack).untouched();
     assert_eq!(poll(&good, before(MoveRef::Ordinal(3))).await.unwrap().verdict, Healthy);
 }

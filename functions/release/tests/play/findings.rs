@@ -137,7 +137,9 @@ async fn live_tests_are_kept_before_anything_is_touched() {
     open(&release, json!({"environment": "dev", "repository": "shop/users", "image": digest('b')})).await;
     release.ledger.written.take();
     assert_eq!(ask(&release, "lease", json!({}), "2026-11-23T10:00:11Z").await["next"], "Wave");
-    assert_eq!(release.ledger.written.take(), ["take 1", &format!("keep {kept}"), "move", "adopt users"]);
+    // This ledger does not keep the order of the opening, so it is written once more.
+    let written = ["take 1", &format!("keep {kept}"), "move", "order", "adopt users"];
+    assert_eq!(release.ledger.written.take(), written);
     assert_eq!(release.ledger.moves.borrow()[0].1.pack, Some(pack::hash(kept)));
 }
 
