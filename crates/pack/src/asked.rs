@@ -382,4 +382,28 @@ mod tests {
         assert_eq!(pack(&[&url(TARGET), late, late]).nowhere(Policy::default()).len(), 4);
         assert_eq!(pack(&[&url(TARGET), late]).nowhere(Policy { loopback: true }).len(), 1);
     }
+
+    #[test]
+    fn a_secret_goes_to_no_stranger_by_a_capture_and_no_address_is_connected_to_elsewhere() {
+        let step = |name: &str, url: &str, more: &str| format!(r#"{{"name":"{name}","url":"{url}"{more}}}"#);
+        let own = "http://${target.address}/";
+        let capture = r#","captures":{"x":{"body":true}}"#;
+        let sends = r#","headers":{"x":"${x}"}"#;
+        for (first, strangers) in [
+            (step("a", own, &format!(r#"{capture},"quiet":true"#)), 1),
+            (step("a", own, &format!(r#"{capture},"headers":{{"t":"${{secret.t}}"}}"#)), 1),
+            (step("a", own, capture), 0),
+        ] {
+            let second = step("b", "https://stranger.example/", sends);
+            let text = format!(
+                r#"{{"secrets":{{"t":{{"parameter":"/t"}}}},"checks":[{{"name":"c","journey":[{first},{second}]}}]}}"#
+            );
+            let pack = Pack::read("pack", &text).unwrap();
+            assert_eq!(pack.strangers(&BTreeSet::new(), &Values::default()).len(), strangers, "{text}");
+        }
+        for (url, refused) in [("http://203.0.113.9/", 1), (TARGET, 1), ("http://users.example/", 0)] {
+            let http = format!(r#""url":"{url}","connect":"lb.example:80""#);
+            assert_eq!(pack(&[&http]).nowhere(Policy::default()).len(), refused, "{url}");
+        }
+    }
 }

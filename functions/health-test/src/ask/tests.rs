@@ -196,3 +196,17 @@ async fn a_request_that_is_repeated_is_judged_by_all_of_its_answers() {
     let End::Failed(said) = Server::new(wrong).ask_all(kind).await.end else { panic!("it did not fail") };
     assert!(said.contains("expected status 200, got status 500"), "{said}");
 }
+
+#[tokio::test]
+async fn a_reason_of_the_client_is_blanked_too() {
+    let use_it = r#"{"name":"b","url":"http://a/"}"#;
+    for result in [
+        ProbeResult::NoAnswer("hush-1234 is gone".to_owned()),
+        ProbeResult::Nothing("redirected to http://x/hush-1234: it has no address".to_owned()),
+        ProbeResult::Unreached("no way to hush-1234".to_owned()),
+    ] {
+        let asked = Server::new([session(), result]).ask(&[LOGIN, use_it].join(",")).await;
+        let said = format!("{:?}", asked.end);
+        assert!(said.contains("***") && !said.contains("hush"), "{said}");
+    }
+}
