@@ -1,8 +1,8 @@
 //! Sends one request over HTTP, within what the policy allows.
 //!
 //! A name is resolved once, each of its addresses is judged, and only these are connected to: what was allowed is
-//! what is asked.  No redirects, no proxy, no cookies, no decompression; an answer is read up to its cap and no
-//! longer than its deadline.
+//! what is asked.  Redirects only where the request wants them, no proxy, no cookies, no decompression; an answer is
+//! read up to its cap and no longer than its deadline.
 
 mod client;
 mod redirect;

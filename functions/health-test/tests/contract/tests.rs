@@ -208,12 +208,12 @@ async fn a_move_that_is_given_whole_hands_its_tests_on() {
 async fn what_is_watched_and_proven_has_its_whole_time_again_if_a_task_is_replaced() {
     let pack = r#"{"checks":[{"name":"still","on":["bake"],"for":"1m","patience":"10s","http":{"url":"http://10.0.0.1/"}}]}"#;
     let mut fixture = with(pack);
-    let proven = poll(&fixture, request(Phase::After)).await.unwrap();
+    let proven = poll_after(&fixture, request(Phase::After), 800).await.unwrap();
     assert_eq!(proven.verdict, Pending);
     fixture.target = "initial";
-    // Later than it is watched, and sooner than a rollout may take.
-    let later = poll_after(&fixture, again(Phase::After, Some(proven.state)), 200).await.unwrap();
+    // Later than it is watched, and than its rollout may take, but not than that since it was proven.
+    let later = poll_after(&fixture, again(Phase::After, Some(proven.state)), 950).await.unwrap();
     assert_eq!(later.verdict, Pending, "{}", later.reason);
-    let late = poll_after(&fixture, again(Phase::After, Some(later.state)), 901).await.unwrap();
+    let late = poll_after(&fixture, again(Phase::After, Some(later.state)), 1701).await.unwrap();
     assert_eq!(late.verdict, Unhealthy, "{}", late.reason);
 }
