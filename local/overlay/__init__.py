@@ -14,6 +14,7 @@ _MODULES = (
     "ecr_pushes",
     "ecr_layers",
     "ecs_requests",
+    "ecs_answers",
     "ecs_pages",
     "ecs_definitions",
     "ecs_tasks",
