@@ -7,6 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::Fault;
 use crate::aws::fault_of;
 use crate::ids::{DeploymentId, ServiceName, TaskDefinitionArn};
+use crate::rows::MoveRow;
 
 /// One deployment that a service still lists.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,13 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// Tells whether a move started it, or somebody who forced a new deployment of the move's revision.
+    ///
+    /// A revision is registered for one move: whoever deploys it once more deploys what that move brought.
+    pub fn is_of(&self, row: &MoveRow) -> bool {
+        Some(&self.task_definition) == row.registered.as_ref() || Some(&self.id) == row.deployment.as_ref()
+    }
+
     /// Says that it is in place of ours.
     pub fn has_replaced_ours(&self) -> String {
         format!("another deployment has replaced ours: {} on {}", self.id, self.task_definition)

@@ -13,16 +13,16 @@ use pipeline::rows::{HeadRow, LeaseRow, MoveRow, Outcome, Quarantine, ServiceRow
 
 use crate::answer::Closed;
 use crate::at_once;
-use crate::held::give_up_lost;
+use crate::held::{give_up_lost, look_at_lost};
 use crate::payload::{Close, Run};
 use crate::plan::conclusion::{conclude, is_bad, stopped_too_late};
 use crate::plan::history::{left, proven};
 use crate::plan::{ImageSelection, ReleaseSpec, promotion};
-use crate::ports::{Approvals, Documents, Executions, History, ImageKey, Leases, Releases};
+use crate::ports::{Approvals, Clusters, Documents, Executions, History, ImageKey, Leases, Releases};
 
 /// Writes the outcome; harmless if it is written already.
 pub async fn close(
-    aws: &(impl Documents + Executions),
+    aws: &(impl Clusters + Documents + Executions),
     ledger: &(impl History + Leases + Releases + Approvals),
     close: Close,
     now: Timestamp,
@@ -34,6 +34,7 @@ pub async fn close(
     // When it is closed its leases are free.
     if head.outcome.is_none() {
         give_up_lost(ledger, &run.release, &mut moves, &leases, now).await?;
+        look_at_lost(aws, ledger, &run.release, &head.policy.cluster, &mut moves, &leases, now).await?;
     }
     let mut closed = conclude(outcome, because, &moves, head.rollback);
     if let Some((outcome, because)) = stopped_too_late(&run.release, &head, &closed) {

@@ -10,7 +10,7 @@ use pipeline::rows::{LeaseRow, MoveRow, Verdict};
 
 use crate::at_once;
 use crate::plan::leases::lost;
-use crate::ports::Releases;
+use crate::ports::{ClusterSnapshot, Clusters, Releases, Service};
 
 /// Writes down which moves are superseded, by the leases of their services.
 pub async fn give_up_lost(
@@ -22,14 +22,66 @@ pub async fn give_up_lost(
 ) -> Result<(), Fault> {
     let lost = moves.iter_mut().filter_map(|(key, row)| {
         let why = lost(release, row, leases.get(&row.service))?;
-        (row.verdict != Some(Verdict::Superseded)).then_some((key, row, why))
+        (row.verdict != Some(Verdict::Superseded)).then_some((&*key, row, why))
     });
-    let mut given_up = Vec::new();
-    for (key, row, why) in lost {
-        (row.verdict, row.reason, row.decided) = (Some(Verdict::Superseded), Some(why.clone()), Some(now));
-        let (key, row): (&MoveKey, &MoveRow) = (key, row);
-        given_up.push((key, row, why));
+    give_up(ledger, lost.collect(), Verdict::Superseded, now).await
+}
+
+/// Looks which services that were lost run what the release deployed all the same: whoever took them over ended before
+/// it changed them, or went back to that.  Nobody has proven it, so a person has to know.
+pub async fn look_at_lost(
+    aws: &impl Clusters,
+    ledger: &impl Releases,
+    release: &ReleaseId,
+    cluster: &str,
+    moves: &mut [(MoveKey, MoveRow)],
+    leases: &BTreeMap<ServiceName, LeaseRow>,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let lost = moves.iter_mut().filter_map(|(key, row)| {
+        let why = lost(release, row, leases.get(&row.service))?;
+        row.touched.is_some().then_some((&*key, row, why))
+    });
+    let lost: Vec<_> = lost.collect();
+    if lost.is_empty() {
+        return Ok(());
     }
-    at_once(&given_up, async |(key, row, why)| ledger.supersede(key, row, why, now).await).await?;
+    let names: Vec<ServiceName> = lost.iter().map(|(_, row, _)| row.service.clone()).collect();
+    let seen = match aws.services(cluster, Some(&names)).await {
+        Err(fault) if !Fault::RETRIED.contains(&fault.name()) => Err(fault.to_string()),
+        seen => Ok(seen?),
+    };
+    let left = lost.into_iter().filter_map(|(key, row, why)| {
+        let stays = match seen.as_ref().map(|seen| runs(seen, row)) {
+            Ok(Ok(false)) => return None,
+            Ok(Ok(true)) => format!("it runs what {release} deployed all the same"),
+            Err(fault) | Ok(Err(fault)) => format!("it is unknown what it runs ({fault})"),
+        };
+        Some((key, row, format!("{why}; {stays}: release it anew, or roll it back")))
+    });
+    give_up(ledger, left.collect(), Verdict::Inconclusive, now).await
+}
+
+/// Tells whether the service of a move runs what the move brought, or why that cannot be read.
+fn runs<'a>(seen: &'a ClusterSnapshot, row: &MoveRow) -> Result<bool, &'a String> {
+    if let Some(fault) = seen.unreadable.get(&row.service) {
+        return Err(fault);
+    }
+    let service = seen.services.iter().find(|one| one.name == row.service);
+    Ok(service.and_then(Service::primary).is_some_and(|one| one.is_of(row)))
+}
+
+async fn give_up(
+    ledger: &impl Releases,
+    moves: Vec<(&MoveKey, &mut MoveRow, String)>,
+    verdict: Verdict,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let mut given_up = Vec::new();
+    for (key, row, why) in moves {
+        (row.verdict, row.reason, row.decided) = (Some(verdict), Some(why.clone()), Some(now));
+        given_up.push((key, &*row, why));
+    }
+    at_once(&given_up, async |(key, row, why)| ledger.give_up(key, row, verdict, why, now).await).await?;
     Ok(())
 }

@@ -35,14 +35,10 @@ pub fn next(deployments: &[Deployment], row: &MoveRow, restore: &RestorePoint) -
     let Some(primary) = deployments.iter().find(|one| one.primary) else {
         return Plan::Superseded("the service no longer exists".to_owned());
     };
-    // A revision is registered for one move: whoever deploys it once more deploys what has to go.
-    let is_ours = |one: &&Deployment| {
-        Some(&one.task_definition) == row.registered.as_ref() || Some(&one.id) == row.deployment.as_ref()
-    };
-    if is_ours(&primary) {
+    if primary.is_of(row) {
         return Plan::Start;
     }
-    let ours: Vec<&Deployment> = deployments.iter().filter(is_ours).collect();
+    let ours: Vec<&Deployment> = deployments.iter().filter(|one| one.is_of(row)).collect();
     let failed = ours.iter().any(|one| one.rollout == Rollout::Failed);
     let is_back = primary.task_definition == restore.task_definition
         || Some(&primary.task_definition) == row.rollback_revision.as_ref();

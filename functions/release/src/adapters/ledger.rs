@@ -13,7 +13,7 @@ use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::MoveOutcome;
 use pipeline::rows::{
     EventRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, Outcome, RollbackScope, ServiceRow, Stop,
-    WriteRow,
+    Verdict, WriteRow,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -197,14 +197,16 @@ impl Releases for Ledger {
         self.note(key, row, event).await
     }
 
-    async fn supersede(
+    async fn give_up(
         &self,
         key: &MoveKey,
         row: &MoveRow,
+        verdict: Verdict,
         reason: &str,
         decided: Timestamp,
     ) -> Result<(), Fault> {
-        self.note(key, row, MoveEvent::superseded(reason.to_owned(), decided)).await
+        let reason = reason.to_owned();
+        self.note(key, row, MoveEvent::Decided { verdict, reason, decided, alarm: None, bundle: None }).await
     }
 
     async fn stop(&self, release: &ReleaseId, stop: &Stop) -> Result<bool, Fault> {

@@ -151,11 +151,12 @@ pub trait Releases {
         said: &AlarmVerdict,
         decided: Timestamp,
     ) -> Result<(), Fault>;
-    /// Writes down that another release owns the service of a move.
-    async fn supersede(
+    /// Writes down what becomes of a move that has lost its service.
+    async fn give_up(
         &self,
         key: &MoveKey,
         row: &MoveRow,
+        verdict: Verdict,
         reason: &str,
         decided: Timestamp,
     ) -> Result<(), Fault>;

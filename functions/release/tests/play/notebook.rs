@@ -284,13 +284,20 @@ impl Releases for Notebook {
         drop(moves);
         Notebook::write(self, format!("{:?}: {}", said.verdict, said.reason))
     }
-    async fn supersede(&self, key: &MoveKey, row: &MoveRow, reason: &str, _: Timestamp) -> Result<(), Fault> {
+    async fn give_up(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        verdict: Verdict,
+        reason: &str,
+        _: Timestamp,
+    ) -> Result<(), Fault> {
         let mut moves = self.moves.borrow_mut();
         for (_, row) in moves.iter_mut().filter(|(known, _)| known == key) {
-            (row.verdict, row.reason) = (Some(Verdict::Superseded), Some(reason.to_owned()));
+            (row.verdict, row.reason) = (Some(verdict), Some(reason.to_owned()));
         }
         drop(moves);
-        Notebook::write(self, format!("superseded {}: {reason}", row.service))
+        Notebook::write(self, format!("{verdict:?} {}: {reason}", row.service))
     }
     async fn stop(&self, _: &ReleaseId, stop: &Stop) -> Result<bool, Fault> {
         let mut head = self.head.borrow_mut();

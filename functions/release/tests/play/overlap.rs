@@ -57,7 +57,7 @@ async fn what_another_release_has_taken_over_is_judged_as_superseded() {
         release.ledger.written.take();
         let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:20:00Z").await;
         assert_eq!(judged["next"], "Done");
-        assert_eq!(release.ledger.written.take(), [format!("superseded users: {why}")]);
+        assert_eq!(release.ledger.written.take(), [format!("Superseded users: {why}")]);
         let closed = close(&release).await;
         assert_eq!(closed["outcome"], "Superseded");
         assert_eq!(closed["because"], format!("users: {why}"));
@@ -76,12 +76,40 @@ async fn a_close_that_comes_after_another_release_proves_nothing_and_frees_nothi
         for _ in 0..2 {
             assert_eq!(close(&release).await["outcome"], "Superseded");
         }
-        let why = "superseded users: release r2 has taken the service over";
+        let why = "Superseded users: release r2 has taken the service over";
         assert_eq!(release.ledger.written.take(), [why, "close Superseded"]);
         let done = release.aws.done.take();
         assert!(!done.iter().any(|what| what.starts_with("start")), "{done:?}");
         assert_eq!((held(&release).release.unwrap().to_string().as_str(), held(&release).fence), ("r2", 2));
     }
+}
+
+#[tokio::test]
+async fn what_another_release_has_taken_over_and_left_in_place_needs_a_person() {
+    let taken = "release r2 has taken the service over";
+    let stays = "; it runs what r1 deployed all the same: release it anew, or roll it back";
+    for (ours, outcome) in [(false, "Superseded"), (true, "NeedsHuman")] {
+        let release = opened().await;
+        lease(&release, "2026-11-23T10:00:01Z").await;
+        decided(&release, Verdict::Unhealthy);
+        taken_over(&release, false);
+        ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:19:00Z").await;
+        let running = release.ledger.moves.borrow()[0].1.running.clone();
+        release.ledger.moves.borrow_mut()[0].1.registered = Some(running).filter(|_| ours);
+        release.ledger.written.take();
+        // The second call finds what the first one has written.
+        for _ in 0..2 {
+            let closed = close(&release).await;
+            assert_eq!((&closed["outcome"], &closed["fates"]), (&json!(outcome), &fate(outcome)));
+        }
+        let said = ours.then(|| format!("Inconclusive users: {taken}{stays}"));
+        let written: Vec<String> = said.into_iter().chain([format!("close {outcome}")]).collect();
+        assert_eq!(release.ledger.written.take(), written);
+    }
+}
+
+fn fate(outcome: &str) -> Value {
+    if outcome == "NeedsHuman" { json!({"needs-human": 1}) } else { json!({"superseded": 1}) }
 }
 
 #[tokio::test]

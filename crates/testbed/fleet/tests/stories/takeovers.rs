@@ -50,6 +50,19 @@ async fn what_a_dead_release_left_is_taken_over_even_after_one_that_touched_noth
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stopped_release_that_goes_on_tells_a_person_what_nobody_has_replaced() {
+    let story = Story::of(&A, json!({}))
+        .at(0, push("died", "shop/a", Never))
+        .at(60, stop("died"))
+        .at(200, push("failed", "shop/a", Completes))
+        .at(206, ask("abort", "dev", json!({"mode": "abort", "release": "failed"})))
+        .at(500, redrive("died"));
+    story.machine.fake.open().slow.insert("ecs.RegisterTaskDefinition".to_owned(), 9_000);
+    let story = story.play().await;
+    assert_eq!((story.pointed("dev/a").len(), story.end("died").as_str()), (1, "NeedsHuman"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_dead_release_of_an_older_version_left_is_taken_over() {
     let story = Story::of(&A, json!({}))
         .at(0, push("died", "shop/a", Never))
