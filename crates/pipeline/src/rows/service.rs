@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::OrderKey;
 use crate::clock::Timestamp;
@@ -166,11 +166,20 @@ impl ServiceRow {
         facts
     }
 
-    /// Returns the release that verified a revision, of whatever repository.
-    pub fn verifier(&self, revision: &TaskDefinitionArn) -> Option<&ReleaseId> {
-        let facts = self.history.iter().chain(&self.verified).chain(&self.previous);
-        let mut verified = facts.filter(|fact| fact.task_definition == *revision);
-        verified.find_map(|fact| fact.release.as_ref())
+    /// Returns what was verified last, if that is later than a fact and of another repository.
+    pub fn newer_than(&self, fact: &VerifiedImage) -> Option<&VerifiedImage> {
+        let newer = self.all().filter(|one| one.since > fact.since).max_by_key(|one| one.since);
+        newer.filter(|one| one.repository != fact.repository)
+    }
+
+    /// Returns what was verified of a revision, of whatever repository; what a release has verified comes first.
+    pub fn of_revision(&self, revision: &TaskDefinitionArn) -> Option<&VerifiedImage> {
+        let of = |fact: &&VerifiedImage| fact.task_definition == *revision;
+        self.all().filter(of).find(|fact| fact.release.is_some()).or_else(|| self.all().find(of))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &VerifiedImage> {
+        self.history.iter().chain(&self.verified).chain(&self.previous)
     }
 
     /// Returns the repositories of which something was verified.
@@ -210,6 +219,18 @@ impl ServiceRow {
         }
     }
 
+    /// Returns what an older version wrote without a repository, under the keys of the one that it is about.
+    ///
+    /// Which one that is can be read only until something of another repository, `next`, is verified.
+    pub fn carried(&self, next: &Repository) -> BTreeMap<String, Value> {
+        let last = self.verified.as_ref().map(|verified| &verified.repository);
+        let Some(other) = last.filter(|other| *other != next) else { return BTreeMap::new() };
+        let order = self.order(other).map(|order| (order_key(other), json!(order)));
+        let hold = self.hold(other).map(|hold| (hold_key(other), json!(hold)));
+        let is_known = |(key, value): &(String, Value)| self.by_repository.get(key) == Some(value);
+        order.into_iter().chain(hold).filter(|one| !is_known(one)).collect()
+    }
+
     /// Tells whether what an older version wrote without a repository can be about this one.
     fn is_older_versions(&self, repository: &Repository) -> bool {
         self.verified.as_ref().is_none_or(|verified| verified.repository == *repository)
@@ -225,7 +246,6 @@ fn is_same(one: &VerifiedImage, other: &VerifiedImage) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn repository() -> Repository {
         Repository::parse("shop/users").unwrap()
@@ -381,5 +401,23 @@ mod tests {
         let released: ServiceRow =
             serde_json::from_value(json!({"hold": hold, "hold:shop/users": null})).unwrap();
         assert!(released.hold(&users).is_none());
+    }
+
+    #[test]
+    fn what_an_older_version_wrote_keeps_its_repository_when_another_one_is_verified() {
+        let proxy = Repository::parse("shop/proxy").unwrap();
+        let digest = Digest::parse(format!("sha256:{}", "b".repeat(64))).unwrap();
+        let order = OrderKey::new(Timestamp::from_millis(1), Timestamp::from_millis(2), Some(&digest));
+        let hold =
+            Hold { digest, release: ReleaseId::parse("r2").unwrap(), since: Timestamp::from_millis(3) };
+        let verified = Some(fact(4, 'a', How::Released));
+        let mut row =
+            ServiceRow { order: Some(order.clone()), hold: Some(hold), verified, ..ServiceRow::default() };
+        assert!(row.carried(&repository()).is_empty());
+        let carried = row.carried(&proxy);
+        assert_eq!(carried.keys().collect::<Vec<_>>(), ["hold:shop/users", "order:shop/users"]);
+        row.by_repository.extend(carried);
+        row.verified = Some(VerifiedImage { repository: proxy.clone(), ..fact(9, 'c', How::Released) });
+        assert_eq!((row.order(&repository()), row.hold(&repository()).is_some()), (Some(order), true));
     }
 }

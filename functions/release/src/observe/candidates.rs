@@ -8,7 +8,7 @@ use pipeline::rows::ServiceRow;
 
 use crate::answer::Untouched;
 use crate::plan::candidates::{
-    Candidate, Meant, Moves, could_be_meant, is_named, is_ours, meant, needs_tasks,
+    Candidate, Meant, Moves, could_be_meant, is_doubtful, is_named, is_ours, is_unproven, meant, needs_tasks,
 };
 use crate::plan::draft::stays;
 use crate::plan::restore::at_rest;
@@ -47,7 +47,7 @@ pub async fn candidates(
     if spec.takes_what_is_verified_before() {
         candidates = not_held(ledger, context, spec, candidates, &mut untouched).await?;
     }
-    with_rollouts(ledger, context, &mut candidates).await?;
+    with_releases(ledger, context, &mut candidates).await?;
     Ok((candidates, untouched))
 }
 
@@ -131,25 +131,32 @@ async fn tasks(
     aws.running(&context.environment.cluster, &silent).await
 }
 
-/// Adds whose the rollouts are that are in progress.
-async fn with_rollouts(
+/// Adds whose the rollouts are that are in progress, and who brought what nobody has verified.
+async fn with_releases(
     ledger: &(impl Leases + Releases),
     context: PlanContext<'_>,
     candidates: &mut [Candidate],
 ) -> Result<(), Fault> {
-    let rolling = candidates.iter().filter(|one| !at_rest(&one.service));
+    let rolls = |one: &Candidate| !at_rest(&one.service);
+    let rolling = candidates.iter().filter(|one| rolls(one));
     let rolling: Vec<ServiceName> = rolling.map(|one| one.service.name.clone()).collect();
-    if rolling.is_empty() {
-        return Ok(());
-    }
-    let leases = ledger.leases(context.name, &rolling).await?;
+    let leases = match rolling.is_empty() {
+        true => BTreeMap::new(),
+        false => ledger.leases(context.name, &rolling).await?,
+    };
     let mut known: BTreeMap<ReleaseId, Moves> = BTreeMap::new();
-    for one in candidates.iter_mut().filter(|one| rolling.contains(&one.service.name)) {
-        if let Some(last) = one.row.last.as_ref().filter(|last| !known.contains_key(last)) {
+    for one in candidates.iter_mut().filter(|one| rolls(one) || is_doubtful(&one.service, &one.row)) {
+        // This release itself, where it takes its leases once more.
+        let own = one.row.last.as_ref() == Some(context.release);
+        let last = if own && !rolls(one) { &one.row.last_before } else { &one.row.last };
+        if let Some(last) = last.as_ref().filter(|last| !known.contains_key(last)) {
             known.insert(last.clone(), moves_of(ledger, last).await?);
         }
-        let last = one.row.last.as_ref().and_then(|last| known.get(last)?.get(&one.service.name));
-        one.ours = is_ours(&one.service, context, leases.get(&one.service.name), last);
+        let last = last.as_ref().and_then(|last| known.get(last)?.get(&one.service.name));
+        match rolls(one) {
+            true => one.ours = is_ours(&one.service, context, leases.get(&one.service.name), last),
+            false => one.unproven = is_unproven(&one.service, last),
+        }
     }
     Ok(())
 }

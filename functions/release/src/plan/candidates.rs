@@ -37,6 +37,8 @@ pub struct Candidate {
     /// Whether the rollout in progress, if there is one, is that of a release that ends before this one's turn
     /// comes, or has ended already.
     pub ours: bool,
+    /// Whether a release brought what it runs, and has not verified it.
+    pub unproven: bool,
 }
 
 /// What a release wants of one service.
@@ -134,7 +136,7 @@ pub fn meant(
         return Meant::Foreign;
     }
     let running = reported(tasks, &containers);
-    let (service, loss, ours) = (service.clone(), None, false);
+    let (service, loss, ours, unproven) = (service.clone(), None, false, false);
     Meant::Candidate(Box::new(Candidate {
         service,
         repository,
@@ -144,7 +146,21 @@ pub fn meant(
         running,
         loss,
         ours,
+        unproven,
     }))
+}
+
+/// Tells whether nobody has verified the revision of a service that a release has had before.
+pub fn is_doubtful(service: &Service, row: &ServiceRow) -> bool {
+    let Some(primary) = service.primary() else { return false };
+    row.last.is_some() && row.of_revision(&primary.task_definition).is_none()
+}
+
+/// Tells whether such a revision is what the last release brought, or found and could not go back to either.
+pub fn is_unproven(service: &Service, last: Option<&MoveRow>) -> bool {
+    let (Some(primary), Some(row)) = (service.primary(), last) else { return false };
+    let found = row.touched.is_none() && row.restore.is_none() && row.running == primary.task_definition;
+    found || row.registered.as_ref() == Some(&primary.task_definition)
 }
 
 /// Tells whether a rollout in progress is that of a release: one that holds the lease, and ends before this one's turn

@@ -62,7 +62,7 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
         Err(why) => return refused(why),
     };
     let restore = match restore_point(candidate, primary) {
-        Ok(restore) => Some(restore),
+        Ok(restore) => restore,
         Err(_) if spec.force || candidate.ours => None,
         Err(why) => return refused(format!("no known good version to return to: {why}")),
     };

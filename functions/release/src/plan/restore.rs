@@ -25,28 +25,32 @@ pub fn settled(service: &Service) -> Result<&Deployment, String> {
     }
 }
 
-/// Returns what a service goes back to: what was verified last, as it runs now if it does.
+/// Returns what a service goes back to: what was verified last, in the revision that was, of whatever repository.
 ///
 /// A settled service that runs the verified digest under another revision keeps that revision: somebody has changed its
 /// configuration since, and an old one may name a secret that is gone.  For a service that nobody has verified it is
-/// what runs: its baseline.
-pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<RestorePoint, String> {
-    let Some(verified) = candidate.verified() else { return baseline(candidate, primary) };
+/// what runs: its baseline.  What a release brought and did not verify is neither.
+pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<Option<RestorePoint>, String> {
+    let Some(verified) = candidate.verified() else {
+        return if candidate.unproven { Ok(None) } else { baseline(candidate, primary).map(Some) };
+    };
+    let newest = candidate.row.newer_than(verified).unwrap_or(verified);
     let mut restore = RestorePoint {
         digest: verified.digest.clone(),
-        task_definition: verified.task_definition.clone(),
+        task_definition: newest.task_definition.clone(),
         task_definition_json: None,
         commit: verified.commit.clone(),
-        release: verified.release.clone(),
+        release: newest.release.clone(),
         before: candidate.previous().map(|known| known.digest.clone()),
-        pack: verified.pack.clone(),
+        pack: newest.pack.clone(),
     };
-    let settled = settled(&candidate.service).is_ok();
-    if settled && primary.task_definition != verified.task_definition && candidate.runs(&verified.digest) {
-        restore.release = candidate.row.verifier(&primary.task_definition).cloned();
+    let settled = settled(&candidate.service).is_ok() && !candidate.unproven;
+    if settled && primary.task_definition != newest.task_definition && candidate.runs(&verified.digest) {
+        let known = candidate.row.of_revision(&primary.task_definition);
+        restore.release = known.and_then(|fact| fact.release.clone());
         restore.task_definition = primary.task_definition.clone();
     }
-    Ok(restore)
+    Ok(Some(restore))
 }
 
 /// Says that ECS has put back already what a dead release left: it is deployed once more, and so proven.
@@ -70,7 +74,7 @@ pub fn rolled_back_already(
 /// Says that the restore point is another revision than the one that was verified.
 pub fn found_otherwise(candidate: &Candidate, restore: &RestorePoint) -> Option<String> {
     let verified = candidate.verified()?;
-    let other = restore.release.is_none() && restore.task_definition != verified.task_definition;
+    let other = candidate.row.of_revision(&restore.task_definition).is_none();
     other.then(|| {
         format!(
             "{}: it runs {} and not {}, which was verified with the same image; a rollback returns to {}",

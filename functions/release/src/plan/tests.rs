@@ -79,6 +79,7 @@ pub fn candidate(image: &str) -> Candidate {
         running: Digests { seen: [digest('a')].into(), unknown: false },
         loss: None,
         ours: false,
+        unproven: false,
     }
 }
 
@@ -262,6 +263,36 @@ fn what_was_verified_of_another_image_of_a_service_is_no_restore_point_for_this_
         Some(VerifiedImage { repository: Repository::parse("shop/proxy").unwrap(), ..known('e') });
     let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
     assert_eq!(row.restore.unwrap().digest, digest('a'), "what its tasks report is");
+}
+
+#[test]
+fn what_a_release_brought_and_did_not_verify_is_nothing_to_return_to() {
+    let restore = |candidate: &Candidate| match decided(candidate, &spec()) {
+        Decision::Move(row) => row.restore.map(|restore| (restore.digest, restore.task_definition)),
+        other => panic!("{other:?}"),
+    };
+    let mut candidate = candidate(&format!("@{}", digest('a')));
+    assert_eq!(restore(&candidate), Some((digest('a'), arn(1))), "its baseline");
+    candidate.unproven = true;
+    assert_eq!(restore(&candidate), None);
+    candidate.row.verified = Some(VerifiedImage { task_definition: arn(7), ..known('a') });
+    assert_eq!(restore(&candidate), Some((digest('a'), arn(7))), "another image of it may be what is bad");
+    // Nor is it in place for good: who pushes it once more has it tested.
+    (candidate.row.verified, candidate.digest) = (None, digest('a'));
+    assert_eq!(restore(&candidate), None);
+}
+
+#[test]
+fn a_rollback_leaves_another_image_of_the_service_as_it_was_verified_since() {
+    let mut candidate = candidate(&format!("@{}", digest('d')));
+    candidate.running.seen = [digest('d')].into();
+    let since = Timestamp::from_millis(9_000);
+    let repository = Repository::parse("shop/proxy").unwrap();
+    let proxy = VerifiedImage { repository, task_definition: arn(8), since, ..known('e') };
+    candidate.row.history = vec![VerifiedImage { task_definition: arn(7), ..known('a') }, proxy];
+    let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
+    let restore = row.restore.unwrap();
+    assert_eq!((restore.digest, restore.task_definition), (digest('a'), arn(8)));
 }
 
 #[test]

@@ -92,16 +92,20 @@ async fn a_rollback_out_of_a_rollout_that_is_stuck_goes_to_what_is_verified_and_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sidecar_that_runs_what_it_was_not_given_says_nothing_of_the_app() {
+async fn a_revision_that_a_dead_release_left_is_never_what_is_returned_to() {
     let story = Story::of(&[], json!({}));
     cluster::place(&story.machine.fake, "dev", "e", &["shop/a", "shop/b"]);
     let story = story
         .at(0, push("app", "shop/a", Completes))
         .at(300, push("sidecar", "shop/b", OtherImage))
         .at(320, stop("sidecar"))
-        .at(600, push("next", "shop/a", Completes));
-    // What the third one found when it began is true: the app was as the first one had left it.
+        .at(600, push("next", "shop/a", GivenUp));
+    let first = story.machine.fake.open().ecs.at("dev/e", 0).unwrap().primary().2.to_owned();
     let story = story.play().await;
-    assert_eq!((story.end("app").as_str(), story.end("next").as_str()), ("Deployed", "Deployed"));
-    assert_eq!(story.row("env#dev", "service#e")["history"][1]["how"], "found");
+    assert_eq!((story.end("app").as_str(), story.end("next").as_str()), ("Deployed", "RolledBack"));
+    let (revision, row) = (story.revision("dev/e"), story.row("env#dev", "service#e"));
+    let facts = row["history"].as_array().unwrap();
+    assert!(!facts.iter().any(|fact| fact["how"] == "found"), "{facts:?}");
+    assert!(facts.iter().any(|fact| fact["how"] == "released" && fact["taskDefinition"] == *revision));
+    assert_ne!(revision, first);
 }

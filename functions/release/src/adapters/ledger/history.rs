@@ -122,10 +122,11 @@ fn facts(known: &ServiceRow, fact: &VerifiedImage, fence: u64) -> Map<String, Va
     let history = known.with(fact);
     let next = ServiceRow { history, ..ServiceRow::default() };
     let (verified, previous) = (next.verified(&fact.repository), next.before(&fact.repository));
-    Map::from_iter([
+    let fields = [
         ("verified".to_owned(), json!(verified)),
         ("previous".to_owned(), json!(previous)),
         ("history".to_owned(), json!(next.history)),
         ("fence".to_owned(), json!(fence)),
-    ])
+    ];
+    fields.into_iter().chain(known.carried(&fact.repository)).collect()
 }

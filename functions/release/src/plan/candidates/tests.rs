@@ -208,3 +208,29 @@ fn a_service_is_looked_at_as_far_as_it_may_be_meant() {
         assert_eq!(is_named(&tagged.name, &ReleaseSpec { services, ..spec() }), expected);
     }
 }
+
+#[test]
+fn what_the_last_release_brought_is_unproven_and_so_is_what_it_could_not_go_back_to() {
+    let service = candidate(":main-1").service;
+    let runs = service.deployments[0].task_definition.clone();
+    let other = pipeline::ids::TaskDefinitionArn::parse(runs.as_str().replace("users:1", "users:2")).unwrap();
+    let touched = Some(pipeline::clock::Timestamp::from_millis(1));
+    let registered = |arn: &pipeline::ids::TaskDefinitionArn| Some(arn.clone());
+    let (proven, none) = (row("users"), MoveRow { restore: None, ..row("users") });
+    for (last, expected) in [
+        (MoveRow { registered: registered(&runs), touched, ..proven.clone() }, true),
+        (MoveRow { registered: registered(&other), touched, ..proven.clone() }, false),
+        (MoveRow { running: runs.clone(), ..none.clone() }, true),
+        (MoveRow { running: other, ..none.clone() }, false),
+        (MoveRow { running: runs.clone(), touched, ..none }, false),
+        (MoveRow { running: runs, ..proven }, false),
+    ] {
+        assert_eq!(is_unproven(&service, Some(&last)), expected, "{last:?}");
+    }
+    assert!(!is_unproven(&service, None));
+    let met = ServiceRow { last: Some(release("r1")), ..ServiceRow::default() };
+    assert!(is_doubtful(&service, &met) && !is_doubtful(&service, &ServiceRow::default()));
+    let task_definition = service.deployments[0].task_definition.clone();
+    let verified = Some(VerifiedImage { task_definition, ..known('a') });
+    assert!(!is_doubtful(&service, &ServiceRow { verified, ..met }));
+}
