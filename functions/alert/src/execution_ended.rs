@@ -10,7 +10,10 @@ use crate::port::{Execution, Port};
 use crate::{Alert, AlertContext, Request, Response, readable};
 
 /// The errors that the machine's own ends bear: they come after its alert, or after the queue in its place.
-const OWN_ENDS: [&str; 3] = ["RolledBack", "NeedsHuman", "Refused"];
+const OWN_ENDS: [&str; 3] = ["RolledBack", "NeedsHuman", REFUSED];
+
+/// The one that comes before anything was changed.
+const REFUSED: &str = "Refused";
 
 /// The event of Step Functions; the rule picks this machine's executions, without the items of its Maps.
 #[derive(Debug, Deserialize)]
@@ -71,14 +74,15 @@ impl<P: Port> Alert<P> {
             Err(fault) if !opened => return Err(fault),
             ended => ended.unwrap_or_default(),
         };
-        let own_end =
-            status == Status::Failed && ended.error.as_deref().is_some_and(|it| OWN_ENDS.contains(&it));
+        let own_end = ended.error.as_deref().filter(|it| status == Status::Failed && OWN_ENDS.contains(it));
+        // A call that was given up may have written the head of a release that was refused.
+        let is_told = own_end.is_some_and(|end| end == REFUSED || !opened || closed.is_some());
         let goes_on = ended.redriven.is_some_and(|at| stop_date.is_none_or(|stop| at.millis() >= stop));
         if ended.runs && !goes_on {
             // Not all of Step Functions knows of its end yet: Lambda calls again.
             return Err(Fault::Unavailable(format!("{execution} has ended, and is still said to run")));
         }
-        if ended.runs || (own_end && (!opened || closed.is_some())) {
+        if ended.runs || is_told {
             return Ok(Response::default());
         }
         let told = opened || unread.is_some();

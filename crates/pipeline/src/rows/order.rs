@@ -27,6 +27,11 @@ impl OrderKey {
         Some(self.digest()).filter(|digest| another && !digest.is_empty())
     }
 
+    /// Tells whether it is a request that names no image.
+    pub fn is_request(&self) -> bool {
+        self.digest().is_empty()
+    }
+
     fn time(&self) -> &str {
         self.0.split('#').next().unwrap_or_default()
     }
@@ -68,6 +73,7 @@ mod tests {
         assert_eq!(key(-5000, -1, "a").as_str(), key(0, 0, "a").as_str());
         assert_eq!(key(5000, 5400, "a").rival(&key(5000, 5300, "f")), Some(digest("a").as_str()));
         assert_eq!(older("a").rival(&key(5000, 5300, "f")), Some(digest("a").as_str()));
+        assert!(request.is_request() && !older("a").is_request());
         for (one, other) in [
             (key(5000, 5400, "a"), key(5000, 5300, "a")),
             (key(6000, 6000, "a"), key(5000, 5300, "f")),

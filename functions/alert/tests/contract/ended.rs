@@ -150,6 +150,15 @@ async fn who_stops_an_execution_cannot_silence_it_with_a_name_of_ours() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_told_once_though_a_late_call_has_opened_the_release() {
+    for (error, told) in [("Refused", false), ("NeedsHuman", true)] {
+        let (report, execution) = (Some(open_report()), Some(failed(error, "prod is frozen")));
+        let fixture = Fixture { report, execution, ..Fixture::default() };
+        assert_eq!(of_the_end(&fixture, "execution-ended-refused").await.is_some(), told, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_known_is_told_or_asked_again_and_never_dropped() {
     // Open, but Step Functions does not answer: told, without the cause.
     let fixture = Fixture { report: Some(open_report()), ..Fixture::default() };

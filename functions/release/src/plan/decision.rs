@@ -19,6 +19,8 @@ pub enum Decision {
     There,
     /// A newer push wants something else of it.
     Superseded,
+    /// A request that came later than this push wants something else of it, and nobody else tells that it stays.
+    Overruled,
     /// It may not move.
     Refused(String),
     /// No release can move it as it is.
@@ -47,6 +49,7 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
     if let Some(newer) = newer.filter(|newer| newer > context.order && !spec.force) {
         return match newer.rival(context.order) {
             Some(image) => refused(outrun(candidate, image, context)),
+            None if newer.is_request() && !context.order.is_request() => Decision::Overruled,
             None => Decision::Superseded,
         };
     }

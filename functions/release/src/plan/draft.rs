@@ -41,6 +41,8 @@ pub struct PlanDraft {
     pub there: usize,
     /// Of how many services a newer push wants something else.
     pub newer: usize,
+    /// Of how many a request that came later does.
+    pub overruled: usize,
 }
 
 /// Where a release goes that was planned.
@@ -105,6 +107,11 @@ impl PlanDraft {
                 let why = "a newer push was accepted for it".to_owned();
                 self.untouched.extend(stays(spec, service, why));
             }
+            Decision::Overruled => {
+                self.overruled += 1;
+                let why = "a request that came later has decided what it runs".to_owned();
+                self.untouched.extend(stays(spec, service, why));
+            }
             Decision::Refused(why) => self.refuse([why]),
             Decision::Unfit(why) => return Some(why),
         }
@@ -123,7 +130,7 @@ impl PlanDraft {
 
     /// Leaves out the services that cannot be read; one that is named, or that may be all that is meant, refuses.
     fn leave_unreadable(&mut self, unreadable: BTreeMap<ServiceName, String>, spec: &ReleaseSpec) {
-        let none = self.moves.is_empty() && self.there + self.newer == 0;
+        let none = self.moves.is_empty() && self.there + self.newer + self.overruled == 0;
         for (service, why) in unreadable {
             match &spec.services {
                 Some(named) if named.contains(&service) => {
@@ -169,6 +176,11 @@ impl PlanDraft {
         }
         match (self.moves.is_empty(), self.newer, self.there) {
             (false, ..) => Admission::Go,
+            (true, ..) if self.overruled > 0 => Admission::Refused(format!(
+                "a request that came later than the push of {words} has decided what {} runs: start a release of it, \
+                 if it is meant all the same",
+                context.name
+            )),
             (true, 0, 0) => Admission::Nothing(nothing(spec, cluster, &self.untouched)),
             (true, 0, _) => Admission::There(format!("every service of {cluster} runs {words} already")),
             (true, ..) => {

@@ -34,7 +34,7 @@ async fn a_rollback_that_finds_another_image_changed_last_is_newer_than_the_push
     let story = story.play().await;
     assert_eq!(
         ["bad", "back", "next"].map(|release| story.end(release)),
-        ["Deployed", "Deployed", "Ignored"].map(str::to_owned)
+        ["Deployed", "Deployed", "Refused"].map(str::to_owned)
     );
     assert!(story.runs("dev/e", "app"));
 }

@@ -99,6 +99,9 @@ fn a_service_that_cannot_be_read_refuses_who_names_it_or_may_mean_nothing_else()
 #[test]
 fn a_release_that_moves_nothing_says_why() {
     let (there, newer) = staying();
+    let mut overruled = newer.clone();
+    let later = Timestamp::from_millis(5001);
+    overruled.row.order = Some(pipeline::rows::OrderKey::new(later, later, None));
     let nothing = |why: &str| Admission::Nothing(why.to_owned());
     let dead = || ReleaseSpec { to: ImageSelection::RestorePointsOf(release("r0")), ..spec() };
     let idle = ("orders", "r0 has not updated it");
@@ -118,6 +121,16 @@ fn a_release_that_moves_nothing_says_why() {
             &[],
             spec(),
             Admission::There("every service of dev runs bbbbbbbbbbbb already".to_owned()),
+        ),
+        (
+            &[overruled, newer.clone()],
+            &[],
+            spec(),
+            Admission::Refused(
+                "a request that came later than the push of bbbbbbbbbbbb has decided what dev runs: start a release \
+                 of it, if it is meant all the same"
+                    .to_owned(),
+            ),
         ),
         (
             &[there.clone(), newer],
