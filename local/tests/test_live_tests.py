@@ -72,7 +72,7 @@ def test_a_wrong_answer_leaves_what_was_logged(pipeline, service):
 
 
 def test_a_journey_compares_what_one_step_answers_with_what_another_one_does(pipeline, service):
-    name, task = service.environment, "http://${target.address}"
+    name, task = service.environment, "http://${task.address}"
     version = {"name": "version", "url": f"{task}/version", "captures": {"version": {"json": "$.version"}}}
     greeting = {"name": "greeting", "url": f"{task}/", "contains": "hello from ${version}"}
     greeting |= {"headers": {"x-run": "${release.id}"}, "answerHeaders": {"content-type": "text/plain*"}}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use pipeline::task_definition::OpenPort;
 use serde_json::Value;
 use url::Url;
 
@@ -12,6 +13,7 @@ use crate::kind::http::Http;
 use crate::mistake::Mistake;
 use crate::pack::Pack;
 use crate::policy::{Policy, Refusal};
+use crate::ports::number;
 use crate::span::Span;
 use crate::template::Template;
 use crate::values::Values;
@@ -67,6 +69,8 @@ pub struct Site<'a> {
     pub network_mode: Option<&'a str>,
     /// Whether the service has a target group.
     pub has_targets: bool,
+    /// The ports of its tasks, as far as they are known, and the containers that run our image.
+    pub ports: Option<(&'a [OpenPort], &'a [String])>,
     /// The names that Service Connect gives to services of the cluster.
     pub connect_names: &'a BTreeSet<String>,
     /// Which hosts may be asked.
@@ -112,7 +116,8 @@ impl Pack {
     pub fn nowhere(&self, policy: Policy) -> Vec<String> {
         let connect_names = &BTreeSet::new();
         let network_mode = Some("awsvpc");
-        self.never(&Site { in_vpc: true, network_mode, has_targets: true, connect_names, policy })
+        let ports = None;
+        self.never(&Site { in_vpc: true, network_mode, has_targets: true, ports, connect_names, policy })
     }
 
     /// Says which secrets would go to a host that is neither the service's own nor one of `hosts`.
@@ -261,7 +266,7 @@ fn here(check: &Check, http: &Http, values: &Values, site: &Site<'_>) -> Option<
             site.connect_names.iter().find(|connect| connect.eq_ignore_ascii_case(plain))?;
             format!(
                 "{name} is a name of Service Connect, and only tasks in its namespace can resolve it: \
-                 ask ${{target.address}} or a load balancer"
+                 ask ${{task.address}}, ${{target.address}} or a load balancer"
             )
         }
         (None, _) => return None,
@@ -277,6 +282,10 @@ fn here(check: &Check, http: &Http, values: &Values, site: &Site<'_>) -> Option<
             "{variable} is an address in the VPC, and the health-test function runs outside: \
              set the stack parameters SubnetIds and SecurityGroupIds, or ask a public load balancer"
         ),
+        (Some(_), Some(Host::Task(port))) => {
+            let (ports, containers) = site.ports?;
+            number(ports, containers, &port).err()?
+        }
         (Some(_), _) => return None,
     };
     Some(Mistake::at(key, why))
@@ -325,6 +334,17 @@ mod tests {
         );
     }
 
+    fn check_never(http: &str, site: &Site<'_>, said: Option<&str>) {
+        let never = pack(&[http]).never(site);
+        match said {
+            None => assert_eq!(never, [""; 0], "{http}"),
+            Some(said) => {
+                let [one] = &never[..] else { panic!("{http}: {never:?}") };
+                assert!(one.starts_with("pack: check \"c0\", key ") && one.contains(said), "{one}");
+            }
+        }
+    }
+
     #[test]
     fn what_can_never_be_asked_is_said_with_what_to_do() {
         let connect_names = &BTreeSet::from(["users.shop".to_owned()]);
@@ -332,6 +352,7 @@ mod tests {
             in_vpc: true,
             network_mode: Some("awsvpc"),
             has_targets: true,
+            ports: None,
             connect_names,
             policy: Policy::default(),
         };
@@ -365,14 +386,37 @@ mod tests {
             (within("1m"), good, Some("write 5s or less")),
             (within("0s"), good, Some("\"within\": no answer takes no time")),
         ] {
-            let never = pack(&[&http]).never(&site);
-            match said {
-                None => assert_eq!(never, [""; 0], "{http}"),
-                Some(said) => {
-                    let [one] = &never[..] else { panic!("{http}: {never:?}") };
-                    assert!(one.starts_with("pack: check \"c0\", key ") && one.contains(said), "{one}");
-                }
-            }
+            check_never(&http, &site, said);
+        }
+    }
+
+    #[test]
+    fn a_task_is_asked_where_it_has_an_address_and_the_port_that_is_meant() {
+        let connect_names = &BTreeSet::new();
+        let policy = Policy::default();
+        let network_mode = Some("awsvpc");
+        let good = Site { in_vpc: true, network_mode, has_targets: true, ports: None, connect_names, policy };
+        let mode = |network_mode| Site { network_mode, ..good };
+        let none = Site { ports: Some((&[], &[])), has_targets: false, ..good };
+        for (http, site, said) in [
+            (url("http://${task.address}/"), good, None),
+            (
+                url("http://${task.address}/"),
+                Site { in_vpc: false, ..good },
+                Some("${task.address} is an address in"),
+            ),
+            (
+                url("http://${task.ip}:${task.port}/"),
+                mode(None),
+                Some("${task.address} needs tasks with an address"),
+            ),
+            (url("http://${task.address}/"), none, Some("its containers open none")),
+            (url("http://${task.ip}:80/"), none, None),
+            (url("http://${task.ip}:${task.port.a}/"), none, Some("${task.port.a} is no")),
+            (url("http://${target.dns}/"), good, None),
+            (url("http://${target.dns}/"), Site { has_targets: false, ..good }, Some("the service has none")),
+        ] {
+            check_never(&http, &site, said);
         }
     }
 

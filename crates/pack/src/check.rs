@@ -129,6 +129,11 @@ impl Check {
         self.interval.unwrap_or(if phase == Phase::Bake { Span::seconds(30) } else { Span::seconds(2) })
     }
 
+    /// Tells whether a variable is in one of its texts.
+    pub fn uses(&self, variable: &str) -> bool {
+        texts::variables(&self.kind).into_iter().any(|(_, name)| name == variable)
+    }
+
     /// Returns how many failures are one too many.
     pub fn failures(&self) -> u32 {
         self.attempts.saturating_sub(self.passes).saturating_add(1)

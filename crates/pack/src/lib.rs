@@ -15,6 +15,7 @@ pub mod pack;
 pub mod percentiles;
 pub mod phase;
 pub mod policy;
+pub mod ports;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod secret;

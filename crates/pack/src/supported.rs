@@ -11,7 +11,7 @@ use crate::texts;
 use crate::variable::{self, Known};
 
 /// What health-test does not carry out yet: kinds of checks, phases, keys of runs, variables.
-const NOT_YET: [&str; 13] = [
+const NOT_YET: [&str; 9] = [
     // Kinds.
     "image",
     "logs",
@@ -23,10 +23,6 @@ const NOT_YET: [&str; 13] = [
     "function",
     "each",
     // Variables, those of the team as `NAME`.
-    "task.address",
-    "task.ip",
-    "task.port",
-    "target.dns",
     "target.group",
     "base.url",
 ];
@@ -78,9 +74,7 @@ mod tests {
             (r#""image":{}"#, "image"),
             (r#""logs":{"pattern":"a"}"#, "logs"),
             (r#""metric":{"namespace":"a","metric":"b","stat":"Sum","max":1}"#, "metric"),
-            (r#""http":{"url":"http://${task.address}/"}"#, "task.address"),
-            (r#""http":{"url":"http://${task.ip}:${task.port.http}/"}"#, "task.ip"),
-            (r#""journey":[{"name":"a","url":"http://${target.dns}/"}]"#, "target.dns"),
+            (r#""journey":[{"name":"a","url":"${base.url}/"}]"#, "base.url"),
         ];
         for (check, key) in named {
             let text = format!(
@@ -108,6 +102,8 @@ mod tests {
             r#""url":"http://${target.address}/","method":"DELETE","status":["2xx",404],"within":"1s""#,
             r#""url":"http://a/","contains":"${target.address}","json":{"$.a":1}"#,
             r#""url":"http://${service}.${environment}/${image.commit}","contains":"${release.id} ${attempt.id}""#,
+            r#""url":"http://${task.address}/","contains":"${task.ip} ${task.port} ${task.port.http}""#,
+            r#""url":"https://a/","connect":"${target.dns}:443""#,
             r#""url":"http://a/","connect":"b:80","follow":2,"repeat":9,"percentiles":{"p95":"1s"}"#,
             r#""url":"https://a/","ca":"token","headers":{"authorization":"Bearer ${secret.token}"}"#,
         ] {

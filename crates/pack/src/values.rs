@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+/// The variable that names an attempt.
+pub const ATTEMPT: &str = "attempt.id";
+
 /// What variables stand for at one moment.
 ///
 /// It may hold secrets, so it cannot be shown.
@@ -30,6 +33,15 @@ impl Values {
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.known.insert(name.into(), value.into());
         self
+    }
+
+    /// Adds a number to the name of an attempt, if there is one.
+    #[must_use]
+    pub fn numbered(self, number: u32) -> Self {
+        match self.text(ATTEMPT) {
+            Ok(attempt) => self.with(ATTEMPT, format!("{attempt}.{number}")),
+            Err(_) => self,
+        }
     }
 
     /// Gives a variable the value that a step of a journey has captured.

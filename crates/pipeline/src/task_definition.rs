@@ -33,6 +33,17 @@ const ADDED_BY_ECS: [&str; 9] = [
     "registeredBy",
 ];
 
+/// A port that a container of a revision opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenPort {
+    /// The container.
+    pub container: String,
+    /// Its name in the port mapping, if it has one.
+    pub name: Option<String>,
+    /// Its number.
+    pub number: u16,
+}
+
 /// One revision, as ECS described it.
 #[derive(Clone, Debug)]
 pub struct TaskDefinition {
@@ -84,6 +95,22 @@ impl TaskDefinition {
                 Some((container.name()?.to_owned(), image))
             })
             .collect()
+    }
+
+    /// Returns the ports that its containers open.
+    pub fn ports(&self) -> Vec<OpenPort> {
+        let containers = self.typed.container_definitions().iter();
+        let ports = containers.flat_map(|container| {
+            let mappings = container.port_mappings().iter();
+            mappings.filter_map(|mapping| {
+                Some(OpenPort {
+                    container: container.name()?.to_owned(),
+                    name: mapping.name().map(str::to_owned),
+                    number: u16::try_from(mapping.container_port()?).ok()?,
+                })
+            })
+        });
+        ports.collect()
     }
 
     /// Returns the log groups and streams that a task of it writes to, container by container.

@@ -59,7 +59,9 @@ pub async fn ask(
     send: impl AsyncFn(&Request) -> ProbeResult,
 ) -> Asked {
     let Kind::Http(http) = &check.kind else { return once(check, values, secrets, &send).await };
-    let asking = (0..http.repeat).map(|_| once(check, values.clone(), secrets, &send));
+    // Each of several requests is an attempt of its own.
+    let numbered = |n| if http.repeat == 1 { values.clone() } else { values.clone().numbered(n) };
+    let asking = (0..http.repeat).map(|n| once(check, numbered(n), secrets, &send));
     let asked: Vec<Asked> = stream::iter(asking).buffered(AT_ONCE).collect().await;
     let took: Vec<Duration> = asked.iter().map(|one| one.took).collect();
     // What was seen to fail says more than what could not be asked.

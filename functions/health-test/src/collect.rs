@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use pipeline::Fault;
-use pipeline::ids::{DeploymentId, TaskDefinitionArn};
+use pipeline::ids::DeploymentId;
 use pipeline::rows::{Bundle, MoveRow};
 use tokio::time::timeout;
 
@@ -38,7 +38,7 @@ async fn logs(
     deployment: &DeploymentId,
     ended: &[Ended],
 ) -> Result<Vec<String>, String> {
-    let revision = revision(phase, row).ok_or("the revision that ran is not noted")?;
+    let revision = phase.revision(row).ok_or("the revision that ran is not noted")?;
     let mut tasks = bundle::telling(ended);
     if tasks.is_empty() {
         let running = port.tasks(row).await.map_err(sentence)?;
@@ -55,16 +55,6 @@ async fn logs(
     }
     let lines = bundle::logs(&streams);
     if lines.is_empty() { Err("CloudWatch Logs has no line of its tasks".to_owned()) } else { Ok(lines) }
-}
-
-/// Returns the revision that the failed tasks ran.
-fn revision(phase: Phase, row: &MoveRow) -> Option<&TaskDefinitionArn> {
-    match phase {
-        Phase::Rollback => {
-            row.rollback_revision.as_ref().or(row.restore.as_ref().map(|restore| &restore.task_definition))
-        }
-        _ => row.registered.as_ref(),
-    }
 }
 
 async fn in_time<T>(reading: impl Future<Output = Result<T, String>>) -> Result<T, String> {

@@ -13,6 +13,7 @@ pub mod collect;
 pub mod finding;
 pub mod look;
 pub mod packs;
+pub mod places;
 pub mod poll;
 pub mod poll_state;
 pub mod probe;
@@ -29,7 +30,7 @@ pub mod verdict;
 use pack::blank::blank;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::DeploymentId;
+use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{Bundle, MoveEvent, MoveRow, Stop, Verdict};
@@ -93,6 +94,17 @@ impl Phase {
             Phase::Before => "before",
             Phase::After => "after",
             Phase::Rollback => "rollback",
+        }
+    }
+
+    /// Returns the revision that runs in it, if one was noted.
+    pub fn revision(self, row: &MoveRow) -> Option<&TaskDefinitionArn> {
+        match self {
+            Phase::Before | Phase::After => row.registered.as_ref(),
+            Phase::Rollback => row
+                .rollback_revision
+                .as_ref()
+                .or(row.restore.as_ref().map(|restore| &restore.task_definition)),
         }
     }
 
@@ -254,8 +266,8 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
                 Judgement::Need(Missing::Targets(groups)) => {
                     seen.targets = Measured::of(self.port.targets(&groups).await);
                 }
-                Judgement::Need(Missing::Tests(addresses)) => {
-                    seen.tests = look.at(&self.port, &self.web, &addresses, state).await?;
+                Judgement::Need(Missing::Tests(proven)) => {
+                    seen.tests = look.at(&self.port, &self.web, &proven, state).await?;
                 }
             }
         }

@@ -1,5 +1,8 @@
 //! One look at the live tests of one part of a move: what is kept of them, and one round more.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use pack::{Check, Pack, judge};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -10,6 +13,7 @@ use pipeline::rows::MoveRow;
 use crate::Phase;
 use crate::finding::Finding;
 use crate::packs::{self, Chosen};
+use crate::places::{Places, Proven};
 use crate::poll_state::PollState;
 use crate::probe::Web;
 use crate::report::Report;
@@ -44,11 +48,11 @@ impl Look<'_> {
         self,
         port: &impl Port,
         web: &impl Web,
-        addresses: &[String],
+        proven: &Proven,
         state: &mut PollState,
     ) -> Result<Measured<Report>, Fault> {
         Ok(match packs::of(port, web, self.phase, self.row).await? {
-            Chosen::Pack(pack) => Measured::Is(self.with(&pack, port, web, addresses, state).await?),
+            Chosen::Pack(pack) => Measured::Is(self.with(&pack, port, web, proven, state).await?),
             Chosen::Nothing => Measured::Is(Report::without(None)),
             Chosen::LeftOut(why) => Measured::Is(Report::without(Some(why))),
             Chosen::Unmeasured(why) => Measured::Not(why),
@@ -61,7 +65,7 @@ impl Look<'_> {
         pack: &Pack,
         port: &impl Port,
         web: &impl Web,
-        addresses: &[String],
+        proven: &Proven,
         state: &mut PollState,
     ) -> Result<Report, Fault> {
         state.proven = (self.phase != Phase::Before).then_some(self.now);
@@ -78,7 +82,7 @@ impl Look<'_> {
         if row.standing.look < state.number() {
             let mut asked = row.clone();
             let rounds;
-            (rounds, under_way) = self.ask(pack, port, web, addresses, (&mut asked, state)).await?;
+            (rounds, under_way) = self.ask(pack, port, web, proven, (&mut asked, state)).await?;
             let is_news = !rounds.is_empty();
             asked.count(pack, state.number(), rounds, self.now);
             asked.judge(pack, self.now);
@@ -103,7 +107,7 @@ impl Look<'_> {
         pack: &Pack,
         port: &impl Port,
         web: &impl Web,
-        addresses: &[String],
+        proven: &Proven,
         (row, state): (&mut TestsRow, &mut PollState),
     ) -> Result<(Rounds, Runs), Fault> {
         let due = judge::due(pack, &row.standing, self.now);
@@ -112,10 +116,27 @@ impl Look<'_> {
         let mut runs = runs::look(port, self, &due, row, &known.values.clone().or(pack.values())).await?;
         state.ran |= runs.waits;
         let requests: Vec<&Check> = due.into_iter().filter(|check| !check.kind.is_run()).collect();
-        let round = Round { pack, known: &known, addresses, secrets: &secrets };
-        let mut rounds = round.ask(&requests, web, row, state.number()).await;
+        let places = &Places::of(port, self.row, self.phase.revision(self.row), proven, &requests).await;
+        let round = Round { pack, known: &known, places, secrets: &secrets };
+        let asked = round.ask(&requests, web, state.number()).await;
+        let gone = self.gone(port, asked.doubtful()).await;
+        let mut rounds = asked.rounds(&gone, row);
         rounds.append(&mut runs.rounds);
         Ok((rounds, runs))
+    }
+
+    /// Returns those of some tasks that the service no longer wants to run: the rollout judges them.
+    async fn gone(&self, port: &impl Port, mut tasks: BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+        if !tasks.is_empty() {
+            match port.tasks(self.row).await {
+                Ok(present) => {
+                    let present: Vec<IpAddr> = present.into_iter().flat_map(|task| task.addresses).collect();
+                    tasks.retain(|address| !present.contains(address));
+                }
+                Err(_) => tasks.clear(),
+            }
+        }
+        tasks
     }
 
     /// Reads what is kept; of a move that is given whole, the poll before hands it on.

@@ -53,7 +53,7 @@ pub struct ReachState {
     pub done: usize,
     /// How often something of the next ones was not reached.
     pub tries: usize,
-    /// How many services had no healthy target to try.
+    /// How many services had nothing healthy to try.
     pub untried: usize,
 }
 

@@ -15,6 +15,7 @@ use pipeline::ledger::Key;
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::Deployment;
+use pipeline::task_definition::OpenPort;
 
 use crate::tests_row::TestsRow;
 
@@ -176,6 +177,10 @@ pub trait Port {
     async fn service(&self, row: &MoveRow) -> Result<Option<Service>, Fault>;
     /// Reads the tasks that the service wants to run.
     async fn tasks(&self, row: &MoveRow) -> Result<Vec<Task>, Fault>;
+    /// Reads which ports the containers of a revision open.
+    async fn ports(&self, revision: &TaskDefinitionArn) -> Result<Vec<OpenPort>, Fault>;
+    /// Reads the name of the load balancer in front of some target groups.
+    async fn balancer(&self, groups: &[String]) -> Result<String, Fault>;
     /// Reads the targets of some target groups.
     async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault>;
     /// Reads the live tests of the service as they are now; none if it has none.

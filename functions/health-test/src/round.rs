@@ -1,21 +1,21 @@
 //! One round of live tests: every check that is due, against every address that it asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use pack::kind::http::Request;
 use pack::standing::Outcome;
-use pack::{Check, Each, Kind, Pack, Values};
+use pack::values::ATTEMPT;
+use pack::{Check, Kind, Pack};
 
 use crate::ask::{Asked, End, ask};
+use crate::places::{Place, Places};
 use crate::probe::{ProbeResult, Web};
 use crate::secrets::Secrets;
 use crate::tests_row::TestsRow;
 use crate::values::Known;
-
-/// The variable that stands for each target of our tasks.
-const ADDRESS: &str = "${target.address}";
 
 /// How many requests are under way at once.
 const AT_ONCE: usize = 16;
@@ -32,15 +32,26 @@ pub struct Round<'a> {
     pub pack: &'a Pack,
     /// What is known of the move.
     pub known: &'a Known,
-    /// The targets of our tasks.
-    pub addresses: &'a [String],
+    /// Where they are asked.
+    pub places: &'a Places,
     /// The secrets of the checks that are due.
     pub secrets: &'a Secrets,
 }
 
+/// What came of each ask of one round.
+pub struct RoundAsked(Vec<(String, Asking)>);
+
+/// What came of one check.
+enum Asking {
+    /// It was asked at these tasks, or elsewhere.
+    At(Vec<(Option<IpAddr>, Asked)>),
+    /// It was seen without asking, or could not be asked.
+    Said(Outcome, String),
+}
+
 impl Round<'_> {
-    /// Asks the checks that are due, and returns what came of each.
-    pub async fn ask(&self, due: &[&Check], web: &impl Web, row: &mut TestsRow, poll: u32) -> Rounds {
+    /// Asks the checks that are due.
+    pub async fn ask(&self, due: &[&Check], web: &impl Web, poll: u32) -> RoundAsked {
         let end = Instant::now() + BUDGET;
         let send = async |request: &Request| {
             let left = end.saturating_duration_since(Instant::now());
@@ -49,52 +60,69 @@ impl Round<'_> {
             }
             web.ask(request, left).await
         };
-        let mut rounds = Rounds::new();
+        let mut round = Vec::new();
         for check in due {
             if Instant::now() >= end {
                 // Their turn comes first in the next poll.
                 break;
             }
-            if matches!(check.kind, Kind::Targets(_)) {
+            let asking = match self.at_each(check, poll) {
                 // The poll has seen them before it came here.
-                let text = "all targets of its tasks are healthy".to_owned();
-                rounds.insert(check.name.clone(), (Outcome::Passed, text));
-                continue;
-            }
-            let (outcome, text) = match self.at_each(check, poll) {
-                Ok(each) => {
-                    let asking = each.into_iter().map(|values| ask(check, values, self.secrets, &send));
-                    let asked: Vec<Asked> = stream::iter(asking).buffered(AT_ONCE).collect().await;
-                    outcome(&asked, row)
+                _ if matches!(check.kind, Kind::Targets(_)) => {
+                    Asking::Said(Outcome::Passed, "all targets of its tasks are healthy".to_owned())
                 }
-                Err(why) => (Outcome::Unmeasured, why),
+                Ok(each) => {
+                    let asking = each.into_iter().map(async |Place { task, values, .. }| {
+                        (task, ask(check, values, self.secrets, &send).await)
+                    });
+                    Asking::At(stream::iter(asking).buffered(AT_ONCE).collect().await)
+                }
+                Err(why) => Asking::Said(Outcome::Unmeasured, why),
             };
-            rounds.insert(check.name.clone(), (outcome, text));
+            round.push((check.name.clone(), asking));
         }
-        rounds
+        RoundAsked(round)
     }
 
-    /// Returns the values for each ask of a check, or why it cannot be asked.
-    ///
-    /// A load balancer would answer from one target at random, so each is asked.
-    fn at_each(&self, check: &Check, poll: u32) -> Result<Vec<Values>, String> {
+    /// Returns the places and the values for each ask of a check, or why it cannot be asked.
+    fn at_each(&self, check: &Check, poll: u32) -> Result<Vec<Place>, String> {
         let Known { values, attempt } = self.known;
         let values = self.secrets.add(check, values.clone().or(self.pack.values()))?;
-        // The same where a poll is repeated: what was asked then is asked again, and is not another attempt.
-        let asked_at =
-            |at: &str| values.clone().with("attempt.id", format!("{attempt}.{}.{poll}.{at}", check.name));
-        Ok(match check.each {
-            Each::Once => vec![asked_at("once")],
-            Each::Target if self.addresses.is_empty() => {
-                return Err(format!(
-                    "it asks {ADDRESS}, and no target of the service has an address of its own"
-                ));
-            }
-            Each::Target | Each::Task => {
-                let addresses = self.addresses.iter();
-                addresses.map(|at| asked_at(at).with("target.address", at.as_str())).collect()
-            }
-        })
+        let places = self.places.of_check(check)?.into_iter().map(|place| {
+            // The same where a poll is repeated: what was asked then is asked again, and is not another attempt.
+            let attempt = format!("{attempt}.{}.{poll}.{}", check.name, place.name);
+            Place { values: values.clone().or(place.values).with(ATTEMPT, attempt), ..place }
+        });
+        Ok(places.collect())
+    }
+}
+
+impl RoundAsked {
+    /// Returns the tasks at which something did not pass: they may be gone by now.
+    pub fn doubtful(&self) -> BTreeSet<IpAddr> {
+        let all = self.0.iter().flat_map(|(_, asking)| match asking {
+            Asking::At(asked) => asked.as_slice(),
+            Asking::Said(..) => &[],
+        });
+        all.filter(|(_, asked)| asked.end != End::Passed).filter_map(|(task, _)| *task).collect()
+    }
+
+    /// Returns what the checks come to without the tasks that have ended meanwhile.
+    pub fn rounds(self, gone: &BTreeSet<IpAddr>, row: &mut TestsRow) -> Rounds {
+        let rounds = self.0.into_iter().map(|(check, asking)| {
+            let said = match asking {
+                Asking::Said(outcome, text) => (outcome, text),
+                Asking::At(asked) => {
+                    let stays = |(task, asked): &(Option<IpAddr>, Asked)| {
+                        asked.end == End::Passed || task.is_none_or(|task| !gone.contains(&task))
+                    };
+                    let asked: Vec<Asked> = asked.into_iter().filter(stays).map(|(_, asked)| asked).collect();
+                    outcome(&asked, row)
+                }
+            };
+            (check, said)
+        });
+        rounds.collect()
     }
 }
 
@@ -114,6 +142,9 @@ fn outcome(asked: &[Asked], row: &mut TestsRow) -> (Outcome, String) {
         End::Nothing(why) => (Outcome::Unmeasured, why.clone()),
     });
     let ends: Vec<(Outcome, String)> = ends.collect();
+    if ends.is_empty() {
+        return (Outcome::Unmeasured, "all the tasks that it asked have ended meanwhile".to_owned());
+    }
     let outcome = Outcome::over(ends.iter().map(|(outcome, _)| *outcome));
     if outcome == Outcome::Passed {
         let slowest = asked.iter().map(|one| one.took).max().unwrap_or_default().as_millis();
@@ -135,6 +166,7 @@ fn addresses(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::places::Proven;
     use crate::probe::Answer;
     use pack::Phase;
     use pack::judge::Judgement;
@@ -153,14 +185,14 @@ mod tests {
         }
         async fn ask(&self, request: &Request, _: Duration) -> ProbeResult {
             match request.url.split("//").nth(1).unwrap() {
-                host if host.starts_with("good") => ProbeResult::Answer(Answer {
+                host if host.starts_with("good") || host == "10.0.0.1/" => ProbeResult::Answer(Answer {
                     status: 200,
                     headers: vec![],
                     body: String::new(),
                     cut: false,
                     took: Duration::from_millis(7),
                 }),
-                host if host.starts_with("bad") => {
+                host if host.starts_with("bad") || host == "10.0.0.2/" => {
                     ProbeResult::NoAnswer("no answer: connection refused".to_owned())
                 }
                 host if host.starts_with("far") => {
@@ -181,12 +213,13 @@ mod tests {
         let text =
             format!(r#"{{"checks":[{{"name":"c","http":{{"url":"{url}"}},"attempts":9,"passes":5}}]}}"#);
         let pack = Pack::read("pack", &text).unwrap();
-        let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
+        let targets = addresses.iter().map(|address| (*address).to_owned()).collect();
+        let places = &Places::at(Proven { targets, ..Proven::default() });
         let (known, secrets) = (Known::default(), Secrets::default());
-        let round = Round { pack: &pack, known: &known, addresses: &addresses, secrets: &secrets };
+        let round = Round { pack: &pack, known: &known, places, secrets: &secrets };
         let due: Vec<&Check> = pack.of(Phase::Live).collect();
         let poll = row.standing.look + 1;
-        let rounds = round.ask(&due, &Hosts, row, poll).await;
+        let rounds = round.ask(&due, &Hosts, poll).await.rounds(&BTreeSet::new(), row);
         row.count(&pack, poll, rounds, Timestamp::from_millis(0));
         let shown = &row.transcript["c"].last;
         (shown.outcome, shown.text.clone())
@@ -218,6 +251,33 @@ mod tests {
         let (outcome, text) = asked(EACH, &[], &mut begun()).await;
         assert_eq!(outcome, Outcome::Unmeasured);
         assert_eq!(text, "it asks ${target.address}, and no target of the service has an address of its own");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_has_ended_since_is_not_held_against_the_service() {
+        let text = r#"{"checks":[{"name":"c","http":{"url":"http://${task.ip}/"}}]}"#;
+        let pack = Pack::read("pack", text).unwrap();
+        let [good, bad]: [IpAddr; 2] = ["10.0.0.1", "10.0.0.2"].map(|address| address.parse().unwrap());
+        let places = &Places::at(Proven { tasks: vec![good, bad], ..Proven::default() });
+        let (known, secrets) = (Known::default(), Secrets::default());
+        let round = Round { pack: &pack, known: &known, places, secrets: &secrets };
+        let due: Vec<&Check> = pack.of(Phase::Live).collect();
+        for (gone, expected, said) in [
+            ([].into(), Outcome::Failed, "GET http://10.0.0.2/: no answer: connection refused"),
+            ([bad].into(), Outcome::Passed, "as expected at 1 address, in 7 ms at most"),
+            ([good].into(), Outcome::Failed, "GET http://10.0.0.2/: no answer: connection refused"),
+        ] {
+            let asked = round.ask(&due, &Hosts, 1).await;
+            assert_eq!(asked.doubtful(), [bad].into());
+            assert_eq!(asked.rounds(&gone, &mut begun())["c"], (expected, said.to_owned()));
+        }
+        let places = &Places::at(Proven { tasks: vec![bad], ..Proven::default() });
+        let asked = Round { places, ..round }.ask(&due, &Hosts, 1).await;
+        let (outcome, said) = asked.rounds(&[bad].into(), &mut begun())["c"].clone();
+        assert_eq!(
+            (outcome, &*said),
+            (Outcome::Unmeasured, "all the tasks that it asked have ended meanwhile")
+        );
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::{Deployment, Rollout};
 
 use crate::finding::Finding;
+use crate::places::Proven;
 use crate::report::Report;
 use crate::rollout::{Measured, Progress, Service, Target, Task};
 
@@ -101,8 +102,8 @@ pub enum Missing {
     Tasks,
     /// The targets of these groups.
     Targets(Vec<String>),
-    /// The live tests, against these targets.
-    Tests(Vec<String>),
+    /// The live tests, of what is proven by now.
+    Tests(Proven),
 }
 
 /// Returns the deployment that is in place of ours and runs our revision: somebody forced it anew.
@@ -194,9 +195,9 @@ fn rollout(
 }
 
 /// Judges the live tests, the last of the proof.
-fn live_tests(seen: &Observed, addresses: Vec<String>) -> Judgement {
+fn live_tests(seen: &Observed, proven: Proven) -> Judgement {
     match &seen.tests {
-        Measured::NotYet => Judgement::Need(Missing::Tests(addresses)),
+        Measured::NotYet => Judgement::Need(Missing::Tests(proven)),
         Measured::Not(why) => unmeasured(why),
         Measured::Is(Report { finding: Finding::Healthy, reason, .. }) => {
             say(Finding::Healthy, format!("it is stable; {reason}"))

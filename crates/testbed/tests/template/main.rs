@@ -17,11 +17,13 @@ use document::*;
 const FUNCTIONS: [&str; 6] = ["release", "retag", "deploy", "health-test", "rollback", "alert"];
 
 /// The actions that know no resource, or, as the two lists of ECS, only conditions.
-const WITHOUT_RESOURCES: [&str; 14] = [
+const WITHOUT_RESOURCES: [&str; 16] = [
     "cloudwatch:DescribeAlarms",
     "ecs:DescribeTaskDefinition",
     "ecs:ListServices",
     "ecs:ListTasks",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",

@@ -3,10 +3,13 @@
 mod call;
 mod table;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use health_test::places::{Places, Proven};
 use health_test::probe::{Probe, Web};
 use health_test::round::Round;
 use health_test::tests_row::TestsRow;
@@ -47,7 +50,9 @@ async fn tried(call: &Call) -> Result<u8, Fault> {
     if let Some(mistake) = pack.nowhere(web.policy()).first() {
         return Err(Fault::InvalidInput(mistake.clone()));
     }
-    let addresses = [call.address()?];
+    // The variables of tasks stand for the same already.
+    let (targets, tasks) = (vec![call.address()?], vec![IpAddr::from([127, 0, 0, 1])]);
+    let places = &Places::at(Proven { targets, tasks, groups: Vec::new() });
     let (mut lines, mut worst) = (Vec::new(), None);
     for phase in call.phases() {
         let (chosen, others): (Vec<&Check>, Vec<&Check>) = pack
@@ -60,7 +65,7 @@ async fn tried(call: &Call) -> Result<u8, Fault> {
         }
         let names: Vec<String> = chosen.iter().map(|check| check.name.clone()).collect();
         let part = pack.clone().requests_in(phase).named(&names);
-        let round = Round { pack: &part, known: &known, addresses: &addresses, secrets: &secrets };
+        let round = Round { pack: &part, known: &known, places, secrets: &secrets };
         let (row, judgement) = asked(&round, phase, &web).await;
         lines.extend(part.of(phase).map(|check| table::line(check, &row)));
         worst = worst.max(Some(code(&judgement)));
@@ -88,7 +93,7 @@ async fn asked(round: &Round<'_>, phase: Phase, web: &Probe) -> (TestsRow, Judge
         let now = Timestamp::now();
         let due = judge::due(round.pack, &row.standing, now);
         let poll = row.standing.look.saturating_add(1);
-        let rounds = round.ask(&due, web, &mut row, poll).await;
+        let rounds = round.ask(&due, web, poll).await.rounds(&BTreeSet::new(), &mut row);
         row.count(round.pack, poll, rounds, now);
         let judgement = row.judge(round.pack, now);
         let Judgement::Pending { until } = judgement else { return (row, judgement) };

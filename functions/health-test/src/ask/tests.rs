@@ -27,7 +27,10 @@ impl Server {
 
     async fn ask_all(&self, kind: &str) -> Asked {
         let pack = Pack::read("pack", &format!(r#"{{"checks":[{{"name":"order",{kind}}}]}}"#)).unwrap();
-        let values = Values::default().with("target.address", "10.0.0.1:80").with("release.id", "r1");
+        let values = Values::default()
+            .with("target.address", "10.0.0.1:80")
+            .with("release.id", "r1")
+            .with("attempt.id", "r1.order");
         let send = async |request: &Request| {
             self.1.borrow_mut().push(request.clone());
             self.0.borrow_mut().pop().unwrap()
@@ -183,10 +186,17 @@ async fn a_request_that_is_repeated_is_judged_by_all_of_its_answers() {
         let took = Duration::from_millis(ms);
         ProbeResult::Answer(Answer { status: 200, headers: vec![], body: String::new(), cut: false, took })
     };
-    let kind = r#""http":{"url":"http://a/","repeat":10,"percentiles":{"p90":"50ms"}}"#;
+    let kind = r#""http":{"url":"http://a/","repeat":10,"percentiles":{"p90":"50ms"},"headers":{"x":"${attempt.id}"}}"#;
     let nine_quick = |slow: usize| (0..10).map(move |n| took(if n < slow { 51 } else { 50 }));
-    let asked = Server::new(nine_quick(1)).ask_all(kind).await;
+    let server = Server::new(nine_quick(1));
+    let asked = server.ask_all(kind).await;
     assert_eq!((asked.end, asked.requests, asked.took.as_millis()), (End::Passed, 10, 51));
+    let attempts = server.1.borrow().iter().map(|request| request.headers[0].1.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (attempts[0].as_str(), attempts[9].as_str()),
+        ("r1.order.0", "r1.order.9"),
+        "each is one of its own"
+    );
     let asked = Server::new(nine_quick(2)).ask_all(kind).await;
     let said = "GET http://a/: expected p90 of 10 answers within 50ms, it was 51 ms";
     assert_eq!(asked.end, End::Failed(said.to_owned()));

@@ -41,11 +41,11 @@ pub(super) fn next(state: ReachState, found: Found<'_>, own_groups: &[String]) -
     let because = match (total, state.untried) {
         (0, _) => "no live tests are configured".to_owned(),
         (_, 0) => "the live tests can reach every address that they ask".to_owned(),
-        (_, 1) => "every address that could be tried can be reached; 1 service has no healthy target to try"
+        (_, 1) => "every address that could be tried can be reached; 1 service has nothing healthy to try"
             .to_owned(),
         (_, n) => {
             format!(
-                "every address that could be tried can be reached; {n} services have no healthy target to try"
+                "every address that could be tried can be reached; {n} services have nothing healthy to try"
             )
         }
     };
@@ -126,8 +126,8 @@ mod tests {
                 "the live tests can reach every address that they ask",
             ),
             (state(0, 3, 0), 60, 25, Next::Pending, 1, state(25, 0, 0), "25 of 60 services are reached"),
-            (state(50, 0, 1), 60, 10, Next::Reached, 0, state(60, 0, 1), "1 service has no healthy target"),
-            (state(50, 0, 9), 60, 10, Next::Reached, 0, state(60, 0, 9), "9 services have no healthy target"),
+            (state(50, 0, 1), 60, 10, Next::Reached, 0, state(60, 0, 1), "1 service has nothing healthy"),
+            (state(50, 0, 9), 60, 10, Next::Reached, 0, state(60, 0, 9), "9 services have nothing healthy"),
         ] {
             let response = decided(before, total, looked_at, &[], &["sg-own"]);
             assert_eq!((response.next, response.pause_seconds, response.state), (expected, pause, after));

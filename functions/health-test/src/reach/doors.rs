@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pack::asked::Host;
-use pack::supported;
+use pack::{ports, supported};
 use pipeline::Fault;
 use pipeline::ids::{PackHash, ServiceName};
 use pipeline::rows::MoveRow;
@@ -20,8 +20,8 @@ const AT_ONCE: usize = 8;
 /// How long that may take; well below the function's own time-out.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How many targets of a group are tried: one may be about to stop.
-const TARGETS: usize = 3;
+/// How many targets of a group, and tasks of a service, are tried: one may be about to stop.
+const TRIED: usize = 3;
 
 /// Something to connect to: it is open if one of its addresses answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,7 @@ pub struct Door {
 pub struct Doors {
     /// What to connect to, each once.
     pub all: Vec<Door>,
-    /// How many services have no healthy target: whether theirs can be reached is not known.
+    /// How many services have nothing that is fit to be tried: whether theirs can be reached is not known.
     pub untried: usize,
 }
 
@@ -64,46 +64,62 @@ pub async fn of(
         for (host, check) in supported::read(&what, text)?.hosts(&values::of_place(row)) {
             let (service, check) = (row.service.clone(), check.to_owned());
             match host {
-                Host::Target => asked.push((*row, check)),
                 Host::Named { name, port } => {
                     all.push(Door { service, check, sockets: vec![(name, port)], groups: None });
                 }
-                Host::Task(_) | Host::Balancer(_) | Host::Base => {
-                    return Err(Fault::NotSupported(format!("{what}: check {check:?} asks {host:?}")));
+                Host::Base => {
+                    return Err(Fault::NotSupported(format!("{what}: check {check:?} asks ${{base.url}}")));
                 }
+                Host::Target | Host::Task(_) | Host::Balancer(_) => asked.push((*row, host, check)),
             }
         }
     }
-    let reading = stream::iter(asked).map(|(row, check)| targets(port, row, check));
+    let reading = stream::iter(asked).map(|(row, host, check)| behind(port, row, host, check));
     let reading = reading.buffered(AT_ONCE).try_collect::<Vec<_>>();
     let seconds = PATIENCE.as_secs();
-    let slow =
-        |_| Fault::Unavailable(format!("AWS did not tell the targets of the services within {seconds} s"));
-    let behind = timeout(PATIENCE, reading).await.map_err(slow)??;
-    let untried = behind.iter().filter(|doors| doors.is_empty()).count();
-    all.extend(behind.into_iter().flatten());
+    let slow = |_| Fault::Unavailable(format!("AWS did not tell where the services are within {seconds} s"));
+    let found = timeout(PATIENCE, reading).await.map_err(slow)??;
+    let untried = found.iter().filter(|doors| doors.is_empty()).count();
+    all.extend(found.into_iter().flatten());
     Ok(Doors { all: once(all), untried })
 }
 
-/// Returns a door for each target group and port of a service; none if no present target is healthy.
-async fn targets(port: &impl Port, row: &MoveRow, check: String) -> Result<Vec<Door>, Fault> {
-    let Some(Service { target_groups, security_groups, .. }) = port.service(row).await? else {
-        return Ok(Vec::new());
-    };
+/// Returns what is to be connected to of a service that is there; none if nothing of it is fit to be tried.
+async fn behind(port: &impl Port, row: &MoveRow, host: Host, check: String) -> Result<Vec<Door>, Fault> {
+    let Some(service) = port.service(row).await? else { return Ok(Vec::new()) };
+    let (groups, name) = (Some(service.security_groups.clone()), row.service.clone());
+    let door = |sockets, groups| Door { service: name.clone(), check: check.clone(), sockets, groups };
+    Ok(match host {
+        Host::Task(which) => {
+            let number = ports::number(&port.ports(&row.running).await?, &row.containers, &which);
+            let number = number.map_err(|why| Fault::InvalidInput(format!("check {check:?}: {why}")))?;
+            let tasks = port.tasks(row).await?.into_iter().filter(|task| task.running);
+            let addresses = tasks.filter_map(|task| task.addresses.first().copied()).take(TRIED);
+            let sockets: Vec<_> = addresses.map(|address| (address.to_string(), number)).collect();
+            if sockets.is_empty() { Vec::new() } else { vec![door(sockets, groups)] }
+        }
+        Host::Balancer(number) => {
+            vec![door(vec![(port.balancer(&service.target_groups).await?, number)], None)]
+        }
+        _ => {
+            let targets = targets(port, &service).await?;
+            targets.into_iter().map(|sockets| door(sockets, groups.clone())).collect()
+        }
+    })
+}
+
+/// Returns the healthy targets of each target group and port.
+async fn targets(port: &impl Port, service: &Service) -> Result<Vec<Vec<(String, u16)>>, Fault> {
     let mut behind: BTreeMap<(String, i32), Vec<(String, u16)>> = BTreeMap::new();
-    for target in port.targets(&target_groups).await? {
+    for target in port.targets(&service.target_groups).await? {
         let Target { group, port, state, .. } = &target;
         let socket = target.address().zip(u16::try_from(*port).ok()).filter(|_| state == "healthy");
         if let Some((address, at)) = socket {
             behind.entry((group.clone(), *port)).or_default().push((address.to_string(), at));
         }
     }
-    let doors = behind.into_values().map(|mut sockets| {
-        sockets.truncate(TARGETS);
-        let groups = Some(security_groups.clone());
-        Door { service: row.service.clone(), check: check.clone(), sockets, groups }
-    });
-    Ok(doors.collect())
+    behind.values_mut().for_each(|sockets| sockets.truncate(TRIED));
+    Ok(behind.into_values().collect())
 }
 
 /// Keeps the first of several doors to the same addresses.

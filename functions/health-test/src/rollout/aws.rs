@@ -12,6 +12,7 @@ use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::{self, deployments_of};
+use pipeline::task_definition::{OpenPort, TaskDefinition};
 use pipeline::{Fault, settings};
 use serde_json::json;
 
@@ -52,6 +53,30 @@ impl Port for Aws {
     async fn tasks(&self, row: &MoveRow) -> Result<Vec<Task>, Fault> {
         let tasks = service::tasks(&self.ecs, &row.cluster, Some(&row.service)).await?;
         Ok(tasks.iter().map(task_of).collect())
+    }
+
+    async fn ports(&self, revision: &TaskDefinitionArn) -> Result<Vec<OpenPort>, Fault> {
+        Ok(TaskDefinition::read(&self.ecs, revision).await?.ports())
+    }
+
+    async fn balancer(&self, groups: &[String]) -> Result<String, Fault> {
+        let asked =
+            self.elb.describe_target_groups().set_target_group_arns(Some(groups.to_vec())).send().await;
+        let asked = asked.map_err(|error| fault_of("describe the target groups", &error))?;
+        let mut balancers: Vec<String> =
+            asked.target_groups().iter().flat_map(|group| group.load_balancer_arns().to_vec()).collect();
+        balancers.sort();
+        balancers.dedup();
+        let [balancer] = balancers.as_slice() else {
+            let count = balancers.len();
+            return Err(Fault::InvalidInput(format!(
+                "${{target.dns}} is the name of the service's load balancer, and it has {count}: expected one"
+            )));
+        };
+        let found = self.elb.describe_load_balancers().load_balancer_arns(balancer).send().await;
+        let found = found.map_err(|error| fault_of("describe the load balancer", &error))?;
+        let name = found.load_balancers().iter().find_map(|one| one.dns_name());
+        name.map(str::to_owned).ok_or_else(|| Fault::NotFound(format!("the load balancer {balancer}")))
     }
 
     async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault> {

@@ -4,6 +4,7 @@ use pipeline::image::ImageReference;
 
 use super::{Expected, Judgement, Missing, Observed, live_tests, not_yet, say, unmeasured};
 use crate::finding::Finding;
+use crate::places::Proven;
 use crate::rollout::{Container, Measured, Service, Target, Task};
 
 /// How many of several are named in a reason.
@@ -67,8 +68,10 @@ fn runs(expected: &Expected<'_>, container: &Container) -> bool {
 
 /// Judges the targets of our tasks in each target group of the service.
 fn targets(seen: &Observed, service: &Service, ours: &[&Task]) -> Judgement {
+    let tasks = ours.iter().filter_map(|task| task.addresses.first().copied()).collect();
+    let proven = Proven { targets: Vec::new(), tasks, groups: service.target_groups.clone() };
     if service.target_groups.is_empty() {
-        return live_tests(seen, Vec::new());
+        return live_tests(seen, proven);
     }
     let targets = match &seen.targets {
         Measured::NotYet => return Judgement::Need(Missing::Targets(service.target_groups.clone())),
@@ -79,7 +82,7 @@ fn targets(seen: &Observed, service: &Service, ours: &[&Task]) -> Judgement {
         // Tasks that share an instance's address: its target cannot be told from its neighbour's, so all count.
         let staying: Vec<&Target> =
             targets.iter().filter(|target| !target.state.contains("draining")).collect();
-        return unless_unhealthy(&staying).unwrap_or_else(|| live_tests(seen, Vec::new()));
+        return unless_unhealthy(&staying).unwrap_or_else(|| live_tests(seen, proven));
     }
     let is_at = |target: &Target, task: &Task| {
         target.address().is_some_and(|address| task.addresses.contains(&address))
@@ -99,7 +102,7 @@ fn targets(seen: &Observed, service: &Service, ours: &[&Task]) -> Judgement {
         let mut probed: Vec<String> = mine.iter().filter_map(|target| target.socket()).collect();
         probed.sort();
         probed.dedup();
-        live_tests(seen, probed)
+        live_tests(seen, Proven { targets: probed, ..proven })
     })
 }
 

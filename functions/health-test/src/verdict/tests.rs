@@ -50,6 +50,14 @@ fn check(seen: Observed, finding: Finding, reason: &str) {
     }
 }
 
+fn proven(targets: &[&str], tasks: &[&str]) -> Proven {
+    Proven {
+        targets: targets.iter().map(|target| (*target).to_owned()).collect(),
+        tasks: tasks.iter().map(|task| task.parse().unwrap()).collect(),
+        groups: vec![GROUP.to_owned()],
+    }
+}
+
 #[test]
 fn all_of_the_proof_is_healthy() {
     check(good(), Finding::Healthy, "it is stable; its live test passed");
@@ -62,8 +70,8 @@ fn the_proof_is_taken_in_its_order_and_asks_for_one_thing_at_a_time() {
     seen.tasks = good().tasks;
     assert_eq!(judged(&seen), Judgement::Need(Missing::Targets(vec![GROUP.to_owned()])));
     seen.targets = good().targets;
-    let addresses = vec!["10.0.0.1:8080".to_owned(), "10.0.0.2:8080".to_owned()];
-    assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(addresses)));
+    let proven = proven(&["10.0.0.1:8080", "10.0.0.2:8080"], &["10.0.0.1", "10.0.0.2"]);
+    assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(proven)));
 }
 
 #[test]
@@ -237,7 +245,8 @@ fn a_service_without_target_groups_has_no_targets_to_wait_for() {
         service.target_groups.clear();
         (seen.targets, seen.tests) = (Measured::NotYet, Measured::NotYet);
     });
-    assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(vec![])));
+    let proven = Proven { groups: Vec::new(), ..proven(&[], &["10.0.0.1", "10.0.0.2"]) };
+    assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(proven)), "its tasks can be asked all the same");
 }
 
 #[test]
@@ -319,8 +328,11 @@ fn targets_are_found_by_whichever_address_a_task_has() {
             seen.targets = Measured::Is(v6());
             seen.tests = Measured::NotYet;
         });
-        let addresses = vec!["[fd12::1]:8080".to_owned(), "[fd12::2]:8080".to_owned()];
-        assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(addresses)));
+        let first = tasks.iter().map(|task| task.addresses[0].to_string());
+        let first: Vec<String> = first.collect();
+        let first: Vec<&str> = first.iter().map(String::as_str).collect();
+        let proven = proven(&["[fd12::1]:8080", "[fd12::2]:8080"], &first);
+        assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(proven)));
         let one = with(|seen| {
             seen.tasks = Measured::Is(tasks);
             seen.targets = Measured::Is(v6().split_off(1));

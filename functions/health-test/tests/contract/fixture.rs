@@ -16,6 +16,7 @@ use pipeline::ledger::{Key, Loaded};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::{Deployment, Rollout};
+use pipeline::task_definition::OpenPort;
 use serde_json::Value;
 use testbed::moves::Moves;
 
@@ -167,6 +168,20 @@ impl Port for &Fixture {
         self.called("tasks")?;
         Ok(vec![self.task(1), self.task(2)])
     }
+    async fn ports(&self, _: &TaskDefinitionArn) -> Result<Vec<OpenPort>, Fault> {
+        self.called("ports")?;
+        let port = |container: &str, name: &str, number| OpenPort {
+            container: container.to_owned(),
+            name: Some(name.to_owned()),
+            number,
+        };
+        Ok(vec![port("proxy", "admin", 9901), port("app", "http", 8080)])
+    }
+    async fn balancer(&self, groups: &[String]) -> Result<String, Fault> {
+        assert_eq!(groups.len(), 1);
+        self.called("balancer")?;
+        Ok("users-1.eu-west-1.elb.amazonaws.com".to_owned())
+    }
     async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault> {
         assert_eq!(groups.len(), 1);
         self.called("targets")?;
@@ -270,7 +285,7 @@ impl Web for &Fixture {
     }
     async fn connect(&self, host: &str, port: u16, _: Duration) -> Result<(), String> {
         self.calls.borrow_mut().push("connect");
-        assert_eq!(port, 8080);
+        assert!([8080, 9901, 443].contains(&port), "{port}");
         if self.far.contains(&host) { Err("no connection within 3000 ms".to_owned()) } else { Ok(()) }
     }
     async fn ask(&self, request: &Request, _: Duration) -> ProbeResult {

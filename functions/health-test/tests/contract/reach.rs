@@ -65,5 +65,29 @@ async fn a_service_without_a_healthy_target_is_not_refused_for_it() {
     let response =
         reached(&fixture, reach(vec![MoveRow { pack: Some(pack::hash(PACK)), ..row() }], None)).await;
     assert_eq!(response.next, Next::Reached);
-    assert!(response.because.ends_with("1 service has no healthy target to try"), "{}", response.because);
+    assert!(response.because.ends_with("1 service has nothing healthy to try"), "{}", response.because);
+}
+
+#[tokio::test]
+async fn tasks_are_connected_to_at_their_own_ports_and_the_load_balancer_at_its_own() {
+    const ASKED: &str = r#"{"checks": [
+        {"name": "task", "http": {"url": "http://${task.address}/"}},
+        {"name": "admin", "http": {"url": "http://${task.ip}:${task.port.admin}/"}},
+        {"name": "public", "http": {"url": "https://users.shop.example/", "connect": "${target.dns}:443"}}]}"#;
+    let tested = || reach(vec![MoveRow { pack: Some(pack::hash(ASKED)), ..row() }], None);
+    let fixture = Fixture { kept: &[ASKED], ..Fixture::good() };
+    assert_eq!(reached(&fixture, tested()).await.next, Next::Reached);
+    let asked = |call: &str| fixture.calls.borrow().iter().filter(|one| **one == call).count();
+    assert_eq!([asked("connect"), asked("ports"), asked("balancer")], [3, 2, 1]);
+    for (far, shut) in [
+        ([].as_slice(), None),
+        (&["10.0.0.1"], None),
+        (&["10.0.0.1", "10.0.0.2"], Some("10.0.0.2:8080")),
+        (&["users-1.eu-west-1.elb.amazonaws.com"], Some("users-1.eu-west-1.elb.amazonaws.com:443")),
+    ] {
+        let fixture = Fixture { far, kept: &[ASKED], ..Fixture::good() };
+        let response = reached(&fixture, tested()).await;
+        assert_eq!(response.next == Next::Reached, shut.is_none(), "{}", response.because);
+        assert!(response.because.contains(shut.unwrap_or_default()), "{}", response.because);
+    }
 }

@@ -58,7 +58,11 @@ fn unknown_role(service: &Service, roles: &[String]) -> Option<String> {
 
 /// Names a port that a target group reaches, and that the task definition does not open.
 fn closed_port(service: &Service) -> Option<String> {
-    let (container, port) = service.balanced.iter().find(|one| !service.revision.ports.contains(one))?;
+    let opens = |(container, port): &&(String, i32)| {
+        let mut ports = service.revision.ports.iter();
+        ports.any(|open| open.container == *container && i32::from(open.number) == *port)
+    };
+    let (container, port) = service.balanced.iter().find(|one| !opens(one))?;
     Some(format!(
         "{}: a target group reaches port {port} of the container {container}, which its task definition does not open",
         service.name
@@ -74,6 +78,7 @@ mod tests {
     use super::*;
     use crate::plan::tests::{candidate, row};
     use pipeline::document;
+    use pipeline::task_definition::OpenPort;
     use serde_json::json;
 
     fn draft(change: impl FnOnce(&mut Service)) -> PlanDraft {
@@ -110,10 +115,10 @@ mod tests {
 
     #[test]
     fn what_would_fail_is_told_before() {
-        let balanced = |open: i32| {
+        let balanced = |number: u16| {
             draft(|service| {
                 service.balanced = vec![("app".to_owned(), 8080)];
-                service.revision.ports = vec![("app".to_owned(), open)];
+                service.revision.ports = vec![OpenPort { container: "app".to_owned(), name: None, number }];
             })
         };
         assert!(of(&balanced(8080), None).is_empty());

@@ -32,7 +32,7 @@ pub fn pin(
         let Some(text) = texts.get(&row.service) else { continue };
         let service = draft.services.iter().find(|service| service.name == row.service);
         let what = format!("the parameter {}", tests_path(environment, &row.service));
-        let read = usable(&what, text, service, &names, prober).and_then(|pack| {
+        let read = usable(&what, text, service, &row.containers, &names, prober).and_then(|pack| {
             let known = Values::default().with("environment", environment.as_str());
             let strangers = pack.strangers(&policy.tests.hosts, &known.with("service", row.service.as_str()));
             if strangers.is_empty() { Ok(pack) } else { Err(strangers) }
@@ -74,6 +74,7 @@ fn usable(
     what: &str,
     text: &str,
     service: Option<&Service>,
+    containers: &[String],
     connect_names: &BTreeSet<String>,
     Prober { in_vpc, policy }: Prober,
 ) -> Result<Pack, Vec<String>> {
@@ -81,7 +82,8 @@ fn usable(
     let never = match service {
         Some(Service { balanced, revision, .. }) => {
             let (network_mode, has_targets) = (revision.network_mode.as_deref(), !balanced.is_empty());
-            pack.never(&Site { in_vpc, network_mode, has_targets, connect_names, policy })
+            let ports = Some((revision.ports.as_slice(), containers));
+            pack.never(&Site { in_vpc, network_mode, has_targets, ports, connect_names, policy })
         }
         None => pack.nowhere(policy),
     };

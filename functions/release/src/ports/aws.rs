@@ -10,6 +10,7 @@ use pipeline::environment::{Environments, ServiceDocuments};
 use pipeline::ids::{Digest, EnvironmentName, ServiceName, Tag, TaskDefinitionArn};
 use pipeline::image::{ImageReference, RepositoryRef};
 use pipeline::service::Deployment;
+use pipeline::task_definition::OpenPort;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wildmatch::WildMatch;
@@ -208,7 +209,7 @@ pub struct Revision {
     /// The images of its containers that come from ECR, by container.
     pub images: Vec<(String, ImageReference)>,
     /// The container ports that it opens.
-    pub ports: Vec<(String, i32)>,
+    pub ports: Vec<OpenPort>,
     /// The roles that it hands on.
     pub roles: Vec<String>,
     /// The network mode of its tasks; the default of ECS if absent.

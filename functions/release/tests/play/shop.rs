@@ -9,6 +9,7 @@ use pipeline::environment::{Environments, PATH, ServiceDocuments};
 use pipeline::ids::{DeploymentId, Digest, EnvironmentName, ServiceName, Tag, TaskDefinitionArn};
 use pipeline::image::{ImageReference, RepositoryRef};
 use pipeline::service::{Deployment, Rollout};
+use pipeline::task_definition::OpenPort;
 use release::ports::{
     Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, ImageId, Images, Index,
     LiveTests, Mutability, Prober, Revision, Service, TaskImages,
@@ -44,7 +45,7 @@ fn service(name: &str, strategy: &str) -> Service {
         revision: Revision {
             images: vec![("app".to_owned(), ImageReference::parse(&image).unwrap())],
             roles: vec!["arn:aws:iam::123456789012:role/shop/tasks".to_owned()],
-            ports: vec![("app".to_owned(), 8080)],
+            ports: vec![OpenPort { container: "app".to_owned(), name: None, number: 8080 }],
             network_mode: Some("awsvpc".to_owned()),
         },
     }

@@ -1,12 +1,14 @@
 //! Live tests: the pack that somebody wrote, and what results of asking it.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ::pack::asked::{Host, Site};
 use ::pack::kind::http::Request;
 use ::pack::policy::Policy;
 use ::pack::{Check, Pack, Phase, Values, supported};
+use health_test::places::{Places, Proven};
 use health_test::probe::{Answer, ProbeResult, Web};
 use health_test::report::Report;
 use health_test::round::Round;
@@ -100,7 +102,14 @@ fn bounded(pack: &Pack) {
     let connect_names = &BTreeSet::from(["users.shop".to_owned()]);
     let policy = Policy::default();
     let nowhere = pack.nowhere(policy);
-    let site = Site { in_vpc: false, network_mode: None, has_targets: false, connect_names, policy };
+    let site = Site {
+        in_vpc: false,
+        network_mode: None,
+        has_targets: false,
+        ports: Some((&[], &[])),
+        connect_names,
+        policy,
+    };
     nowhere.iter().chain(&pack.never(&site)).for_each(|why| promises::sentence(why));
     assert!(nowhere.iter().all(|why| pack.never(&site).contains(why)), "{nowhere:?}");
     if !nowhere.is_empty() {
@@ -154,12 +163,14 @@ fn live_test(world: &World, text: &str) -> Outcome {
         return Outcome::Refused;
     };
     let answer = input["answer"].as_str().map_or_else(|| input["answer"].to_string(), str::to_owned);
-    let targets = ["10.0.0.1:80", "[fd12::7]:8080"].map(str::to_owned);
+    let targets = ["10.0.0.1:80", "[fd12::7]:8080"].map(str::to_owned).to_vec();
+    let tasks = vec![IpAddr::from([10, 0, 0, 1]), IpAddr::from([0xfd12, 0, 0, 0, 0, 0, 0, 7])];
+    let places = &Places::at(Proven { targets, tasks, groups: Vec::new() });
     let (at, known, secrets) = (Timestamp::from_millis(0), Known::default(), Secrets::default());
     let mut row = TestsRow::begun(Phase::Live, at, at.plus_seconds(900));
     let due: Vec<&Check> = pack.of(Phase::Live).collect();
-    let round = Round { pack: &pack, known: &known, addresses: &targets, secrets: &secrets };
-    let rounds = world.wait(round.ask(&due, &Answering(answer), &mut row, 1));
+    let round = Round { pack: &pack, known: &known, places, secrets: &secrets };
+    let rounds = world.wait(round.ask(&due, &Answering(answer), 1)).rounds(&BTreeSet::new(), &mut row);
     row.count(&pack, 1, rounds, at);
     let judgement = row.judge(&pack, at);
     let report = Report::of(&pack, &row, &judgement, at);

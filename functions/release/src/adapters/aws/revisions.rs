@@ -8,7 +8,7 @@ use pipeline::ids::{Digest, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::ledger::{Key, Ledger};
 use pipeline::rows::RevisionRow;
-use pipeline::task_definition::TaskDefinition;
+use pipeline::task_definition::{OpenPort, TaskDefinition};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -189,7 +189,8 @@ struct Container {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PortMapping {
-    container_port: Option<i32>,
+    container_port: Option<u16>,
+    name: Option<String>,
 }
 
 impl From<Definition> for Revision {
@@ -200,8 +201,10 @@ impl From<Definition> for Revision {
             ..Revision::default()
         };
         for Container { name, image, port_mappings } in definition.container_definitions {
-            let ports = port_mappings.into_iter().filter_map(|mapping| mapping.container_port);
-            revision.ports.extend(ports.map(|port| (name.clone(), port)));
+            revision.ports.extend(port_mappings.into_iter().filter_map(|mapping| {
+                let number = mapping.container_port?;
+                Some(OpenPort { container: name.clone(), name: mapping.name, number })
+            }));
             revision.images.extend(ImageReference::parse(&image).map(|image| (name, image)));
         }
         revision
