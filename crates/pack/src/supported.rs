@@ -6,6 +6,7 @@ use pipeline::Fault;
 use serde_json::{Map, Value};
 
 use crate::check::Check;
+use crate::merge::Source;
 use crate::pack::Pack;
 use crate::texts;
 use crate::variable::{self, Known};
@@ -29,7 +30,12 @@ const NOT_YET: [&str; 9] = [
 
 /// Reads a pack that health-test can carry out; `what` names its text in a refusal.
 pub fn read(what: &str, text: &str) -> Result<Pack, Fault> {
-    let pack = Pack::read(what, text)?;
+    merge(&[Source { what, text }])
+}
+
+/// Makes one such pack of several, of which the later wins.
+pub fn merge(sources: &[Source<'_>]) -> Result<Pack, Fault> {
+    let pack = crate::merge::merge(sources)?;
     ensure(&pack).map(|()| pack)
 }
 

@@ -12,10 +12,13 @@ use wildmatch::WildMatch;
 use crate::ids::{EnvironmentName, ServiceName, Tag};
 
 pub use documents::{Environments, read_all};
-pub use services::{ServiceDocuments, ServiceSettings, read_services, settings_path};
+pub use services::{ServiceDocuments, ServiceSettings, TestsDocument, read_services, settings_path};
 
 /// Where the documents are.
 pub const PATH: &str = "/tidegate/environments";
+
+/// Where the live tests of services are that hold in every environment.
+pub const TESTS_PATH: &str = "/tidegate/tests";
 
 /// The policy of one environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -193,9 +196,16 @@ fn matches_any(patterns: &[String], service: &ServiceName) -> bool {
     patterns.iter().any(|pattern| matches(pattern, service))
 }
 
-/// Returns the path of a service's live-test pack.
+/// Returns the path of a service's live tests in one environment.
 pub fn tests_path(environment: &EnvironmentName, service: &ServiceName) -> String {
     format!("{PATH}/{environment}/services/{service}/tests")
+}
+
+/// Returns the paths of the live tests of a service, in the order in which the later ones win: those of the service
+/// wherever it runs, those of all services of the environment, and its own ones there.
+pub fn tests_paths(environment: &EnvironmentName, service: &ServiceName) -> [String; 3] {
+    let everywhere = format!("{TESTS_PATH}/{service}");
+    [everywhere, format!("{PATH}/{environment}/tests"), tests_path(environment, service)]
 }
 
 #[cfg(test)]

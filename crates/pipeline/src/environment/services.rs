@@ -6,7 +6,7 @@ use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::Parameter;
 use serde::{Deserialize, Serialize};
 
-use super::{PATH, tests_path};
+use super::{PATH, TESTS_PATH, tests_paths};
 use crate::aws::fault_of;
 use crate::ids::{EnvironmentName, ServiceName};
 use crate::text::shown;
@@ -32,8 +32,17 @@ pub struct ServiceSettings {
 pub struct ServiceDocuments {
     /// The settings of those that have some, each by itself: a mistake fails only its own service.
     pub settings: BTreeMap<ServiceName, Result<ServiceSettings, Fault>>,
-    /// The live tests of those that have some, as they are written.
-    pub tests: BTreeMap<ServiceName, String>,
+    /// The live tests of those that have some, as they are written: of documents with the same key the later one wins.
+    pub tests: BTreeMap<ServiceName, Vec<TestsDocument>>,
+}
+
+/// One of the documents with the live tests of a service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TestsDocument {
+    /// The path of its parameter.
+    pub path: String,
+    /// What it says.
+    pub text: String,
 }
 
 /// Returns the path of a service's settings.
@@ -43,23 +52,24 @@ pub fn settings_path(environment: &EnvironmentName, service: &ServiceName) -> St
 
 /// Reads the documents of services.
 ///
-/// By name, one call returns both documents of five services, whether they exist or not.  Reading the whole environment
+/// By name, one call returns the documents of three services, whether they exist or not.  Reading all that there is
 /// costs a call for every ten documents that exist: mostly fewer, and given up where it would be more.
 pub async fn read_services(
     ssm: &Client,
     environment: &EnvironmentName,
     services: &[ServiceName],
 ) -> Result<ServiceDocuments, Fault> {
-    let both = |service| [settings_path(environment, service), tests_path(environment, service)];
-    let names: Vec<String> = services.iter().flat_map(both).collect();
+    let all =
+        |service| [settings_path(environment, service)].into_iter().chain(tests_paths(environment, service));
+    let names: BTreeSet<String> = services.iter().flat_map(all).collect();
     let calls = names.len().div_ceil(PER_CALL);
-    let all = match calls {
+    let listed = match calls {
         0..=FEW_CALLS => None,
-        _ => below(ssm, &format!("{PATH}/{environment}/services"), calls).await?,
+        _ => below(ssm, &[&format!("{PATH}/{environment}"), TESTS_PATH], calls).await?,
     };
-    let found = match all {
+    let found = match listed {
         Some(all) => all,
-        None => by_name(ssm, &names).await?,
+        None => by_name(ssm, &names.into_iter().collect::<Vec<_>>()).await?,
     };
     let texts = found.iter().filter_map(|parameter| Some((parameter.name()?, parameter.value()?)));
     Ok(ServiceDocuments::read(environment, services, texts))
@@ -76,18 +86,20 @@ async fn by_name(ssm: &Client, names: &[String]) -> Result<Vec<Parameter>, Fault
     Ok(found)
 }
 
-/// Reads all parameters below a path; none if that takes more calls than these.
-async fn below(ssm: &Client, path: &str, most_calls: usize) -> Result<Option<Vec<Parameter>>, Fault> {
+/// Reads all parameters below some paths; none if that takes more calls than these.
+async fn below(ssm: &Client, paths: &[&str], most_calls: usize) -> Result<Option<Vec<Parameter>>, Fault> {
     let (mut found, mut calls) = (Vec::new(), 0);
-    let mut pages = ssm.get_parameters_by_path().path(path).recursive(true).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        calls += 1;
-        if calls == most_calls && page.as_ref().is_ok_and(|page| page.next_token().is_some()) {
-            return Ok(None);
+    for path in paths {
+        let mut pages = ssm.get_parameters_by_path().path(*path).recursive(true).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            calls += 1;
+            if calls >= most_calls && page.as_ref().is_ok_and(|page| page.next_token().is_some()) {
+                return Ok(None);
+            }
+            let page =
+                page.map_err(|error| fault_of("read the services' documents in Parameter Store", &error))?;
+            found.extend(page.parameters.unwrap_or_default());
         }
-        let page =
-            page.map_err(|error| fault_of("read the services' documents in Parameter Store", &error))?;
-        found.extend(page.parameters.unwrap_or_default());
     }
     Ok(Some(found))
 }
@@ -106,8 +118,13 @@ impl ServiceDocuments {
             if let Some(text) = texts.get(path.as_str()) {
                 all.settings.insert(service.clone(), ServiceSettings::read(&path, text));
             }
-            if let Some(text) = texts.get(tests_path(environment, service).as_str()) {
-                all.tests.insert(service.clone(), (*text).to_owned());
+            let tests = tests_paths(environment, service).into_iter().filter_map(|path| {
+                let text = (*texts.get(path.as_str())?).to_owned();
+                Some(TestsDocument { path, text })
+            });
+            let tests: Vec<TestsDocument> = tests.collect();
+            if !tests.is_empty() {
+                all.tests.insert(service.clone(), tests);
             }
         }
         all
@@ -204,5 +221,21 @@ mod tests {
         );
         assert!(read.settings[&services[0]].is_err() && read.settings[&services[1]].is_ok());
         assert_eq!((read.settings.len(), read.tests.len()), (2, 1));
+    }
+
+    #[test]
+    fn the_live_tests_of_a_service_are_those_of_three_places_and_the_nearest_comes_last() {
+        let dev = EnvironmentName::parse("dev").unwrap();
+        let services = ["users", "orders"].map(|name| ServiceName::parse(name).unwrap());
+        let documents = [
+            ("/tidegate/environments/dev/services/users/tests", "3"),
+            ("/tidegate/environments/dev/tests", "2"),
+            ("/tidegate/tests/users", "1"),
+            ("/tidegate/environments/prod/tests", "of prod"),
+        ];
+        let read = ServiceDocuments::read(&dev, &services, documents);
+        let texts =
+            |n: usize| read.tests[&services[n]].iter().map(|one| one.text.as_str()).collect::<Vec<_>>();
+        assert_eq!((texts(0), texts(1)), (vec!["1", "2", "3"], vec!["2"]));
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pack::asked::Site;
-use pack::{Pack, Values, supported};
-use pipeline::environment::{Environment, tests_path};
+use pack::{Pack, Source, Values, supported};
+use pipeline::environment::{Environment, TestsDocument};
 use pipeline::ids::{EnvironmentName, PackHash, ServiceName};
 use pipeline::rows::MoveRow;
 
@@ -22,17 +22,16 @@ pub fn pin(
     draft: &mut PlanDraft,
     environment: &EnvironmentName,
     policy: &Environment,
-    texts: &BTreeMap<ServiceName, String>,
+    documents: &BTreeMap<ServiceName, Vec<TestsDocument>>,
     prober: Prober,
     is_back: bool,
 ) {
     let names: BTreeSet<String> = draft.services.iter().flat_map(|one| one.connect.clone()).collect();
     let mut mistakes = Vec::new();
     for row in &mut draft.moves {
-        let Some(text) = texts.get(&row.service) else { continue };
+        let Some(documents) = documents.get(&row.service) else { continue };
         let service = draft.services.iter().find(|service| service.name == row.service);
-        let what = format!("the parameter {}", tests_path(environment, &row.service));
-        let read = usable(&what, text, service, &row.containers, &names, prober).and_then(|pack| {
+        let read = usable(documents, service, &row.containers, &names, prober).and_then(|pack| {
             let known = Values::default().with("environment", environment.as_str());
             let strangers = pack.strangers(&policy.tests.hosts, &known.with("service", row.service.as_str()));
             if strangers.is_empty() { Ok(pack) } else { Err(strangers) }
@@ -71,14 +70,15 @@ pub fn asked(row: &MoveRow) -> Option<&PackHash> {
 
 /// Reads live tests, or says why they cannot be used for a service.
 fn usable(
-    what: &str,
-    text: &str,
+    documents: &[TestsDocument],
     service: Option<&Service>,
     containers: &[String],
     connect_names: &BTreeSet<String>,
     Prober { in_vpc, policy }: Prober,
 ) -> Result<Pack, Vec<String>> {
-    let pack = supported::read(what, text).map_err(|fault| vec![fault.to_string()])?;
+    let named: Vec<String> = documents.iter().map(|one| format!("the parameter {}", one.path)).collect();
+    let sources = named.iter().zip(documents).map(|(what, one)| Source { what, text: &one.text });
+    let pack = supported::merge(&sources.collect::<Vec<_>>()).map_err(|fault| vec![fault.to_string()])?;
     let never = match service {
         Some(Service { balanced, revision, .. }) => {
             let (network_mode, has_targets) = (revision.network_mode.as_deref(), !balanced.is_empty());
@@ -106,9 +106,35 @@ mod tests {
     fn pinned(mut draft: PlanDraft, url: &str, within: &str, prober: Prober, is_back: bool) -> PlanDraft {
         let text =
             format!(r#"{{"checks":[{{"name":"health","http":{{"url":"{url}","within":"{within}"}}}}]}}"#);
-        let texts = [(ServiceName::parse("users").unwrap(), text)].into();
+        let texts = written([("/tidegate/environments/dev/services/users/tests", text)]);
         pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &environment(), &texts, prober, is_back);
         draft
+    }
+
+    fn written<const N: usize>(documents: [(&str, String); N]) -> BTreeMap<ServiceName, Vec<TestsDocument>> {
+        let documents =
+            documents.into_iter().map(|(path, text)| TestsDocument { path: path.to_owned(), text });
+        [(ServiceName::parse("users").unwrap(), documents.collect())].into()
+    }
+
+    #[test]
+    fn the_platform_team_requires_a_check_that_a_service_cannot_replace() {
+        let check = |url: &str, more: &str| {
+            format!(r#"{{"checks":[{{"name":"a","http":{{"url":"http://{url}/"}}{more}}}]}}"#)
+        };
+        let merged = |required: &str| {
+            let (mut draft, policy) = (draft(), environment());
+            let (platform, own) = (check("platform.example", required), check("own.example", ""));
+            let texts = written([("/tidegate/environments/dev/tests", platform), ("/own", own)]);
+            pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &policy, &texts, INSIDE, false);
+            draft
+        };
+        let replaced = merged("");
+        let text = &replaced.packs[replaced.moves[0].pack.as_ref().unwrap()];
+        assert!(text.contains("own.example") && !text.contains("platform.example"), "{text}");
+        let refused = merged(r#","required":true"#);
+        let why = refusals(&refused.findings).next().unwrap();
+        assert!(why.starts_with("users: the parameter /own: check \"a\""), "{why}");
     }
 
     const TARGET: &str = "http://${target.address}/health";
@@ -187,7 +213,7 @@ mod tests {
         ] {
             let (mut draft, mut policy) = (draft(), environment());
             policy.tests.hosts = ["users.dev.shop.example".to_owned()].into();
-            let texts = [(ServiceName::parse("users").unwrap(), text(url))].into();
+            let texts = written([("/tidegate/tests/users", text(url))]);
             pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &policy, &texts, INSIDE, false);
             assert_eq!(draft.findings.len(), usize::from(refused), "{url}: {:?}", draft.findings);
         }
@@ -198,7 +224,7 @@ mod tests {
         let text = r#"{"checks":[{"name":"alarms","alarms":{"names":["users-latency","users-5xx"]}}]}"#;
         let (mut draft, policy) = (draft(), environment());
         draft.moves[0].alarms = vec!["users-5xx".to_owned()];
-        let texts = [(ServiceName::parse("users").unwrap(), text.to_owned())].into();
+        let texts = written([("/tidegate/tests/users", text.to_owned())]);
         pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &policy, &texts, INSIDE, false);
         assert_eq!(draft.moves[0].alarms, ["users-5xx", "users-latency"]);
         assert!(draft.findings.is_empty(), "{:?}", draft.findings);
