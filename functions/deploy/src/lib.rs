@@ -31,6 +31,8 @@ pub enum Request {
     Update(MoveKey),
     /// Start, and end, what its live tests run.
     Run(MoveKey),
+    /// End all that they run.
+    End(MoveKey),
 }
 
 /// What was done.
@@ -77,7 +79,8 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
         match request {
             Request::Register(key) => self.register(&key).await,
             Request::Update(key) => self.update(&key, now).await,
-            Request::Run(key) => self.run(&key).await,
+            Request::Run(key) => self.run(&key, true).await,
+            Request::End(key) => self.run(&key, false).await,
         }
     }
 

@@ -47,12 +47,13 @@ pub trait Runner {
 }
 
 impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
-    /// Does what is ordered.  Without the lease, or once the release goes back, nothing is started and all is ended.
+    /// Does what is ordered, as long as the move is polled.  Otherwise, without the lease, or once the release goes
+    /// back, nothing is started and all is ended.
     ///
     /// One order that cannot be carried out keeps no other from it.
-    pub(crate) async fn run(&self, key: &MoveKey) -> Result<Response, Fault> {
+    pub(crate) async fn run(&self, key: &MoveKey, is_polled: bool) -> Result<Response, Fault> {
         let (row, may_start) = match self.moves.load_leased(key).await {
-            Ok(loaded) => (loaded.row.clone(), loaded.forward().is_ok()),
+            Ok(loaded) => (loaded.row.clone(), is_polled && loaded.forward().is_ok()),
             Err(Fault::LeaseLost(_)) => (self.moves.load(key).await?.row, false),
             Err(fault) => return Err(fault),
         };

@@ -202,6 +202,19 @@ async fn nothing_is_started_where_the_release_goes_no_further_and_what_runs_is_e
     }
 }
 
+#[tokio::test]
+async fn what_a_move_that_failed_has_left_running_is_ended() {
+    let sample =
+        include_str!("../../../events/deploy/run.json").replace("\"do\": \"run\"", "\"do\": \"end\"");
+    let recorder = Recorder { orders: orders(), ..Recorder::default() };
+    let deploy = Deploy { port: &recorder, moves: &recorder };
+    let sample: Request = serde_json::from_str(&sample).unwrap();
+    let answer = deploy.handle(sample, Timestamp::from_millis(0)).await;
+    assert_eq!(answer, Ok(Response::Ran { started: 0, stopped: 2 }));
+    let steps = recorder.done.take();
+    assert!(["stop t2", "stop t3"].iter().all(|step| steps.contains(&(*step).to_owned())), "{steps:?}");
+}
+
 async fn update(recorder: Recorder) -> (Result<Response, Fault>, Vec<String>) {
     let sample: Request = serde_json::from_str(include_str!("../../../events/deploy/update.json")).unwrap();
     let deploy = Deploy { port: &recorder, moves: &recorder };

@@ -111,8 +111,8 @@ fn why_an_item_failed_is_written_down_in_its_row() {
                 }
                 for (name, state) in inner.as_object().into_iter().flatten() {
                     let next = &state["Catch"][0]["Next"];
-                    // The next poll looks again at what was not run.
-                    let again = [("PreRun", "HasPreRun"), ("Run", "HasRun")]
+                    // The next poll looks again at what was not run, and a move that failed is told already.
+                    let again = [("PreRun", "HasPreRun"), ("Run", "HasRun"), ("EndRuns", "MoveDone")]
                         .iter()
                         .any(|(run, ran)| name == run && next == ran);
                     let lost = name != note && state["Type"] == "Task" && next != note && !again;

@@ -60,6 +60,7 @@ const worlds = {
   silent: failed("States.Timeout", undefined, parent("Undo")),
   long: failed("Defect", wide, parent("Answered", { because: wide })),
   caught: { states: { context, input: { ...item, repository: 1, error: "Denied", cause: "no" } }, outcome: "Expired" },
+  left: { states: { context, input: { ...item, ran: true } } },
   nothing: { states: { context: {}, input: null } },
 };
 for (const outcome of ["Deployed", "RolledBack", "Refused", "Superseded", "Rejected", "Answered", "Changed",
