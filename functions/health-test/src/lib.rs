@@ -190,6 +190,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         poll.deadline =
             [Some(poll.deadline), poll.state.until, proven].into_iter().flatten().max().unwrap_or(now);
         let (verdict, reason) = finding.settle(reason, now > poll.deadline, row.health_timeout_seconds);
+        let lines = with_warnings(phase, &row, lines);
         let pause_seconds = poll.pause(verdict, finding, now);
         let bundle = match verdict {
             Verdict::Unhealthy => {
@@ -292,6 +293,12 @@ impl Response {
     }
 }
 
+/// Adds what was told of the move before its service was touched.
+fn with_warnings(phase: Phase, row: &MoveRow, lines: Vec<String>) -> Vec<String> {
+    let warned = row.bundle.iter().filter(|_| phase == Phase::After).flat_map(|bundle| bundle.tests.clone());
+    lines.into_iter().chain(warned).collect()
+}
+
 fn stopped(stop: &Stop) -> String {
     format!("stopped by {}: {}", stop.by, stop.because)
 }
@@ -300,7 +307,10 @@ fn stopped(stop: &Stop) -> String {
 fn decided(phase: Phase, answer: &Response, bundle: Option<Bundle>, now: Timestamp) -> Option<MoveEvent> {
     let (verdict, reason) = (answer.verdict, answer.reason.clone());
     // A service that may be touched is only about to be judged.
-    if verdict == Verdict::Pending || (phase, verdict) == (Phase::Before, Verdict::Healthy) {
+    if (phase, verdict) == (Phase::Before, Verdict::Healthy) {
+        return bundle.map(|bundle| MoveEvent::Warned { bundle });
+    }
+    if verdict == Verdict::Pending {
         return None;
     }
     Some(match phase {

@@ -51,7 +51,8 @@ impl Report {
                 (waits, pending(pack, row, now))
             }
         };
-        let lines = pack.of(standing.phase).filter_map(|check| told(check, row, now));
+        let now_asked = pack.of(standing.phase).filter_map(|check| told(check, row, now));
+        let lines = now_asked.chain(advice(pack, row));
         // The reason stands beside them.
         let lines = lines.filter(|line| *line != reason).take(TOLD).collect();
         Report { finding, reason, lines, ordered: false }
@@ -67,8 +68,18 @@ fn passed(pack: &Pack, row: &TestsRow, now: Timestamp) -> String {
         n => format!("its {n} live tests passed"),
     };
     let advisory = pack.of(row.standing.phase).filter(|check| check.advisory);
-    let advisory: Vec<String> = advisory.filter_map(|check| told(check, row, now)).collect();
+    let advisory = advisory.filter_map(|check| told(check, row, now));
+    let advisory: Vec<String> = advisory.chain(advice(pack, row)).collect();
     if advisory.is_empty() { passed } else { format!("{passed}; advisory {}", advisory.join("; ")) }
+}
+
+/// Tells what advisory checks have shown that were asked before what is asked now.
+fn advice(pack: &Pack, row: &TestsRow) -> impl Iterator<Item = String> {
+    let earlier = pack.checks.iter().filter(|check| check.advisory && !check.on.contains(&row.standing.phase));
+    earlier.filter_map(|Check { name, .. }| {
+        let shown = &row.transcript.get(name)?.last;
+        (shown.outcome != Outcome::Passed).then(|| format!("live test {name:?} did not pass: {}", shown.text))
+    })
 }
 
 /// Says what is waited for: first of all for what did not pass last time.

@@ -24,6 +24,11 @@ pub enum MoveEvent {
         /// The revision.
         registered: TaskDefinitionArn,
     },
+    /// Live tests that decide nothing did not pass before its service was touched.
+    Warned {
+        /// What they have shown.
+        bundle: Bundle,
+    },
     /// Its service is about to be updated.
     Touched {
         /// When.
@@ -134,6 +139,7 @@ mod tests {
         let events = [
             (MoveEvent::Started { started: at, children: Vec::new() }, json!(["children", "started"])),
             (MoveEvent::Registered { registered: revision.clone() }, json!(["registered"])),
+            (MoveEvent::Warned { bundle: Bundle::default() }, json!(["bundle"])),
             (MoveEvent::Touched { touched: at }, json!(["touched"])),
             (
                 MoveEvent::Deployed { touched: at, deployment: deployment.clone() },
