@@ -107,15 +107,14 @@ async fn of_an_index_the_image_for_the_platform_is_judged() {
     let child = |letter, architecture| Child { digest: digest(letter), platform: Some(on(architecture)) };
     let mut release = shop(SCANNED, clean());
     release.aws.children = vec![child('a', "arm64"), child('c', "amd64")];
-    let index = json!({"environment": "dev", "repository": "shop/users", "image": digest('d')});
-    assert_eq!(open(&release, index.clone()).await["next"], "TakeLeases");
+    assert_eq!(open(&release, deploy()).await["next"], "TakeLeases");
     assert_eq!(
         release.aws.read.take(),
-        ["children dddddddddddd", "config cccccccccccc", "scan cccccccccccc"]
+        ["children bbbbbbbbbbbb", "config cccccccccccc", "scan cccccccccccc"]
     );
     let mut release = shop(SCANNED, clean());
     release.aws.children = vec![child('a', "arm64")];
-    let refused = open(&release, index).await;
+    let refused = open(&release, deploy()).await;
     assert_eq!(
         refused["because"],
         "users: check \"image\": it is built for linux/arm64: expected linux/amd64, which the service runs on"

@@ -72,7 +72,7 @@ pub struct Shop {
     pub shares: bool,
     /// What ECR says of the scan of every image; it has none if absent.
     pub scan: RefCell<Option<Result<Scan, Fault>>>,
-    /// The images of the index `d`, and their platforms.
+    /// The images of `b` and their platforms, if it is an index.
     pub children: Vec<Child>,
     /// What was read of images, by a word.
     pub read: RefCell<Vec<String>>,
@@ -223,7 +223,7 @@ impl Images for Shop {
     }
     async fn children(&self, _: &RepositoryRef, image: &Digest) -> Result<Vec<Child>, Fault> {
         self.read.borrow_mut().push(format!("children {}", image.short()));
-        Ok(if *image == digest('d') { self.children.clone() } else { Vec::new() })
+        Ok(if *image == digest('b') { self.children.clone() } else { Vec::new() })
     }
     async fn config(&self, _: &RepositoryRef, image: &Digest) -> Result<Config, Fault> {
         self.read.borrow_mut().push(format!("config {}", image.short()));
