@@ -25,6 +25,9 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 const MOST_KEPT: usize = 2_000;
 const LARGEST_KEPT: usize = 16 * 1024;
 
+/// About how much an image of an index takes.
+const CHILD: usize = 128;
+
 /// How much of a commit is shown and kept.
 const LONGEST_COMMIT: usize = 64;
 
@@ -115,7 +118,7 @@ impl Images {
         let text = found.first().and_then(|image| image.image_manifest());
         let text = text.ok_or_else(|| Fault::NotFound(format!("the image {}@{digest}", from.repository)))?;
         let manifest = Manifest::from(serde_json::from_str::<Value>(text).unwrap_or_default());
-        keep(&self.known.manifests, digest, &manifest, text.len());
+        keep(&self.known.manifests, digest, &manifest, manifest.children.len() * CHILD);
         Ok(manifest)
     }
 }
