@@ -13,6 +13,7 @@ _MODULES = (
     "ecr_errors",
     "ecr_pushes",
     "ecr_layers",
+    "ecr_scans",
     "ecs_requests",
     "ecs_answers",
     "ecs_pages",

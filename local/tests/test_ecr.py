@@ -202,3 +202,26 @@ def test_a_lifecycle_policy_or_none(ecr, name):
     text = json.dumps({"rules": [rule]})
     ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=text)
     assert ecr.get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"] == text
+
+
+def test_what_a_scan_has_found_is_what_the_test_says(cloud, ecr, name):
+    digest = image.push(cloud, name, "v1", "main-1")
+    asked = {"repositoryName": name, "imageId": {"imageDigest": digest}}
+    find = ecr.describe_image_scan_findings
+    assert refusal(find, **asked) == "ScanNotFoundException"
+    nobody = {"imageDigest": "sha256:" + "0" * 64}
+    assert refusal(find, repositoryName=name, imageId=nobody) == "ImageNotFoundException"
+    assert refusal(find, **asked | {"repositoryName": "nowhere"}) == "RepositoryNotFoundException"
+    cloud.scanned(digest, "IN_PROGRESS", findings=[{"name": "CVE-1", "severity": "LOW"}])
+    begun = find(**asked)
+    assert begun["imageScanStatus"]["status"] == "IN_PROGRESS" and "imageScanFindings" not in begun
+    cloud.scanned(digest, findings=[{"name": f"CVE-{number}", "severity": "LOW"} for number in range(5)])
+    pages = ecr.get_paginator("describe_image_scan_findings").paginate(**asked, PaginationConfig={"PageSize": 2})
+    pages = [page["imageScanFindings"] for page in pages]
+    assert [finding["name"] for page in pages for finding in page["findings"]] == [f"CVE-{n}" for n in range(5)]
+    assert [(len(page["findings"]), page["findingSeverityCounts"]) for page in pages] == [
+        (count, {"LOW": 5}) for count in (2, 2, 1)
+    ]
+    cloud.scanned(digest, "ACTIVE", enhancedFindings=[{"severity": "HIGH", "status": "ACTIVE"}])
+    active = find(repositoryName=name, imageId={"imageTag": "main-1"})["imageScanFindings"]
+    assert active.get("findings", []) == [] and active["findingSeverityCounts"] == {"HIGH": 1}

@@ -1,5 +1,6 @@
 """Live tests: those that cannot be asked stop a release before it begins, and those that fail leave a record."""
 
+import platform
 import socket
 import threading
 from collections.abc import Iterator
@@ -164,6 +165,31 @@ def test_a_task_of_the_new_image_runs_before_its_service_is_touched_and_leaves_w
     assert service.described()["deployments"][0]["id"] == before, "its service was touched"
     running = pipeline.cloud.client("ecs").list_tasks(cluster=name, desiredStatus="RUNNING")["taskArns"]
     assert len(running) == 2, "something still runs beside the service"
+
+
+def test_a_critical_finding_refuses_an_image_before_any_tag_moves_unless_it_is_excepted(pipeline, service):
+    name = service.environment
+    labels, rule = {"org.opencontainers.image.revision": "1a2b3c"}, {"below": "HIGH"}
+    # The image is built for this machine, and the task definition does not say what that is.
+    image = {"labels": labels, "platform": platform.machine() == "x86_64", "scan": rule}
+    checks = [{"name": "image", "image": image}]
+    put(pipeline.cloud, f"environments/{name}/services/{name}/tests", {"checks": checks})
+    package = {"name": "openssl", "version": "3.0.1", "fixedInVersion": "3.0.2"}
+    details = {"vulnerabilityId": "CVE-2024-1234", "vulnerablePackages": [package]}
+    found = {"severity": "CRITICAL", "status": "ACTIVE", "packageVulnerabilityDetails": details}
+    digest = service.push("scanned", "v2", commit="1a2b3c")["digest"]
+    pipeline.cloud.scanned(digest, "ACTIVE", enhancedFindings=[found])
+    before, tagged = service.described()["deployments"][0]["id"], service.tagged(name)
+    refused = pipeline.push(service, f"{name}-1", "v2", commit="1a2b3c").run
+    sentence = 'check "image": CRITICAL CVE-2024-1234 in openssl 3.0.1 (fixed in 3.0.2): expected nothing of HIGH'
+    assert refused.outcome == "Refused" and sentence in refused.cause, refused.cause
+    assert refused.states == ["OpenRelease", "IsAccepted", "Alert", "WhichOutcome", "Refused"]
+    assert (service.described()["deployments"][0]["id"], service.tagged(name)) == (before, tagged)
+    rule["except"] = ["CVE-2024-1234"]
+    put(pipeline.cloud, f"environments/{name}/services/{name}/tests", {"checks": checks})
+    passed = pipeline.push(service, f"{name}-2", "v2", commit="1a2b3c").run
+    assert passed.outcome == "Deployed", passed.cause
+    assert len(pipeline.cloud.calls(agent="tidegate-release", operation="DescribeImageScanFindings")) == 3
 
 
 def rolled_back(pipeline, service, behaviour: str):

@@ -244,7 +244,7 @@ fn phases(kind: &Kind, on: Option<Vec<Phase>>) -> Result<Vec<Phase>, Mistake> {
             Some((key, name)) => Err(Mistake::at(
                 key,
                 format!(
-                    "${{{name}}} is not known in {}, which is when a {} is asked: expected another variable",
+                    "${{{name}}} is not known in {}, which is when {} is asked: expected another variable",
                     texts::names(&own),
                     kind.as_str()
                 ),

@@ -1,4 +1,4 @@
-//! What health-test carries out of the format: what it cannot do yet is refused by its name.
+//! What is carried out of the format: what nobody can do yet is refused by its name.
 
 use std::iter;
 
@@ -11,14 +11,13 @@ use crate::pack::Pack;
 use crate::texts;
 use crate::variable::{self, Known};
 
-/// What health-test does not carry out yet: kinds of checks, phases, keys of runs, variables.
-const NOT_YET: [&str; 9] = [
+/// What is not carried out yet: kinds of checks, keys of images, keys of runs, variables.
+const NOT_YET: [&str; 8] = [
     // Kinds.
-    "image",
     "logs",
     "metric",
-    // Phases.
-    "open",
+    // Keys of images.
+    SIGNATURE,
     // Keys of runs.
     "stack",
     "function",
@@ -28,7 +27,10 @@ const NOT_YET: [&str; 9] = [
     "base.url",
 ];
 
-/// Reads a pack that health-test can carry out; `what` names its text in a refusal.
+/// The key of an image that says who has signed it.
+const SIGNATURE: &str = "signature";
+
+/// Reads a pack that can be carried out; `what` names its text in a refusal.
 pub fn read(what: &str, text: &str) -> Result<Pack, Fault> {
     merge(&[Source { what, text }])
 }
@@ -39,14 +41,18 @@ pub fn merge(sources: &[Source<'_>]) -> Result<Pack, Fault> {
     ensure(&pack).map(|()| pack)
 }
 
-/// Refuses a pack that health-test cannot carry out yet.
+/// Refuses a pack that cannot be carried out yet.
 pub fn ensure(pack: &Pack) -> Result<(), Fault> {
     for check in &pack.checks {
         if let Some(key) = words(check).into_iter().find(|word| NOT_YET.contains(&word.as_str())) {
             let Check { name, place, .. } = check;
-            return Err(Fault::NotSupported(format!(
-                "{place}: check {name:?}, key {key:?}: health-test cannot do that yet"
-            )));
+            let why = match key.as_str() {
+                SIGNATURE => {
+                    "nobody checks signatures yet: expected labels, platform, forbiddenEnv or scan alone"
+                }
+                _ => "health-test cannot do that yet",
+            };
+            return Err(Fault::NotSupported(format!("{place}: check {name:?}, key {key:?}: {why}")));
         }
     }
     Ok(())
@@ -55,7 +61,7 @@ pub fn ensure(pack: &Pack) -> Result<(), Fault> {
 /// Returns all that a check uses.
 fn words(check: &Check) -> Vec<String> {
     let steps = check.written.get("journey").and_then(Value::as_array).into_iter().flatten();
-    let own = ["http", "task", "suite"].into_iter().filter_map(|key| check.written.get(key));
+    let own = ["http", "task", "suite", "image"].into_iter().filter_map(|key| check.written.get(key));
     let keys =
         iter::once(&check.written).chain(own).chain(steps).filter_map(Value::as_object).flat_map(Map::keys);
     let phases = check.on.iter().map(|phase| phase.as_str().to_owned());
@@ -77,7 +83,6 @@ mod tests {
             (r#""task":{"stack":"a"}"#, "stack"),
             (r#""suite":{"function":"a"}"#, "function"),
             (r#""suite":{"task":"a","each":true}"#, "each"),
-            (r#""image":{}"#, "image"),
             (r#""logs":{"pattern":"a"}"#, "logs"),
             (r#""metric":{"namespace":"a","metric":"b","stat":"Sum","max":1}"#, "metric"),
             (r#""journey":[{"name":"a","url":"${base.url}/"}]"#, "base.url"),
@@ -97,7 +102,23 @@ mod tests {
     }
 
     #[test]
-    fn what_health_test_can_do_is_read() {
+    fn who_has_signed_an_image_is_asked_by_nobody_yet() {
+        let check = r#"{"name":"a","image":{"signature":{"ecr":{"profiles":["arn:aws:signer:x"]}}}}"#;
+        let text = format!(r#"{{"checks":[{check}]}}"#);
+        assert!(Pack::read("pack", &text).is_ok(), "the format knows it");
+        let fault = read("pack", &text).unwrap_err();
+        assert_eq!(
+            (fault.name(), fault.to_string().as_str()),
+            (
+                "NotSupported",
+                "not supported: pack: check \"a\", key \"signature\": nobody checks signatures yet: expected labels, \
+                 platform, forbiddenEnv or scan alone"
+            )
+        );
+    }
+
+    #[test]
+    fn what_can_be_done_is_read() {
         let journey = r#"{"checks":[{"name":"a","journey":[
             {"name":"login","url":"http://${target.address}/","method":"POST","body":{"user":"${user}"},"quiet":true,
              "captures":{"token":{"json":"$.token"}}},
@@ -119,5 +140,8 @@ mod tests {
             );
             assert!(read("pack", &text).is_ok(), "{:?}", read("pack", &text));
         }
+        let image = r#"{"checks":[{"name":"a","on":["open"],"image":{"labels":{"signature":"${service}"},
+            "platform":false,"forbiddenEnv":["function"],"scan":{"below":"LOW","unscanned":"allow"}}}]}"#;
+        assert!(read("pack", image).is_ok(), "{:?}", read("pack", image));
     }
 }

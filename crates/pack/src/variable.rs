@@ -30,6 +30,7 @@ pub enum Each {
 }
 
 const RUNS: &[Phase] = &[Live, Bake];
+const ASKED: &[Phase] = &[Before, Live, Bake];
 const ALWAYS: &[Phase] = &[Open, Before, Live, Bake];
 
 const fn known(name: &'static str, phases: &'static [Phase], each: Each, is_host: bool) -> Known {
@@ -51,7 +52,7 @@ pub(crate) const KNOWN: [Known; 14] = [
     known("image.digest", ALWAYS, Each::Once, false),
     known("image.commit", ALWAYS, Each::Once, false),
     known("release.id", ALWAYS, Each::Once, false),
-    known("attempt.id", ALWAYS, Each::Once, false),
+    known("attempt.id", ASKED, Each::Once, false),
 ];
 
 /// Returns what is known of a variable of the pipeline.

@@ -75,7 +75,8 @@ fn passed(pack: &Pack, row: &TestsRow, now: Timestamp) -> String {
 
 /// Tells what advisory checks have shown that were asked before what is asked now.
 fn advice(pack: &Pack, row: &TestsRow) -> impl Iterator<Item = String> {
-    let earlier = pack.checks.iter().filter(|check| check.advisory && !check.on.contains(&row.standing.phase));
+    let earlier =
+        pack.checks.iter().filter(|check| check.advisory && !check.on.contains(&row.standing.phase));
     earlier.filter_map(|Check { name, .. }| {
         let shown = &row.transcript.get(name)?.last;
         (shown.outcome != Outcome::Passed).then(|| format!("live test {name:?} did not pass: {}", shown.text))

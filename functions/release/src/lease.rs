@@ -47,6 +47,9 @@ pub async fn lease(
         }
         leased => leased?,
     };
+    if leased.next == Leasing::Waiting && head.waits.is_none() {
+        ledger.waits(&run.release, now).await?;
+    }
     if leased.next != Leasing::Wave {
         forget_all_but(ledger, &run.release, &[], &fences).await?;
         free(ledger, &head, &run, &fences, now).await?;
@@ -97,7 +100,8 @@ async fn plan_again(
     };
     let environment = &environment;
     let (name, order, release) = (&head.environment, &head.order, &run.release);
-    let context = PlanContext { name, environment, order, release, now };
+    let since = head.waits.unwrap_or(now);
+    let context = PlanContext { name, environment, order, release, since, now };
     let PlanDraft { moves, known, findings, packs, .. } =
         match draft(aws, ledger, head, context, &spec).await? {
             Ok(draft) => draft,

@@ -1,6 +1,7 @@
 //! What a decision about a release needs to know, read and never written.
 
 mod candidates;
+mod contents;
 mod images;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use crate::ports::{
 };
 
 pub use candidates::candidates;
+pub use contents::contents;
 pub use images::{commits, endangered, immovable, indexes, missing};
 
 /// How long ECS needs until it answers as many questions as one look asks.

@@ -56,7 +56,7 @@ pub async fn open(
         }
     };
     match intent {
-        Ok(intent) => accept(aws, ledger, intent, run, now).await,
+        Ok(intent) => accept(aws, ledger, intent, run, started, now).await,
         Err(answer) => Ok(answer),
     }
 }
@@ -116,12 +116,13 @@ async fn accept(
     ledger: &(impl History + Freezes + Leases + Releases + Approvals),
     intent: ReleaseIntent,
     run: &Run,
+    since: Timestamp,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
     let ReleaseIntent { name, policy: Policy { environment, findings }, images, order, plans, asked } =
         intent;
     let (environment, release) = (&environment, &run.release);
-    let context = PlanContext { name: &name, environment, order: &order, release, now };
+    let context = PlanContext { name: &name, environment, order: &order, release, since, now };
     let freeze = observe::freeze(ledger, &name, environment.frozen).await?;
     let frozen = freeze.as_ref().and_then(|freeze| freeze.refuses(&name, images.spec()));
     if let Some(why) = frozen.clone().filter(|_| !plans) {

@@ -12,6 +12,7 @@ pub mod findings;
 pub mod freeze;
 pub mod gates;
 pub mod history;
+pub mod image_check;
 pub mod leases;
 pub mod lifecycle;
 pub mod packs;

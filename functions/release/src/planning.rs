@@ -7,7 +7,9 @@ use pipeline::ids::ServiceName;
 use pipeline::rows::MoveRow;
 
 use crate::observe;
-use crate::plan::{PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates, packs, settings};
+use crate::plan::{
+    PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates, image_check, packs, settings,
+};
 use crate::ports::{
     Alarms, ClusterSnapshot, Clusters, History, ImageKey, Images, Leases, LiveTests, Releases,
 };
@@ -27,7 +29,8 @@ pub async fn draft(
         true => Ok(draft),
         false => {
             let draft = with_images(aws, ledger, context, spec, draft).await?;
-            with_documents(aws, context, spec, draft).await
+            let (draft, packs) = with_documents(aws, context, spec, draft).await?;
+            with_image_checks(aws, context, spec, draft, &packs).await
         }
     }
 }
@@ -70,12 +73,33 @@ async fn with_documents(
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
     mut draft: PlanDraft,
-) -> Result<PlanDraft, Fault> {
+) -> Result<(PlanDraft, packs::OfImages), Fault> {
     let services: Vec<ServiceName> = draft.moves.iter().map(|row| row.service.clone()).collect();
     let documents = aws.documents(context.name, &services).await?;
     settings::apply(&mut draft, context.name, &documents.settings, spec.to.goes_back());
     let is_back = spec.to.goes_back();
-    packs::pin(&mut draft, context.name, context.environment, &documents.tests, aws.prober(), is_back);
+    let (name, policy, tests) = (context.name, context.environment, &documents.tests);
+    let of_images = packs::pin(&mut draft, name, policy, tests, aws.prober(), is_back);
+    Ok((draft, of_images))
+}
+
+/// Judges the images by what the live tests of their services expect of them.
+async fn with_image_checks(
+    aws: &impl Images,
+    context: PlanContext<'_>,
+    spec: &ReleaseSpec,
+    mut draft: PlanDraft,
+    packs: &packs::OfImages,
+) -> Result<PlanDraft, Fault> {
+    if packs.is_empty() || draft.is_refused() {
+        return Ok(draft);
+    }
+    let asked = image_check::asked(&draft, packs);
+    let seen = observe::contents(aws, spec, &asked).await?;
+    let said = image_check::judge(&asked, &seen, spec.force, context);
+    draft.refuse(said.refused);
+    draft.warn(said.warned);
+    draft.early = draft.early.into_iter().chain(said.early).max_by_key(|(seconds, _)| *seconds);
     Ok(draft)
 }
 

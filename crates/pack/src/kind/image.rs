@@ -64,6 +64,38 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// All of them.
+    const ALL: [Severity; 6] = [
+        Severity::Undefined,
+        Severity::Informational,
+        Severity::Low,
+        Severity::Medium,
+        Severity::High,
+        Severity::Critical,
+    ];
+
+    /// Returns the word of ECR for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Undefined => "UNDEFINED",
+            Severity::Informational => "INFORMATIONAL",
+            Severity::Low => "LOW",
+            Severity::Medium => "MEDIUM",
+            Severity::High => "HIGH",
+            Severity::Critical => "CRITICAL",
+        }
+    }
+
+    /// Reads a word of ECR, or the one of Inspector for what nobody has rated yet; none if it is another word.
+    pub fn read(word: &str) -> Option<Self> {
+        match word {
+            "UNTRIAGED" => Some(Severity::Undefined),
+            _ => Self::ALL.into_iter().find(|severity| severity.as_str() == word),
+        }
+    }
+}
+
 /// What follows if an image was not scanned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

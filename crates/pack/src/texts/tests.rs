@@ -82,6 +82,11 @@ fn what_a_check_cannot_know_is_refused_with_the_nearest_name() {
             "would be shown",
         ),
         (r#"{"name":"a","image":{"labels":{"a":"${secret.token}"}}}"#.to_owned(), "labels", "would be shown"),
+        (
+            r#"{"name":"a","image":{"labels":{"a":"${attempt.id}"}}}"#.to_owned(),
+            "labels",
+            "is not known in open, which is when image is asked",
+        ),
     ];
     for (check, key, said) in refused {
         says(&check, key, said);

@@ -61,7 +61,7 @@ impl Call {
     pub fn phases(&self) -> Vec<Phase> {
         let wanted = |phase: &Phase| match &self.phase {
             Some(name) => phase.as_str() == name,
-            None => matches!(phase, Phase::Before | Phase::Live),
+            None => matches!(phase, Phase::Open | Phase::Before | Phase::Live),
         };
         Phase::ALL.into_iter().filter(wanted).collect()
     }

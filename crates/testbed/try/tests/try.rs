@@ -43,7 +43,7 @@ fn tried(pack: &str, arguments: &[&str]) -> (i32, String, String) {
 const HEALTH: &str = r#"{"secrets":{"token":{"parameter":"/a"}},"checks":[
     {"name":"health","http":{"url":"http://${task.address}/${user}","json":{"$.status":"ok"},
      "headers":{"authorization":"Bearer ${secret.token}"}}},
-    {"name":"self test","task":{"command":["check"]}},
+    {"name":"image","image":{}}, {"name":"self test","task":{"command":["check"]}},
     {"name":"open","http":{"url":"http://${target.address}/"},"attempts":2,"interval":"1s","advisory":true}],
     "variables":{"user":"a"}}"#;
 
@@ -53,13 +53,12 @@ fn what_passes_and_what_cannot_be_run_here_is_shown_and_nothing_secret() {
     assert_eq!(code, 0, "{out}");
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["CHECK", "PASSED", "LAST", "SAID"]);
-    assert!(
-        lines[1].starts_with("self test") && lines[1].ends_with("not run here: a task needs AWS"),
-        "{out}"
-    );
-    assert!(lines[2].starts_with("health     1 of 1  passed  as expected at 1 address"), "{out}");
-    assert!(lines[3].starts_with("open       0 of 1  failed  GET http://127.0.0.1"), "{out}");
-    assert!(lines[3].ends_with("ms: no, ***!") && !out.contains("hush"), "{out}");
+    for (line, name) in [(lines[1], "image"), (lines[2], "self test")] {
+        assert!(line.starts_with(name) && line.ends_with("not run here: it needs AWS"), "{out}");
+    }
+    assert!(lines[3].starts_with("health     1 of 1  passed  as expected at 1 address"), "{out}");
+    assert!(lines[4].starts_with("open       0 of 1  failed  GET http://127.0.0.1"), "{out}");
+    assert!(lines[4].ends_with("ms: no, ***!") && !out.contains("hush"), "{out}");
 }
 
 #[test]

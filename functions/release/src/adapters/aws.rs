@@ -16,7 +16,7 @@ use pipeline::image::RepositoryRef;
 use pipeline::ledger::Ledger;
 use pipeline::{Fault, settings};
 
-use crate::ports::{self, Documents, ImageId, Index, LiveTests, Mutability, Prober};
+use crate::ports::{self, Child, Config, Documents, ImageId, Index, LiveTests, Mutability, Prober, Scan};
 use images::Images;
 use revisions::Revisions;
 
@@ -93,6 +93,18 @@ impl ports::Images for Aws {
 
     async fn lifecycle(&self, of: &RepositoryRef) -> Result<Option<String>, Fault> {
         self.images.lifecycle(of).await
+    }
+
+    async fn children(&self, from: &RepositoryRef, digest: &Digest) -> Result<Vec<Child>, Fault> {
+        self.images.children(from, digest).await
+    }
+
+    async fn config(&self, from: &RepositoryRef, digest: &Digest) -> Result<Config, Fault> {
+        self.images.config(from, digest).await
+    }
+
+    async fn scan(&self, from: &RepositoryRef, digest: &Digest) -> Result<Scan, Fault> {
+        self.images.scan(from, digest).await
     }
 }
 

@@ -108,6 +108,6 @@ pub async fn endangered(
     Ok(looked.await?.into_iter().flatten().collect())
 }
 
-fn source(spec: &ReleaseSpec, repository: &Repository) -> RepositoryRef {
+pub(super) fn source(spec: &ReleaseSpec, repository: &Repository) -> RepositoryRef {
     RepositoryRef { registry: spec.registry.clone(), repository: repository.clone() }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pack::asked::Site;
-use pack::{Pack, Source, Values, supported};
+use pack::{Pack, Phase, Source, Values, supported};
 use pipeline::environment::{Environment, TestsDocument};
 use pipeline::ids::{EnvironmentName, PackHash, ServiceName};
 use pipeline::rows::MoveRow;
@@ -14,10 +14,14 @@ use crate::ports::{Prober, Service};
 /// A pack that asks nothing.
 const NOTHING: &str = "{}";
 
+/// The live tests of services that ask something of an image before anything is touched.
+pub type OfImages = BTreeMap<ServiceName, Pack>;
+
 /// Gives each move of a draft the live tests of its service, as they are written now, unless it has some: those that
 /// its image has passed here before.
 ///
 /// Those that can never be asked refuse what goes forward.  They never stop what goes back, which goes without them.
+/// Returns those that ask something of an image; of what goes back it is never asked.
 pub fn pin(
     draft: &mut PlanDraft,
     environment: &EnvironmentName,
@@ -25,7 +29,8 @@ pub fn pin(
     documents: &BTreeMap<ServiceName, Vec<TestsDocument>>,
     prober: Prober,
     is_back: bool,
-) {
+) -> OfImages {
+    let mut of_images = OfImages::new();
     let names: BTreeSet<String> = draft.services.iter().flat_map(|one| one.connect.clone()).collect();
     let mut mistakes = Vec::new();
     for row in &mut draft.moves {
@@ -41,7 +46,11 @@ pub fn pin(
                 row.alarms.extend(pack.alarms().cloned());
                 row.alarms.sort();
                 row.alarms.dedup();
-                (pack.text().to_owned(), Vec::new())
+                let text = pack.text().to_owned();
+                if !is_back && pack.of(Phase::Open).next().is_some() {
+                    of_images.insert(row.service.clone(), pack);
+                }
+                (text, Vec::new())
             }
             Err(wrong) => (NOTHING.to_owned(), wrong),
         };
@@ -61,6 +70,7 @@ pub fn pin(
         true => draft.warn(mistakes),
         false => draft.refuse(mistakes),
     }
+    of_images
 }
 
 /// Returns the live tests that a move was judged by, if there was one in them.

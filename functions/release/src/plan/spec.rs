@@ -62,6 +62,8 @@ pub struct PlanContext<'a> {
     pub order: &'a OrderKey,
     /// The release.
     pub release: &'a ReleaseId,
+    /// Since when the release has waited for what would be waited for now.
+    pub since: Timestamp,
     /// The present moment.
     pub now: Timestamp,
 }

@@ -118,7 +118,8 @@ fn decided(candidate: &Candidate, spec: &ReleaseSpec) -> Decision {
     let order = key(5000, 6000, &candidate.digest);
     let (name, environment, release) = (EnvironmentName::parse("dev").unwrap(), environment(), release("r9"));
     let (order, now) = (&order, Timestamp::from_millis(9000));
-    let context = PlanContext { name: &name, environment: &environment, order, release: &release, now };
+    let context =
+        PlanContext { name: &name, environment: &environment, order, release: &release, since: now, now };
     decide(candidate, spec, context)
 }
 

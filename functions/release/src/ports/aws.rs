@@ -7,13 +7,13 @@ use pipeline::Fault;
 use pipeline::alarm::Alarm;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Environments, ServiceDocuments};
-use pipeline::ids::{Digest, EnvironmentName, ServiceName, Tag, TaskDefinitionArn};
-use pipeline::image::{ImageReference, RepositoryRef};
+use pipeline::ids::{Digest, EnvironmentName, ServiceName, TaskDefinitionArn};
+use pipeline::image::ImageReference;
 use pipeline::service::Deployment;
 use pipeline::task_definition::OpenPort;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use wildmatch::WildMatch;
+
+use super::images::Platform;
 
 /// The documents of the environments.
 pub trait Documents {
@@ -55,24 +55,6 @@ pub trait Clusters {
     async fn record(&self, arn: &TaskDefinitionArn) -> Result<(), Fault>;
     /// Returns the task roles that the stack may hand on, as far as that is known.
     fn roles(&self) -> Option<&[String]>;
-}
-
-/// The images in ECR, and the rules of their repositories.
-pub trait Images {
-    /// Finds images; what is missing is left out.
-    async fn images(
-        &self,
-        from: &RepositoryRef,
-        images: &[ImageId],
-    ) -> Result<BTreeMap<String, Digest>, Fault>;
-    /// Reads the index that a tag names; none if it names a single image, or nothing.
-    async fn index(&self, from: &RepositoryRef, tag: &Tag) -> Result<Option<Index>, Fault>;
-    /// Reads from which commit an image was built; none if its labels do not say.
-    async fn commit(&self, from: &RepositoryRef, digest: &Digest) -> Option<String>;
-    /// Reads which tags of a repository may move.
-    async fn mutability(&self, of: &RepositoryRef) -> Result<Mutability, Fault>;
-    /// Reads the lifecycle policy of a repository, if it has one.
-    async fn lifecycle(&self, of: &RepositoryRef) -> Result<Option<String>, Fault>;
 }
 
 /// The alarms of CloudWatch.
@@ -128,46 +110,10 @@ pub struct ClusterSnapshot {
     pub unread: usize,
 }
 
-/// An image for several platforms.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Index {
-    /// Its own digest.
-    pub digest: Digest,
-    /// The images in it, one for each platform.
-    pub images: Vec<Digest>,
-}
-
-/// What names an image of a repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum ImageId {
-    /// Itself.
-    Digest(Digest),
-    /// Whatever this names at the moment.
-    Tag(Tag),
-}
-
-/// Which tags of a repository may move.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mutability {
-    /// Whether tags may move that no filter names.
-    pub movable: bool,
-    /// The filters, with `*`, that name the others.
-    pub except: Vec<String>,
-}
-
 impl ClusterSnapshot {
     /// Returns the names of all services, whatever they are.
     pub fn names(&self) -> impl Iterator<Item = &ServiceName> {
         self.services.iter().map(|service| &service.name).chain(self.unreadable.keys())
-    }
-}
-
-impl Mutability {
-    /// Tells whether a tag may move.
-    pub fn moves(&self, tag: &str) -> bool {
-        let excepted = self.except.iter().any(|filter| WildMatch::new(filter).matches(tag));
-        self.movable != excepted
     }
 }
 
@@ -214,56 +160,13 @@ pub struct Revision {
     pub roles: Vec<String>,
     /// The network mode of its tasks; the default of ECS if absent.
     pub network_mode: Option<String>,
+    /// What its tasks run on.
+    pub platform: Platform,
 }
 
 impl Service {
     /// Returns the deployment that ECS is steering to.
     pub fn primary(&self) -> Option<&Deployment> {
         self.deployments.iter().find(|one| one.primary)
-    }
-}
-
-impl TryFrom<String> for ImageId {
-    type Error = Fault;
-    fn try_from(text: String) -> Result<Self, Fault> {
-        if text.starts_with("sha256:") {
-            return Digest::parse(text).map(ImageId::Digest);
-        }
-        Tag::parse(text).map(ImageId::Tag)
-    }
-}
-
-impl From<ImageId> for String {
-    fn from(image: ImageId) -> String {
-        match image {
-            ImageId::Digest(digest) => digest.into(),
-            ImageId::Tag(tag) => tag.into(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_is_a_digest_or_a_tag() {
-        let image = |text: &str| ImageId::try_from(text.to_owned());
-        assert!(matches!(image(&format!("sha256:{}", "a".repeat(64))), Ok(ImageId::Digest(_))));
-        assert!(matches!(image("main-1"), Ok(ImageId::Tag(_))));
-        assert!(image("sha256:short").is_err() && image("a b").is_err());
-    }
-
-    #[test]
-    fn a_filter_turns_the_rule_around() {
-        let moves = |movable, except: &[&str], tag| {
-            Mutability { movable, except: except.iter().map(ToString::to_string).collect() }.moves(tag)
-        };
-        assert!(moves(true, &[], "dev") && !moves(false, &[], "dev"));
-        assert!(
-            moves(false, &["dev", "tidegate.*"], "dev")
-                && moves(false, &["tidegate.*"], "tidegate.dev.users.live")
-        );
-        assert!(!moves(false, &["tidegate.*"], "dev") && !moves(true, &["de*"], "dev"));
     }
 }

@@ -7,6 +7,8 @@ mod documents;
 #[cfg(test)]
 mod findings;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod notebook;
 #[cfg(test)]
 mod overlap;

@@ -11,8 +11,8 @@ use pipeline::image::{ImageReference, RepositoryRef};
 use pipeline::service::{Deployment, Rollout};
 use pipeline::task_definition::OpenPort;
 use release::ports::{
-    Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, ImageId, Images, Index,
-    LiveTests, Mutability, Prober, Revision, Service, TaskImages,
+    Alarms, Child, ClusterSnapshot, Clusters, Config, Digests, Documents, Execution, Executions, ImageId,
+    Images, Index, LiveTests, Mutability, Platform, Prober, Revision, Scan, Service, TaskImages,
 };
 use serde_json::{Value, json};
 
@@ -47,6 +47,7 @@ fn service(name: &str, strategy: &str) -> Service {
             roles: vec!["arn:aws:iam::123456789012:role/shop/tasks".to_owned()],
             ports: vec![OpenPort { container: "app".to_owned(), name: None, number: 8080 }],
             network_mode: Some("awsvpc".to_owned()),
+            ..Revision::default()
         },
     }
 }
@@ -58,7 +59,7 @@ pub struct Shop {
     pub alarms: RefCell<BTreeMap<String, Alarm>>,
     /// How often a start of an execution fails.
     pub faults: RefCell<usize>,
-    /// The live tests of services.
+    /// The live tests of services, by name, or by environment and name.
     pub tests: RefCell<BTreeMap<String, String>>,
     /// What documents say instead.
     pub wrong: RefCell<BTreeMap<String, String>>,
@@ -68,6 +69,14 @@ pub struct Shop {
     pub policy_fault: RefCell<Option<Fault>>,
     /// The roles that may be handed on; unknown if absent.
     pub roles: Option<Vec<String>>,
+    /// Whether the services of mall run images of one repository.
+    pub shares: bool,
+    /// What ECR says of the scan of every image; it has none if absent.
+    pub scan: RefCell<Option<Result<Scan, Fault>>>,
+    /// The images of `b` and their platforms, if it is an index.
+    pub children: Vec<Child>,
+    /// What was read of images, by a word.
+    pub read: RefCell<Vec<String>>,
     /// How many looks find task definitions unread.
     pub unread: RefCell<usize>,
     /// What is known of other executions, if they do not run.
@@ -88,6 +97,10 @@ impl Shop {
             if let (Some(tag), Some(users)) = (self.tag, services.last_mut()) {
                 let image = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users:{tag}");
                 users.revision.images = vec![("app".to_owned(), ImageReference::parse(&image).unwrap())];
+            }
+            if self.shares {
+                let images = service("users", "ROLLING").revision.images;
+                services.iter_mut().for_each(|one| one.revision.images = images.clone());
             }
             return ClusterSnapshot { services, unread, ..ClusterSnapshot::default() };
         }
@@ -142,8 +155,11 @@ impl LiveTests for Shop {
         services: &[ServiceName],
     ) -> Result<ServiceDocuments, Fault> {
         let tests = self.tests.borrow();
-        let texts: Vec<(String, &String)> =
-            tests.iter().map(|(name, text)| (format!("{PATH}/{of}/services/{name}/tests"), text)).collect();
+        let here = |(name, text)| {
+            let (environment, name) = String::as_str(name).split_once('/').unwrap_or((of.as_str(), name));
+            (environment == of.as_str()).then(|| (format!("{PATH}/{of}/services/{name}/tests"), text))
+        };
+        let texts: Vec<(String, &String)> = tests.iter().filter_map(here).collect();
         let texts = texts.iter().map(|(path, text)| (path.as_str(), text.as_str()));
         Ok(ServiceDocuments::read(of, services, texts))
     }
@@ -205,6 +221,20 @@ impl Images for Shop {
         let selection = json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10});
         let rule = json!({"rulePriority": 5, "selection": selection, "action": {"type": "expire"}});
         Ok((of.repository.as_str() == "shop/checkout").then(|| json!({"rules": [rule]}).to_string()))
+    }
+    async fn children(&self, _: &RepositoryRef, image: &Digest) -> Result<Vec<Child>, Fault> {
+        self.read.borrow_mut().push(format!("children {}", image.short()));
+        Ok(if *image == digest('b') { self.children.clone() } else { Vec::new() })
+    }
+    async fn config(&self, _: &RepositoryRef, image: &Digest) -> Result<Config, Fault> {
+        self.read.borrow_mut().push(format!("config {}", image.short()));
+        let labels = [("team".to_owned(), "shop".to_owned())].into();
+        Ok(Config { platform: Platform::default(), labels, env: vec!["DB_PASSWORD".to_owned()] })
+    }
+    async fn scan(&self, _: &RepositoryRef, image: &Digest) -> Result<Scan, Fault> {
+        self.read.borrow_mut().push(format!("scan {}", image.short()));
+        let known = self.scan.borrow().clone();
+        known.unwrap_or_else(|| Ok(Scan::Missing("ECR has no scan of it".to_owned())))
     }
 }
 

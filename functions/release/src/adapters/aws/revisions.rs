@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::at_once;
-use crate::ports::Revision;
+use crate::ports::{Platform, Revision};
 
 /// How many revisions are read from ECS at once, and a second after that; it allows 50 and 20.
 const AT_ONCE: f64 = 40.0;
@@ -173,6 +173,14 @@ struct Definition {
     task_role_arn: Option<String>,
     execution_role_arn: Option<String>,
     network_mode: Option<String>,
+    runtime_platform: Option<RuntimePlatform>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RuntimePlatform {
+    operating_system_family: Option<String>,
+    cpu_architecture: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -195,9 +203,13 @@ struct PortMapping {
 
 impl From<Definition> for Revision {
     fn from(definition: Definition) -> Self {
+        let RuntimePlatform { operating_system_family, cpu_architecture } =
+            definition.runtime_platform.unwrap_or_default();
+        let platform = Platform::of_tasks(operating_system_family.as_deref(), cpu_architecture.as_deref());
         let mut revision = Revision {
             roles: [definition.task_role_arn, definition.execution_role_arn].into_iter().flatten().collect(),
             network_mode: definition.network_mode,
+            platform,
             ..Revision::default()
         };
         for Container { name, image, port_mappings } in definition.container_definitions {

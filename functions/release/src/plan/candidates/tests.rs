@@ -76,8 +76,14 @@ fn what_a_release_was_to_replace_is_ours_as_what_it_deployed_is() {
         OrderKey::new(Timestamp::from_millis(1), Timestamp::from_millis(1), None),
     );
     let (release, now) = (release("r2"), Timestamp::from_millis(9));
-    let context =
-        PlanContext { name: &name, environment: &environment, order: &order, release: &release, now };
+    let context = PlanContext {
+        name: &name,
+        environment: &environment,
+        order: &order,
+        release: &release,
+        since: now,
+        now,
+    };
     assert!(
         is_ours(&service, context, None, Some(&MoveRow { restore: None, ..row("users") })),
         "it failed before it changed anything"

@@ -163,7 +163,8 @@ fn admitted(
     let order = key(5000, 6000, &digest('b'));
     let (name, environment, release) = (EnvironmentName::parse("dev").unwrap(), environment(), release("r9"));
     let (order, now) = (&order, Timestamp::from_millis(9000));
-    let context = PlanContext { name: &name, environment: &environment, order, release: &release, now };
+    let context =
+        PlanContext { name: &name, environment: &environment, order, release: &release, since: now, now };
     let draft = PlanDraft::new(seen, candidates, untouched, spec, context);
     let admission = draft.admission(spec, context);
     (draft, admission)
