@@ -7,6 +7,7 @@ use pipeline::Fault;
 use pipeline::ledger::{Key, Loaded};
 use pipeline::payload::MoveRef;
 use pipeline::rows::Verdict::{self, Healthy, Inconclusive, Pending, Unhealthy};
+use pipeline::rows::{Bundle, MoveRow};
 use serde_json::json;
 
 use crate::fixture::{Fixture, row};
@@ -116,6 +117,30 @@ async fn an_advisory_check_is_told_and_never_decides() {
     assert_eq!(verdict, Healthy);
     let why = "it is stable; its live test passed; advisory live test \"load\" failed 1 of 1 times: GET";
     assert!(reason.starts_with(why), "{reason}");
+}
+
+#[tokio::test]
+async fn an_advisory_check_is_told_however_long_ago_it_was_asked() {
+    let pack = r#"{"checks":[{"name":"first","on":["before"],"advisory":true,"http":{"url":"http://10.0.0.1/","status":500}},
+        {"name":"load","advisory":true,"http":{"url":"http://10.0.0.1/","status":500}},
+        {"name":"still","on":["bake"],"for":"1m","http":{"url":"http://10.0.0.1/"}}]}"#;
+    let mut fixture = with(pack);
+    let untouched = MoveRow { touched: None, deployment: None, ..row() };
+    fixture.moves.found = Some(Loaded::given(&untouched));
+    let polls_before = polls(&fixture, Phase::Before).await;
+    assert_eq!(last(&polls_before).1, Healthy);
+    let bundle: Bundle = serde_json::from_value(fixture.moves.noted.take()[0]["bundle"].clone()).unwrap();
+    assert!(bundle.tests[0].starts_with("live test \"first\" failed 1 of 1 times: GET"), "{bundle:?}");
+    let warned = MoveRow { bundle: Some(bundle), ..row() };
+    let mut fixture = with(pack);
+    fixture.moves.found = Some(Loaded::given(&warned));
+    let polls_after = polls(&fixture, Phase::After).await;
+    let (_, verdict, reason) = last(&polls_after);
+    let why = "it is stable; its live test passed; advisory live test \"load\" did not pass: GET";
+    assert!(verdict == Healthy && reason.starts_with(why), "{reason}");
+    let bundle: Bundle = serde_json::from_value(fixture.moves.noted.take()[0]["bundle"].clone()).unwrap();
+    let told = bundle.tests.iter().map(|line| line.split(':').next().unwrap()).collect::<Vec<_>>();
+    assert_eq!(told, ["live test \"load\" did not pass", "live test \"first\" failed 1 of 1 times"]);
 }
 
 #[tokio::test]
