@@ -10,6 +10,7 @@ pub use containers::containers;
 pub use image::{Moves, no_restore_point};
 
 use pipeline::ids::{Digest, PackHash, Repository, ServiceName, Tag};
+use pipeline::image::ImageReference;
 use pipeline::rows::{LeaseRow, MoveRow, ServiceRow, VerifiedImage};
 
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
@@ -81,6 +82,15 @@ impl Candidate {
     pub fn passed(&self) -> Option<&PackHash> {
         let facts = self.row.facts(&self.repository);
         facts.into_iter().find(|fact| fact.digest == self.digest)?.pack.as_ref()
+    }
+
+    /// Tells whether a release has left the service with an image, pinned and unverified.
+    pub fn is_left(&self, digest: &Digest) -> bool {
+        let mut images = self.service.revision.images.iter();
+        let pinned = |(container, image): &(String, ImageReference)| {
+            !self.containers.contains(container) || image.digest.as_ref() == Some(digest)
+        };
+        self.unproven && images.all(pinned)
     }
 
     /// Tells whether the service runs an image, as far as its revision or its tasks say so.

@@ -143,7 +143,8 @@ fn row(
         fence: 0,
         children: Vec::new(),
         started: None,
-        registered: None,
+        // What a release has left there is not rolled out once more, only tested.
+        registered: candidate.is_left(&candidate.digest).then(|| primary.task_definition.clone()),
         touched: None,
         deployment: None,
         verdict: None,

@@ -278,9 +278,13 @@ fn what_a_release_brought_and_did_not_verify_is_nothing_to_return_to() {
     assert_eq!(restore(&candidate), None);
     candidate.row.verified = Some(VerifiedImage { task_definition: arn(7), ..known('a') });
     assert_eq!(restore(&candidate), Some((digest('a'), arn(7))), "another image of it may be what is bad");
-    // Nor is it in place for good: who pushes it once more has it tested.
+    // Nor is it in place for good: who asks for it once more has it tested, without another rollout.
     (candidate.row.verified, candidate.digest) = (None, digest('a'));
-    assert_eq!(restore(&candidate), None);
+    let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it is not tested") };
+    assert_eq!((row.restore, row.registered), (None, Some(arn(1))));
+    candidate.digest = digest('b');
+    let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
+    assert_eq!(row.registered, None);
 }
 
 #[test]

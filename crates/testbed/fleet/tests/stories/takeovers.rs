@@ -63,6 +63,17 @@ async fn a_stopped_release_that_goes_on_tells_a_person_what_nobody_has_replaced(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_stopped_release_left_is_tested_without_another_rollout() {
+    let story = Story::of(&A, json!({}))
+        .at(0, push("stopped", "shop/a", Completes))
+        .at(30, stop("stopped"))
+        .at(300, ask("once-more", "dev", json!({"repository": "shop/a", "image": "main-stopped"})));
+    let story = story.play().await;
+    assert_eq!((story.pointed("dev/a").len(), story.end("once-more").as_str()), (1, "Deployed"));
+    assert!(story.runs("dev/a", "stopped"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_dead_release_of_an_older_version_left_is_taken_over() {
     let story = Story::of(&A, json!({}))
         .at(0, push("died", "shop/a", Never))
