@@ -58,7 +58,7 @@ async fn logs(
 }
 
 /// Returns the revision that the failed tasks ran.
-fn revision(phase: Phase, row: &MoveRow) -> Option<&TaskDefinitionArn> {
+pub fn revision(phase: Phase, row: &MoveRow) -> Option<&TaskDefinitionArn> {
     match phase {
         Phase::Rollback => {
             row.rollback_revision.as_ref().or(row.restore.as_ref().map(|restore| &restore.task_definition))

@@ -1,8 +1,10 @@
 //! One look at the live tests of one part of a move: what is kept of them, and one round more.
 
+use futures_util::future::join;
 use pack::{Check, Pack, judge};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
+use pipeline::ids::DeploymentId;
 use pipeline::ledger::Key;
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::MoveRow;
@@ -13,12 +15,13 @@ use crate::packs::{self, Chosen};
 use crate::poll_state::PollState;
 use crate::probe::Web;
 use crate::report::Report;
-use crate::rollout::{Measured, Port};
+use crate::rollout::{Measured, Port, Task};
 use crate::round::{Round, Rounds};
 use crate::runs::{self, Runs};
 use crate::secrets::Secrets;
 use crate::tests_row::TestsRow;
 use crate::values;
+use crate::watch::{self, Watch};
 
 /// How many seconds are between two looks at something that runs.
 const BETWEEN_LOOKS: u32 = 5;
@@ -38,17 +41,30 @@ pub struct Look<'a> {
     pub now: Timestamp,
 }
 
+/// What live tests ask of: it is proven before they are asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ours<'a> {
+    /// Our deployment; none before there is one.
+    pub deployment: Option<&'a DeploymentId>,
+    /// The addresses of its targets.
+    pub addresses: &'a [String],
+    /// The tasks of the service.
+    pub tasks: &'a [Task],
+    /// The target groups that they are registered in, by ARN.
+    pub groups: &'a [String],
+}
+
 impl Look<'_> {
     /// Asks what is due, once: a poll that comes again is told what is kept.
     pub async fn at(
         self,
         port: &impl Port,
         web: &impl Web,
-        addresses: &[String],
+        ours: Ours<'_>,
         state: &mut PollState,
     ) -> Result<Measured<Report>, Fault> {
         Ok(match packs::of(port, web, self.phase, self.row).await? {
-            Chosen::Pack(pack) => Measured::Is(self.with(&pack, port, web, addresses, state).await?),
+            Chosen::Pack(pack) => Measured::Is(self.with(&pack, port, web, ours, state).await?),
             Chosen::Nothing => Measured::Is(Report::without(None)),
             Chosen::LeftOut(why) => Measured::Is(Report::without(Some(why))),
             Chosen::Unmeasured(why) => Measured::Not(why),
@@ -61,7 +77,7 @@ impl Look<'_> {
         pack: &Pack,
         port: &impl Port,
         web: &impl Web,
-        addresses: &[String],
+        ours: Ours<'_>,
         state: &mut PollState,
     ) -> Result<Report, Fault> {
         state.proven = (self.phase != Phase::Before).then_some(self.now);
@@ -78,7 +94,7 @@ impl Look<'_> {
         if row.standing.look < state.number() {
             let mut asked = row.clone();
             let rounds;
-            (rounds, under_way) = self.ask(pack, port, web, addresses, (&mut asked, state)).await?;
+            (rounds, under_way) = self.ask(pack, port, web, ours, (&mut asked, state)).await?;
             let is_news = !rounds.is_empty();
             asked.count(pack, state.number(), rounds, self.now);
             asked.judge(pack, self.now);
@@ -103,7 +119,7 @@ impl Look<'_> {
         pack: &Pack,
         port: &impl Port,
         web: &impl Web,
-        addresses: &[String],
+        ours: Ours<'_>,
         (row, state): (&mut TestsRow, &mut PollState),
     ) -> Result<(Rounds, Runs), Fault> {
         let due = judge::due(pack, &row.standing, self.now);
@@ -111,9 +127,15 @@ impl Look<'_> {
         let known = values::of(self.phase, &self.key.release, self.row);
         let mut runs = runs::look(port, self, &due, row, &known.values.clone().or(pack.values())).await?;
         state.ran |= runs.waits;
-        let requests: Vec<&Check> = due.into_iter().filter(|check| !check.kind.is_run()).collect();
-        let round = Round { pack, known: &known, addresses, secrets: &secrets };
-        let mut rounds = round.ask(&requests, web, row, state.number()).await;
+        let others = due.into_iter().filter(|check| !check.kind.is_run());
+        let (watched, requests): (Vec<&Check>, Vec<&Check>) =
+            others.partition(|check| check.kind.is_of_cloudwatch());
+        let values = watch::with_group(known.values.clone().or(pack.values()), ours.groups);
+        let watch = Watch { port, look: self, pack, ours, values };
+        let round = Round { pack, known: &known, addresses: ours.addresses, secrets: &secrets };
+        let asking = round.ask(&requests, web, row, state.number());
+        let (mut rounds, mut seen) = join(asking, watch.ask(&watched)).await;
+        rounds.append(&mut seen);
         rounds.append(&mut runs.rounds);
         Ok((rounds, runs))
     }

@@ -56,7 +56,11 @@ fn without_quoted(text: &str) -> String {
         let after = rest.get(first.len_utf8()..).unwrap_or_default();
         match quoted(first, before, after) {
             Some((inner, behind)) => {
-                if before == '=' { kept.push_str(inner) } else { kept.push(TAKEN) }
+                if before == '=' {
+                    kept.push_str(inner)
+                } else {
+                    kept.push(TAKEN)
+                }
                 (rest, before) = (behind, first);
             }
             None => {
@@ -75,7 +79,8 @@ fn quoted(quote: char, before: char, after: &str) -> Option<(&str, &str)> {
     }
     let mut escaped = false;
     let end = after.char_indices().find(|(at, c)| {
-        let is_escaped = std::mem::replace(&mut escaped, *c == '\\' && !escaped);
+        let is_escaped = escaped;
+        escaped = *c == '\\' && !is_escaped;
         let next = after.get(at + c.len_utf8()..).and_then(|rest| rest.chars().next());
         let is_apostrophe = quote == '\'' && next.is_some_and(char::is_alphanumeric);
         *c == quote && !is_escaped && !is_apostrophe
@@ -175,7 +180,8 @@ mod tests {
 
     #[test]
     fn fields_are_told_apart_by_what_they_say() {
-        let lost = r#"{"level":"error","at":"2026-11-24T10:00:00Z","message":"connection 5 lost","port":5432}"#;
+        let lost =
+            r#"{"level":"error","at":"2026-11-24T10:00:00Z","message":"connection 5 lost","port":5432}"#;
         assert_eq!(signature(lost), "at=#T#Z level=error message=connection # lost port=#");
         assert_eq!(signature(lost), signature(&lost.replace("connection 5", "connection 61")));
         assert_ne!(signature(lost), signature(&lost.replace("lost", "refused")));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pack::asked::Site;
+use pack::asked::{Logged, Site};
 use pack::{Pack, Values, supported};
 use pipeline::environment::{Environment, tests_path};
 use pipeline::ids::{EnvironmentName, PackHash, ServiceName};
@@ -32,7 +32,7 @@ pub fn pin(
         let Some(text) = texts.get(&row.service) else { continue };
         let service = draft.services.iter().find(|service| service.name == row.service);
         let what = format!("the parameter {}", tests_path(environment, &row.service));
-        let read = usable(&what, text, service, &names, prober).and_then(|pack| {
+        let read = usable(&what, text, service, &row.containers, &names, prober).and_then(|pack| {
             let known = Values::default().with("environment", environment.as_str());
             let strangers = pack.strangers(&policy.tests.hosts, &known.with("service", row.service.as_str()));
             if strangers.is_empty() { Ok(pack) } else { Err(strangers) }
@@ -74,14 +74,16 @@ fn usable(
     what: &str,
     text: &str,
     service: Option<&Service>,
+    moved: &[String],
     connect_names: &BTreeSet<String>,
     Prober { in_vpc, policy }: Prober,
 ) -> Result<Pack, Vec<String>> {
     let pack = supported::read(what, text).map_err(|fault| vec![fault.to_string()])?;
     let never = match service {
         Some(Service { balanced, revision, .. }) => {
-            let (network_mode, has_targets) = (revision.network_mode.as_deref(), !balanced.is_empty());
-            pack.never(&Site { in_vpc, network_mode, has_targets, connect_names, policy })
+            let (network_mode, target_groups) = (revision.network_mode.as_deref(), balanced.len());
+            let logged = Some(Logged { containers: &revision.logs, moved });
+            pack.never(&Site { in_vpc, network_mode, target_groups, logged, connect_names, policy })
         }
         None => pack.nowhere(policy),
     };
@@ -166,6 +168,20 @@ mod tests {
             assert!(!back.is_refused() && back.findings[0].text.ends_with("without its live tests"));
             assert_eq!(back.packs.values().collect::<Vec<_>>(), [NOTHING]);
             assert_eq!(back.moves[0].pack, Some(pack::hash(NOTHING)));
+        }
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_searched_refuses_the_check_that_wants_it() {
+        let text = r#"{"checks":[{"name":"quiet","logs":{"pattern":"ERROR"}}]}"#;
+        for (why, refused) in [(None, false), (Some("its log driver is splunk".to_owned()), true)] {
+            let (mut draft, policy) = (draft(), environment());
+            draft.moves[0].containers = vec!["app".to_owned()];
+            draft.services[0].revision.logs = [("app".to_owned(), why)].into();
+            let texts = [(ServiceName::parse("users").unwrap(), text.to_owned())].into();
+            pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &policy, &texts, INSIDE, false);
+            let said = refusals(&draft.findings).any(|why| why.contains("its log driver is splunk"));
+            assert_eq!((draft.is_refused(), said), (refused, refused), "{:?}", draft.findings);
         }
     }
 

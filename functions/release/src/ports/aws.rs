@@ -213,6 +213,8 @@ pub struct Revision {
     pub roles: Vec<String>,
     /// The network mode of its tasks; the default of ECS if absent.
     pub network_mode: Option<String>,
+    /// Each container; with it why its log cannot be searched, if it cannot.
+    pub logs: BTreeMap<String, Option<String>>,
 }
 
 impl Service {

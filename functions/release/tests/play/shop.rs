@@ -46,6 +46,7 @@ fn service(name: &str, strategy: &str) -> Service {
             roles: vec!["arn:aws:iam::123456789012:role/shop/tasks".to_owned()],
             ports: vec![("app".to_owned(), 8080)],
             network_mode: Some("awsvpc".to_owned()),
+            logs: [("app".to_owned(), None)].into(),
         },
     }
 }

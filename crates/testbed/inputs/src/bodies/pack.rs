@@ -1,9 +1,9 @@
 //! Live tests: the pack that somebody wrote, and what results of asking it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ::pack::asked::{Host, Site};
+use ::pack::asked::{Host, Logged, Site};
 use ::pack::kind::http::Request;
 use ::pack::policy::Policy;
 use ::pack::{Check, Pack, Phase, Values, supported};
@@ -100,7 +100,8 @@ fn bounded(pack: &Pack) {
     let connect_names = &BTreeSet::from(["users.shop".to_owned()]);
     let policy = Policy::default();
     let nowhere = pack.nowhere(policy);
-    let site = Site { in_vpc: false, network_mode: None, has_targets: false, connect_names, policy };
+    let logged = Some(Logged { containers: &BTreeMap::new(), moved: &[] });
+    let site = Site { in_vpc: false, network_mode: None, target_groups: 0, logged, connect_names, policy };
     nowhere.iter().chain(&pack.never(&site)).for_each(|why| promises::sentence(why));
     assert!(nowhere.iter().all(|why| pack.never(&site).contains(why)), "{nowhere:?}");
     if !nowhere.is_empty() {
