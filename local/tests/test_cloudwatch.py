@@ -69,7 +69,8 @@ def test_a_metric_is_computed_from_others_and_the_newest_period_comes_first(clou
     cloudwatch, begins = cloud.client("cloudwatch"), int(time.time()) // 60 * 60 - 600
 
     def put(metric: str, values: list[float | None]) -> None:
-        data = [{"MetricName": metric, "Timestamp": begins + 60 * n, "Value": v} for n, v in enumerate(values) if v is not None]
+        points = [(begins + 60 * n, value) for n, value in enumerate(values) if value is not None]
+        data = [{"MetricName": metric, "Timestamp": at, "Value": value} for at, value in points]
         cloudwatch.put_metric_data(Namespace=name, MetricData=data)
 
     def query(identity: str, metric: str) -> dict:
