@@ -9,6 +9,8 @@ import importlib
 _MODULES = (
     "lambdas",
     "alarms",
+    "metric_math",
+    "log_filters",
     "ecr_reads",
     "ecr_errors",
     "ecr_pushes",

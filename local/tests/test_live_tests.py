@@ -1,15 +1,19 @@
 """Live tests: those that cannot be asked stop a release before it begins, and those that fail leave a record."""
 
+import json
 import platform
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+import build
 import canary
+import stack
 import watch
 from service import PACK, put
 
@@ -190,6 +194,77 @@ def test_a_critical_finding_refuses_an_image_before_any_tag_moves_unless_it_is_e
     passed = pipeline.push(service, f"{name}-2", "v2", commit="1a2b3c").run
     assert passed.outcome == "Deployed", passed.cause
     assert len(pipeline.cloud.calls(agent="tidegate-release", operation="DescribeImageScanFindings")) == 3
+def test_a_panic_that_only_the_log_tells_of_rolls_back_while_it_is_watched(pipeline, service):
+    name = service.environment
+    home = {"name": "home", "http": {"url": "http://${target.address}/", "contains": "hello"}}
+    quiet = {"name": "quiet", "logs": {"pattern": "?panicked ?FATAL", "onlyNew": True}, "for": "2s", "interval": "1s"}
+    put(pipeline.cloud, f"environments/{name}/services/{name}/tests", {"checks": [home, quiet]})
+    good = pipeline.push(service, f"{name}-1", "v2").run
+    assert good.outcome == "Deployed", good.cause
+    shown = pipeline.row(good, "tests#0#0#after")["transcript"]["quiet"]["last"]
+    assert shown["text"].startswith("0 lines in 2 streams, as expected"), shown
+    bad = pipeline.push(service, f"{name}-2", "v3", behaviour="panics")
+    assert bad.run.outcome == "RolledBack", bad.run.cause
+    for told in (bad.run.cause, bad.by_topic):
+        assert 'live test "quiet" failed 1 of 1 times: expected at most 0 lines like' in told, told
+        assert f"of /ecs/{name}/{name}: thread 'orders' panicked at src/orders.rs:42:9: v3 lost" in told, told
+    assert list(service.answers().values()) == ["hello from v2"] * 2
+
+
+def test_a_metric_is_read_of_the_target_group_and_the_period_that_is_over(pipeline, service):
+    name, ours = service.environment, service.described()["deployments"][0]
+    group = service.described()["loadBalancers"][0]["targetGroupArn"].rsplit(":")[-1]
+    metric = {"namespace": name, "metric": "Latency", "stat": "Maximum", "max": 0.5, "timesBefore": 2}
+    metric["dimensions"] = {"TargetGroup": "${target.group}"}
+    checks = [{"name": "latency", "metric": metric, "for": "1s", "interval": "1s"}]
+    put(pipeline.cloud, f"environments/{name}/services/{name}/tests", {"checks": checks})
+    minute = int(time.time()) // 60 * 60
+    dimensions = [{"Name": "TargetGroup", "Value": group}]
+
+    def measured(values: dict[int, float]) -> None:
+        points = [{"Timestamp": minute + 60 * at, "Value": value} for at, value in values.items()]
+        data = [{"MetricName": "Latency", "Dimensions": dimensions, **point} for point in points]
+        pipeline.cloud.client("cloudwatch").put_metric_data(Namespace=name, MetricData=data)
+
+    def verdict() -> tuple[str, str]:
+        """What health-test says of the service, as if it had been touched nine minutes ago."""
+        sample = json.loads((build.ROOT / "events/health-test/good.json").read_text())
+        row = sample["move"] | {"environment": name, "cluster": name, "service": name, "repository": service.repository}
+        touched = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(minute - 540))
+        row |= {"touched": touched, "digest": service.digests()[0], "deployment": ours["id"]}
+        row |= {"registered": ours["taskDefinition"]}
+        asked, answer = {**sample, "move": row, "looks": {}}, {"verdict": "Pending"}
+        while answer["verdict"] == "Pending":
+            answer = _invoked(pipeline.cloud, "HealthTestFunction", asked)
+            asked["looks"] = answer["looks"]
+        return answer["verdict"], answer["reason"]
+
+    # The service was touched in the minute -9; whatever the clock does meanwhile, one of these is the last that counts.
+    measured({-10: 0.2, **{at: 0.4 for at in range(-3, 1)}})
+    assert verdict() == ("Healthy", "it is stable; its live test passed")
+    measured({at: 0.45 for at in range(-3, 1)})
+    checks[0]["metric"] = {"queries": _half_of(name, dimensions), "max": 0.2}
+    put(pipeline.cloud, f"environments/{name}/services/{name}/tests", {"checks": checks})
+    said, reason = verdict()
+    assert said == "Unhealthy" and 'the query "half": expected at most 0.2, got 0.225' in reason, reason
+
+
+def _half_of(namespace: str, dimensions: list[dict]) -> list[dict]:
+    """The queries for half of a metric."""
+    dimensions = [{**one, "Value": "${target.group}"} for one in dimensions]
+    read = {"Namespace": namespace, "MetricName": "Latency", "Dimensions": dimensions}
+    stat = {"Metric": read, "Period": 60, "Stat": "Maximum"}
+    return [{"Id": "half", "Expression": "m / 2"}, {"Id": "m", "ReturnData": False, "MetricStat": stat}]
+
+
+def _invoked(cloud, function: str, payload: dict) -> dict:
+    """What a function of the stack answers."""
+    found = cloud.client("cloudformation").describe_stack_resource(StackName=stack.STACK, LogicalResourceId=function)
+    name = found["StackResourceDetail"]["PhysicalResourceId"]
+    answer = cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload).encode())
+    said = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, said
+    return said
 
 
 def rolled_back(pipeline, service, behaviour: str):

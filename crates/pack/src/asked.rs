@@ -1,6 +1,7 @@
 //! What a pack will ask, and what of it can never be asked.  Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice;
 use std::time::Duration;
 
 use pipeline::task_definition::OpenPort;
@@ -10,12 +11,14 @@ use url::Url;
 use crate::check::Check;
 use crate::kind::Kind;
 use crate::kind::http::Http;
-use crate::mistake::Mistake;
+use crate::kind::logs::Logs;
+use crate::mistake::{Mistake, expected};
 use crate::pack::Pack;
 use crate::policy::{Policy, Refusal};
 use crate::ports::number;
 use crate::span::Span;
 use crate::template::Template;
+use crate::texts;
 use crate::values::Values;
 use crate::variable::{self, Each};
 
@@ -67,14 +70,25 @@ pub struct Site<'a> {
     pub in_vpc: bool,
     /// The network mode of the task definition; none means the default of ECS, which is bridge.
     pub network_mode: Option<&'a str>,
-    /// Whether the service has a target group.
-    pub has_targets: bool,
+    /// How many target groups the service has.
+    pub target_groups: usize,
     /// The ports of its tasks, as far as they are known, and the containers that run our image.
     pub ports: Option<(&'a [OpenPort], &'a [String])>,
+    /// What of the service's tasks is logged where it can be searched; none where it is no one service.
+    pub logged: Option<Logged<'a>>,
     /// The names that Service Connect gives to services of the cluster.
     pub connect_names: &'a BTreeSet<String>,
     /// Which hosts may be asked.
     pub policy: Policy,
+}
+
+/// What is known of the logs of a service.
+#[derive(Clone, Copy, Debug)]
+pub struct Logged<'a> {
+    /// Each container of the task definition; with it why its log cannot be searched, if it cannot.
+    pub containers: &'a BTreeMap<String, Option<String>>,
+    /// Those whose image is moved.
+    pub moved: &'a [String],
 }
 
 impl Pack {
@@ -97,6 +111,9 @@ impl Pack {
     pub fn never(&self, site: &Site<'_>) -> Vec<String> {
         let mut all = Vec::new();
         for check in &self.checks {
+            for Mistake { key, why } in watched(check, site) {
+                all.push(format!("{}: check {:?}, key {key:?}: {why}", check.place, check.name));
+            }
             let values = self.stand_ins(&Values::default(), check);
             for (at, http) in check.kind.requests().iter().enumerate() {
                 for mistake in
@@ -116,8 +133,8 @@ impl Pack {
     pub fn nowhere(&self, policy: Policy) -> Vec<String> {
         let connect_names = &BTreeSet::new();
         let network_mode = Some("awsvpc");
-        let ports = None;
-        self.never(&Site { in_vpc: true, network_mode, has_targets: true, ports, connect_names, policy })
+        let (in_vpc, target_groups, ports, logged) = (true, 1, None, None);
+        self.never(&Site { in_vpc, network_mode, target_groups, ports, logged, connect_names, policy })
     }
 
     /// Says which secrets would go to a host that is neither the service's own nor one of `hosts`.
@@ -256,7 +273,7 @@ fn here(check: &Check, http: &Http, values: &Values, site: &Site<'_>) -> Option<
         Each::Target => Some("${target.address}"),
     };
     let why = match (variable, host(http, values)) {
-        (None, Some(Host::Balancer(_))) if !site.has_targets => {
+        (None, Some(Host::Balancer(_))) if site.target_groups == 0 => {
             "${target.dns} is the name of a load balancer, and the service has none: ask a name that resolves in the \
              VPC"
             .to_owned()
@@ -270,7 +287,7 @@ fn here(check: &Check, http: &Http, values: &Values, site: &Site<'_>) -> Option<
             )
         }
         (None, _) => return None,
-        (Some(variable), _) if check.each == Each::Target && !site.has_targets => format!(
+        (Some(variable), _) if check.each == Each::Target && site.target_groups == 0 => format!(
             "{variable} is an address in a target group, and the service has no target group: \
              ask a name that resolves in the VPC"
         ),
@@ -289,6 +306,40 @@ fn here(check: &Check, http: &Http, values: &Values, site: &Site<'_>) -> Option<
         (Some(_), _) => return None,
     };
     Some(Mistake::at(key, why))
+}
+
+/// Says why CloudWatch cannot be asked for a check of this service.
+fn watched(check: &Check, site: &Site<'_>) -> Vec<Mistake> {
+    match &check.kind {
+        Kind::Logs(logs) => site.logged.iter().flat_map(|logged| unlogged(logs, logged)).collect(),
+        Kind::Metric(_) if site.target_groups != 1 => {
+            let uses = texts::variables(&check.kind).into_iter().find(|(_, name)| *name == variable::GROUP);
+            let why = format!(
+                "${{{}}} is the only target group of a service, and this one has {}: write the dimension itself",
+                variable::GROUP,
+                if site.target_groups == 0 { "none".to_owned() } else { site.target_groups.to_string() }
+            );
+            uses.into_iter().map(|(key, _)| Mistake::at(key, why.clone()).under("metric")).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Says which of the containers whose lines count cannot be searched.
+fn unlogged(logs: &Logs, logged: &Logged<'_>) -> Vec<Mistake> {
+    let containers = logs.container.as_ref().map_or(logged.moved, slice::from_ref);
+    let wrong = containers.iter().filter_map(|name| match logged.containers.get(name) {
+        None => {
+            let names = logged.containers.keys().map(String::as_str);
+            Some(format!("the task definition has no container {name:?}: {}", expected(name, names)))
+        }
+        Some(why) => why.as_ref().map(|why| {
+            format!(
+                "the log of the container {name:?} cannot be searched: {why}; expected the driver awslogs"
+            )
+        }),
+    });
+    wrong.map(|why| Mistake::at("container", why).under("logs")).collect()
 }
 
 #[cfg(test)]
@@ -351,8 +402,9 @@ mod tests {
         let good = Site {
             in_vpc: true,
             network_mode: Some("awsvpc"),
-            has_targets: true,
+            target_groups: 1,
             ports: None,
+            logged: None,
             connect_names,
             policy: Policy::default(),
         };
@@ -365,12 +417,12 @@ mod tests {
                 Site { in_vpc: false, ..good },
                 Some("\"url\": ${target.address} is an address in the VPC"),
             ),
-            (url(TARGET), Site { has_targets: false, ..good }, Some("the service has no target group")),
+            (url(TARGET), Site { target_groups: 0, ..good }, Some("the service has no target group")),
             (url(TARGET), mode(Some("bridge")), Some("the network mode of the service is bridge: ask")),
             (url(TARGET), mode(Some("host")), Some("is host")),
             (url(TARGET), mode(Some("none")), Some("is none")),
             (url(TARGET), mode(None), Some("is bridge")),
-            (url("http://a/"), Site { in_vpc: false, has_targets: false, ..mode(None) }, None),
+            (url("http://a/"), Site { in_vpc: false, target_groups: 0, ..mode(None) }, None),
             (url("http://users.shop:8080/"), good, Some("users.shop is a name of Service Connect")),
             (url("http://USERS.shop./"), good, Some("Service Connect")),
             (url("http://users.shop.example.org/"), good, None),
@@ -395,9 +447,10 @@ mod tests {
         let connect_names = &BTreeSet::new();
         let policy = Policy::default();
         let network_mode = Some("awsvpc");
-        let good = Site { in_vpc: true, network_mode, has_targets: true, ports: None, connect_names, policy };
+        let (in_vpc, target_groups, ports, logged) = (true, 1, None, None);
+        let good = Site { in_vpc, network_mode, target_groups, ports, logged, connect_names, policy };
         let mode = |network_mode| Site { network_mode, ..good };
-        let none = Site { ports: Some((&[], &[])), has_targets: false, ..good };
+        let none = Site { ports: Some((&[], &[])), target_groups: 0, ..good };
         for (http, site, said) in [
             (url("http://${task.address}/"), good, None),
             (
@@ -414,9 +467,65 @@ mod tests {
             (url("http://${task.ip}:80/"), none, None),
             (url("http://${task.ip}:${task.port.a}/"), none, Some("${task.port.a} is no")),
             (url("http://${target.dns}/"), good, None),
-            (url("http://${target.dns}/"), Site { has_targets: false, ..good }, Some("the service has none")),
+            (url("http://${target.dns}/"), Site { target_groups: 0, ..good }, Some("the service has none")),
         ] {
             check_never(&http, &site, said);
+        }
+    }
+
+    #[test]
+    fn what_cloudwatch_can_never_be_asked_is_said_by_its_key() {
+        let connect_names = &BTreeSet::new();
+        let foreign = Some("its log driver is awsfirelens".to_owned());
+        let containers = &[("app".to_owned(), None), ("proxy".to_owned(), foreign)].into();
+        let (app, both) = (["app".to_owned()], ["app".to_owned(), "proxy".to_owned()]);
+        let site = |moved, target_groups| Site {
+            ports: None,
+            in_vpc: false,
+            network_mode: None,
+            target_groups,
+            logged: Some(Logged { containers, moved }),
+            connect_names,
+            policy: Policy::default(),
+        };
+        let metric = |name: &str| {
+            format!(
+                r#""metric":{{"namespace":"a","metric":"b","stat":"Sum","max":1,"dimensions":{{"c":"${{{name}}}"}}}}"#
+            )
+        };
+        let driver = "key \"logs.container\": the log of the container \"proxy\" cannot be searched: its log driver is \
+                      awsfirelens; expected the driver awslogs";
+        for (check, site, said) in [
+            (r#""logs":{"pattern":"a"}"#.to_owned(), site(&app[..], 0), None),
+            (r#""logs":{"pattern":"a"}"#.to_owned(), site(&both[..], 0), Some(driver)),
+            (r#""logs":{"pattern":"a","container":"proxy"}"#.to_owned(), site(&app[..], 0), Some(driver)),
+            (
+                r#""logs":{"pattern":"a","container":"prxy"}"#.to_owned(),
+                site(&app[..], 0),
+                Some("has no container \"prxy\": expected one of `app`, `proxy`; did you mean `proxy`?"),
+            ),
+            (metric("target.group"), site(&app[..], 1), None),
+            (metric("service"), site(&app[..], 0), None),
+            (
+                metric("target.group"),
+                site(&app[..], 0),
+                Some(
+                    "key \"metric.dimensions\": ${target.group} is the only target group of a service, and this one has none",
+                ),
+            ),
+            (
+                metric("target.group"),
+                site(&app[..], 2),
+                Some("and this one has 2: write the dimension itself"),
+            ),
+        ] {
+            let pack = Pack::read("pack", &format!(r#"{{"checks":[{{"name":"w",{check}}}]}}"#)).unwrap();
+            let never = pack.never(&site);
+            assert_eq!(pack.nowhere(Policy::default()), [""; 0]);
+            match said {
+                None => assert_eq!(never, [""; 0], "{check}"),
+                Some(said) => assert!(never.len() == 1 && never[0].contains(said), "{check}: {never:?}"),
+            }
         }
     }
 

@@ -155,6 +155,11 @@ impl Check {
             Kind::Suite(suite) => suite.each_of(texts::each(&kind)?)?,
             _ => texts::each(&kind)?,
         };
+        if let Kind::Metric(_) = kind {
+            ensure(each == Each::Once, "metric", || {
+                "it is of the whole service: expected no ${task.…} and no ${target.address}".to_owned()
+            })?;
+        }
         let on = phases(&kind, on)?;
         let bakes = on.contains(&Phase::Bake);
         ensure(bakes || watched.is_none(), "for", || {
@@ -166,8 +171,8 @@ impl Check {
             each,
             attempts,
             passes,
-            interval,
-            patience: patience.unwrap_or(Span::seconds(120)),
+            interval: interval.or(between(&kind)),
+            patience: patience.unwrap_or(waits(&kind)),
             watched: watched.unwrap_or(Span::seconds(120)),
             advisory,
             required,
@@ -176,6 +181,18 @@ impl Check {
             written: value,
         })
     }
+}
+
+/// Returns how long to wait between two rounds that see different things, if that is longer than usual.
+fn between(kind: &Kind) -> Option<Span> {
+    let Kind::Metric(metric) = kind else { return None };
+    Some(Span::seconds(u64::try_from(metric.seconds()).unwrap_or_default()))
+}
+
+/// Returns how long nothing may be measured: of a metric, a whole period has to be over first.
+fn waits(kind: &Kind) -> Span {
+    let period = between(kind).map_or(0, |period| period.0.as_secs());
+    Span::seconds(period.saturating_mul(2).saturating_add(120))
 }
 
 /// Refuses a name that cannot be shown.

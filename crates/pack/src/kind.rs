@@ -93,6 +93,11 @@ impl Kind {
         self.timeout().is_some()
     }
 
+    /// Tells whether CloudWatch is asked for it.
+    pub fn is_of_cloudwatch(&self) -> bool {
+        matches!(self, Kind::Logs(_) | Kind::Metric(_))
+    }
+
     /// Returns the requests that it makes.
     pub fn requests(&self) -> &[http::Http] {
         match self {

@@ -11,19 +11,11 @@ use crate::pack::Pack;
 use crate::texts;
 use crate::variable::{self, Known};
 
-/// What is not carried out yet: kinds of checks, keys of images, keys of runs, variables.
-const NOT_YET: [&str; 8] = [
-    // Kinds.
-    "logs",
-    "metric",
+/// What is not carried out yet: keys of images, keys of runs, variables.
+const NOT_YET: [&str; 5] = [
     // Keys of images.
-    SIGNATURE,
-    // Keys of runs.
-    "stack",
-    "function",
-    "each",
-    // Variables, those of the team as `NAME`.
-    "target.group",
+    SIGNATURE, // Keys of runs.
+    "stack", "function", "each", // Variables, those of the team as `NAME`.
     "base.url",
 ];
 
@@ -83,8 +75,6 @@ mod tests {
             (r#""task":{"stack":"a"}"#, "stack"),
             (r#""suite":{"function":"a"}"#, "function"),
             (r#""suite":{"task":"a","each":true}"#, "each"),
-            (r#""logs":{"pattern":"a"}"#, "logs"),
-            (r#""metric":{"namespace":"a","metric":"b","stat":"Sum","max":1}"#, "metric"),
             (r#""journey":[{"name":"a","url":"${base.url}/"}]"#, "base.url"),
         ];
         for (check, key) in named {
@@ -125,6 +115,10 @@ mod tests {
             {"name":"read","url":"http://${target.address}/","headers":{"authorization":"Bearer ${token}"},
              "answerHeaders":{"content-type":"text/*"}}]}],"variables":{"user":"a"}}"#;
         assert!(read("pack", journey).is_ok(), "{:?}", read("pack", journey));
+        let watched = r#"{"checks":[{"name":"a","logs":{"pattern":"?ERROR","onlyNew":true}},
+            {"name":"b","metric":{"namespace":"a","metric":"b","stat":"Sum","dimensions":{"c":"${target.group}"},"max":1}},
+            {"name":"c","metric":{"queries":[{"Id":"a","Expression":"1"}],"timesBefore":2}}]}"#;
+        assert!(read("pack", watched).is_ok(), "{:?}", read("pack", watched));
         for http in [
             r#""url":"http://${target.address}/","method":"DELETE","status":["2xx",404],"within":"1s""#,
             r#""url":"http://a/","contains":"${target.address}","json":{"$.a":1}"#,

@@ -154,6 +154,9 @@ fn known(
                 format!("${{{name}}} is no secret of the pack: {}", expected(secret, secrets))
             })?;
         } else if let Some(known) = variable::find(name) {
+            ensure(known.is_known_to(&check.kind), key, || {
+                format!("${{{name}}} is a dimension: expected it in \"metric\"")
+            })?;
             let missing = check.on.iter().find(|phase| !known.phases.contains(phase));
             ensure(missing.is_none(), key, || {
                 let phase = missing.map_or("", |phase| phase.as_str());
@@ -176,6 +179,7 @@ fn known(
 fn all(check: &Check, given: Given<'_>, captured: &BTreeSet<&str>, meant: &str) -> String {
     let known =
         variable::KNOWN.iter().filter(|known| check.on.iter().all(|phase| known.phases.contains(phase)));
+    let known = known.filter(|known| known.is_known_to(&check.kind));
     let known = known.map(|known| if known.name.ends_with('.') { "task.port.NAME" } else { known.name });
     let ours = given.variables.keys().map(String::as_str).chain(captured.iter().copied());
     let all: Vec<&str> = known.chain(ours).collect();

@@ -1,9 +1,13 @@
 //! The variables that the pipeline gives, and when it knows them.
 
+use crate::kind::Kind;
 use crate::phase::Phase::{self, Bake, Before, Live, Open};
 
 /// What begins the name of a secret.
 const SECRET: &str = "secret.";
+
+/// The dimension of metrics that stands for the target group of a service.
+pub const GROUP: &str = "target.group";
 
 /// A variable that the pipeline gives.
 #[derive(Debug, PartialEq)]
@@ -16,6 +20,13 @@ pub(crate) struct Known {
     pub each: Each,
     /// Whether it may stand for a host: nobody but the pipeline and the team's own settings choose it.
     pub is_host: bool,
+}
+
+impl Known {
+    /// Tells whether a check of this kind may use it: the dimension of a metric says nothing elsewhere.
+    pub(crate) fn is_known_to(&self, kind: &Kind) -> bool {
+        self.name != GROUP || matches!(kind, Kind::Metric(_))
+    }
 }
 
 /// How often a check is asked in one round.
@@ -45,7 +56,7 @@ pub(crate) const KNOWN: [Known; 14] = [
     known("task.port.", RUNS, Each::Task, true),
     known("target.address", RUNS, Each::Target, true),
     known("target.dns", RUNS, Each::Once, true),
-    known("target.group", RUNS, Each::Once, false),
+    known(GROUP, RUNS, Each::Once, false),
     known("base.url", &[Live], Each::Once, true),
     known("environment", ALWAYS, Each::Once, true),
     known("service", ALWAYS, Each::Once, true),

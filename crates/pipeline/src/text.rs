@@ -1,5 +1,9 @@
 //! Makes texts from outside fit into sentences: one line, readable, and bounded.
 
+mod signature;
+
+pub use signature::signature;
+
 /// How much of a sentence is shown.
 pub const LONGEST_SENTENCE: usize = 1024;
 

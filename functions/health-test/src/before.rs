@@ -7,7 +7,7 @@ use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::rows::{Bundle, Verdict};
 
 use crate::finding::Finding;
-use crate::look::Look;
+use crate::look::{Look, Ours};
 use crate::packs::{self, Chosen};
 use crate::places::Proven;
 use crate::poll;
@@ -72,7 +72,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let deadline = now.plus_seconds(AT_MOST);
         let look = Look { phase: Phase::Before, key: &key, row: &row, deadline, now };
         let Report { finding, reason, lines, ordered: runs } =
-            look.with(&pack, &self.port, &self.web, &Proven::default(), &mut state).await?;
+            look.with(&pack, &self.port, &self.web, Ours::none(&Proven::default()), &mut state).await?;
         let (verdict, reason) = finding.settle(reason, false, row.health_timeout_seconds);
         let pause_seconds = poll::pause(&mut state, verdict, finding, deadline, now);
         let bundle = (!lines.is_empty()).then(|| Bundle { tests: lines, ..Bundle::default() });

@@ -26,6 +26,7 @@ pub mod secrets;
 pub mod tests_row;
 pub mod values;
 pub mod verdict;
+pub mod watch;
 
 use pack::blank::blank;
 use pipeline::Fault;
@@ -147,7 +148,7 @@ pub struct Response {
 /// The function.
 #[derive(Debug)]
 pub struct HealthTest<P, W, L> {
-    /// ECS, the load balancers, Parameter Store and CloudWatch Logs.
+    /// ECS, the load balancers, Parameter Store and CloudWatch.
     pub port: P,
     /// What is asked over HTTP.
     pub web: W,
@@ -268,7 +269,8 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
                     seen.targets = Measured::of(self.port.targets(&groups).await);
                 }
                 Judgement::Need(Missing::Tests(proven)) => {
-                    seen.tests = look.at(&self.port, &self.web, &proven, state).await?;
+                    let ours = seen.ours(&expected.deployment, &proven);
+                    seen.tests = look.at(&self.port, &self.web, ours, state).await?;
                 }
             }
         }

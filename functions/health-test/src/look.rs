@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use futures_util::future::join;
 use pack::{Check, Pack, judge};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
+use pipeline::ids::DeploymentId;
 use pipeline::ledger::Key;
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::MoveRow;
@@ -17,12 +19,13 @@ use crate::places::{Places, Proven};
 use crate::poll_state::PollState;
 use crate::probe::Web;
 use crate::report::Report;
-use crate::rollout::{Measured, Port};
+use crate::rollout::{Measured, Port, Task};
 use crate::round::{Round, Rounds};
 use crate::runs::{self, Runs};
 use crate::secrets::Secrets;
 use crate::tests_row::TestsRow;
 use crate::values;
+use crate::watch::{self, Watch};
 
 /// How many seconds are between two looks at something that runs.
 const BETWEEN_LOOKS: u32 = 5;
@@ -42,17 +45,35 @@ pub struct Look<'a> {
     pub now: Timestamp,
 }
 
+/// What live tests ask of: it is proven before they are asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Ours<'a> {
+    /// Our deployment; none before there is one.
+    pub deployment: Option<&'a DeploymentId>,
+    /// Where its tasks and targets are.
+    pub proven: &'a Proven,
+    /// The tasks of the service.
+    pub tasks: &'a [Task],
+}
+
+impl<'a> Ours<'a> {
+    /// Is of a service that runs nothing of ours yet.
+    pub fn none(proven: &'a Proven) -> Self {
+        Ours { deployment: None, proven, tasks: &[] }
+    }
+}
+
 impl Look<'_> {
     /// Asks what is due, once: a poll that comes again is told what is kept.
     pub async fn at(
         self,
         port: &impl Port,
         web: &impl Web,
-        proven: &Proven,
+        ours: Ours<'_>,
         state: &mut PollState,
     ) -> Result<Measured<Report>, Fault> {
         Ok(match packs::of(port, web, self.phase, self.row).await? {
-            Chosen::Pack(pack) => Measured::Is(self.with(&pack, port, web, proven, state).await?),
+            Chosen::Pack(pack) => Measured::Is(self.with(&pack, port, web, ours, state).await?),
             Chosen::Nothing => Measured::Is(Report::without(None)),
             Chosen::LeftOut(why) => Measured::Is(Report::without(Some(why))),
             Chosen::Unmeasured(why) => Measured::Not(why),
@@ -65,7 +86,7 @@ impl Look<'_> {
         pack: &Pack,
         port: &impl Port,
         web: &impl Web,
-        proven: &Proven,
+        ours: Ours<'_>,
         state: &mut PollState,
     ) -> Result<Report, Fault> {
         state.proven = (self.phase != Phase::Before).then_some(self.now);
@@ -82,7 +103,7 @@ impl Look<'_> {
         if row.standing.look < state.number() {
             let mut asked = row.clone();
             let rounds;
-            (rounds, under_way) = self.ask(pack, port, web, proven, (&mut asked, state)).await?;
+            (rounds, under_way) = self.ask(pack, port, web, ours, (&mut asked, state)).await?;
             let is_news = !rounds.is_empty();
             asked.count(pack, state.number(), rounds, self.now);
             asked.judge(pack, self.now);
@@ -107,7 +128,7 @@ impl Look<'_> {
         pack: &Pack,
         port: &impl Port,
         web: &impl Web,
-        proven: &Proven,
+        ours: Ours<'_>,
         (row, state): (&mut TestsRow, &mut PollState),
     ) -> Result<(Rounds, Runs), Fault> {
         let due = judge::due(pack, &row.standing, self.now);
@@ -115,12 +136,19 @@ impl Look<'_> {
         let known = values::of(self.phase, &self.key.release, self.row);
         let mut runs = runs::look(port, self, &due, row, &known.values.clone().or(pack.values())).await?;
         state.ran |= runs.waits;
-        let requests: Vec<&Check> = due.into_iter().filter(|check| !check.kind.is_run()).collect();
-        let places = &Places::of(port, self.row, self.phase.revision(self.row), proven, &requests).await;
+        let others = due.into_iter().filter(|check| !check.kind.is_run());
+        let (watched, requests): (Vec<&Check>, Vec<&Check>) =
+            others.partition(|check| check.kind.is_of_cloudwatch());
+        let values = watch::with_group(known.values.clone().or(pack.values()), &ours.proven.groups);
+        let watch = Watch { port, look: self, pack, ours, values };
+        let revision = self.phase.revision(self.row);
+        let places = &Places::of(port, self.row, revision, ours.proven, &requests).await;
         let round = Round { pack, known: &known, places, secrets: &secrets };
-        let asked = round.ask(&requests, web, state.number()).await;
+        let asking = round.ask(&requests, web, state.number());
+        let (asked, mut seen) = join(asking, watch.ask(&watched)).await;
         let gone = self.gone(port, asked.doubtful()).await;
         let mut rounds = asked.rounds(&gone, row);
+        rounds.append(&mut seen);
         rounds.append(&mut runs.rounds);
         Ok((rounds, runs))
     }

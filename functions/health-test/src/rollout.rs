@@ -2,12 +2,15 @@
 
 mod aws;
 mod logs;
+mod metrics;
+mod search;
 
 pub use aws::Aws;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use pack::kind::metric::Asked;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
@@ -114,6 +117,54 @@ pub enum RunNote {
     Over,
 }
 
+/// Where a container of a task logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// The container's name in the task definition.
+    pub container: String,
+    /// The log group.
+    pub group: String,
+    /// The name of the stream.
+    pub name: String,
+}
+
+/// What is looked for in a log group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// The log group.
+    pub group: String,
+    /// The names of the streams, as many as one call takes at most.
+    pub streams: Vec<String>,
+    /// What is looked for, in the filter syntax of CloudWatch Logs.
+    pub pattern: String,
+    /// The first moment that counts.
+    pub from: Timestamp,
+    /// The last one.
+    pub until: Timestamp,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The lines, as they were logged.
+    pub lines: Vec<Line>,
+    /// How many of the streams exist.
+    pub streams: usize,
+    /// Whether there may be more lines than were read.
+    pub cut: bool,
+}
+
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When it was logged, in milliseconds since 1970.
+    pub at: i64,
+    /// The name of the stream.
+    pub stream: String,
+    /// What it says.
+    pub text: String,
+}
+
 /// How a container ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exit {
@@ -215,6 +266,13 @@ pub trait Port {
         tasks: &[String],
         lines: i32,
     ) -> Result<Vec<Vec<String>>, Fault>;
+    /// Returns where tasks of a revision log: task by task, and container by container.
+    async fn streams(&self, revision: &TaskDefinitionArn, tasks: &[String]) -> Result<Vec<Stream>, Fault>;
+    /// Searches some streams; those that do not exist yet are empty.
+    async fn search(&self, search: &Search) -> Result<Found, Fault>;
+    /// Reads the value of the one period that begins then; none if there is none.
+    async fn measure(&self, queries: &[Asked], begins: Timestamp, seconds: i64)
+    -> Result<Option<f64>, Fault>;
 }
 
 #[cfg(test)]

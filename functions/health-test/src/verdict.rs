@@ -12,6 +12,7 @@ use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::{Deployment, Rollout};
 
 use crate::finding::Finding;
+use crate::look::Ours;
 use crate::places::Proven;
 use crate::report::Report;
 use crate::rollout::{Measured, Progress, Service, Target, Task};
@@ -83,6 +84,14 @@ impl Observed {
     pub fn lists(&self, id: &DeploymentId) -> bool {
         let Measured::Is(Some(service)) = &self.service else { return false };
         service.deployments.iter().any(|one| one.deployment.id == *id)
+    }
+}
+
+impl<'a> Observed {
+    /// Returns what live tests ask of, once all else is proven.
+    pub fn ours(&'a self, deployment: &'a DeploymentId, proven: &'a Proven) -> Ours<'a> {
+        let tasks = if let Measured::Is(tasks) = &self.tasks { tasks.as_slice() } else { &[] };
+        Ours { deployment: Some(deployment), proven, tasks }
     }
 }
 

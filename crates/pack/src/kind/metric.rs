@@ -1,6 +1,10 @@
 //! A number of CloudWatch, and the range that it must be in.
 
-use std::collections::BTreeMap;
+mod asked;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use asked::{Asked, ValueOf};
 
 use serde::Deserialize;
 
@@ -153,9 +157,18 @@ impl Metric {
             ensure(queries.iter().all(whole), "queries", || {
                 "each reads or computes: expected `MetricStat` or `Expression`".to_owned()
             })?;
+            let periods: BTreeSet<u32> = queries.iter().filter_map(Query::seconds).collect();
+            ensure(
+                periods.len() <= 1 && periods.iter().all(|seconds| is_period((*seconds).into())),
+                "queries",
+                || {
+                    format!(
+                        "they have periods of {periods:?} seconds: expected the same whole minutes for all, like 60"
+                    )
+                },
+            )?;
         }
-        let seconds = period.whole_seconds();
-        ensure(seconds > 0 && seconds % 60 == 0, "period", || {
+        ensure(is_period(period.whole_seconds()), "period", || {
             format!("{period} is no period: expected whole minutes, like 1m")
         })?;
         ensure(min.is_some() || max.is_some() || times_before.is_some(), "metric", || {
@@ -168,6 +181,11 @@ impl Metric {
             "nothing is less than that: expected more than 0".to_owned()
         })
     }
+}
+
+/// Tells whether a period is of whole minutes: what is finer has no value in most metrics.
+fn is_period(seconds: i64) -> bool {
+    seconds > 0 && seconds % 60 == 0
 }
 
 impl Query {

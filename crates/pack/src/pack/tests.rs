@@ -186,6 +186,18 @@ const WRONG: &[(&str, &str, &str)] = &[
     (r#""suite":{"task":"a","environment":{"A":"${task.ip}"}}"#, "each", "expected true"),
     (r#""image":{"platform":false}"#, "image.labels", "it asks nothing"),
     (r#""image":{"signature":{"ecr":{"profiles":[]}}}"#, "image.signature.ecr.profiles", "nobody has signed"),
+    (
+        r#""metric":{"namespace":"a","metric":"b","stat":"Sum","max":1,"dimensions":{"T":"${target.address}"}}"#,
+        "metric",
+        "it is of the whole service",
+    ),
+    (
+        r#""metric":{"queries":[{"Id":"a","Expression":"b","Period":60},{"Id":"b","ReturnData":false,"MetricStat":
+            {"Period":300,"Stat":"Sum","Metric":{"Namespace":"a","MetricName":"b"}}}],"max":1}"#,
+        "metric.queries",
+        "they have periods of {60, 300} seconds",
+    ),
+    (r#""http":{"url":"http://a/?b=${target.group}"}"#, "url", "is a dimension: expected it in \"metric\""),
     (r#""logs":{"pattern":" "}"#, "logs.pattern", "expected a filter"),
     (
         r#""metric":{"namespace":"a","metric":"b","stat":"Sum"}"#,

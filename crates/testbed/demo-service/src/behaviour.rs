@@ -38,6 +38,8 @@ pub enum Behaviour {
     NeverReady,
     /// Answers everything as it should, and says of itself, run with `check`, that it is broken.
     FailsCheck,
+    /// Answers everything as it should, and logs a panic whenever people ask: only its log tells.
+    Panics,
 }
 
 impl Baked {
@@ -80,9 +82,16 @@ mod tests {
 
     #[test]
     fn every_behaviour_is_read_by_its_name() {
-        for name in
-            ["good", "answers-500", "wrong-content", "wrong-at-odd", "crashes", "never-ready", "fails-check"]
-        {
+        for name in [
+            "good",
+            "answers-500",
+            "wrong-content",
+            "wrong-at-odd",
+            "crashes",
+            "never-ready",
+            "fails-check",
+            "panics",
+        ] {
             let baked: Baked =
                 serde_json::from_str(&format!(r#"{{"version":"v2","behaviour":"{name}"}}"#)).unwrap();
             assert_eq!(baked.behaviour, name.parse().unwrap());

@@ -63,6 +63,9 @@ fn answer_one(mut connection: &TcpStream, baked: &Baked) -> io::Result<()> {
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split('?').next().unwrap_or_default();
     let Answer { status, content_type, body } = answer(baked, path);
+    if path == "/" && baked.behaviour == Behaviour::Panics {
+        log(format_args!("thread 'orders' panicked at src/orders.rs:42:9: {} lost an order", baked.version));
+    }
     log(format_args!("{} {method} {path} {status}", baked.version));
     write!(
         connection,

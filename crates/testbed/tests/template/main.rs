@@ -17,8 +17,9 @@ use document::*;
 const FUNCTIONS: [&str; 6] = ["release", "retag", "deploy", "health-test", "rollback", "alert"];
 
 /// The actions that know no resource, or, as the two lists of ECS, only conditions.
-const WITHOUT_RESOURCES: [&str; 16] = [
+const WITHOUT_RESOURCES: [&str; 17] = [
     "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
     "ecs:DescribeTaskDefinition",
     "ecs:ListServices",
     "ecs:ListTasks",
@@ -37,7 +38,7 @@ const WITHOUT_RESOURCES: [&str; 16] = [
 ];
 
 /// What an action begins with that changes nothing.
-const READS: [&str; 6] = ["BatchGet", "ConditionCheck", "Describe", "Get", "List", "Query"];
+const READS: [&str; 7] = ["BatchGet", "ConditionCheck", "Describe", "Filter", "Get", "List", "Query"];
 
 /// Who alone may do what, for everything that is no read.  Whatever is not named here nobody may do.
 const EXCLUSIVE: [(&str, &[&str]); 22] = [

@@ -1,11 +1,14 @@
-//! The port's adapter: ECS, the load balancers, Parameter Store and CloudWatch Logs.
+//! The port's adapter: ECS, the load balancers, Parameter Store and CloudWatch.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::types::{Service as DescribedService, Task as DescribedTask};
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
+use pack::kind::metric::Asked;
 use pipeline::aws::fault_of;
+use pipeline::clock::Timestamp;
 use pipeline::environment::tests_path;
 use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::ledger::{Key, Ledger};
@@ -16,7 +19,10 @@ use pipeline::task_definition::{OpenPort, TaskDefinition};
 use pipeline::{Fault, settings};
 use serde_json::json;
 
-use super::{Container, Ended, Port, Progress, RunNote, RunTask, Service, Target, Task, logs};
+use super::{
+    Container, Ended, Found, Port, Progress, RunNote, RunTask, Search, Service, Stream, Target, Task, logs,
+    metrics, search,
+};
 use crate::tests_row::TestsRow;
 
 /// AWS.
@@ -26,6 +32,9 @@ pub struct Aws {
     elb: aws_sdk_elasticloadbalancingv2::Client,
     ssm: aws_sdk_ssm::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
+    config: SdkConfig,
+    /// Made for the first metric: few live tests have one.
+    cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     ledger: Ledger,
     own_groups: Vec<String>,
 }
@@ -40,6 +49,8 @@ impl Aws {
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            config: config.clone(),
+            cloudwatch: OnceLock::new(),
         }
     }
 }
@@ -174,6 +185,24 @@ impl Port for Aws {
         lines: i32,
     ) -> Result<Vec<Vec<String>>, Fault> {
         logs::logged(&self.ecs, &self.logs, row, revision, tasks, lines).await
+    }
+
+    async fn streams(&self, revision: &TaskDefinitionArn, tasks: &[String]) -> Result<Vec<Stream>, Fault> {
+        search::streams(&self.ecs, revision, tasks).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<Found, Fault> {
+        search::search(&self.logs, search).await
+    }
+
+    async fn measure(
+        &self,
+        queries: &[Asked],
+        begins: Timestamp,
+        seconds: i64,
+    ) -> Result<Option<f64>, Fault> {
+        let cloudwatch = self.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.config));
+        metrics::measure(cloudwatch, queries, begins, seconds).await
     }
 }
 

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use health_test::probe::{Answer, ProbeResult, Web};
-use health_test::rollout::{Container, Ended, Exit, Port, Progress, RunNote, RunTask, Service, Target, Task};
+use health_test::rollout::{
+    Container, Ended, Exit, Found, Port, Progress, RunNote, RunTask, Search, Service, Stream, Target, Task,
+};
 use health_test::tests_row::TestsRow;
 use pack::kind::http::Request;
+use pack::kind::metric::Asked;
 use pack::policy::Policy;
 use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::ledger::{Key, Loaded};
@@ -19,6 +23,8 @@ use pipeline::service::{Deployment, Rollout};
 use pipeline::task_definition::OpenPort;
 use serde_json::Value;
 use testbed::moves::Moves;
+
+use crate::cloudwatch::CloudWatch;
 
 pub const PACK: &str = r#"{"checks": [{
     "name": "health",
@@ -57,6 +63,10 @@ pub struct Fixture {
     /// What is ordered to run, and what ECS says of the tasks that were started.
     pub orders: RefCell<BTreeMap<String, RunRow>>,
     pub ran: RefCell<Vec<RunTask>>,
+    /// What is logged and measured.
+    pub cloudwatch: CloudWatch,
+    /// Which of our tasks have ended, while the others are stable.
+    pub replaced: &'static [&'static str],
     /// What the secrets are.
     pub secret: Result<&'static str, Fault>,
 }
@@ -80,6 +90,8 @@ impl Fixture {
             quicker: RefCell::default(),
             orders: RefCell::default(),
             ran: RefCell::default(),
+            cloudwatch: CloudWatch::default(),
+            replaced: &[],
             secret: Ok("hush-1234"),
             moves: Moves { found: Some(Loaded::given(&row())), ..Moves::default() },
         }
@@ -263,7 +275,8 @@ impl Port for &Fixture {
         };
         // Tasks of other deployments end too.
         let ours = if self.rollout == Rollout::Completed { vec![] } else { vec![task(1, 2), task(2, 2)] };
-        Ok([ours, vec![task(3, 1)]].concat())
+        let replaced = self.replaced.iter().map(|id| Ended { id: (*id).to_owned(), ..task(4, 2) });
+        Ok([ours, vec![task(3, 1)], replaced.collect()].concat())
     }
     async fn logged(
         &self,
@@ -276,6 +289,24 @@ impl Port for &Fixture {
         self.may_read("read the log")?;
         let revision = revision.as_str().rsplit('/').next().unwrap_or_default();
         Ok(tasks.iter().map(|task| vec![format!("{revision} {task} says goodbye")]).collect())
+    }
+    async fn streams(&self, revision: &TaskDefinitionArn, tasks: &[String]) -> Result<Vec<Stream>, Fault> {
+        self.called("streams")?;
+        Ok(CloudWatch::streams(revision.as_str(), tasks))
+    }
+    async fn search(&self, search: &Search) -> Result<Found, Fault> {
+        self.called("search")?;
+        self.cloudwatch.search(search)
+    }
+    async fn measure(
+        &self,
+        queries: &[Asked],
+        begins: Timestamp,
+        seconds: i64,
+    ) -> Result<Option<f64>, Fault> {
+        assert_eq!(seconds, 60);
+        self.called("measure")?;
+        self.cloudwatch.measure(queries, begins)
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "this is how a test fails")]
 
+mod cloudwatch;
 mod fixture;
 mod packs;
 mod polls;
@@ -9,6 +10,7 @@ mod reach;
 mod requests;
 mod runs;
 mod tests;
+mod watched;
 
 use fixture::Fixture;
 

@@ -16,7 +16,7 @@ use crate::requests::{again, before, of, poll, poll_after, request};
 const DOWN: &str = r#"{"status":"down"}"#;
 
 /// Polls every so many seconds, as the machine does, until there is a verdict.
-async fn polls(fixture: &Fixture, phase: Phase) -> Vec<(i64, Response)> {
+pub async fn polls(fixture: &Fixture, phase: Phase) -> Vec<(i64, Response)> {
     let (mut at, mut state, mut all) = (0, None, Vec::new());
     loop {
         let answer = poll_after(fixture, again(phase, state), at).await.unwrap();
@@ -29,12 +29,12 @@ async fn polls(fixture: &Fixture, phase: Phase) -> Vec<(i64, Response)> {
     }
 }
 
-fn last(polls: &[(i64, Response)]) -> (i64, Verdict, &str) {
+pub fn last(polls: &[(i64, Response)]) -> (i64, Verdict, &str) {
     let (at, answer) = polls.last().unwrap();
     (*at, answer.verdict, &answer.reason)
 }
 
-fn with(pack: &'static str) -> Fixture {
+pub fn with(pack: &'static str) -> Fixture {
     Fixture { pack: Some(pack), ..Fixture::good() }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pack::asked::Site;
+use pack::asked::{Logged, Site};
 use pack::{Pack, Phase, Source, Values, supported};
 use pipeline::environment::{Environment, TestsDocument};
 use pipeline::ids::{EnvironmentName, PackHash, ServiceName};
@@ -82,7 +82,7 @@ pub fn asked(row: &MoveRow) -> Option<&PackHash> {
 fn usable(
     documents: &[TestsDocument],
     service: Option<&Service>,
-    containers: &[String],
+    moved: &[String],
     connect_names: &BTreeSet<String>,
     Prober { in_vpc, policy }: Prober,
 ) -> Result<Pack, Vec<String>> {
@@ -91,9 +91,10 @@ fn usable(
     let pack = supported::merge(&sources.collect::<Vec<_>>()).map_err(|fault| vec![fault.to_string()])?;
     let never = match service {
         Some(Service { balanced, revision, .. }) => {
-            let (network_mode, has_targets) = (revision.network_mode.as_deref(), !balanced.is_empty());
-            let ports = Some((revision.ports.as_slice(), containers));
-            pack.never(&Site { in_vpc, network_mode, has_targets, ports, connect_names, policy })
+            let (network_mode, target_groups) = (revision.network_mode.as_deref(), balanced.len());
+            let ports = Some((revision.ports.as_slice(), moved));
+            let logged = Some(Logged { containers: &revision.logs, moved });
+            pack.never(&Site { in_vpc, network_mode, target_groups, ports, logged, connect_names, policy })
         }
         None => pack.nowhere(policy),
     };
@@ -204,6 +205,20 @@ mod tests {
             assert!(!back.is_refused() && back.findings[0].text.ends_with("without its live tests"));
             assert_eq!(back.packs.values().collect::<Vec<_>>(), [NOTHING]);
             assert_eq!(back.moves[0].pack, Some(pack::hash(NOTHING)));
+        }
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_searched_refuses_the_check_that_wants_it() {
+        let text = r#"{"checks":[{"name":"quiet","logs":{"pattern":"ERROR"}}]}"#;
+        for (why, refused) in [(None, false), (Some("its log driver is splunk".to_owned()), true)] {
+            let (mut draft, policy) = (draft(), environment());
+            draft.moves[0].containers = vec!["app".to_owned()];
+            draft.services[0].revision.logs = [("app".to_owned(), why)].into();
+            let texts = written([("/tidegate/tests/users", text.to_owned())]);
+            pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &policy, &texts, INSIDE, false);
+            let said = refusals(&draft.findings).any(|why| why.contains("its log driver is splunk"));
+            assert_eq!((draft.is_refused(), said), (refused, refused), "{:?}", draft.findings);
         }
     }
 

@@ -162,6 +162,8 @@ pub struct Revision {
     pub network_mode: Option<String>,
     /// What its tasks run on.
     pub platform: Platform,
+    /// Each container; with it why its log cannot be searched, if it cannot.
+    pub logs: BTreeMap<String, Option<String>>,
 }
 
 impl Service {

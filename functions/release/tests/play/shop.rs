@@ -47,6 +47,7 @@ fn service(name: &str, strategy: &str) -> Service {
             roles: vec!["arn:aws:iam::123456789012:role/shop/tasks".to_owned()],
             ports: vec![OpenPort { container: "app".to_owned(), name: None, number: 8080 }],
             network_mode: Some("awsvpc".to_owned()),
+            logs: [("app".to_owned(), None)].into(),
             ..Revision::default()
         },
     }

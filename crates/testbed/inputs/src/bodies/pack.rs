@@ -1,10 +1,10 @@
 //! Live tests: the pack that somebody wrote, and what results of asking it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ::pack::asked::{Host, Site};
+use ::pack::asked::{Host, Logged, Site};
 use ::pack::kind::http::Request;
 use ::pack::policy::Policy;
 use ::pack::{Check, Pack, Phase, Values, supported};
@@ -102,14 +102,9 @@ fn bounded(pack: &Pack) {
     let connect_names = &BTreeSet::from(["users.shop".to_owned()]);
     let policy = Policy::default();
     let nowhere = pack.nowhere(policy);
-    let site = Site {
-        in_vpc: false,
-        network_mode: None,
-        has_targets: false,
-        ports: Some((&[], &[])),
-        connect_names,
-        policy,
-    };
+    let logged = Some(Logged { containers: &BTreeMap::new(), moved: &[] });
+    let (ports, network_mode) = (Some((&[][..], &[][..])), None);
+    let site = Site { in_vpc: false, network_mode, target_groups: 0, ports, logged, connect_names, policy };
     nowhere.iter().chain(&pack.never(&site)).for_each(|why| promises::sentence(why));
     assert!(nowhere.iter().all(|why| pack.never(&site).contains(why)), "{nowhere:?}");
     if !nowhere.is_empty() {

@@ -1,6 +1,6 @@
 //! Task definitions: from memory, from the ledger, and only then from ECS.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use pipeline::Fault;
@@ -192,6 +192,30 @@ struct Container {
     image: String,
     #[serde(default)]
     port_mappings: Vec<PortMapping>,
+    log_configuration: Option<LogConfiguration>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogConfiguration {
+    log_driver: String,
+    #[serde(default)]
+    options: BTreeMap<String, String>,
+}
+
+impl Container {
+    /// Says why its log cannot be searched, if it cannot.
+    fn unlogged(&self) -> Option<String> {
+        let Some(LogConfiguration { log_driver, options }) = &self.log_configuration else {
+            return Some("it has no log driver".to_owned());
+        };
+        if log_driver != "awslogs" {
+            return Some(format!("its log driver is {log_driver}"));
+        }
+        let missing =
+            ["awslogs-group", "awslogs-stream-prefix"].into_iter().find(|key| !options.contains_key(*key));
+        missing.map(|key| format!("its log driver has no option {key}"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -212,7 +236,10 @@ impl From<Definition> for Revision {
             platform,
             ..Revision::default()
         };
-        for Container { name, image, port_mappings } in definition.container_definitions {
+        for container in definition.container_definitions {
+            let unlogged = container.unlogged();
+            let Container { name, image, port_mappings, .. } = container;
+            revision.logs.insert(name.clone(), unlogged);
             revision.ports.extend(port_mappings.into_iter().filter_map(|mapping| {
                 let number = mapping.container_port?;
                 Some(OpenPort { container: name.clone(), name: mapping.name, number })
@@ -220,5 +247,30 @@ impl From<Definition> for Revision {
             revision.images.extend(ImageReference::parse(&image).map(|image| (name, image)));
         }
         revision
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_can_be_searched_whose_streams_have_names() {
+        for (configuration, why) in [
+            (r#"{"logDriver":"awslogs","options":{"awslogs-group":"a","awslogs-stream-prefix":"b"}}"#, None),
+            (
+                r#"{"logDriver":"awslogs","options":{"awslogs-group":"a"}}"#,
+                Some("its log driver has no option awslogs-stream-prefix"),
+            ),
+            (r#"{"logDriver":"awsfirelens"}"#, Some("its log driver is awsfirelens")),
+            ("null", Some("it has no log driver")),
+        ] {
+            let text = format!(
+                r#"{{"containerDefinitions":[{{"name":"app","image":"a","logConfiguration":{configuration}}}]}}"#
+            );
+            let definition: Definition = serde_json::from_str(&text).unwrap();
+            let expected = [("app".to_owned(), why.map(str::to_owned))].into();
+            assert_eq!(Revision::from(definition).logs, expected, "{configuration}");
+        }
     }
 }
