@@ -16,6 +16,11 @@ pub fn met(row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Option<Verified
     let is_known = |fact: &VerifiedImage| {
         fact.task_definition == restore.task_definition && fact.digest == restore.digest
     };
+    // A revision that is known by another image of the service is where this one is put back into.
+    let revision = known.of_revision(&restore.task_definition);
+    if newest.is_some() && revision.is_some_and(|fact| fact.repository != row.repository) {
+        return None;
+    }
     (!newest.is_some_and(is_known)).then(|| VerifiedImage {
         repository: row.repository.clone(),
         digest: restore.digest.clone(),
@@ -74,7 +79,8 @@ pub fn left(row: &MoveRow, spec: &ReleaseSpec) -> Option<ImageKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::{digest, known, release, row, spec};
+    use crate::plan::tests::{arn, digest, known, release, row, spec};
+    use pipeline::ids::Repository;
 
     fn now() -> Timestamp {
         Timestamp::from_millis(9_000)
@@ -86,10 +92,17 @@ mod tests {
         let met_by = |service: &ServiceRow| met(&row, service, now()).and_then(|fact| fact.how);
         assert_eq!(met_by(&ServiceRow::default()), Some(How::Baseline));
         let restore = row.restore.clone().unwrap();
-        let same = VerifiedImage { task_definition: restore.task_definition, release: None, ..known('a') };
+        let task_definition = restore.task_definition.clone();
+        let same = VerifiedImage { task_definition, release: None, ..known('a') };
         assert_eq!(met_by(&ServiceRow { verified: Some(same), ..ServiceRow::default() }), None);
         let other = VerifiedImage { digest: digest('c'), ..known('c') };
-        assert_eq!(met_by(&ServiceRow { verified: Some(other), ..ServiceRow::default() }), Some(How::Found));
+        let found = ServiceRow { verified: Some(other), ..ServiceRow::default() };
+        assert_eq!(met_by(&found), Some(How::Found));
+        let (repository, task_definition) =
+            (Repository::parse("shop/proxy").unwrap(), restore.task_definition);
+        let proxy = VerifiedImage { repository, task_definition, release: None, ..known('e') };
+        let own = VerifiedImage { task_definition: arn(7), ..known('a') };
+        assert_eq!(met_by(&ServiceRow { history: vec![proxy, own], ..ServiceRow::default() }), None);
     }
 
     /// A service that a release has brought `b` to before.

@@ -23,7 +23,7 @@ pub fn digest(letter: char) -> Digest {
     Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
 }
 
-fn arn(revision: u32) -> TaskDefinitionArn {
+pub fn arn(revision: u32) -> TaskDefinitionArn {
     TaskDefinitionArn::parse(format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/users:{revision}"))
         .unwrap()
 }
