@@ -19,6 +19,7 @@ pub mod ports;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod secret;
+pub mod site;
 pub mod span;
 pub mod standing;
 pub mod supported;
@@ -31,12 +32,12 @@ mod later;
 mod texts;
 
 pub use crate::pack::{Pack, hash};
-pub use asked::LONGEST_ANSWER;
 pub use check::Check;
 pub use kind::Kind;
 pub use kind::http::{Http, Method};
 pub use merge::{Source, merge};
 pub use phase::Phase;
+pub use site::LONGEST_ANSWER;
 pub use span::Span;
 pub use values::Values;
 pub use variable::Each;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pack::asked::{Logged, Site};
+use pack::site::{Logged, Site};
 use pack::{Pack, Phase, Source, Values, supported};
 use pipeline::environment::{Environment, TestsDocument};
 use pipeline::ids::{EnvironmentName, PackHash, ServiceName};

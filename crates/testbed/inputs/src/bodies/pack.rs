@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ::pack::asked::{Host, Logged, Site};
+use ::pack::asked::Host;
 use ::pack::kind::http::Request;
 use ::pack::policy::Policy;
+use ::pack::site::{Logged, Site};
 use ::pack::{Check, Pack, Phase, Values, supported};
 use health_test::places::{Places, Proven};
 use health_test::probe::{Answer, ProbeResult, Web};

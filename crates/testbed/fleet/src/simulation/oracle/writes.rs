@@ -133,7 +133,9 @@ fn is_adopted(account: &mut State, environment: &str, service: &str, digest: &st
     let name = format!("{environment}/{service}");
     let Some(service) = account.ecs.at(&name, now) else { return Ok(()) };
     let moved = service.pointed.last().is_some_and(|last| now - last.at < ADOPTION_MS);
-    match moved || service.runs_only(digest) {
+    // Of what a revision pins, its tasks can run nothing else on AWS, whatever they report here.
+    let pinned = service.primary().3.iter().any(|one| one == digest);
+    match moved || pinned || service.runs_only(digest) {
         true => Ok(()),
         false => Err(format!("{name} does not run it: {:?}", service.primary())),
     }
