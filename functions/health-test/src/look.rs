@@ -19,7 +19,7 @@ use crate::places::{Places, Proven};
 use crate::poll_state::PollState;
 use crate::probe::Web;
 use crate::report::Report;
-use crate::rollout::{Measured, Port, Task};
+use crate::rollout::{Ended, Measured, Port, Task};
 use crate::round::{Round, Rounds};
 use crate::runs::{self, Runs};
 use crate::secrets::Secrets;
@@ -29,6 +29,9 @@ use crate::watch::{self, Watch};
 
 /// How many seconds are between two looks at something that runs.
 const BETWEEN_LOOKS: u32 = 5;
+
+/// How many seconds ago a task that ended by itself may have been asked.
+const BY_ITSELF_OF_LATE: i64 = 60;
 
 /// What is looked at.
 #[derive(Clone, Copy)]
@@ -146,25 +149,32 @@ impl Look<'_> {
         let round = Round { pack, known: &known, places, secrets: &secrets };
         let asking = round.ask(&requests, web, state.number());
         let (asked, mut seen) = join(asking, watch.ask(&watched)).await;
-        let gone = self.gone(port, asked.doubtful()).await;
+        let gone = self.gone(port, ours, asked.doubtful()).await;
         let mut rounds = asked.rounds(&gone, row);
         rounds.append(&mut seen);
         rounds.append(&mut runs.rounds);
         Ok((rounds, runs))
     }
 
-    /// Returns those of some tasks that the service no longer wants to run: the rollout judges them.
-    async fn gone(&self, port: &impl Port, mut tasks: BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
-        if !tasks.is_empty() {
-            match port.tasks(self.row).await {
-                Ok(present) => {
-                    let present: Vec<IpAddr> = present.into_iter().flat_map(|task| task.addresses).collect();
-                    tasks.retain(|address| !present.contains(address));
-                }
-                Err(_) => tasks.clear(),
-            }
+    /// Returns those of some tasks that the service no longer wants to run; none if one has ended by itself of late: what
+    /// it did not answer is why.
+    async fn gone(&self, port: &impl Port, ours: Ours<'_>, mut tasks: BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+        if tasks.is_empty() {
+            return tasks;
         }
-        tasks
+        let since = self.now.plus_seconds(-BY_ITSELF_OF_LATE).millis();
+        let by_itself = |task: &Ended| {
+            let is_ours = ours.deployment.is_some_and(|ours| task.started_by == ours.as_str());
+            is_ours && task.code == "EssentialContainerExited" && (task.at == 0 || task.at >= since)
+        };
+        match (port.tasks(self.row).await, port.ended(self.row).await) {
+            (Ok(present), Ok(ended)) if !ended.iter().any(by_itself) => {
+                let present: Vec<IpAddr> = present.into_iter().flat_map(|task| task.addresses).collect();
+                tasks.retain(|address| !present.contains(address));
+                tasks
+            }
+            _ => BTreeSet::new(),
+        }
     }
 
     /// Reads what is kept; of a move that is given whole, the poll before hands it on.

@@ -42,6 +42,9 @@ impl<'a> Poll<'a> {
             (Phase::Rollback, Some(restore)) => Expected::rollback(row, deployment, restore),
             _ => Expected::forward(row, deployment),
         };
+        // What another release has left there is given its time from the lease on.
+        let started =
+            row.leased.filter(|_| phase != Phase::Rollback).map_or(started, |leased| leased.max(started));
         let decided = attempt.verdict.filter(|verdict| *verdict != Verdict::Pending);
         Ok(Poll {
             expected,

@@ -34,7 +34,7 @@ pub async fn close(
     // When it is closed its leases are free.
     if head.outcome.is_none() {
         give_up_lost(ledger, &run.release, &mut moves, &leases, now).await?;
-        look_at_lost(aws, ledger, &run.release, &head.policy.cluster, &mut moves, &leases, now).await?;
+        look_at_lost(aws, ledger, &run.release, &head, &mut moves, &leases, now).await?;
     }
     let mut closed = conclude(outcome, because, &moves, head.rollback);
     if let Some((outcome, because)) = stopped_too_late(&run.release, &head, &closed) {
@@ -101,7 +101,8 @@ async fn record(
         ledger.quarantine(row, &Quarantine { release, since, reason }).await
     })
     .await?;
-    let left: BTreeSet<ImageKey> = deployed.iter().filter_map(|row| left(row, &spec)).collect();
+    let left = |row: &&MoveRow| left(row, known.get(&row.service).unwrap_or(&nothing), &spec);
+    let left: BTreeSet<ImageKey> = deployed.iter().filter_map(left).collect();
     revoke(ledger, head, left).await
 }
 

@@ -6,11 +6,11 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{LeaseRow, MoveRow, Verdict};
+use pipeline::rows::{HeadRow, LeaseRow, MoveRow, Verdict};
 
 use crate::at_once;
 use crate::plan::leases::lost;
-use crate::ports::{ClusterSnapshot, Clusters, Releases, Service};
+use crate::ports::{ClusterSnapshot, Clusters, History, Releases, Service};
 
 /// Writes down which moves are superseded, by the leases of their services.
 pub async fn give_up_lost(
@@ -31,9 +31,9 @@ pub async fn give_up_lost(
 /// it changed them, or went back to that.  Nobody has proven it, so a person has to know.
 pub async fn look_at_lost(
     aws: &impl Clusters,
-    ledger: &impl Releases,
+    ledger: &(impl History + Releases),
     release: &ReleaseId,
-    cluster: &str,
+    head: &HeadRow,
     moves: &mut [(MoveKey, MoveRow)],
     leases: &BTreeMap<ServiceName, LeaseRow>,
     now: Timestamp,
@@ -47,17 +47,24 @@ pub async fn look_at_lost(
         return Ok(());
     }
     let names: Vec<ServiceName> = lost.iter().map(|(_, row, _)| row.service.clone()).collect();
-    let seen = match aws.services(cluster, Some(&names)).await {
+    let known = ledger.services(&head.environment, Some(&names)).await?;
+    let seen = match aws.services(&head.policy.cluster, Some(&names)).await {
         Err(fault) if !Fault::RETRIED.contains(&fault.name()) => Err(fault.to_string()),
         seen => Ok(seen?),
     };
     let left = lost.into_iter().filter_map(|(key, row, why)| {
+        let verified = known.get(&row.service).zip(row.registered.as_ref());
+        if verified.is_some_and(|(known, revision)| known.of_revision(revision).is_some()) {
+            return None;
+        }
         let stays = match seen.as_ref().map(|seen| runs(seen, row)) {
             Ok(Ok(false)) => return None,
             Ok(Ok(true)) => format!("it runs what {release} deployed all the same"),
             Err(fault) | Ok(Err(fault)) => format!("it is unknown what it runs ({fault})"),
         };
-        Some((key, row, format!("{why}; {stays}: release it anew, or roll it back")))
+        let held = leases.get(&row.service).is_some_and(|lease| lease.release.is_some());
+        let next = if held { "look how that one ends" } else { "release it anew, or roll it back" };
+        Some((key, row, format!("{why}; {stays}: {next}")))
     });
     give_up(ledger, left.collect(), Verdict::Inconclusive, now).await
 }

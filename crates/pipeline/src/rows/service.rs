@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::OrderKey;
 use crate::clock::Timestamp;
@@ -219,16 +219,12 @@ impl ServiceRow {
         }
     }
 
-    /// Returns what an older version wrote without a repository, under the keys of the one that it is about.
+    /// Returns the repository of which an older version wrote something that has no key of its own yet.
     ///
     /// Which one that is can be read only until something of another repository, `next`, is verified.
-    pub fn carried(&self, next: &Repository) -> BTreeMap<String, Value> {
+    pub fn carried(&self, next: &Repository) -> Option<&Repository> {
         let last = self.verified.as_ref().map(|verified| &verified.repository);
-        let Some(other) = last.filter(|other| *other != next) else { return BTreeMap::new() };
-        let order = self.order(other).map(|order| (order_key(other), json!(order)));
-        let hold = self.hold(other).map(|hold| (hold_key(other), json!(hold)));
-        let is_known = |(key, value): &(String, Value)| self.by_repository.get(key) == Some(value);
-        order.into_iter().chain(hold).filter(|one| !is_known(one)).collect()
+        last.filter(|other| *other != next && (self.order.is_some() || self.hold.is_some()))
     }
 
     /// Tells whether what an older version wrote without a repository can be about this one.
@@ -246,6 +242,7 @@ fn is_same(one: &VerifiedImage, other: &VerifiedImage) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn repository() -> Repository {
         Repository::parse("shop/users").unwrap()
@@ -413,11 +410,13 @@ mod tests {
         let verified = Some(fact(4, 'a', How::Released));
         let mut row =
             ServiceRow { order: Some(order.clone()), hold: Some(hold), verified, ..ServiceRow::default() };
-        assert!(row.carried(&repository()).is_empty());
-        let carried = row.carried(&proxy);
-        assert_eq!(carried.keys().collect::<Vec<_>>(), ["hold:shop/users", "order:shop/users"]);
-        row.by_repository.extend(carried);
-        row.verified = Some(VerifiedImage { repository: proxy.clone(), ..fact(9, 'c', How::Released) });
+        assert_eq!((row.carried(&repository()), row.carried(&proxy)), (None, Some(&repository())));
         assert_eq!((row.order(&repository()), row.hold(&repository()).is_some()), (Some(order), true));
+        row.verified = Some(VerifiedImage { repository: proxy.clone(), ..fact(9, 'c', How::Released) });
+        assert_eq!(
+            (row.order(&repository()), row.hold(&repository())),
+            (None, None),
+            "it has to be carried before"
+        );
     }
 }

@@ -17,7 +17,7 @@ use document::*;
 const FUNCTIONS: [&str; 6] = ["release", "retag", "deploy", "health-test", "rollback", "alert"];
 
 /// The actions that know no resource, or, as the two lists of ECS, only conditions.
-const WITHOUT_RESOURCES: [&str; 17] = [
+const WITHOUT_RESOURCES: [&str; 19] = [
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
     "ecs:DescribeTaskDefinition",
@@ -26,6 +26,8 @@ const WITHOUT_RESOURCES: [&str; 17] = [
     "elasticloadbalancing:DescribeLoadBalancers",
     "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
+    "inspector2:ListCoverage",
+    "inspector2:ListFindings",
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
     "logs:DescribeLogGroups",

@@ -155,7 +155,10 @@ async fn with_releases(
         let last = last.as_ref().and_then(|last| known.get(last)?.get(&one.service.name));
         match rolls(one) {
             true => one.ours = is_ours(&one.service, context, leases.get(&one.service.name), last),
-            false => one.unproven = is_unproven(&one.service, last),
+            false => {
+                let left = last.filter(|_| is_unproven(&one.service, last));
+                one.left = left.map(|left| Box::new(left.clone()));
+            }
         }
     }
     Ok(())

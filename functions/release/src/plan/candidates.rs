@@ -10,7 +10,6 @@ pub use containers::containers;
 pub use image::{Moves, no_restore_point};
 
 use pipeline::ids::{Digest, PackHash, Repository, ServiceName, Tag};
-use pipeline::image::ImageReference;
 use pipeline::rows::{LeaseRow, MoveRow, ServiceRow, VerifiedImage};
 
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
@@ -38,8 +37,9 @@ pub struct Candidate {
     /// Whether the rollout in progress, if there is one, is that of a release that ends before this one's turn
     /// comes, or has ended already.
     pub ours: bool,
-    /// Whether a release brought what it runs, and has not verified it.
-    pub unproven: bool,
+    /// The move of the last release, if that brought what it runs and has not verified it, or could not go back to
+    /// anything else either.
+    pub left: Option<Box<MoveRow>>,
 }
 
 /// What a release wants of one service.
@@ -84,13 +84,16 @@ impl Candidate {
         facts.into_iter().find(|fact| fact.digest == self.digest)?.pack.as_ref()
     }
 
-    /// Tells whether a release has left the service with an image, pinned and unverified.
-    pub fn is_left(&self, digest: &Digest) -> bool {
+    /// Returns the move that has left the service with an image, pinned and unverified.
+    pub fn left_with(&self, digest: &Digest) -> Option<&MoveRow> {
+        let left = self.left.as_deref().filter(|left| left.touched.is_some())?;
+        let primary =
+            self.service.primary().filter(|one| Some(&one.task_definition) == left.registered.as_ref());
         let mut images = self.service.revision.images.iter();
-        let pinned = |(container, image): &(String, ImageReference)| {
+        let pinned = images.all(|(container, image)| {
             !self.containers.contains(container) || image.digest.as_ref() == Some(digest)
-        };
-        self.unproven && images.all(pinned)
+        });
+        (primary.is_some() && pinned).then_some(left)
     }
 
     /// Tells whether the service runs an image, as far as its revision or its tasks say so.
@@ -146,7 +149,7 @@ pub fn meant(
         return Meant::Foreign;
     }
     let running = reported(tasks, &containers);
-    let (service, loss, ours, unproven) = (service.clone(), None, false, false);
+    let (service, loss, ours, left) = (service.clone(), None, false, None);
     Meant::Candidate(Box::new(Candidate {
         service,
         repository,
@@ -156,7 +159,7 @@ pub fn meant(
         running,
         loss,
         ours,
-        unproven,
+        left,
     }))
 }
 
@@ -169,7 +172,9 @@ pub fn is_doubtful(service: &Service, row: &ServiceRow) -> bool {
 /// Tells whether such a revision is what the last release brought, or found and could not go back to either.
 pub fn is_unproven(service: &Service, last: Option<&MoveRow>) -> bool {
     let (Some(primary), Some(row)) = (service.primary(), last) else { return false };
-    let found = row.touched.is_none() && row.restore.is_none() && row.running == primary.task_definition;
+    let restores = row.restore.as_ref().map(|restore| &restore.task_definition);
+    let found =
+        row.touched.is_none() && row.running == primary.task_definition && restores != Some(&row.running);
     found || row.registered.as_ref() == Some(&primary.task_definition)
 }
 

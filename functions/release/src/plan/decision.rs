@@ -120,6 +120,8 @@ fn row(
     restore: Option<RestorePoint>,
 ) -> MoveRow {
     let environment = context.environment;
+    // What a release has left there is tested as it runs, and rolled out once more only by force.
+    let left = candidate.left_with(&candidate.digest).filter(|_| !spec.force);
     MoveRow {
         environment: context.name.clone(),
         tag: environment.tag.to_string(),
@@ -129,8 +131,8 @@ fn row(
         repository: candidate.repository.clone(),
         digest: candidate.digest.clone(),
         containers: candidate.containers.clone(),
-        running: primary.task_definition.clone(),
-        replaces: primary.id.clone(),
+        running: left.map_or(&primary.task_definition, |left| &left.running).clone(),
+        replaces: left.map_or(&primary.id, |left| &left.replaces).clone(),
         restore,
         health_timeout_seconds: environment.health_timeout_seconds,
         commit: None,
@@ -143,10 +145,9 @@ fn row(
         fence: 0,
         children: Vec::new(),
         started: None,
-        // What a release has left there is not rolled out once more, only tested.
-        registered: candidate.is_left(&candidate.digest).then(|| primary.task_definition.clone()),
-        touched: None,
-        deployment: None,
+        registered: left.map(|_| primary.task_definition.clone()),
+        touched: left.and_then(|left| left.touched),
+        deployment: left.map(|_| primary.id.clone()),
         verdict: None,
         reason: None,
         decided: None,

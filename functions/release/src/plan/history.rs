@@ -53,7 +53,7 @@ pub fn proven(
         how: Some(if back { How::RolledBack } else { How::Released }),
         pack: packs::asked(row).cloned(),
     };
-    let hold = left(row, spec).map(|(_, digest)| Hold { digest, release: release.clone(), since });
+    let hold = left(row, known, spec).map(|(_, digest)| Hold { digest, release: release.clone(), since });
     Proven {
         fact,
         hold,
@@ -65,12 +65,15 @@ pub fn proven(
 /// Returns the image that somebody has rolled back from, if it was verified here.
 ///
 /// A service that ran something else goes back to what was verified: nothing is wrong with that.
-pub fn left(row: &MoveRow, spec: &ReleaseSpec) -> Option<ImageKey> {
+pub fn left(row: &MoveRow, known: &ServiceRow, spec: &ReleaseSpec) -> Option<ImageKey> {
     let restore = row.restore.as_ref().filter(|restore| restore.digest != row.digest)?;
     let verified = match &spec.to {
         ImageSelection::Previous => true,
         // One that died has verified nothing: it left what nobody knows.
-        ImageSelection::RestorePointsOf(release) => restore.release.as_ref() == Some(release),
+        ImageSelection::RestorePointsOf(release) => {
+            let mut facts = known.facts(&row.repository).into_iter();
+            facts.any(|fact| fact.digest == restore.digest && fact.release.as_ref() == Some(release))
+        }
         ImageSelection::Images(_) | ImageSelection::Present => false,
     };
     verified.then(|| (row.repository.clone(), restore.digest.clone()))
@@ -123,12 +126,11 @@ mod tests {
         assert_eq!(proven(&same, &known_before(), &back, &release("r2"), now()).hold, None);
         let dead = ReleaseSpec { to: ImageSelection::RestorePointsOf(release("r0")), ..spec() };
         assert_eq!(proven(&row("users"), &known_before(), &dead, &release("r2"), now()).hold, None);
-        let mut closed = row("users");
-        closed.restore.as_mut().unwrap().release = Some(release("r0"));
-        assert_eq!(
-            proven(&closed, &known_before(), &dead, &release("r2"), now()).hold.unwrap().digest,
-            digest('a')
-        );
+        // Whichever image of the service the revision was verified for last.
+        let own = VerifiedImage { release: Some(release("r0")), ..known('a') };
+        let closed = ServiceRow { history: vec![known('b'), own], ..ServiceRow::default() };
+        let shown = proven(&row("users"), &closed, &dead, &release("r2"), now());
+        assert_eq!(shown.hold.unwrap().digest, digest('a'));
     }
 
     #[test]

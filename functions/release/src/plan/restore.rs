@@ -32,7 +32,7 @@ pub fn settled(service: &Service) -> Result<&Deployment, String> {
 /// what runs: its baseline.  What a release brought and did not verify is neither.
 pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<Option<RestorePoint>, String> {
     let Some(verified) = candidate.verified() else {
-        return if candidate.unproven { Ok(None) } else { baseline(candidate, primary).map(Some) };
+        return if candidate.left.is_some() { Ok(None) } else { baseline(candidate, primary).map(Some) };
     };
     let newest = candidate.row.newer_than(verified).unwrap_or(verified);
     let mut restore = RestorePoint {
@@ -44,7 +44,7 @@ pub fn restore_point(candidate: &Candidate, primary: &Deployment) -> Result<Opti
         before: candidate.previous().map(|known| known.digest.clone()),
         pack: newest.pack.clone(),
     };
-    let settled = settled(&candidate.service).is_ok() && !candidate.unproven;
+    let settled = settled(&candidate.service).is_ok() && candidate.left.is_none();
     if settled && primary.task_definition != newest.task_definition && candidate.runs(&verified.digest) {
         let known = candidate.row.of_revision(&primary.task_definition);
         restore.release = known.and_then(|fact| fact.release.clone());

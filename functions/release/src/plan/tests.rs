@@ -79,7 +79,7 @@ pub fn candidate(image: &str) -> Candidate {
         running: Digests { seen: [digest('a')].into(), unknown: false },
         loss: None,
         ours: false,
-        unproven: false,
+        left: None,
     }
 }
 
@@ -274,14 +274,28 @@ fn what_a_release_brought_and_did_not_verify_is_nothing_to_return_to() {
     };
     let mut candidate = candidate(&format!("@{}", digest('a')));
     assert_eq!(restore(&candidate), Some((digest('a'), arn(1))), "its baseline");
-    candidate.unproven = true;
+    let old = DeploymentId::parse("ecs-svc/0").unwrap();
+    let (touched, registered) = (Some(Timestamp::from_millis(7)), Some(arn(1)));
+    let left = MoveRow { registered, touched, running: arn(0), replaces: old.clone(), ..row("users") };
+    candidate.left = Some(Box::new(left));
     assert_eq!(restore(&candidate), None);
     candidate.row.verified = Some(VerifiedImage { task_definition: arn(7), ..known('a') });
     assert_eq!(restore(&candidate), Some((digest('a'), arn(7))), "another image of it may be what is bad");
     // Nor is it in place for good: who asks for it once more has it tested, without another rollout.
     (candidate.row.verified, candidate.digest) = (None, digest('a'));
     let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it is not tested") };
-    assert_eq!((row.restore, row.registered), (None, Some(arn(1))));
+    let primary = candidate.service.deployments[0].id.clone();
+    assert_eq!((row.restore, row.registered, row.deployment), (None, Some(arn(1)), Some(primary)));
+    assert_eq!(
+        (row.touched, row.running, row.replaces),
+        (touched, arn(0), old),
+        "what it replaced is the old version"
+    );
+    let forced = decided(&candidate, &ReleaseSpec { force: true, ..spec() });
+    assert!(
+        matches!(forced, Decision::Move(row) if row.registered.is_none()),
+        "its tasks may have to start anew"
+    );
     candidate.digest = digest('b');
     let Decision::Move(row) = decided(&candidate, &spec()) else { panic!("it does not move") };
     assert_eq!(row.registered, None);

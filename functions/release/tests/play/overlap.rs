@@ -2,7 +2,7 @@
 
 use pipeline::clock::Timestamp;
 use pipeline::ids::{ReleaseId, ServiceName};
-use pipeline::rows::{LeaseRow, ServiceRow, Stop, Verdict};
+use pipeline::rows::{LeaseRow, MoveRow, ServiceRow, Stop, Verdict};
 use release::Release;
 use release::ports::{Execution, Releases};
 use serde_json::{Value, json};
@@ -87,8 +87,10 @@ async fn a_close_that_comes_after_another_release_proves_nothing_and_frees_nothi
 #[tokio::test]
 async fn what_another_release_has_taken_over_and_left_in_place_needs_a_person() {
     let taken = "release r2 has taken the service over";
-    let stays = "; it runs what r1 deployed all the same: release it anew, or roll it back";
-    for (ours, outcome) in [(false, "Superseded"), (true, "NeedsHuman")] {
+    let stays = "; it runs what r1 deployed all the same: look how that one ends";
+    for (ours, verified, outcome) in
+        [(false, false, "Superseded"), (true, false, "NeedsHuman"), (true, true, "Superseded")]
+    {
         let release = opened().await;
         lease(&release, "2026-11-23T10:00:01Z").await;
         decided(&release, Verdict::Unhealthy);
@@ -96,13 +98,20 @@ async fn what_another_release_has_taken_over_and_left_in_place_needs_a_person() 
         ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:19:00Z").await;
         let running = release.ledger.moves.borrow()[0].1.running.clone();
         release.ledger.moves.borrow_mut()[0].1.registered = Some(running).filter(|_| ours);
+        if verified {
+            // What took it over has tested what it found there.
+            let MoveRow { repository, digest, registered, .. } = release.ledger.moves.borrow()[0].1.clone();
+            let fact = json!({"repository": repository, "digest": digest, "taskDefinition": registered,
+                "since": "2026-11-23T10:15:00Z", "release": "r2"});
+            release.ledger.know("dev", "users", serde_json::from_value(json!({"verified": fact})).unwrap());
+        }
         release.ledger.written.take();
         // The second call finds what the first one has written.
         for _ in 0..2 {
             let closed = close(&release).await;
             assert_eq!((&closed["outcome"], &closed["fates"]), (&json!(outcome), &fate(outcome)));
         }
-        let said = ours.then(|| format!("Inconclusive users: {taken}{stays}"));
+        let said = (ours && !verified).then(|| format!("Inconclusive users: {taken}{stays}"));
         let written: Vec<String> = said.into_iter().chain([format!("close {outcome}")]).collect();
         assert_eq!(release.ledger.written.take(), written);
     }

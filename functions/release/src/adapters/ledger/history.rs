@@ -56,6 +56,7 @@ impl History for Ledger {
 
     async fn adopt(&self, row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Result<(), Fault> {
         let Some(met) = history::met(row, known, now) else { return Ok(()) };
+        carry_order(self, row, known).await?;
         let key = Key::service(&row.environment, &row.service);
         let fields = Value::Object(facts(known, &met, row.fence));
         self.set(&key, fields, Some((NO_LATER_LEASE, json!({})))).await?;
@@ -65,7 +66,9 @@ impl History for Ledger {
     async fn verified(&self, row: &MoveRow, known: &ServiceRow, proven: &Proven) -> Result<(), Fault> {
         let Proven { fact, hold, evidence, ends_quarantine } = proven;
         let Some(release) = &fact.release else { return Ok(()) };
-        let took = row.touched.map(|touched| fact.since.seconds_since(touched).max(1));
+        carry_order(self, row, known).await?;
+        // One that was left there by another release is only tested.
+        let took = row.touched.max(row.leased).map(|began| fact.since.seconds_since(began).max(1));
         let mut fields = facts(known, fact, row.fence);
         fields.insert("seconds".to_owned(), json!(took));
         // A hold ends when its image is verified again.
@@ -114,6 +117,16 @@ impl History for Ledger {
     }
 }
 
+/// Gives the newest push that an older version accepted its place among those of its own repository.
+async fn carry_order(ledger: &Ledger, row: &MoveRow, known: &ServiceRow) -> Result<(), Fault> {
+    let other = known.carried(&row.repository);
+    match other.and_then(|other| Some((other, known.order(other)?))) {
+        // A newer one stays.
+        Some((other, order)) => ledger.order(&row.environment, &row.service, other, &order).await,
+        None => Ok(()),
+    }
+}
+
 /// Holds as long as no later holder of the lease has written the history of a service.
 const NO_LATER_LEASE: &str = "attribute_not_exists(#fence) OR #fence <= :fence";
 
@@ -128,5 +141,7 @@ fn facts(known: &ServiceRow, fact: &VerifiedImage, fence: u64) -> Map<String, Va
         ("history".to_owned(), json!(next.history)),
         ("fence".to_owned(), json!(fence)),
     ];
-    fields.into_iter().chain(known.carried(&fact.repository)).collect()
+    let carried =
+        known.carried(&fact.repository).and_then(|other| Some((hold_key(other), json!(known.hold(other)?))));
+    fields.into_iter().chain(carried).collect()
 }

@@ -221,6 +221,8 @@ fn what_the_last_release_brought_is_unproven_and_so_is_what_it_could_not_go_back
     let runs = service.deployments[0].task_definition.clone();
     let other = pipeline::ids::TaskDefinitionArn::parse(runs.as_str().replace("users:1", "users:2")).unwrap();
     let touched = Some(pipeline::clock::Timestamp::from_millis(1));
+    let mut elsewhere = row("users").restore.unwrap();
+    elsewhere.task_definition = other.clone();
     let registered = |arn: &pipeline::ids::TaskDefinitionArn| Some(arn.clone());
     let (proven, none) = (row("users"), MoveRow { restore: None, ..row("users") });
     for (last, expected) in [
@@ -229,7 +231,8 @@ fn what_the_last_release_brought_is_unproven_and_so_is_what_it_could_not_go_back
         (MoveRow { running: runs.clone(), ..none.clone() }, true),
         (MoveRow { running: other, ..none.clone() }, false),
         (MoveRow { running: runs.clone(), touched, ..none }, false),
-        (MoveRow { running: runs, ..proven }, false),
+        (MoveRow { running: runs.clone(), ..proven.clone() }, false),
+        (MoveRow { running: runs, restore: Some(elsewhere), ..proven }, true),
     ] {
         assert_eq!(is_unproven(&service, Some(&last)), expected, "{last:?}");
     }
