@@ -113,15 +113,15 @@ def test_a_right_that_is_missing_and_one_that_is_too_much_are_seen(cloud, build)
     cloud.client("ecs").register_task_definition(family="roles", containerDefinitions=[container])
     for function in ["deploy", "release"]:
         cloud.client("ecs", agent=f"tidegate-{function}").describe_task_definition(taskDefinition="roles")
-        cloud.client("elbv2", agent=f"tidegate-{function}").describe_target_groups()
+        cloud.client("ecs", agent=f"tidegate-{function}").list_clusters()
     # A call of release, as if it were one of deploy: the role of release has a right too much then.
     cloud.client("ecr", agent="tidegate-deploy").describe_repositories()
     missing = "its role does not allow it"
     assert permissions.faults(cloud, "roles") == [
         f"deploy: ecr:DescribeRepositories: {missing}",
-        f"deploy: elasticloadbalancing:DescribeTargetGroups: {missing}",
+        f"deploy: ecs:ListClusters: {missing}",
         "release: ecr:DescribeRepositories: its role allows what is for deploy alone",
-        f"release: elasticloadbalancing:DescribeTargetGroups: {missing}",
+        f"release: ecs:ListClusters: {missing}",
     ]
 
 
