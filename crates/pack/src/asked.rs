@@ -156,19 +156,7 @@ fn named_port(http: &Http) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const TARGET: &str = "http://${target.address}/health";
-
-    fn pack(http: &[&str]) -> Pack {
-        let checks = http.iter().enumerate();
-        let checks: Vec<String> =
-            checks.map(|(n, http)| format!(r#"{{"name":"c{n}","http":{{{http}}}}}"#)).collect();
-        Pack::read("pack", &format!(r#"{{"checks":[{}]}}"#, checks.join(","))).unwrap()
-    }
-
-    fn url(url: &str) -> String {
-        format!(r#""url":"{url}""#)
-    }
+    use crate::site::tests::{TARGET, pack, url};
 
     #[test]
     fn every_host_is_named_once_with_its_port() {

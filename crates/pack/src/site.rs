@@ -204,4 +204,4 @@ fn unlogged(logs: &Logs, logged: &Logged<'_>) -> Vec<Mistake> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,6 +12,9 @@ use crate::at_once;
 use crate::plan::leases::lost;
 use crate::ports::{ClusterSnapshot, Clusters, History, Releases, Service};
 
+/// A move that has lost its service, and to whom.
+type Lost<'a> = (&'a MoveKey, &'a mut MoveRow, String);
+
 /// Writes down which moves are superseded, by the leases of their services.
 pub async fn give_up_lost(
     ledger: &impl Releases,
@@ -20,10 +23,8 @@ pub async fn give_up_lost(
     leases: &BTreeMap<ServiceName, LeaseRow>,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let lost = moves.iter_mut().filter_map(|(key, row)| {
-        let why = lost(release, row, leases.get(&row.service))?;
-        (row.verdict != Some(Verdict::Superseded)).then_some((&*key, row, why))
-    });
+    let lost =
+        all_lost(release, moves, leases).filter(|(_, row, _)| row.verdict != Some(Verdict::Superseded));
     give_up(ledger, lost.collect(), Verdict::Superseded, now).await
 }
 
@@ -38,11 +39,8 @@ pub async fn look_at_lost(
     leases: &BTreeMap<ServiceName, LeaseRow>,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let lost = moves.iter_mut().filter_map(|(key, row)| {
-        let why = lost(release, row, leases.get(&row.service))?;
-        row.touched.is_some().then_some((&*key, row, why))
-    });
-    let lost: Vec<_> = lost.collect();
+    let lost: Vec<Lost<'_>> =
+        all_lost(release, moves, leases).filter(|(_, row, _)| row.touched.is_some()).collect();
     if lost.is_empty() {
         return Ok(());
     }
@@ -69,6 +67,18 @@ pub async fn look_at_lost(
     give_up(ledger, left.collect(), Verdict::Inconclusive, now).await
 }
 
+/// Returns the moves that have lost their services, by the leases of these.
+fn all_lost<'a>(
+    release: &ReleaseId,
+    moves: &'a mut [(MoveKey, MoveRow)],
+    leases: &BTreeMap<ServiceName, LeaseRow>,
+) -> impl Iterator<Item = Lost<'a>> {
+    moves.iter_mut().filter_map(|(key, row)| {
+        let why = lost(release, row, leases.get(&row.service))?;
+        Some((&*key, row, why))
+    })
+}
+
 /// Tells whether the service of a move runs what the move brought, or why that cannot be read.
 fn runs<'a>(seen: &'a ClusterSnapshot, row: &MoveRow) -> Result<bool, &'a String> {
     if let Some(fault) = seen.unreadable.get(&row.service) {
@@ -80,7 +90,7 @@ fn runs<'a>(seen: &'a ClusterSnapshot, row: &MoveRow) -> Result<bool, &'a String
 
 async fn give_up(
     ledger: &impl Releases,
-    moves: Vec<(&MoveKey, &mut MoveRow, String)>,
+    moves: Vec<Lost<'_>>,
     verdict: Verdict,
     now: Timestamp,
 ) -> Result<(), Fault> {

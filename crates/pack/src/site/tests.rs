@@ -1,15 +1,15 @@
 use super::*;
 
-const TARGET: &str = "http://${target.address}/health";
+pub(crate) const TARGET: &str = "http://${target.address}/health";
 
-fn pack(http: &[&str]) -> Pack {
+pub(crate) fn pack(http: &[&str]) -> Pack {
     let checks = http.iter().enumerate();
     let checks: Vec<String> =
         checks.map(|(n, http)| format!(r#"{{"name":"c{n}","http":{{{http}}}}}"#)).collect();
     Pack::read("pack", &format!(r#"{{"checks":[{}]}}"#, checks.join(","))).unwrap()
 }
 
-fn url(url: &str) -> String {
+pub(crate) fn url(url: &str) -> String {
     format!(r#""url":"{url}""#)
 }
 
