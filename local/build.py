@@ -39,7 +39,13 @@ def deploy(cloud, tree: Path, clusters: str, repositories: str, binaries: Path =
 def parameters(clusters: str, repositories: str) -> dict[str, str]:
     """The template's parameters on this machine."""
     architecture = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    return {"Clusters": clusters, "RepositoryPrefix": repositories, "Architecture": architecture}
+    functions = "arn:aws:lambda:*:*:function:accept-*"
+    return {
+        "Clusters": clusters,
+        "RepositoryPrefix": repositories,
+        "Architecture": architecture,
+        "TestFunctionArns": functions,
+    }
 
 
 def push(

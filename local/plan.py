@@ -14,7 +14,7 @@ import time
 
 from cli import CliError, clients, columns, output, run, short, shortened
 
-MOVES = ("WAVE", "SERVICE", "FROM", "TO", "COMMIT", "IMAGES")
+MOVES = ("WAVE", "SERVICE", "FROM", "TO", "COMMIT", "TESTS", "IMAGES")
 SERVICES = ("SERVICE", "REPOSITORY", "BLOCKED BY")
 _PATIENCE = 120
 
@@ -91,7 +91,7 @@ def _service(each: dict) -> tuple[str, ...]:
 def _move(move: dict) -> tuple[str, ...]:
     before, commit = short(move["from"] or "-"), short(move["commit"] or "-")
     images = ", ".join(map(_change, move["changes"]))
-    return str(move["wave"]), move["service"], before, short(move["to"]), commit, images
+    return str(move["wave"]), move["service"], before, short(move["to"]), commit, move["tests"], images
 
 
 def _change(change: dict) -> str:

@@ -21,13 +21,13 @@ while True:
 """
 
 
-def function(cloud, name: str) -> str:
+def function(cloud, name: str, bootstrap: str = BOOTSTRAP) -> str:
     """Creates a function of a native bootstrap."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         entry = zipfile.ZipInfo("bootstrap")
         entry.external_attr = 0o755 << 16
-        archive.writestr(entry, BOOTSTRAP)
+        archive.writestr(entry, bootstrap)
     cloud.client("lambda").create_function(
         FunctionName=name,
         Runtime="provided.al2023",

@@ -152,25 +152,6 @@ def test_what_is_asked_before_keeps_a_bad_image_away_and_what_is_watched_rolls_o
     assert list(service.answers().values()) == ["hello from v2"] * 2
 
 
-def test_a_task_of_the_new_image_runs_before_its_service_is_touched_and_leaves_what_it_said(pipeline, service):
-    name = service.environment
-    checks = [{"name": "self test", "task": {"command": ["check"], "says": "passed"}}]
-    put(pipeline.cloud, f"environments/{name}/services/{name}/tests", {"checks": checks})
-    good = pipeline.push(service, f"{name}-1", "v2").run
-    assert good.outcome == "Deployed", good.cause
-    order = pipeline.row(good, "run#0#0#before/self test/1/1")
-    calls = pipeline.cloud.calls(agent="tidegate-deploy", operation="RunTask")
-    assert order["task"] and order["container"] == "app" and calls
-    before = service.described()["deployments"][0]["id"]
-    bad = pipeline.push(service, f"{name}-2", "v3", behaviour="fails-check").run
-    assert bad.outcome == "RolledBack", bad.cause
-    assert 'live test "self test" failed 1 of 1 times: task ' in bad.cause and "exit code 1" in bad.cause
-    assert "v3 self test failed: its configuration cannot be read" in bad.cause
-    assert service.described()["deployments"][0]["id"] == before, "its service was touched"
-    running = pipeline.cloud.client("ecs").list_tasks(cluster=name, desiredStatus="RUNNING")["taskArns"]
-    assert len(running) == 2, "something still runs beside the service"
-
-
 def test_a_critical_finding_refuses_an_image_before_any_tag_moves_unless_it_is_excepted(pipeline, service):
     name = service.environment
     labels, rule = {"org.opencontainers.image.revision": "1a2b3c"}, {"below": "HIGH"}

@@ -21,7 +21,7 @@ def move(**more) -> dict:
     image = f"{HOST}/shop/users"
     change = {"container": "app", "from": f"{image}@{OLD}", "to": f"{image}@{NEW}"}
     digests = {"from": OLD, "to": NEW, "commit": "1a2b3c4d5e6f7a8b"}
-    return {"wave": 0, "service": "users", "repository": "shop/users", "changes": [change], **digests, **more}
+    return {"wave": 0, "service": "users", "repository": "shop/users", "changes": [change], "tests": "1 open, 3 live", **digests, **more}
 
 
 def answer(**more) -> dict:
@@ -42,10 +42,10 @@ def test_a_plan_is_a_table_of_moves_and_what_else_is_to_know():
     document = answer(plan=[first, second], waves=waves, etaSeconds=4295, approvalMinutes=1440, **more)
     assert plan.text(document).splitlines() == [
         "prod: 2 services in prod; on failure: roll back every updated service",
-        "  WAVE  SERVICE  FROM          TO            COMMIT        IMAGES",
-        "  0     canary   -             bbbbbbbbbbbb  -             "
+        "  WAVE  SERVICE  FROM          TO            COMMIT        TESTS           IMAGES",
+        "  0     canary   -             bbbbbbbbbbbb  -             1 open, 3 live  "
         "app: shop/users@aaaaaaaaaaaa -> @bbbbbbbbbbbb",
-        "  1     users    aaaaaaaaaaaa  bbbbbbbbbbbb  1a2b3c4d5e6f  "
+        "  1     users    aaaaaaaaaaaa  bbbbbbbbbbbb  1a2b3c4d5e6f  1 open, 3 live  "
         "app: shop/users@aaaaaaaaaaaa -> @bbbbbbbbbbbb, proxy: shop/users:main-1 -> @bbbbbbbbbbbb",
         "  and 900 more",
         "untouched",

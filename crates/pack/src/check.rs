@@ -151,13 +151,12 @@ impl Check {
             format!("{passes} of {attempts} attempts cannot pass: expected 1 to {attempts}")
         })?;
         let kind = kind(written)?;
-        let each = match &kind {
-            Kind::Suite(suite) => suite.each_of(texts::each(&kind)?)?,
-            _ => texts::each(&kind)?,
-        };
-        if let Kind::Metric(_) = kind {
-            ensure(each == Each::Once, "metric", || {
-                "it is of the whole service: expected no ${task.…} and no ${target.address}".to_owned()
+        let each = texts::each(&kind)?;
+        if let Some(instead) = of_the_whole(&kind) {
+            ensure(each == Each::Once, kind.as_str(), || {
+                format!(
+                    "it is of the whole service: expected {instead}no ${{task.…}} and no ${{target.address}}"
+                )
             })?;
         }
         let on = phases(&kind, on)?;
@@ -183,16 +182,26 @@ impl Check {
     }
 }
 
+/// Returns what a check uses instead of one of several addresses, if it is asked once whatever they are.
+fn of_the_whole(kind: &Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Metric(_) => Some(""),
+        Kind::Suite(_) => Some("TIDEGATE_TARGETS in what it runs, "),
+        _ => None,
+    }
+}
+
 /// Returns how long to wait between two rounds that see different things, if that is longer than usual.
 fn between(kind: &Kind) -> Option<Span> {
     let Kind::Metric(metric) = kind else { return None };
     Some(Span::seconds(u64::try_from(metric.seconds()).unwrap_or_default()))
 }
 
-/// Returns how long nothing may be measured: of a metric, a whole period has to be over first.
+/// Returns how long nothing may be measured: of a metric, a whole period has to be over first, and have its values.
 fn waits(kind: &Kind) -> Span {
-    let period = between(kind).map_or(0, |period| period.0.as_secs());
-    Span::seconds(period.saturating_mul(2).saturating_add(120))
+    let Kind::Metric(metric) = kind else { return Span::seconds(120) };
+    let period = u64::try_from(metric.seconds()).unwrap_or_default();
+    Span::seconds(period.saturating_mul(2).saturating_add(u64::from(metric.arrives())).saturating_add(60))
 }
 
 /// Refuses a name that cannot be shown.

@@ -85,7 +85,7 @@ fn in_one_line(attempted: &str, why: &str) -> String {
 }
 
 /// Returns the innermost reason of a call that got no answer; the outer layers only say that it failed.
-fn cause_of(error: &dyn std::error::Error) -> String {
+pub(crate) fn cause_of(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

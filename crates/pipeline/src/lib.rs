@@ -17,6 +17,7 @@ pub mod rate_limit;
 pub mod rows;
 pub mod service;
 pub mod settings;
+pub mod signed;
 pub mod task_definition;
 pub mod telemetry;
 pub mod text;

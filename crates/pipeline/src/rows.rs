@@ -17,7 +17,7 @@ pub use move_outcome::{MoveOutcome, RollbackScope};
 pub use moves::{Bundle, Failure, MoveRow, RestorePoint, Verdict};
 pub use order::OrderKey;
 pub use release::{Answer, HeadRow, Outcome, PlanRow, Reply, Stop, WaitingRow};
-pub use run::{RunNetwork, RunRow};
+pub use run::{CallsFunction, HookStatus, RunAnswer, RunNetwork, RunRow, RunStarts, RunsTask};
 pub use service::{Hold, How, ServiceRow, VerifiedImage, hold_key, order_key};
 
 use serde::{Deserialize, Serialize};

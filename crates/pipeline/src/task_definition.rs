@@ -58,19 +58,15 @@ pub struct TaskDefinition {
 impl TaskDefinition {
     /// Reads a revision and its tags.
     pub async fn read(ecs: &Client, arn: &TaskDefinitionArn) -> Result<Self, Fault> {
-        let heard = Overheard::default();
-        let describe = ecs.describe_task_definition().task_definition(arn.as_str());
-        let describe = describe.include(TaskDefinitionField::Tags).customize().interceptor(heard.clone());
-        let answer = describe.send().await.map_err(|error| fault_of(&format!("describe {arn}"), &error))?;
-        let typed = answer.task_definition.ok_or_else(|| Fault::NotFound(arn.to_string()))?;
-        let described = heard.take();
-        if !described.is_object() {
-            return Err(Fault::Defect(format!("the JSON of {arn} was not kept")));
-        }
-        let tags = answer.tags.unwrap_or_default().into_iter();
-        // Keys that start so are AWS's own: a registration with one of them is refused.
-        let tags = tags.filter(|tag| !tag.key().is_some_and(|key| key.starts_with("aws:"))).collect();
+        let (described, typed, tags) = describe(ecs, arn.as_str()).await?;
         Ok(TaskDefinition { arn: arn.clone(), described, typed, tags })
+    }
+
+    /// Reads the latest revision of a family, or the one of it that is named.
+    pub async fn named(ecs: &Client, name: &str) -> Result<Self, Fault> {
+        let (described, typed, tags) = describe(ecs, name).await?;
+        let arn = TaskDefinitionArn::parse(typed.task_definition_arn().unwrap_or_default())?;
+        Ok(TaskDefinition { arn, described, typed, tags })
     }
 
     /// Takes a revision as it was recorded: ECS may have lost it since.
@@ -84,6 +80,17 @@ impl TaskDefinition {
     /// Returns what [`TaskDefinition::recorded`] takes.
     pub fn to_record(&self) -> String {
         self.described.to_string()
+    }
+
+    /// Returns its family.
+    pub fn family(&self) -> &str {
+        self.typed.family().unwrap_or_default()
+    }
+
+    /// Returns the names of its containers.
+    pub fn containers(&self) -> Vec<String> {
+        let containers = self.typed.container_definitions().iter();
+        containers.filter_map(|container| container.name().map(str::to_owned)).collect()
     }
 
     /// Returns the images of the containers that come from ECR, by container.
@@ -211,6 +218,23 @@ impl TaskDefinition {
             .set_enable_fault_injection(from.enable_fault_injection)
             .set_tags(Some(self.tags.clone()).filter(|tags| !tags.is_empty()))
     }
+}
+
+/// Asks ECS for a revision, and keeps its answer beside what the SDK knows of it.
+async fn describe(ecs: &Client, name: &str) -> Result<(Value, Typed, Vec<Tag>), Fault> {
+    let heard = Overheard::default();
+    let describe = ecs.describe_task_definition().task_definition(name);
+    let describe = describe.include(TaskDefinitionField::Tags).customize().interceptor(heard.clone());
+    let answer = describe.send().await.map_err(|error| fault_of(&format!("describe {name}"), &error))?;
+    let typed = answer.task_definition.ok_or_else(|| Fault::NotFound(name.to_owned()))?;
+    let described = heard.take();
+    if !described.is_object() {
+        return Err(Fault::Defect(format!("the JSON of {name} was not kept")));
+    }
+    let tags = answer.tags.unwrap_or_default().into_iter();
+    // Keys that start so are AWS's own: a registration with one of them is refused.
+    let tags = tags.filter(|tag| !tag.key().is_some_and(|key| key.starts_with("aws:"))).collect();
+    Ok((described, typed, tags))
 }
 
 /// Returns the path of the first field of `wanted` that `sent` lacks or has otherwise.

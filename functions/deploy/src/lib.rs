@@ -79,8 +79,8 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
         match request {
             Request::Register(key) => self.register(&key).await,
             Request::Update(key) => self.update(&key, now).await,
-            Request::Run(key) => self.run(&key, true).await,
-            Request::End(key) => self.run(&key, false).await,
+            Request::Run(key) => self.run(&key, true, now).await,
+            Request::End(key) => self.run(&key, false, now).await,
         }
     }
 

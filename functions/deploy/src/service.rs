@@ -1,5 +1,7 @@
 //! The port to ECS and to the recorded revisions, and its adapter.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use pipeline::Fault;
@@ -8,6 +10,7 @@ use pipeline::ledger::Ledger;
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::MoveRow;
 use pipeline::service::{self, Deployment};
+use pipeline::signed::Signed;
 use pipeline::task_definition::TaskDefinition;
 
 /// All that the function asks of the world.
@@ -20,17 +23,26 @@ pub trait Port {
     async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault>;
 }
 
-/// ECS, and the ledger for what ECS may lose.
+/// How long a function that tests may take to answer; below the own time-out of this one.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+
+/// ECS, the ledger for what ECS may lose, and Lambda for functions that test.
 #[derive(Debug)]
 pub struct Aws {
     pub(crate) ecs: Client,
     pub(crate) ledger: Ledger,
+    config: SdkConfig,
 }
 
 impl Aws {
     /// Makes the adapter.
     pub fn new(config: &SdkConfig, ledger: Ledger) -> Self {
-        Aws { ecs: Client::new(config), ledger }
+        Aws { ecs: Client::new(config), ledger, config: config.clone() }
+    }
+
+    /// Makes what calls functions: few releases need it.
+    pub(crate) fn lambda(&self) -> Result<Signed, Fault> {
+        Signed::new(&self.config, "lambda", ANSWERS_WITHIN)
     }
 }
 

@@ -3,13 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use deploy::Deploy;
-use deploy::runs::{Runner, Started};
+use deploy::runs::{Prepared, Runner, Started};
 use deploy::service::Port;
 use pipeline::Fault;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveRow, RunRow};
+use pipeline::rows::{MoveRow, RunRow, RunsTask};
 use pipeline::service::{Deployment, Rollout};
+use pipeline::signed::Answer;
 use serde_json::{Value, json};
 use testbed::moves::Moves;
 
@@ -39,14 +40,23 @@ impl Runner for AtRest {
         let row = json!({"name": "before/self test/1/1", "definition": "users:2", "ordered": "2026-11-23T10:00:00Z"});
         Ok(vec![serde_json::from_value(row).unwrap()])
     }
-    async fn start(&self, _: &MoveKey, _: &MoveRow, _: &RunRow, _: &str) -> Result<Started, Fault> {
+    async fn start(
+        &self,
+        _: &MoveKey,
+        _: &MoveRow,
+        _: (&str, &RunsTask),
+        _: &Prepared,
+    ) -> Result<Started, Fault> {
         Ok(Started::Task("arn:aws:ecs:eu-west-1:123456789012:task/dev/t1".to_owned()))
     }
     async fn stop(&self, _: &MoveRow, _: &str) -> Result<(), Fault> {
         Ok(())
     }
-    async fn container(&self, _: &RunRow) -> Result<String, Fault> {
-        Ok("app".to_owned())
+    async fn prepare(&self, _: &MoveRow, task: &RunsTask) -> Result<Prepared, Fault> {
+        Ok(Prepared { definition: task.definition.clone(), container: "app".to_owned() })
+    }
+    async fn call(&self, _: &str, _: &Value) -> Result<Option<Answer>, Fault> {
+        Err(Fault::Defect("no function is ordered".to_owned()))
     }
     async fn note_run(&self, _: &MoveKey, _: &RunRow, _: Value, _: bool) -> Result<bool, Fault> {
         Ok(true)

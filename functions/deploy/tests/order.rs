@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 
-use deploy::runs::{Runner, Started};
+use deploy::runs::{Prepared, Runner, Started};
 use deploy::service::Port;
 use deploy::{Deploy, Request, Response};
 use pipeline::Fault;
@@ -12,8 +12,9 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, ReleaseId, TaskDefinitionArn};
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveEvent, MoveRow, RunRow, Stop};
+use pipeline::rows::{MoveEvent, MoveRow, RunRow, RunsTask, Stop};
 use pipeline::service::{Deployment, Rollout};
+use pipeline::signed::Answer;
 use serde_json::{Value, json};
 use testbed::moves::Moves;
 
@@ -29,6 +30,7 @@ struct Recorder {
     no_capacity: bool,
     ends_meanwhile: bool,
     denies_stop: bool,
+    is_silent: bool,
 }
 
 impl Recorder {
@@ -78,8 +80,14 @@ impl Runner for &Recorder {
     async fn runs(&self, _: &MoveKey) -> Result<Vec<RunRow>, Fault> {
         Ok(self.orders.iter().map(|order| serde_json::from_value(order.clone()).unwrap()).collect())
     }
-    async fn start(&self, _: &MoveKey, _: &MoveRow, order: &RunRow, _: &str) -> Result<Started, Fault> {
-        self.did(&format!("start {}", order.name));
+    async fn start(
+        &self,
+        _: &MoveKey,
+        _: &MoveRow,
+        (name, _): (&str, &RunsTask),
+        _: &Prepared,
+    ) -> Result<Started, Fault> {
+        self.did(&format!("start {name}"));
         match self.no_capacity {
             true => Ok(Started::Not("RESOURCE:MEMORY".to_owned())),
             false => Ok(Started::Task("t1".to_owned())),
@@ -89,8 +97,14 @@ impl Runner for &Recorder {
         self.did(&format!("stop {task}"));
         if self.denies_stop { Err(Fault::Denied("not allowed to stop it".to_owned())) } else { Ok(()) }
     }
-    async fn container(&self, _: &RunRow) -> Result<String, Fault> {
-        Ok("app".to_owned())
+    async fn prepare(&self, _: &MoveRow, task: &RunsTask) -> Result<Prepared, Fault> {
+        Ok(Prepared { definition: task.definition.clone(), container: "app".to_owned() })
+    }
+    async fn call(&self, function: &str, payload: &Value) -> Result<Option<Answer>, Fault> {
+        assert!(payload["executionId"].is_string(), "{payload}");
+        self.did(&format!("call {function}"));
+        let body = r#"{"hookStatus":"SUCCEEDED"}"#.to_owned();
+        Ok((!self.is_silent).then_some(Answer { status: 200, error: None, body }))
     }
     async fn note_run(
         &self,
@@ -152,6 +166,27 @@ async fn what_is_ordered_is_started_once_and_what_is_over_is_ended_once() {
     let full = Recorder { orders: orders(), no_capacity: true, ..Recorder::default() };
     let (_, order) = run(full).await;
     assert_eq!(order[2], r#"note new {"notStarted":"RESOURCE:MEMORY"}"#);
+}
+
+#[tokio::test]
+async fn one_function_is_called_at_a_time_and_not_before_it_wants_to_be() {
+    let order = |name: &str| {
+        json!({"name": name, "function": "accept", "stage": "PRE_SCALE_UP", "details": {},
+            "ordered": "2026-11-23T10:00:00Z"})
+    };
+    let mut later = order("later");
+    later["answered"] = json!({"status": "IN_PROGRESS", "again": "2026-11-23T10:00:30Z"});
+    let mut given_up = order("given up");
+    given_up["stop"] = json!(true);
+    let orders = vec![later, given_up, order("new"), order("next")];
+    let (answer, steps) = run(Recorder { orders: orders.clone(), ..Recorder::default() }).await;
+    assert_eq!(answer, Ok(Response::Ran { started: 1, stopped: 0 }));
+    let noted = r#"note new {"answered":{"again":null,"details":{},"status":"SUCCEEDED"}}"#;
+    assert_eq!(steps, ["call accept", noted].map(str::to_owned));
+    let (_, steps) = run(Recorder { orders: orders.clone(), is_silent: true, ..Recorder::default() }).await;
+    assert!(steps[1].starts_with(r#"note new {"notStarted":"accept did not answer in time"#), "{steps:?}");
+    let (_, steps) = run(Recorder { orders, stopped: true, ..Recorder::default() }).await;
+    assert!(steps.is_empty(), "{steps:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use futures_util::future::join;
 use pack::{Check, Pack, judge};
@@ -11,6 +12,7 @@ use pipeline::ids::DeploymentId;
 use pipeline::ledger::Key;
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::MoveRow;
+use tokio::time::timeout;
 
 use crate::Phase;
 use crate::finding::Finding;
@@ -32,6 +34,10 @@ const BETWEEN_LOOKS: u32 = 5;
 
 /// How many seconds ago a task that ended by itself may have been asked.
 const BY_ITSELF_OF_LATE: i64 = 60;
+
+/// How long it may take to learn where to ask, and afterwards which tasks are gone; the function's own time-out is well
+/// above that and the requests together.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What is looked at.
 #[derive(Clone, Copy)]
@@ -137,7 +143,8 @@ impl Look<'_> {
         let due = judge::due(pack, &row.standing, self.now);
         let secrets = Secrets::of(port, pack, due.iter().copied()).await;
         let known = values::of(self.phase, &self.key.release, self.row);
-        let mut runs = runs::look(port, self, &due, row, &known.values.clone().or(pack.values())).await?;
+        let given = &known.values.clone().or(pack.values());
+        let mut runs = runs::look(port, self, &due, row, (given, ours.proven)).await?;
         state.ran |= runs.waits;
         let others = due.into_iter().filter(|check| !check.kind.is_run());
         let (watched, requests): (Vec<&Check>, Vec<&Check>) =
@@ -145,7 +152,9 @@ impl Look<'_> {
         let values = watch::with_group(known.values.clone().or(pack.values()), &ours.proven.groups);
         let watch = Watch { port, look: self, pack, ours, values };
         let revision = self.phase.revision(self.row);
-        let places = &Places::of(port, self.row, revision, ours.proven, &requests).await;
+        let places = Places::of(port, self.row, revision, ours.proven, &requests);
+        let late = |_| Places::unread(ours.proven, "AWS did not say in time where to ask");
+        let places = &timeout(PATIENCE, places).await.unwrap_or_else(late);
         let round = Round { pack, known: &known, places, secrets: &secrets };
         let asking = round.ask(&requests, web, state.number());
         let (asked, mut seen) = join(asking, watch.ask(&watched)).await;
@@ -167,8 +176,9 @@ impl Look<'_> {
             let is_ours = ours.deployment.is_some_and(|ours| task.started_by == ours.as_str());
             is_ours && task.code == "EssentialContainerExited" && (task.at == 0 || task.at >= since)
         };
-        match (port.tasks(self.row).await, port.ended(self.row).await) {
-            (Ok(present), Ok(ended)) if !ended.iter().any(by_itself) => {
+        let reading = async { (port.tasks(self.row).await, port.ended(self.row).await) };
+        match timeout(PATIENCE, reading).await {
+            Ok((Ok(present), Ok(ended))) if !ended.iter().any(by_itself) => {
                 let present: Vec<IpAddr> = present.into_iter().flat_map(|task| task.addresses).collect();
                 tasks.retain(|address| !present.contains(address));
                 tasks

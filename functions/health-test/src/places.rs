@@ -70,6 +70,12 @@ impl Places {
         Places { targets, tasks, ports: Ok(<_>::default()), balancer: Ok(String::new()) }
     }
 
+    /// Takes what is proven, and why nothing else is known.
+    pub fn unread(proven: &Proven, why: &str) -> Self {
+        let (ports, balancer) = (Err(why.to_owned()), Err(why.to_owned()));
+        Places { ports, balancer, ..Places::at(proven.clone()) }
+    }
+
     /// Returns where a check is asked, or why it cannot be.
     ///
     /// A load balancer would answer from one target at random, so each is asked.

@@ -2,19 +2,22 @@
 //!
 //! Nothing is started here: the orders are rows, and deploy carries them out.
 
+mod called;
+mod order;
 mod step;
 
 use std::collections::BTreeMap;
 
-use pack::kind::run::Suite;
+use pack::kind::run::{Suite, Task};
 use pack::standing::Outcome;
 use pack::{Check, Kind, Values};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{RunNetwork, RunRow};
+use pipeline::rows::{RunRow, RunStarts};
 
 use crate::look::Look;
+use crate::places::Proven;
 use crate::rollout::{Port, RunNote, RunTask};
 use crate::round::Rounds;
 use crate::tests_row::TestsRow;
@@ -50,7 +53,7 @@ pub async fn look(
     at: &Look<'_>,
     due: &[&Check],
     row: &TestsRow,
-    values: &Values,
+    (values, proven): (&Values, &Proven),
 ) -> Result<Runs, Fault> {
     let mut due: Vec<&Check> = due.iter().copied().filter(|check| check.kind.is_run()).collect();
     if due.is_empty() {
@@ -80,39 +83,66 @@ pub async fn look(
         let order = orders.get(&name);
         let task = order.and_then(|order| order.task.as_ref());
         let task = task.map(|arn| tasks.iter().find(|task| task.arn == *arn));
-        match step::next(check, order, task, at.now) {
-            Step::Order => match order_of(check, name, at, values) {
-                Ok(order) => {
-                    port.order(at.key, &order).await?;
-                    (runs.ordered, runs.waits) = (true, true);
-                }
-                Err(why) => drop(runs.rounds.insert(check.name.clone(), (Outcome::Unmeasured, why))),
-            },
-            Step::Deploy => (runs.ordered, runs.waits) = (true, true),
-            Step::Wait => runs.waits = true,
-            Step::End(outcome, why) => {
-                port.note_run(at.key, &name, RunNote::Stop).await?;
-                runs.ordered |= task.is_some();
-                runs.rounds.insert(check.name.clone(), (outcome, why));
-            }
-            Step::Lost(why) => {
-                if task.is_some() {
-                    // It may only be hidden.
-                    port.note_run(at.key, &name, RunNote::Stop).await?;
-                    runs.ordered = true;
-                }
-                runs.rounds.insert(check.name.clone(), (Outcome::Unmeasured, why));
-            }
-            Step::Ended(task) => match ended(port, at, check, order, task).await {
-                Some(round) => {
-                    port.note_run(at.key, &name, RunNote::Over).await?;
-                    runs.rounds.insert(check.name.clone(), round);
-                }
-                None => runs.waits = true,
-            },
-        }
+        let step = match order.map(|order| (order, &order.starts)) {
+            None => Step::Order,
+            Some((order, RunStarts::Function(called))) => called::next(check, order, called, at.now),
+            Some((order, RunStarts::Task(_))) => step::next(check, order, task, at.now),
+        };
+        take(port, at, (check, name, order), step, (values, proven), &mut runs).await?;
     }
     Ok(runs)
+}
+
+/// Takes the next step of one run.
+async fn take(
+    port: &impl Port,
+    at: &Look<'_>,
+    (check, name, order): (&Check, String, Option<&RunRow>),
+    step: Step<'_>,
+    given: (&Values, &Proven),
+    runs: &mut Runs,
+) -> Result<(), Fault> {
+    let is_started = order.is_some_and(|order| order.task.is_some());
+    match step {
+        Step::Order => match order::of(check, name, at, given) {
+            Ok(order) => {
+                port.order(at.key, &order).await?;
+                (runs.ordered, runs.waits) = (true, true);
+            }
+            Err(why) => drop(runs.rounds.insert(check.name.clone(), (Outcome::Unmeasured, why))),
+        },
+        Step::Deploy => (runs.ordered, runs.waits) = (true, true),
+        Step::Wait => runs.waits = true,
+        Step::End(outcome, why) => {
+            port.note_run(at.key, &name, RunNote::Stop).await?;
+            runs.ordered |= is_started;
+            runs.rounds.insert(check.name.clone(), (outcome, why));
+        }
+        Step::Lost(why) => {
+            if is_started {
+                // It may only be hidden.
+                port.note_run(at.key, &name, RunNote::Stop).await?;
+                runs.ordered = true;
+            }
+            runs.rounds.insert(check.name.clone(), (Outcome::Unmeasured, why));
+        }
+        Step::Ended(task) => match ended(port, at, check, order, task).await {
+            Some(round) => {
+                // The container that counts may have ended before the others.
+                let runs_on = task.status != step::STOPPED;
+                let note = if runs_on { RunNote::Stop } else { RunNote::Over };
+                port.note_run(at.key, &name, note).await?;
+                runs.ordered |= runs_on;
+                runs.rounds.insert(check.name.clone(), round);
+            }
+            None => runs.waits = true,
+        },
+        Step::Said(outcome, why) => {
+            port.note_run(at.key, &name, RunNote::Over).await?;
+            runs.rounds.insert(check.name.clone(), (outcome, why));
+        }
+    }
+    Ok(())
 }
 
 /// Orders that all which was started ends, and tells whether there is any.
@@ -135,59 +165,6 @@ fn name(phase: Phase, check: &Check, row: &TestsRow) -> String {
     format!("{}/{}/{attempt}/{start}", phase.as_str(), check.name)
 }
 
-/// Writes an order; or says which value is missing.
-fn order_of(check: &Check, name: String, at: &Look<'_>, values: &Values) -> Result<RunRow, String> {
-    let row = at.row;
-    let (run, definition, network) = match &check.kind {
-        Kind::Task(task) => {
-            let registered = row.registered.as_ref().ok_or("no revision is registered yet")?;
-            (&task.run, registered.to_string(), None)
-        }
-        Kind::Suite(suite) => match &suite.starts {
-            pack::kind::run::Starts::Task(definition) => {
-                (&suite.run, definition.clone(), suite.network.as_ref())
-            }
-            pack::kind::run::Starts::Function { .. } => return Err("functions are not called yet".to_owned()),
-        },
-        _ => return Err("it is no run".to_owned()),
-    };
-    let own = matches!(check.kind, Kind::Task(_)).then(|| row.containers.first().cloned()).flatten();
-    let fill = |text: &pack::template::Template| text.fill(values).map_err(|unfilled| unfilled.to_string());
-    let command: Vec<String> = run.command.iter().map(fill).collect::<Result<_, _>>()?;
-    let given = run.environment.iter().map(|(name, value)| Ok((name.clone(), fill(value)?)));
-    let mut environment: BTreeMap<String, String> = BTreeMap::from([
-        ("TIDEGATE_RELEASE".to_owned(), at.key.release.to_string()),
-        ("TIDEGATE_ENVIRONMENT".to_owned(), row.environment.to_string()),
-        ("TIDEGATE_SERVICE".to_owned(), row.service.to_string()),
-        ("TIDEGATE_IMAGE_DIGEST".to_owned(), row.digest.to_string()),
-        ("TIDEGATE_COMMIT".to_owned(), row.commit.clone().unwrap_or_default()),
-        ("TIDEGATE_PHASE".to_owned(), at.phase.of_pack().to_string()),
-        ("TIDEGATE_ATTEMPT".to_owned(), name.clone()),
-    ]);
-    environment.extend(given.collect::<Result<Vec<_>, String>>()?);
-    let network = network.map(|network| RunNetwork {
-        subnets: network.subnets.clone(),
-        security_groups: network.security_groups.clone(),
-        public_ip: network.public_ip,
-    });
-    Ok(RunRow {
-        name,
-        definition,
-        container: run.container.clone().or(own),
-        command,
-        environment,
-        network,
-        ordered: at.now,
-        stop: false,
-        over: false,
-        tried: false,
-        told: None,
-        task: None,
-        not_started: None,
-        stopped: false,
-    })
-}
-
 /// Says what the end of a task means; none as long as its last lines may still be on their way.
 async fn ended(
     port: &impl Port,
@@ -196,11 +173,11 @@ async fn ended(
     order: Option<&RunRow>,
     task: &RunTask,
 ) -> Option<(Outcome, String)> {
-    let (Kind::Task(pack::kind::run::Task { run, .. }) | Kind::Suite(Suite { run, .. })) = &check.kind else {
+    let (Kind::Task(Task { run, .. }) | Kind::Suite(Suite { run, .. })) = &check.kind else {
         return Some((Outcome::Unmeasured, "it is no run".to_owned()));
     };
     let row = at.row;
-    let container = order.and_then(|order| order.container.as_deref().or(order.told.as_deref()));
+    let container = order.and_then(step::counts);
     let log = match &task.definition {
         Some(definition) => port.logged(row, definition, std::slice::from_ref(&task.ended.id), LINES).await,
         None => Err(Fault::NotFound("its task definition".to_owned())),

@@ -21,6 +21,9 @@ pub struct Logs {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub container: Option<String>,
+    /// Whether no line is shown: an alert goes to people who may not read the log.
+    #[serde(default)]
+    pub quiet: bool,
 }
 
 impl Logs {

@@ -8,7 +8,6 @@ use crate::mistake::{Mistake, ensure};
 use crate::span::Span;
 use crate::template::{Json, Template};
 use crate::texts::{Keyed, Text};
-use crate::variable::Each;
 
 /// How long a run may take unless it says so.
 const TIMEOUT: Span = Span::seconds(600);
@@ -34,8 +33,6 @@ pub struct Suite {
     pub run: Run,
     /// Where it runs instead of where the service does.
     pub network: Option<Network>,
-    /// Whether it is run for each address.
-    pub each: bool,
 }
 
 /// What a suite starts.
@@ -136,8 +133,6 @@ pub(crate) struct SuiteWritten {
     #[cfg_attr(feature = "schema", schemars(with = "Network"))]
     network: Option<Network>,
     #[serde(default)]
-    each: bool,
-    #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Span"))]
     timeout: Option<Span>,
     #[serde(default)]
@@ -185,13 +180,16 @@ impl Task {
         let TaskWritten { command, container, environment, timeout, unmeasured, says, stack } = written;
         let run = Run { command, container, environment, timeout, unmeasured, says };
         run.mistake()?;
+        ensure(stack.is_none() || run.container.is_some(), "container", || {
+            "a stack has several: expected the name of the one that tests".to_owned()
+        })?;
         Ok(Task { run, stack })
     }
 }
 
 impl Suite {
     pub(crate) fn of(written: SuiteWritten) -> Result<Self, Mistake> {
-        let SuiteWritten { task, function, details, network, each, timeout, .. } = written;
+        let SuiteWritten { task, function, details, network, timeout, .. } = written;
         let SuiteWritten { command, container, environment, unmeasured, says, .. } = written;
         let run = Run { command, container, environment, timeout, unmeasured, says };
         run.mistake()?;
@@ -212,11 +210,18 @@ impl Suite {
                 ] {
                     ensure(!is_there, key, || only("a task has", "details"))?;
                 }
+                let plain = |c: char| c.is_ascii_alphanumeric() || "-_:$".contains(c);
+                ensure(!name.is_empty() && name.chars().all(plain), "function", || {
+                    format!("{name:?} is no function: expected its name or its ARN")
+                })?;
+                ensure(matches!(details, None | Some(Json::Object(_))), "details", || {
+                    "expected an object, whose keys are added to those that every suite is told".to_owned()
+                })?;
                 Starts::Function { name, details }
             }
             _ => return Err(Mistake::at("task", "a suite starts one thing: expected `task` or `function`")),
         };
-        Ok(Suite { starts, run, network, each })
+        Ok(Suite { starts, run, network })
     }
 
     pub(crate) fn texts(&self) -> Vec<Keyed<'_>> {
@@ -225,18 +230,6 @@ impl Suite {
             texts.push(("details", Text::Details(details)));
         }
         texts
-    }
-
-    /// Says whether it has to be run for each address, by what its variables ask.
-    pub(crate) fn each_of(&self, asks: Each) -> Result<Each, Mistake> {
-        match (self.each, asks) {
-            (true, Each::Once) => Ok(Each::Task),
-            (false, Each::Task | Each::Target) => Err(Mistake::at(
-                "each",
-                "its variables name one of several addresses: expected true, or TIDEGATE_TARGETS in the suite",
-            )),
-            (_, asks) => Ok(asks),
-        }
     }
 }
 

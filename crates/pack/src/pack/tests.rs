@@ -183,7 +183,14 @@ const WRONG: &[(&str, &str, &str)] = &[
     (r#""suite":{"task":"a","function":"b"}"#, "suite.task", "expected `task` or `function`"),
     (r#""suite":{"task":"a","details":{}}"#, "suite.details", "only a function is told this"),
     (r#""suite":{"function":"a","says":"b"}"#, "suite.says", "only a task has this"),
-    (r#""suite":{"task":"a","environment":{"A":"${task.ip}"}}"#, "each", "expected true"),
+    (
+        r#""suite":{"task":"a","environment":{"A":"${task.ip}"}}"#,
+        "suite",
+        "expected TIDEGATE_TARGETS in what it runs",
+    ),
+    (r#""suite":{"function":"../a"}"#, "suite.function", "expected its name or its ARN"),
+    (r#""suite":{"function":"a","details":["b"]}"#, "suite.details", "expected an object"),
+    (r#""task":{"stack":"a"}"#, "task.container", "expected the name of the one that tests"),
     (r#""image":{"platform":false}"#, "image.labels", "it asks nothing"),
     (r#""image":{"signature":{"ecr":{"profiles":[]}}}"#, "image.signature.ecr.profiles", "nobody has signed"),
     (

@@ -19,7 +19,7 @@ fn what_a_check_knows_can_be_written() {
         r#"{"name":"a","http":{"url":"${shop}/health","contains":"${image.commit}"},"on":["before","live"]}"#.to_owned(),
         r#"{"name":"a","http":{"url":"${base.url}/","connect":"${target.dns}:443","ca":"token"}}"#.to_owned(),
         r#"{"name":"a","http":{"url":"http://${task.ip}:${task.port.http}/"}}"#.to_owned(),
-        r#"{"name":"a","suite":{"task":"e2e","each":true,"environment":{"A":"${task.address}"}}}"#.to_owned(),
+        r#"{"name":"a","suite":{"task":"e2e","environment":{"A":"https://${service}.${environment}.test"}}}"#.to_owned(),
         r#"{"name":"a","image":{"labels":{"org.opencontainers.image.revision":"${image.commit}"}}}"#.to_owned(),
         r#"{"name":"a","metric":{"namespace":"A","metric":"B","dimensions":{"T":"${target.group}"},"stat":"p95","max":1}}"#.to_owned(),
         journey(&[

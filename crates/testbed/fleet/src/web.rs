@@ -47,6 +47,14 @@ impl Web for Visitor {
 
 /// Returns a pack that asks a service once.
 pub fn pack(cluster: &str, service: &str) -> String {
-    let url = format!("http://{service}.{cluster}{ZONE}/");
-    serde_json::json!({"checks": [{"name": "answers", "http": {"url": url}}]}).to_string()
+    pack_of(cluster, service, 1)
+}
+
+/// Returns a pack with so many checks, each of which asks a service.
+pub fn pack_of(cluster: &str, service: &str, checks: usize) -> String {
+    let check = |n| {
+        let name = if n == 0 { "answers".to_owned() } else { format!("answers {n}") };
+        serde_json::json!({"name": name, "http": {"url": format!("http://{service}.{cluster}{ZONE}/")}})
+    };
+    serde_json::json!({"checks": (0..checks).map(check).collect::<Vec<_>>()}).to_string()
 }

@@ -68,7 +68,7 @@ const EXCLUSIVE: [(&str, &[&str]); 22] = [
     ("ecs:UpdateService", &["DeployFunction", "RollbackFunction"]),
     ("iam:PassRole", &["DeployFunction", "RollbackFunction"]),
     ("kms:Decrypt", &["AlertFunction", "HealthTestFunction"]),
-    ("lambda:InvokeFunction", &["ReleaseMachine"]),
+    ("lambda:InvokeFunction", &["DeployFunction", "ReleaseMachine"]),
     ("logs:CreateLogDelivery", &["ReleaseMachine"]),
     ("logs:DeleteLogDelivery", &["ReleaseMachine"]),
     ("logs:PutResourcePolicy", &["ReleaseMachine"]),

@@ -120,6 +120,16 @@ fn the_alert_function_alone_reads_the_alert_channels_and_no_other_parameter() {
 }
 
 #[test]
+fn deploy_calls_no_function_but_those_that_the_stack_names() {
+    for (owner, statement) in Template::read().statements() {
+        if strings(&statement["Action"]).iter().any(|action| action == "lambda:InvokeFunction") {
+            let named = statement["Resource"] == json!({"Ref": "TestFunctionArns"});
+            assert_eq!(named, owner == "DeployFunction", "{owner}: {}", statement["Resource"]);
+        }
+    }
+}
+
+#[test]
 fn nobody_may_take_an_image_a_service_or_a_revision_away() {
     for (owner, statement) in Template::read().statements() {
         for action in strings(&statement["Action"]) {

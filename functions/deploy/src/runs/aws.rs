@@ -9,18 +9,24 @@ use aws_sdk_ecs::types::{
 };
 use pipeline::Fault;
 use pipeline::aws::fault_of;
+use pipeline::image::ImageReference;
 use pipeline::ledger::Key;
 use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::{MoveRow, RunNetwork, RunRow};
+use pipeline::rows::{MoveRow, RunNetwork, RunRow, RunsTask};
 use pipeline::service;
+use pipeline::signed::Answer;
+use pipeline::task_definition::TaskDefinition;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Runner, Started};
+use super::{Prepared, Runner, Started};
 use crate::service::Aws;
 
 /// The tag by which what was started is known; the permission to end a task asks for it.
 const TAG: &str = "tidegate:release";
+
+/// What a family of ours is called after the one that it was copied from.
+const OURS: &str = "-tidegate";
 
 /// How much of the token says who started a task: ECS takes 36 characters.
 const STARTED_BY: usize = 26;
@@ -33,36 +39,39 @@ impl Runner for Aws {
         }
     }
 
-    async fn container(&self, order: &RunRow) -> Result<String, Fault> {
-        if let Some(container) = &order.container {
-            return Ok(container.clone());
-        }
-        let read = self.ecs.describe_task_definition().task_definition(&order.definition).send().await;
-        let attempted = format!("read the task definition {}", order.definition);
-        let read = read.map_err(|error| fault_of(&attempted, &error))?;
-        let containers =
-            read.task_definition().map(|found| found.container_definitions()).unwrap_or_default();
-        let first = containers.first().and_then(|container| container.name()).map(str::to_owned);
-        first.ok_or_else(|| Fault::InvalidInput(format!("{} has no container", order.definition)))
+    async fn prepare(&self, row: &MoveRow, task: &RunsTask) -> Result<Prepared, Fault> {
+        let RunsTask { definition, container, pins, .. } = task;
+        let (definition, container) = match (pins, container) {
+            (false, Some(container)) => {
+                return Ok(Prepared { definition: definition.clone(), container: container.clone() });
+            }
+            (false, None) => {
+                let named = TaskDefinition::named(&self.ecs, definition).await?;
+                (definition.clone(), named.containers().first().cloned())
+            }
+            (true, container) => (self.pinned(row, definition).await?, container.clone()),
+        };
+        let none = || Fault::InvalidInput(format!("{definition} has no container"));
+        Ok(Prepared { container: container.ok_or_else(none)?, definition })
     }
 
     async fn start(
         &self,
         key: &MoveKey,
         row: &MoveRow,
-        order: &RunRow,
-        container: &str,
+        (name, task): (&str, &RunsTask),
+        Prepared { definition, container }: &Prepared,
     ) -> Result<Started, Fault> {
-        let attempted = format!("run {} beside {}", order.definition, row.service);
+        let attempted = format!("run {definition} beside {}", row.service);
         let Some(service) = service::describe(&self.ecs, &row.cluster, &row.service).await? else {
             return Ok(Started::Not(format!("the service {} no longer exists", row.service)));
         };
-        let token = token(key, order);
+        let token = token(key, name);
         let started_by: String = token.chars().take(STARTED_BY).collect();
         let release = Tag::builder().key(TAG).value(key.release.as_str()).build();
-        let run = self.ecs.run_task().cluster(&row.cluster).task_definition(&order.definition).count(1);
+        let run = self.ecs.run_task().cluster(&row.cluster).task_definition(definition).count(1);
         let run = run.client_token(token).started_by(format!("tidegate-{started_by}")).tags(release);
-        let run = placed(run, &service, order.network.as_ref())?.overrides(told(order, container));
+        let run = placed(run, &service, task.network.as_ref())?.overrides(told(task, container));
         match run.send().await {
             Ok(answer) => Ok(match answer.tasks().first().and_then(|task| task.task_arn()) {
                 Some(task) => Started::Task(task.to_owned()),
@@ -104,6 +113,12 @@ impl Runner for Aws {
         }
     }
 
+    async fn call(&self, function: &str, payload: &Value) -> Result<Option<Answer>, Fault> {
+        // As an SDK writes it: what follows the name of a function, or stands in its ARN, is part of one segment.
+        let name = function.replace(':', "%3A").replace('$', "%24");
+        self.lambda()?.post(&format!("/2015-03-31/functions/{name}/invocations"), payload.to_string()).await
+    }
+
     async fn note_run(
         &self,
         key: &MoveKey,
@@ -118,6 +133,28 @@ impl Runner for Aws {
             false => ("attribute_exists(pk)", json!({})),
         };
         self.ledger.set(&place, fields, Some(condition)).await
+    }
+}
+
+impl Aws {
+    /// Registers the latest revision of a family of the team anew, in a family of its own, with the moved image in it.
+    async fn pinned(&self, row: &MoveRow, family: &str) -> Result<String, Fault> {
+        let latest = TaskDefinition::named(&self.ecs, family).await?;
+        let moved =
+            |image: &ImageReference| image.registry == row.registry && image.repository == row.repository;
+        let images = latest.images().into_iter();
+        let containers: Vec<String> =
+            images.filter(|(_, image)| moved(image)).map(|(container, _)| container).collect();
+        if containers.is_empty() {
+            return Err(Fault::InvalidInput(format!(
+                "no container of {} runs an image of {}: the stack would not test the new image",
+                latest.arn, row.repository
+            )));
+        }
+        let copy = latest.pinned(&self.ecs, &containers, &row.digest).await?;
+        // The team's own family stays as the team has left it: the next copy is made from there.
+        let (revision, _) = latest.register(copy.family(format!("{}{OURS}", latest.family()))).await?;
+        Ok(revision.to_string())
     }
 }
 
@@ -155,20 +192,20 @@ fn placed(
 }
 
 /// Says to a container what its order says.
-fn told(order: &RunRow, container: &str) -> TaskOverride {
-    let environment = order.environment.iter();
+fn told(task: &RunsTask, container: &str) -> TaskOverride {
+    let environment = task.environment.iter();
     let environment =
         environment.map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
-    let command = Some(order.command.clone()).filter(|command| !command.is_empty());
+    let command = Some(task.command.clone()).filter(|command| !command.is_empty());
     let told = ContainerOverride::builder().name(container).set_command(command);
     let told = told.set_environment(Some(environment.collect()));
     TaskOverride::builder().container_overrides(told.build()).build()
 }
 
 /// Returns what makes two starts of the same order one.
-fn token(key: &MoveKey, order: &RunRow) -> String {
+pub(super) fn token(key: &MoveKey, name: &str) -> String {
     let (wave, n) = key.order();
-    let whole = format!("{}#{wave}#{n}#{}", key.release, order.name);
+    let whole = format!("{}#{wave}#{n}#{name}", key.release);
     Sha256::digest(whole).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -179,19 +216,13 @@ mod tests {
 
     #[test]
     fn each_start_of_each_move_has_a_token_that_ecs_takes() {
-        let order: RunRow = serde_json::from_value(
-            json!({"name": "self test/1/1", "definition": "users:7", "ordered": "2026-11-23T10:00:00Z"}),
-        )
-        .unwrap();
         let key = |wave, n| MoveKey::new(ReleaseId::parse("r1").unwrap(), wave, n);
-        let token_of =
-            |key: &MoveKey, name: &str| token(key, &RunRow { name: name.to_owned(), ..order.clone() });
-        let first = token_of(&key(0, 1), "self test/1/1");
-        assert_eq!((first.len(), &first), (64, &token_of(&key(0, 1), "self test/1/1")));
+        let first = token(&key(0, 1), "self test/1/1");
+        assert_eq!((first.len(), &first), (64, &token(&key(0, 1), "self test/1/1")));
         for other in [
-            token_of(&key(0, 2), "self test/1/1"),
-            token_of(&key(1, 1), "self test/1/1"),
-            token_of(&key(0, 1), "self test/1/2"),
+            token(&key(0, 2), "self test/1/1"),
+            token(&key(1, 1), "self test/1/1"),
+            token(&key(0, 1), "self test/1/2"),
         ] {
             assert_ne!(first, other);
         }

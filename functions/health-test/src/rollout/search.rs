@@ -1,5 +1,7 @@
 //! Searches what tasks log, with the filters of CloudWatch Logs.
 
+use std::time::{Duration, Instant};
+
 use aws_sdk_cloudwatchlogs::Client as Logs;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use aws_sdk_ecs::Client as Ecs;
@@ -11,8 +13,11 @@ use pipeline::task_definition::TaskDefinition;
 
 use super::{Found, Line, Search, Stream};
 
-/// How many pages of one search are read, of 1 MB each at most.
-const PAGES: usize = 5;
+/// How long pages are read of one search, of 1 MB each at most; all of a poll has its own limit above that.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How many lines are kept of one search.
+const LINES: usize = 10_000;
 
 /// How many streams are asked at once whether they exist.
 const AT_ONCE: usize = 8;
@@ -48,8 +53,8 @@ pub(super) async fn search(logs: &Logs, search: &Search) -> Result<Found, Fault>
 /// Reads the pages of a search; none if one of the streams does not exist.
 async fn pages(logs: &Logs, search: &Search, streams: &[String]) -> Result<Option<Found>, Fault> {
     let mut found = Found { streams: streams.len(), ..Found::default() };
-    let mut token = None;
-    for _ in 0..PAGES {
+    let (mut token, end) = (None, Instant::now() + PATIENCE);
+    loop {
         let page = logs.filter_log_events().log_group_name(&search.group).filter_pattern(&search.pattern);
         let page = page.set_log_stream_names(Some(streams.to_vec()));
         let page = page.start_time(search.from.millis()).end_time(search.until.millis());
@@ -64,11 +69,11 @@ async fn pages(logs: &Logs, search: &Search, streams: &[String]) -> Result<Optio
             Err(error) => return Err(fault_of(&format!("search {}", search.group), &error)),
         }
         // A page may be empty, and another one follow.
-        if token.is_none() {
+        found.cut = token.is_some();
+        if !found.cut || found.lines.len() >= LINES || Instant::now() >= end {
             return Ok(Some(found));
         }
     }
-    Ok(Some(Found { cut: true, ..found }))
 }
 
 /// Returns the streams of a search that exist.

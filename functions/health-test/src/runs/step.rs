@@ -1,11 +1,11 @@
-//! What to do about one run, given what is ordered and what ECS says.  Pure.
+//! What to do about a task that tests, given what is ordered and what ECS says.  Pure.
 
 use pack::Check;
 use pack::ended::End;
 use pack::kind::run::Run;
 use pack::standing::Outcome;
 use pipeline::clock::Timestamp;
-use pipeline::rows::RunRow;
+use pipeline::rows::{RunRow, RunStarts};
 
 use crate::rollout::{Ended, RunTask};
 
@@ -14,6 +14,9 @@ const TO_START: i64 = 120;
 
 /// After how many seconds ECS shows a task for certain.
 const TO_SHOW: i64 = 60;
+
+/// Where a task is that has ended, in the word of ECS.
+pub const STOPPED: &str = "STOPPED";
 
 /// The next step.
 #[derive(Debug, PartialEq)]
@@ -28,28 +31,24 @@ pub enum Step<'a> {
     End(Outcome, String),
     /// Nothing was measured by it.
     Lost(String),
-    /// It has ended.
+    /// It has ended, or its container that counts has.
     Ended(&'a RunTask),
+    /// It has said what it has found.
+    Said(Outcome, String),
 }
 
 /// Decides about a start; `task` is what ECS says of the one that it started, none if ECS no longer knows it.
 pub fn next<'a>(
     check: &Check,
-    order: Option<&RunRow>,
+    order: &RunRow,
     task: Option<Option<&'a RunTask>>,
     now: Timestamp,
 ) -> Step<'a> {
-    let Some(order) = order else { return Step::Order };
     if let Some(why) = &order.not_started {
         return Step::Lost(why.clone());
     }
     let waited = now.seconds_since(order.ordered);
-    let Some(task) = task else {
-        return match waited > TO_START {
-            true => Step::End(Outcome::Unmeasured, format!("nobody started it within {TO_START} s")),
-            false => Step::Deploy,
-        };
-    };
+    let Some(task) = task else { return to_start(waited) };
     let Some(task) = task else {
         if waited < TO_SHOW {
             return Step::Wait;
@@ -58,7 +57,8 @@ pub fn next<'a>(
     };
     let timeout = check.kind.timeout().map_or(0, |timeout| timeout.whole_seconds());
     match task.status.as_str() {
-        "STOPPED" => Step::Ended(task),
+        STOPPED => Step::Ended(task),
+        "RUNNING" if has_exited(order, task) => Step::Ended(task),
         // Its time counts from its own start; to be placed and to pull its image it has some beside.
         "RUNNING" if task.started.is_none_or(|at| now.seconds_since(at) <= timeout) => Step::Wait,
         status if status != "RUNNING" && waited <= timeout.saturating_add(TO_START) => Step::Wait,
@@ -71,6 +71,26 @@ pub fn next<'a>(
             Step::End(end, format!("task {} was still {status} after {waited} s", task.ended.id))
         }
     }
+}
+
+/// Decides about an order that deploy has not carried out so long.
+pub fn to_start<'a>(waited: i64) -> Step<'a> {
+    match waited > TO_START {
+        true => Step::End(Outcome::Unmeasured, format!("nobody started it within {TO_START} s")),
+        false => Step::Deploy,
+    }
+}
+
+/// Returns the container whose end counts; none means the first that went wrong.
+pub fn counts(order: &RunRow) -> Option<&str> {
+    let RunStarts::Task(task) = &order.starts else { return None };
+    task.container.as_deref().or(order.told.as_deref())
+}
+
+/// Tells whether the container that counts has ended while others run on.
+fn has_exited(order: &RunRow, task: &RunTask) -> bool {
+    let exits = || task.ended.exits.iter();
+    counts(order).is_some_and(|counts| exits().any(|exit| exit.container == counts && exit.code.is_some()))
 }
 
 /// Says what the end of a task means, and how it ended.
@@ -141,14 +161,13 @@ mod tests {
     fn a_run_is_ordered_started_waited_for_and_ended() {
         let (check, at) = (check(), |seconds: i64| Timestamp::from_millis(seconds * 1000));
         let started = RunRow { task: Some("arn".to_owned()), ..ordered() };
-        assert_eq!(next(&check, None, None, at(0)), Step::Order);
-        assert_eq!(next(&check, Some(&ordered()), None, at(120)), Step::Deploy);
+        assert_eq!(next(&check, &ordered(), None, at(120)), Step::Deploy);
         let late = "nobody started it within 120 s".to_owned();
-        assert_eq!(next(&check, Some(&ordered()), None, at(121)), Step::End(Outcome::Unmeasured, late));
+        assert_eq!(next(&check, &ordered(), None, at(121)), Step::End(Outcome::Unmeasured, late));
         let refused = RunRow { not_started: Some("no capacity".to_owned()), ..ordered() };
-        assert_eq!(next(&check, Some(&refused), None, at(1)), Step::Lost("no capacity".to_owned()));
-        assert_eq!(next(&check, Some(&started), Some(None), at(59)), Step::Wait);
-        let gone = next(&check, Some(&started), Some(None), at(60));
+        assert_eq!(next(&check, &refused, None, at(1)), Step::Lost("no capacity".to_owned()));
+        assert_eq!(next(&check, &started, Some(None), at(59)), Step::Wait);
+        let gone = next(&check, &started, Some(None), at(60));
         assert_eq!(gone, Step::Lost("ECS no longer knows the task that it started".to_owned()));
         for (status, seconds, step) in [
             ("PENDING", 420, Step::Wait),
@@ -161,10 +180,14 @@ mod tests {
             ),
         ] {
             let task = task(status, None, "");
-            assert_eq!(next(&check, Some(&started), Some(Some(&task)), at(seconds)), step);
+            assert_eq!(next(&check, &started, Some(Some(&task)), at(seconds)), step);
         }
+        // The container that counts has ended, and another one runs on.
+        let named = RunRow { told: Some("app".to_owned()), ..started.clone() };
+        let half = task("RUNNING", Some(0), "");
+        assert_eq!(next(&check, &named, Some(Some(&half)), at(1)), Step::Ended(&half));
         let over = task("STOPPED", Some(0), "");
-        assert_eq!(next(&check, Some(&started), Some(Some(&over)), at(999)), Step::Ended(&over));
+        assert_eq!(next(&check, &started, Some(Some(&over)), at(999)), Step::Ended(&over));
     }
 
     #[test]

@@ -61,6 +61,9 @@ impl<P: Port> Watch<'_, P> {
         };
         let Judged { outcome, text, first } = judge(logs, &new, &old, touched)?;
         Ok(match first {
+            Some((group, line)) if logs.quiet => {
+                (outcome, format!("{text}; the first, in {} of {group}, is not shown", line.stream))
+            }
             Some((group, line)) => (outcome, format!("{text}{}", self.shown(group, line).await)),
             None => (outcome, text),
         })
@@ -197,7 +200,7 @@ mod tests {
     }
 
     fn logs(most: u32, only_new: bool) -> Logs {
-        Logs { pattern: "?ERROR".to_owned(), most, only_new, container: None }
+        Logs { pattern: "?ERROR".to_owned(), most, only_new, container: None, quiet: false }
     }
 
     fn judged(logs: &Logs, new: &Logged, old: &Logged) -> Result<(Outcome, String), String> {

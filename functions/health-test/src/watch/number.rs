@@ -7,15 +7,13 @@ use pipeline::clock::Timestamp;
 use super::{Watch, sentence};
 use crate::rollout::Port;
 
-/// How many seconds the values of a period may take to arrive.
-const ARRIVES: i64 = 60;
-
 impl<P: Port> Watch<'_, P> {
     /// Judges the last period since the service was touched.
     pub(super) async fn number(&self, metric: &Metric) -> Result<(Outcome, String), String> {
         let (touched, seconds) = (self.touched()?, metric.seconds());
         let queries = metric.asked(&self.values).map_err(|unfilled| unfilled.to_string())?;
-        let Some(begins) = last(self.look.now, touched, seconds) else {
+        let arrived = self.look.now.plus_seconds(-i64::from(metric.arrives()));
+        let Some(begins) = last(arrived, touched, seconds) else {
             return Err(format!("no period of {seconds} s is over since its service was touched"));
         };
         let read = async |begins| self.port.measure(&queries, begins, seconds).await.map_err(sentence);
@@ -68,9 +66,9 @@ fn out_of_range(metric: &Metric, value: f64) -> Option<String> {
     })
 }
 
-/// Returns when the last period begins that is over, whose values are there, and in which the service was not touched.
-fn last(now: Timestamp, touched: Timestamp, seconds: i64) -> Option<Timestamp> {
-    let begins = begun(now.plus_seconds(-ARRIVES), seconds).plus_seconds(-seconds);
+/// Returns when the last period begins that was over at a time, and in which the service was not touched.
+fn last(until: Timestamp, touched: Timestamp, seconds: i64) -> Option<Timestamp> {
+    let begins = begun(until, seconds).plus_seconds(-seconds);
     (begins >= touched).then_some(begins)
 }
 
@@ -104,7 +102,8 @@ mod tests {
             ("10:00:01", "10:10:59", 300, None),
             ("10:00:01", "10:11:00", 300, Some("10:05:00")),
         ] {
-            assert_eq!(last(at(now), at(touched), seconds), begins.map(at), "{touched} {now} {seconds}");
+            let until = at(now).plus_seconds(-60);
+            assert_eq!(last(until, at(touched), seconds), begins.map(at), "{touched} {now} {seconds}");
         }
     }
 

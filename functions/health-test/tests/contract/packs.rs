@@ -8,7 +8,7 @@ use crate::fixture::{Fixture, PACK, STRICT};
 use crate::requests::{before, changed, of, poll, request, sample};
 
 /// A check that health-test cannot carry out yet.
-const NOT_YET: &str = r#"{"checks":[{"name":"a","task":{"stack":"check"}}]}"#;
+const NOT_YET: &str = r#"{"checks":[{"name":"a","http":{"url":"${base.url}/"}}]}"#;
 
 #[tokio::test]
 async fn a_pack_with_a_mistake_is_refused_before_the_service_is_touched() {

@@ -4,6 +4,7 @@ use health_test::rollout::{Ended, Exit, RunTask};
 use health_test::{Phase, Response};
 use pipeline::ids::TaskDefinitionArn;
 use pipeline::ledger::Loaded;
+use pipeline::rows::RunStarts;
 use pipeline::rows::{MoveRow, Verdict};
 
 use crate::fixture::{Fixture, row};
@@ -81,9 +82,10 @@ async fn a_task_of_the_new_image_passes_before_the_service_is_touched() {
     let orders = fixture.orders.borrow();
     let order = &orders["before/self test/1/1"];
     assert_eq!(orders.len(), 1);
-    assert!(order.definition.ends_with("users:2") && order.container.as_deref() == Some("app"), "{order:?}");
-    assert_eq!(order.command, ["check", row().digest.as_str()]);
-    let told = |name: &str| order.environment[name].as_str();
+    let RunStarts::Task(task) = &order.starts else { panic!("{order:?}") };
+    assert!(task.definition.ends_with("users:2") && task.container.as_deref() == Some("app"), "{order:?}");
+    assert_eq!(task.command, ["check", row().digest.as_str()]);
+    let told = |name: &str| task.environment[name].as_str();
     assert_eq!((told("DEEP"), told("TIDEGATE_RELEASE"), told("TIDEGATE_PHASE")), ("1", "r-1", "before"));
 }
 

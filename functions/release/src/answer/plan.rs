@@ -68,6 +68,8 @@ pub struct Planned {
     pub commit: Option<String>,
     /// What its task definition will have otherwise: nothing but these images.
     pub changes: Vec<Change>,
+    /// How many live tests it has to pass in which phase, in words.
+    pub tests: String,
 }
 
 /// A container whose image changes.

@@ -1,11 +1,12 @@
 //! Shows what a release would do: its moves, its waves, and how long they take.  Pure.
 
+use pack::{Pack, Phase};
 use pipeline::environment::{Environment, OnFailure};
 use pipeline::rows::{Finding, MoveRow};
 
 use super::spec::{PlanContext, ReleaseSpec};
 use super::words::plural;
-use super::{PlanDraft, eta, waves};
+use super::{PlanDraft, eta, packs, waves};
 use crate::answer::{Change, Plan, Planned, SHOWN, Wave};
 
 /// Says in a sentence what would happen.
@@ -65,7 +66,23 @@ fn planned(wave: usize, one: &MoveRow, draft: &PlanDraft) -> Planned {
                 to: image.pinned(&one.digest),
             })
             .collect(),
+        tests: tests(one, draft),
     }
+}
+
+/// Says how many live tests a move has to pass.
+fn tests(one: &MoveRow, draft: &PlanDraft) -> String {
+    let text = one.pack.as_ref().and_then(|hash| draft.packs.get(hash));
+    let Some(pack) = text.and_then(|text| Pack::read("its live tests", text).ok()) else {
+        return match packs::asked(one) {
+            Some(_) => "those that its image has passed".to_owned(),
+            None => "none".to_owned(),
+        };
+    };
+    let counts =
+        Phase::ALL.iter().map(|phase| (pack.of(*phase).count(), phase)).filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, phase)| format!("{count} {phase}")).collect();
+    if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
 }
 
 /// Says in words what happens if a move is unhealthy.

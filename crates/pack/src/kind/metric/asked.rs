@@ -1,6 +1,6 @@
 //! What CloudWatch is asked for a metric.  Pure.
 
-use super::{Metric, MetricStat, Named, Query};
+use super::{Metric, MetricStat, Named, NoData, Query};
 use crate::values::{Unfilled, Values};
 
 /// What the query of a metric is called that is written without queries.
@@ -40,6 +40,15 @@ pub enum ValueOf {
 }
 
 impl Metric {
+    /// Returns how many seconds the values of a period may take to arrive; longer where none at all passes, so that one
+    /// that comes late is not taken for none.
+    pub fn arrives(&self) -> u32 {
+        match self.no_data {
+            NoData::Pass => 180,
+            NoData::Unmeasured => 60,
+        }
+    }
+
     /// Returns how many seconds the period is that is judged.
     pub fn seconds(&self) -> i64 {
         let written = self.queries.iter().find_map(Query::seconds);

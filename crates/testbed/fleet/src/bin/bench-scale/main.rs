@@ -1,6 +1,7 @@
 //! Measures releases of 1 to 1,000 services on the account in memory, and checks what they may cost.
 //!
-//! Arguments are other numbers of services: then nothing else is measured.
+//! Arguments are other numbers of services: then nothing else is measured.  With `CHECKS` every service has so many live
+//! tests.
 
 mod memory;
 mod table;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use fleet::cluster::{self, NAME, Placed};
 use fleet::fake::Fake;
 use fleet::machine::{Machine, Run};
+use fleet::web;
 use pipeline::Fault;
 use serde_json::json;
 
@@ -46,13 +48,16 @@ async fn bench() -> Result<Vec<String>, Fault> {
         "services waves ledger    rates    bound  seconds  ratio  calls each refused  payload item-ev parent-ev longest"
     );
     let mut calls = Vec::new();
+    let checks = env::var("CHECKS").ok().and_then(|text| text.parse().ok()).unwrap_or_default();
     let sizes = if asked.is_empty() { &[1, 40, WAVE, 5 * WAVE] } else { asked.as_slice() };
     for services in sizes.iter().copied() {
         let mut machine = machine(services)?;
+        test_each(&machine.fake, checks);
         for (release, cold) in [("first", true), ("second", false)] {
             let run = release_of(&mut machine, release).await;
             let row = Row::of(&machine, &run, services, cold);
             row.print();
+            print_rows(&machine.fake, checks);
             broken.extend(row.broken(&run, &machine.meter));
             broken.extend(machine.fake.open().strange.iter().take(3).cloned());
             calls.push((format!("{services} {}", row.ledger()), services, row.calls));
@@ -60,6 +65,27 @@ async fn bench() -> Result<Vec<String>, Fault> {
     }
     table::print_calls(&calls);
     Ok(broken)
+}
+
+/// Gives every service so many live tests.
+fn test_each(fake: &Fake, checks: usize) {
+    let account = &mut *fake.open();
+    let names = account.ecs.services.keys().filter(|_| checks > 0);
+    let tests = names.filter_map(|name| name.split_once('/')).map(|(cluster, service)| {
+        let parameter = format!("/tidegate/environments/{NAME}/services/{service}/tests");
+        (parameter, web::pack_of(cluster, service, checks))
+    });
+    account.parameters.extend(tests);
+}
+
+/// Prints how large the rows of live tests are.
+fn print_rows(fake: &Fake, checks: usize) {
+    let account = fake.open();
+    let sizes = account.table.rows().filter(|(_, sk, _)| sk.starts_with("tests#"));
+    let largest = sizes.map(|(_, _, row)| row.to_string().len()).max();
+    if let Some(largest) = largest.filter(|_| checks > 0) {
+        println!("{:>8} live tests each: the largest row of their results has {largest} bytes", checks);
+    }
 }
 
 /// Makes a cluster of so many services, and a machine for it.
