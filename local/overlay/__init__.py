@@ -25,6 +25,8 @@ _MODULES = (
     "ecs_services",
     "ecs_events",
     "target_health",
+    "elb_forward",
+    "elb_forward_listeners",
     "sfn_values",
     "sfn_errors",
     "sfn_tokens",
