@@ -15,7 +15,7 @@ from ministack.core.concurrency import spawn_background
 from ministack.services import ecs
 
 from . import ecs_events, elb_forward
-from .ecs_shift_deployments import ENDED, MINUTE, Overtaken, RollBack, ServiceDeployment, of
+from .ecs_shift_deployments import ENDED, MINUTE, Overtaken, RollBack, ServiceDeployment, now, of
 from .ecs_shift_gates import pass_gates
 from .ecs_shift_revisions import arn_of, revision_of, settle
 from .ecs_shift_tasks import are_up, scale
@@ -42,10 +42,10 @@ def _play(deployment: ServiceDeployment, before: list[ServiceDeployment]) -> Non
         each.over.wait()
     try:
         if deployment.become("IN_PROGRESS", only_from=("PENDING",)):
-            deployment.times["startedAt"] = time.time()
+            deployment.times["startedAt"] = now()
         _go_forward(deployment)
     except Overtaken:
-        deployment.times["stoppedAt"] = time.time()
+        deployment.times["stoppedAt"] = now()
         deployment.become("STOPPED", deployment.reason, only_from=(deployment.status,))
     except RollBack as asked:
         _go_back(deployment, str(asked))
@@ -155,7 +155,7 @@ def _go_back(deployment: ServiceDeployment, reason: str) -> None:
     _reconcile(deployment)
     source = deployment.sources[-1] if deployment.sources else None
     deployment.become("ROLLBACK_IN_PROGRESS", reason, only_from=("IN_PROGRESS", "ROLLBACK_REQUESTED"))
-    deployment.rollback = {"reason": reason, "startedAt": time.time()}
+    deployment.rollback = {"reason": reason, "startedAt": now()}
     target |= {"rolloutState": "FAILED", "rolloutStateReason": reason}
     if source is None:
         _withdraw(deployment)

@@ -18,6 +18,11 @@ _LOOK_AGAIN = 0.1
 _all: list["ServiceDeployment"] = []
 
 
+def now() -> float:
+    """The time in whole milliseconds, so that a time that was shown finds what bears it."""
+    return round(time.time(), 3)
+
+
 class Overtaken(Exception):
     """Another deployment takes the place of this one, or its service is gone."""
 
@@ -38,7 +43,7 @@ class ServiceDeployment:
         self.test_weight = self.production_weight = 0.0
         self.hooks: list[dict] = []
         self.rollback: dict | None = None
-        self.times = {"createdAt": time.time()}
+        self.times = {"createdAt": now()}
         self.over = threading.Event()
         self._news, self._deciding = threading.Event(), threading.Lock()
         _all.append(self)
@@ -49,9 +54,9 @@ class ServiceDeployment:
             if self.status not in only_from:
                 return False
             self.status, self.reason = status, reason
-            self.times["updatedAt"] = time.time()
+            self.times["updatedAt"] = now()
             if status in ENDED:
-                self.times["finishedAt"] = time.time()
+                self.times["finishedAt"] = now()
             self._news.set()
             return True
 
@@ -59,7 +64,7 @@ class ServiceDeployment:
         """Goes on to a stage, where the hooks of the one before are shown no more."""
         self.obey()
         self.stage, self.hooks = stage, []
-        self.times["updatedAt"] = time.time()
+        self.times["updatedAt"] = now()
 
     def wait(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Returns True as soon as something is so, and False when the time is up."""

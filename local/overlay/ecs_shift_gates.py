@@ -8,7 +8,7 @@ import secrets
 import time
 
 from . import ecs_events
-from .ecs_shift_deployments import MINUTE, RollBack, ServiceDeployment
+from .ecs_shift_deployments import MINUTE, RollBack, ServiceDeployment, now
 
 _DEFAULT_TIMEOUT = {"timeoutInMinutes": 1440, "action": "ROLLBACK"}
 _LONGEST_PAUSE = 20160
@@ -42,7 +42,7 @@ def _open(deployment: ServiceDeployment, timeout: dict) -> None:
         "hookId": f"ecs-pause-{secrets.token_urlsafe(32)}",
         "targetType": "PAUSE",
         "status": "AWAITING_ACTION",
-        "expiresAt": time.time() + timeout["timeoutInMinutes"] * MINUTE,
+        "expiresAt": now() + timeout["timeoutInMinutes"] * MINUTE,
         "timeoutAction": timeout["action"],
     }
     deployment.hooks.append(hook)
