@@ -21,6 +21,8 @@ from pathlib import Path
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 _PARENT = "TIDEGATE_LOCAL_AWS_PARENT"
+# Where AWS does not say which error it gives, the one to play.
+_ENDED_HOOK = "TIDEGATE_ENDED_HOOK"
 
 
 def main() -> None:
@@ -84,6 +86,7 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         # Tasks have loopback addresses here, which the health test must never probe on AWS.
         "TIDEGATE_PROBE_LOOPBACK": "allowed",
+        **{name: os.environ[name] for name in (_ENDED_HOOK,) if name in os.environ},
     }
 
 

@@ -8,8 +8,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from service import eventually
+import image
+from balancer import ask
+from cloud import Cloud
+from service import eventually, open_environment
 from shift_shop import ShiftShop, pause
+from shifting import GATES, ShiftingService
 
 BLUE_GREEN = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0}
 
@@ -191,3 +195,30 @@ def test_hooks_and_deployments_are_announced(cloud, shop, name):
     sd = asked["detail"]["serviceDeploymentArn"]
     assert asked["resources"] == [sd] and asked["detail"]["hookType"] == "PAUSE"
     assert sd in {each["serviceDeploymentArn"] for each in shop.listed()}
+
+
+def test_the_error_of_a_hook_that_waits_no_more_can_be_another(tmp_path, monkeypatch):
+    monkeypatch.setenv("TIDEGATE_ENDED_HOOK", "ClientException")
+    with Cloud(tmp_path, wait_scale=0.01, minute_seconds=1) as cloud:
+        shop = ShiftShop(cloud, "other")
+        shop.open()
+        of = {"serviceDeploymentArn": shop.listed()[0]["serviceDeploymentArn"]}
+        assert refusal(shop.ecs.continue_service_deployment, **of, hookId="no") == "ClientException"
+
+
+def test_the_service_of_the_demo_shifts(cloud, name):
+    open_environment(cloud, name)
+    cloud.client("ecr").create_repository(repositoryName=name)
+    users = ShiftingService(cloud, name, name, "users")
+    users.create(image.push(cloud, name, "v1"), tasks=1)
+    users.wait()
+    users.configure(bakeTimeInMinutes=1, lifecycleHooks=[GATES])
+    definition = users.define(image.push(cloud, name, "v2"))
+    users.ecs.update_service(cluster=name, service="users", taskDefinition=definition)
+    for stage in GATES["lifecycleStages"]:
+        eventually(lambda: users.shifts()[0].get("lifecycleStage") == stage, f"it came to {stage}")
+        eventually(lambda: users.shifts()[0]["lifecycleHookDetails"], f"it waited at {stage}")
+        users.answer()
+    users.wait()
+    assert (set(users.answers().values()), ask(users.balancer.production)) == ({"v2"}, "v2")
+    users.ecs.delete_service(cluster=name, service="users", force=True)
