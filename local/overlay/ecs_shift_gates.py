@@ -4,6 +4,7 @@ All hooks of a stage wait at the same time. Each needs a CONTINUE, or a time-out
 ends the deployment. Hooks of type AWS_LAMBDA are refused when a service names one.
 """
 
+import math
 import secrets
 import time
 
@@ -11,7 +12,6 @@ from . import ecs_events
 from .ecs_shift_deployments import MINUTE, RollBack, ServiceDeployment, now
 
 _DEFAULT_TIMEOUT = {"timeoutInMinutes": 1440, "action": "ROLLBACK"}
-_LONGEST_PAUSE = 20160
 _REFUSED = "Service deployment rolled back because the lifecycle hook {} was answered with ROLLBACK."
 _TIMED_OUT = "Service deployment rolled back because the lifecycle hook {} timed out."
 
@@ -21,7 +21,7 @@ def pass_gates(deployment: ServiceDeployment) -> None:
     for hook in deployment.configuration.get("lifecycleHooks", []):
         if deployment.stage in hook["lifecycleStages"]:
             _open(deployment, hook.get("timeoutConfiguration", {}))
-    deployment.wait(_LONGEST_PAUSE * MINUTE, lambda: _all_passed(deployment))
+    deployment.wait(math.inf, lambda: _all_passed(deployment))
 
 
 def answer(deployment: ServiceDeployment, hook_id: str, action: str) -> bool:

@@ -20,7 +20,7 @@ from ministack.services import alb
 from .network import Network
 from .wrap import Response, need, succeeded, wrap
 
-need(alb, "_p", "_xml", "_lb_xml", "_lbs", "dispatch_request")
+need(alb, "_p", "_xml", "_error", "_lb_xml", "_lbs", "dispatch_request")
 
 _PRIVILEGED = 1024
 _OF_THE_CONNECTION = {"connection", "content-length", "keep-alive", "transfer-encoding"}
@@ -116,8 +116,10 @@ def at_an_address(original, params) -> Response:
 def with_a_server(original, params) -> Response:
     balancer = alb._lbs.get(alb._p(params, "LoadBalancerArn"))
     port = int(alb._p(params, "Port", "80"))
-    # Opened first: a listener whose port cannot be had is not created.
-    server = _opened(balancer, port, alb._p(params, "Protocol", "HTTP")) if balancer else None
+    try:
+        server = _opened(balancer, port, alb._p(params, "Protocol", "HTTP")) if balancer else None
+    except OSError as taken:
+        return alb._error("ServiceUnavailable", f"{balancer['DNSName']}:{port}: {taken.strerror}", 503)
     response = original(params)
     if server and succeeded(response):
         _servers[_in(response, "ListenerArn")] = server
