@@ -85,8 +85,8 @@ class ServiceDeployment:
         if self.status == "ROLLBACK_REQUESTED":
             raise RollBack(self.reason)
 
-    def look(self) -> None:
-        """Has the thread look at its hooks again."""
+    def wake(self) -> None:
+        """Has the thread that waits look again."""
         self._news.set()
 
 

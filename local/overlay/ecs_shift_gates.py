@@ -32,7 +32,7 @@ def answer(deployment: ServiceDeployment, hook_id: str, action: str) -> bool:
     if action == "ROLLBACK" and not deployment.become("ROLLBACK_REQUESTED", _REFUSED.format(hook_id)):
         return False
     _end(deployment, hook, "SUCCEEDED" if action == "CONTINUE" else "FAILED")
-    deployment.look()
+    deployment.wake()
     return True
 
 

@@ -5,6 +5,7 @@ rollout state, and of a PAUSE hook the stages alone are shown. Each deployment b
 """
 
 import json
+import threading
 
 from ministack.services import ecs
 
@@ -13,7 +14,9 @@ from .ecs_shift_revisions import arn_of, shifts
 from .ecs_shift_tasks import alive, wanted
 from .wrap import Response, content, need, succeeded, wrap
 
-need(ecs, "_services", "_primary_deployment", "_ACTION_MAP")
+need(ecs, "_services", "_primary_deployment")
+
+_beginning = threading.Lock()
 
 
 @wrap(ecs, "_create_service")
@@ -33,11 +36,15 @@ def describe(original, data: dict) -> Response:
 
 def _begun(response: Response) -> Response:
     if succeeded(response):
-        service = _record(content(response)["service"])
-        deployment = ecs._primary_deployment(service)
-        if shifts(service) and deployment["rolloutState"] == "IN_PROGRESS" and "_shift" not in deployment:
-            ecs_shift.begin(service, deployment)
+        with _beginning:
+            _begin(_record(content(response)["service"]))
     return _shown(response)
+
+
+def _begin(service: dict) -> None:
+    deployment = ecs._primary_deployment(service)
+    if shifts(service) and deployment["rolloutState"] == "IN_PROGRESS" and "_shift" not in deployment:
+        ecs_shift.begin(service, deployment)
 
 
 def _shown(response: Response) -> Response:

@@ -7,7 +7,6 @@ rule that somebody reset has new tasks join the old ones in one group, and nothi
 from ministack.services import alb
 
 from . import elb_forward
-
 from .wrap import need
 
 need(alb, "_rules")

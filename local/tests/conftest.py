@@ -32,7 +32,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory):
-    """A local AWS for a whole session of one process; Waits are a hundred times as fast, deployments sixty times."""
+    """A local AWS for a session of one process; its Waits are a hundred times as fast, its deployments sixty."""
     with Cloud(tmp_path_factory.mktemp("aws"), wait_scale=0.01, minute_seconds=1) as running:
         yield running
 

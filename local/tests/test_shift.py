@@ -8,8 +8,13 @@ from balancer import Client, ask
 from service import eventually
 from shift_shop import ShiftShop, pause
 
-GATES = ("PRE_SCALE_UP", "POST_SCALE_UP", "POST_TEST_TRAFFIC_SHIFT", "PRE_PRODUCTION_TRAFFIC_SHIFT")
-GATES = (*GATES, "POST_PRODUCTION_TRAFFIC_SHIFT")
+GATES = (
+    "PRE_SCALE_UP",
+    "POST_SCALE_UP",
+    "POST_TEST_TRAFFIC_SHIFT",
+    "PRE_PRODUCTION_TRAFFIC_SHIFT",
+    "POST_PRODUCTION_TRAFFIC_SHIFT",
+)
 
 
 @pytest.fixture
