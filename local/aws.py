@@ -21,6 +21,8 @@ from pathlib import Path
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 _PARENT = "TIDEGATE_LOCAL_AWS_PARENT"
+# Where AWS does not say which error it gives, the one to play.
+_ENDED_HOOK = "TIDEGATE_ENDED_HOOK"
 
 
 def main() -> None:
@@ -50,6 +52,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--state", type=Path, required=True, help="where it keeps its files")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 picks a free one")
     parser.add_argument("--wait-scale", type=float, default=1.0, help="0.01 makes a Wait of 100 s last 1 s")
+    minute = float(os.environ.get("TIDEGATE_MINUTE_SECONDS", "60"))
+    help_minute = "how long a minute of an ECS deployment lasts here (TIDEGATE_MINUTE_SECONDS)"
+    parser.add_argument("--minute-seconds", type=float, default=minute, help=help_minute)
     parser.add_argument("--stay", action="store_true", help="do not end with the parent process")
     options = parser.parse_args()
     options.state = options.state.resolve()
@@ -70,6 +75,7 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "SFN_WAIT_SCALE": str(options.wait_scale),
+        "TIDEGATE_MINUTE_SECONDS": str(options.minute_seconds),
         "DOCKER_HOST": "unix:///nonexistent",
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": REGION,
@@ -80,6 +86,7 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         # Tasks have loopback addresses here, which the health test must never probe on AWS.
         "TIDEGATE_PROBE_LOOPBACK": "allowed",
+        **{name: os.environ[name] for name in (_ENDED_HOOK,) if name in os.environ},
     }
 
 

@@ -21,10 +21,18 @@ _PATIENCE = 30
 class Cloud:
     """One local AWS, alive between `start` and `stop`."""
 
-    def __init__(self, state: Path | str, port: int = 0, wait_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        state: Path | str,
+        port: int = 0,
+        wait_scale: float = 1.0,
+        minute_seconds: float | None = None,
+    ) -> None:
         self.state = Path(state).resolve()
         self.endpoint = self.registry = self.account = self.region = self.network = ""
         self._options = ["--port", str(port), "--wait-scale", str(wait_scale)]
+        if minute_seconds is not None:
+            self._options += ["--minute-seconds", str(minute_seconds)]
         self._process: subprocess.Popen | None = None
         self._clients: dict[tuple[str, str], object] = {}
 

@@ -61,6 +61,8 @@ def open_environment(cloud, name: str, **policy) -> None:
 class Service:
     """A service of an environment, behind a target group, with live tests; its repository must exist."""
 
+    configuration = BREAKER
+
     def __init__(self, cloud, environment: str, repository: str, name: str) -> None:
         self.cloud, self.environment, self.repository, self.name = cloud, environment, repository, name
         self.ecs, self.ecr = cloud.client("ecs"), cloud.client("ecr")
@@ -73,7 +75,6 @@ class Service:
     def create(self, digest: str, tasks: int) -> None:
         """Creates the service, pinned to a digest."""
         self.cloud.client("logs").create_log_group(logGroupName=f"/ecs/{self.environment}/{self.name}")
-        balancer = {"targetGroupArn": self._group(), "containerName": "app", "containerPort": PORT}
         self.ecs.create_service(
             cluster=self.environment,
             serviceName=self.name,
@@ -81,8 +82,8 @@ class Service:
             desiredCount=tasks,
             launchType="FARGATE",
             networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
-            deploymentConfiguration=BREAKER,
-            loadBalancers=[balancer],
+            deploymentConfiguration=self.configuration,
+            loadBalancers=[self._balancer()],
         )
 
     def wait(self) -> None:
@@ -124,6 +125,9 @@ class Service:
         listed = self.ecs.list_tasks(cluster=self.environment, serviceName=self.name)["taskArns"]
         tasks = self.ecs.describe_tasks(cluster=self.environment, tasks=listed)["tasks"] if listed else []
         return [task for task in tasks if task["lastStatus"] == "RUNNING"]
+
+    def _balancer(self) -> dict:
+        return {"targetGroupArn": self._group(), "containerName": "app", "containerPort": PORT}
 
     def _group(self) -> str:
         """Creates the target group that looks at the tasks."""

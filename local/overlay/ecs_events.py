@@ -1,10 +1,12 @@
-"""ECS: events of deployments and tasks.
+"""ECS: events of deployments, lifecycle hooks and tasks.
 
 Plain ministack emits none. A deployment is announced once in each state it reaches, with the reason that says
-whether it is a rollback; a task when it runs and when it has stopped.
+whether it is a rollback, and so is a hook; a task when it runs and when it has stopped. HOOK_IN_PROGRESS, which a
+running Lambda hook is, comes from no PAUSE hook.
 """
 
 import threading
+from datetime import datetime, timezone
 
 from ministack.core.responses import now_iso
 from ministack.services import ecs
@@ -20,21 +22,21 @@ _announcing = threading.Lock()
 @wrap(ecs, "_create_service")
 def after_create(original, data: dict) -> Response:
     response = original(data)
-    _announce_deployments()
+    announce_deployments()
     return response
 
 
 @wrap(ecs, "_update_service")
 def after_update(original, data: dict) -> Response:
     response = original(data)
-    _announce_deployments()
+    announce_deployments()
     return response
 
 
 @wrap(ecs, "_complete_service_deployment")
 def after_completion(original, cluster_name, svc_key, expected_deployment_id=None) -> None:
     original(cluster_name, svc_key, expected_deployment_id)
-    _announce_deployments()
+    announce_deployments()
 
 
 @wrap(ecs, "_mark_task_running")
@@ -46,11 +48,12 @@ def after_start(original, task_arn, task) -> bool:
 def after_stop(original, task_arn, task, reason, stop_code, exit_code=None) -> bool:
     stopped = original(task_arn, task, reason, stop_code, exit_code) and _announce_task(task)
     # A task that ended by itself may have tripped the circuit breaker.
-    _announce_deployments()
+    announce_deployments()
     return stopped
 
 
-def _announce_deployments() -> None:
+def announce_deployments() -> None:
+    """Publishes the state of each deployment that has changed it."""
     with _announcing:
         for service in list(ecs._services.values()):
             for deployment in list(service["deployments"]):
@@ -72,6 +75,24 @@ def _announce_deployment(service: dict, deployment: dict, state: str) -> None:
         "reason": deployment["rolloutStateReason"],
     }
     events.publish("aws.ecs", "ECS Deployment State Change", detail, [service["serviceArn"]])
+
+
+def announce_hook(deployment, hook: dict) -> None:
+    """Publishes the status that a hook of a service deployment has come to."""
+    expires = datetime.fromtimestamp(hook["expiresAt"], timezone.utc)
+    detail = {
+        "eventType": "ERROR" if hook["status"] in ("FAILED", "TIMED_OUT") else "INFO",
+        "eventName": f"HOOK_{hook['status']}",
+        "hookId": hook["hookId"],
+        "hookType": hook["targetType"],
+        "expiresAt": expires.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "lifecycleStage": deployment.stage,
+        "clusterArn": deployment.service["clusterArn"],
+        "serviceArn": deployment.service["serviceArn"],
+        "serviceDeploymentArn": deployment.arn,
+        "updatedAt": now_iso(),
+    }
+    events.publish("aws.ecs", "ECS Hook State Change", detail, [deployment.arn])
 
 
 def _announce_task(task: dict) -> bool:

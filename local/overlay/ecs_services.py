@@ -36,11 +36,11 @@ def when_targets_are_healthy(original, cluster_name, svc_key, expected_deploymen
     service = ecs._services.get(svc_key)
     deployment = ecs._primary_deployment(service) if service else None
     rolling = deployment and deployment["rolloutState"] == "IN_PROGRESS"
-    sick = _sick_tasks(service, deployment) if rolling and service.get("loadBalancers") else []
+    sick = sick_tasks(service, deployment) if rolling and service.get("loadBalancers") else []
     if not sick:
         return original(cluster_name, svc_key, expected_deployment_id)
     for task, group in sick:
-        _give_up_on(service, task, group)
+        give_up_on(service, task, group)
     if deployment["id"] not in _looking:
         _looking.add(deployment["id"])
         spawn_background(_look_again, cluster_name, svc_key, deployment["id"])
@@ -52,7 +52,7 @@ def _look_again(cluster: str, key: str, deployment: str) -> None:
     ecs._complete_service_deployment(cluster, key, deployment)
 
 
-def _sick_tasks(service: dict, deployment: dict) -> list[tuple[dict, dict]]:
+def sick_tasks(service: dict, deployment: dict) -> list[tuple[dict, dict]]:
     """The running tasks of a deployment, each with the target group that finds it unhealthy."""
     sick = []
     for task in list(ecs._tasks.values()):
@@ -65,12 +65,15 @@ def _sick_tasks(service: dict, deployment: dict) -> list[tuple[dict, dict]]:
     return sick
 
 
+def groups_of(service: dict, task: dict) -> list[tuple[str | None, int | None]]:
+    """The target groups that a task belongs in, and its port in each."""
+    return [(each.get("targetGroupArn"), each.get("containerPort")) for each in service["loadBalancers"]]
+
+
 def _dissatisfied(service: dict, task: dict) -> dict | None:
-    for balancer in service["loadBalancers"]:
-        group = alb._tgs.get(balancer.get("targetGroupArn"))
-        health = (
-            target_health.look(group, ecs._task_ip(task), balancer.get("containerPort")) if group else None
-        )
+    for arn, port in groups_of(service, task):
+        group = alb._tgs.get(arn)
+        health = target_health.look(group, ecs._task_ip(task), port) if group else None
         if health and not _is_healthy(task, group, health[0]):
             return group
     return None
@@ -89,7 +92,7 @@ def _initial(group: dict) -> float:
     return group["HealthyThresholdCount"] * group["HealthCheckIntervalSeconds"] * _SHORTENED
 
 
-def _give_up_on(service: dict, task: dict, group: dict) -> None:
+def give_up_on(service: dict, task: dict, group: dict) -> None:
     """Stops a task that failed its health checks for too long; the circuit breaker counts it."""
     since = task.setdefault("_sick_since", time.time())
     patience = max(

@@ -32,8 +32,8 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory):
-    """A local AWS for the whole session of one process; Waits in state machines are a hundred times as fast."""
-    with Cloud(tmp_path_factory.mktemp("aws"), wait_scale=0.01) as running:
+    """A local AWS for a session of one process; its Waits are a hundred times as fast, its deployments sixty."""
+    with Cloud(tmp_path_factory.mktemp("aws"), wait_scale=0.01, minute_seconds=1) as running:
         yield running
 
 

@@ -66,11 +66,14 @@ def test_a_service_without_tasks(pipeline, shop):
     shop.ecs.update_service(cluster="refused", service="refused", desiredCount=2)
 
 
+BLUE_GREEN = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0}
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
         ({"deploymentController": {"type": "CODE_DEPLOY"}}, "controller is CODE_DEPLOY: expected ECS"),
-        ({"deploymentConfiguration": {"strategy": "BLUE_GREEN"}}, "strategy is BLUE_GREEN: expected ROLLING"),
+        ({"deploymentConfiguration": BLUE_GREEN}, "strategy is BLUE_GREEN: expected ROLLING"),
     ],
 )
 def test_a_service_that_is_not_ours_to_roll(pipeline, shop, kind, expected):
