@@ -1,7 +1,7 @@
 """Compares what the functions did with what their roles allow: the local AWS itself asks nobody."""
 
-# A role is asked for the parts of a transaction; which parts it had is in no record.
-_ASKED_FOR = {"TransactWriteItems": "ConditionCheckItem", "TransactGetItems": "GetItem"}
+# A role is asked for the parts of a transaction, of which no record has more; a call of a function has another name there.
+_ASKED_FOR = {"TransactWriteItems": "ConditionCheckItem", "TransactGetItems": "GetItem", "Invoke": "InvokeFunction"}
 
 # The calls that more than one function makes, and those functions.  Every other call is one function's alone.
 SHARED = {

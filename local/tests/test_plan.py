@@ -118,7 +118,8 @@ def test_an_image_shows_its_moves(pipeline, planned, some):
     short = {"old": plan.short(old), "new": plan.short(new)}
     change = "app: release/planned@{old} -> @{new}".format(**short)
     assert titles.split() == list(plan.MOVES)
-    assert move.split(maxsplit=5) == ["0", "planned", short["old"], short["new"], "1a2b3c4d5e6f", change]
+    tests = ["3", "live"]
+    assert move.split(maxsplit=7) == ["0", "planned", short["old"], short["new"], "1a2b3c4d5e6f", *tests, change]
     assert took.startswith("about ") and "1 service in " in took
     assert written(calls) == [] and {call["agent"] for call in calls} == {"tidegate-release"}
 

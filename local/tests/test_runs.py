@@ -92,10 +92,11 @@ def test_a_function_tests_the_new_tasks_as_a_hook_of_ecs_would(pipeline, service
     tests(pipeline, service, {"name": "acceptance", "suite": suite})
     good = pipeline.push(service, f"{service.environment}-1", "v2").run
     assert good.outcome == "Deployed", good.cause
-    order = pipeline.row(good, "run#0#0#live/acceptance/1/1")
+    order = pipeline.row(good, "run#0#0#after/acceptance/1/1")
+    assert "answered" in order, order
     assert order["answered"]["status"] == "SUCCEEDED" and order["stage"] == "POST_PRODUCTION_TRAFFIC_SHIFT"
     calls = pipeline.cloud.calls(agent="tidegate-deploy", service="lambda")
-    assert [call["operation"] for call in calls] == ["InvokeFunction"] * 2, json.dumps(calls)
+    assert [call["operation"] for call in calls] == ["Invoke"] * 2, json.dumps(calls)
     bad = pipeline.push(service, f"{service.environment}-2", "v3").run
     assert bad.outcome == "RolledBack", bad.cause
     assert f'live test "acceptance" failed 1 of 1 times: {accepts} answered FAILED' in bad.cause
