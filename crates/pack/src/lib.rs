@@ -31,7 +31,7 @@ pub mod variable;
 mod later;
 mod texts;
 
-pub use crate::pack::{Pack, hash};
+pub use crate::pack::{NOTHING, Pack, hash, is_something};
 pub use check::Check;
 pub use kind::Kind;
 pub use kind::http::{Http, Method};

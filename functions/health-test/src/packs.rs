@@ -33,8 +33,8 @@ pub async fn of(port: &impl Port, web: &impl Web, phase: Phase, row: &MoveRow) -
         Phase::Before | Phase::After => row.pack.as_ref(),
         Phase::Rollback => row.restore.as_ref().and_then(|restore| restore.pack.as_ref()),
     };
-    if phase == Phase::Rollback && pinned.is_none() {
-        // Those that are configured now are written for another version.
+    // Without any a rollback asks none: those that are configured now are written for another version.
+    if pinned.map_or(phase == Phase::Rollback, |name| !pack::is_something(name)) {
         return Ok(Chosen::Nothing);
     }
     let read = match (text(port, row, pinned).await, phase) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pack::site::{Logged, Site};
-use pack::{Pack, Phase, Source, Values, supported};
+use pack::{NOTHING, Pack, Phase, Source, Values, supported};
 use pipeline::environment::{Environment, TestsDocument};
 use pipeline::ids::{EnvironmentName, PackHash, ServiceName};
 use pipeline::rows::MoveRow;
@@ -11,15 +11,13 @@ use pipeline::rows::MoveRow;
 use super::PlanDraft;
 use crate::ports::{Prober, Service};
 
-/// A pack that asks nothing.
-const NOTHING: &str = "{}";
-
 /// The live tests of services that ask something of an image before anything is touched.
 pub type OfImages = BTreeMap<ServiceName, Pack>;
 
 /// Gives each move of a draft the live tests of its service, as they are written now, unless it has some: those that
 /// its image has passed here before.
 ///
+/// A service without any is given those that ask nothing: what is written meanwhile is for the next release.
 /// Those that can never be asked refuse what goes forward.  They never stop what goes back, which goes without them.
 /// Returns those that ask something of an image; of what goes back it is never asked.
 pub fn pin(
@@ -34,7 +32,10 @@ pub fn pin(
     let names: BTreeSet<String> = draft.services.iter().flat_map(|one| one.connect.clone()).collect();
     let mut mistakes = Vec::new();
     for row in &mut draft.moves {
-        let Some(documents) = documents.get(&row.service) else { continue };
+        let documents = documents.get(&row.service).map(Vec::as_slice).unwrap_or_default();
+        if documents.is_empty() && is_back {
+            continue;
+        }
         let service = draft.services.iter().find(|service| service.name == row.service);
         let read = usable(documents, service, &row.containers, &names, prober).and_then(|pack| {
             let known = Values::default().with("environment", environment.as_str());
@@ -75,7 +76,7 @@ pub fn pin(
 
 /// Returns the live tests that a move was judged by, if there was one in them.
 pub fn asked(row: &MoveRow) -> Option<&PackHash> {
-    row.pack.as_ref().filter(|hash| **hash != pack::hash(NOTHING))
+    row.pack.as_ref().filter(|hash| pack::is_something(hash))
 }
 
 /// Reads live tests, or says why they cannot be used for a service.
@@ -86,6 +87,9 @@ fn usable(
     connect_names: &BTreeSet<String>,
     Prober { in_vpc, policy }: Prober,
 ) -> Result<Pack, Vec<String>> {
+    if documents.is_empty() {
+        return supported::read("no live tests", NOTHING).map_err(|fault| vec![fault.to_string()]);
+    }
     let named: Vec<String> = documents.iter().map(|one| format!("the parameter {}", one.path)).collect();
     let sources = named.iter().zip(documents).map(|(what, one)| Source { what, text: &one.text });
     let pack = supported::merge(&sources.collect::<Vec<_>>()).map_err(|fault| vec![fault.to_string()])?;
@@ -161,6 +165,14 @@ mod tests {
         assert_eq!(asked(&draft.moves[0]), Some(&hash));
         let nothing = MoveRow { pack: Some(pack::hash(NOTHING)), ..row("users") };
         assert_eq!(asked(&nothing), None, "no image has passed them");
+    }
+
+    #[test]
+    fn a_service_without_live_tests_is_not_given_any_that_are_written_later() {
+        let (mut draft, policy, none) = (draft(), environment(), BTreeMap::new());
+        pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &policy, &none, INSIDE, false);
+        let name = draft.moves[0].pack.clone().unwrap();
+        assert_eq!((draft.packs[&name].as_str(), asked(&draft.moves[0])), (NOTHING, None));
     }
 
     #[test]
