@@ -16,6 +16,7 @@ _MODULES = (
     "ecr_pushes",
     "ecr_layers",
     "ecr_scans",
+    "ecr_signatures",
     "ecs_requests",
     "ecs_answers",
     "ecs_pages",

@@ -194,6 +194,27 @@ def test_a_critical_finding_refuses_an_image_before_any_tag_moves_unless_it_is_e
     passed = pipeline.push(service, f"{name}-2", "v2", commit="1a2b3c").run
     assert passed.outcome == "Deployed", passed.cause
     assert len(pipeline.cloud.calls(agent="tidegate-release", operation="DescribeImageScanFindings")) == 3
+
+
+def test_an_image_that_the_profile_of_the_team_has_not_signed_is_refused_before_any_tag_moves(pipeline, service):
+    name, cloud = service.environment, pipeline.cloud
+    ours, theirs = (f"arn:aws:signer:eu-west-1:123456789012:/signing-profiles/{who}" for who in ("shop", "mall"))
+    image = {"platform": False, "signature": {"ecr": {"profiles": [ours]}}}
+    put(cloud, f"environments/{name}/services/{name}/tests", {"checks": [{"name": "signed", "image": image}]})
+    digest = service.push("unsigned", "v2")["digest"]
+    cloud.signed(digest, theirs)
+    before, tagged = service.described()["deployments"][0]["id"], service.tagged(name)
+    refused = pipeline.push(service, f"{name}-1", "v2").run
+    sentence = f'check "signed": ECR signs it with {theirs}: expected a signature of {ours}; add the profile'
+    assert refused.outcome == "Refused" and sentence in refused.cause, refused.cause
+    assert refused.states == ["OpenRelease", "IsAccepted", "Alert", "WhichOutcome", "Refused"]
+    assert (service.described()["deployments"][0]["id"], service.tagged(name)) == (before, tagged)
+    cloud.signed(digest, ours)
+    passed = pipeline.push(service, f"{name}-2", "v2").run
+    assert passed.outcome == "Deployed", passed.cause
+    assert len(cloud.calls(agent="tidegate-release", operation="DescribeImageSigningStatus")) == 3
+
+
 def test_a_panic_that_only_the_log_tells_of_rolls_back_while_it_is_watched(pipeline, service):
     name = service.environment
     home = {"name": "home", "http": {"url": "http://${target.address}/", "contains": "hello"}}

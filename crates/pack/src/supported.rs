@@ -11,16 +11,12 @@ use crate::pack::Pack;
 use crate::texts;
 use crate::variable::{self, Known};
 
-/// What is not carried out yet: keys of images, keys of runs, variables.
-const NOT_YET: [&str; 5] = [
-    // Keys of images.
-    SIGNATURE, // Keys of runs.
+/// What is not carried out yet: keys of runs, variables.
+const NOT_YET: [&str; 4] = [
+    // Keys of runs.
     "stack", "function", "each", // Variables, those of the team as `NAME`.
     "base.url",
 ];
-
-/// The key of an image that says who has signed it.
-const SIGNATURE: &str = "signature";
 
 /// Reads a pack that can be carried out; `what` names its text in a refusal.
 pub fn read(what: &str, text: &str) -> Result<Pack, Fault> {
@@ -38,13 +34,8 @@ pub fn ensure(pack: &Pack) -> Result<(), Fault> {
     for check in &pack.checks {
         if let Some(key) = words(check).into_iter().find(|word| NOT_YET.contains(&word.as_str())) {
             let Check { name, place, .. } = check;
-            let why = match key.as_str() {
-                SIGNATURE => {
-                    "nobody checks signatures yet: expected labels, platform, forbiddenEnv or scan alone"
-                }
-                _ => "health-test cannot do that yet",
-            };
-            return Err(Fault::NotSupported(format!("{place}: check {name:?}, key {key:?}: {why}")));
+            let why = format!("{place}: check {name:?}, key {key:?}: health-test cannot do that yet");
+            return Err(Fault::NotSupported(why));
         }
     }
     Ok(())
@@ -92,22 +83,6 @@ mod tests {
     }
 
     #[test]
-    fn who_has_signed_an_image_is_asked_by_nobody_yet() {
-        let check = r#"{"name":"a","image":{"signature":{"ecr":{"profiles":["arn:aws:signer:x"]}}}}"#;
-        let text = format!(r#"{{"checks":[{check}]}}"#);
-        assert!(Pack::read("pack", &text).is_ok(), "the format knows it");
-        let fault = read("pack", &text).unwrap_err();
-        assert_eq!(
-            (fault.name(), fault.to_string().as_str()),
-            (
-                "NotSupported",
-                "not supported: pack: check \"a\", key \"signature\": nobody checks signatures yet: expected labels, \
-                 platform, forbiddenEnv or scan alone"
-            )
-        );
-    }
-
-    #[test]
     fn what_can_be_done_is_read() {
         let journey = r#"{"checks":[{"name":"a","journey":[
             {"name":"login","url":"http://${target.address}/","method":"POST","body":{"user":"${user}"},"quiet":true,
@@ -135,7 +110,8 @@ mod tests {
             assert!(read("pack", &text).is_ok(), "{:?}", read("pack", &text));
         }
         let image = r#"{"checks":[{"name":"a","on":["open"],"image":{"labels":{"signature":"${service}"},
-            "platform":false,"forbiddenEnv":["function"],"scan":{"below":"LOW","unscanned":"allow"}}}]}"#;
+            "platform":false,"forbiddenEnv":["function"],"scan":{"below":"LOW","unscanned":"allow"},
+            "signature":{"ecr":{"profiles":["arn:aws:signer:eu-west-1:123456789012:/signing-profiles/shop"]}}}}]}"#;
         assert!(read("pack", image).is_ok(), "{:?}", read("pack", image));
     }
 }

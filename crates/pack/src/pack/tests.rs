@@ -187,6 +187,11 @@ const WRONG: &[(&str, &str, &str)] = &[
     (r#""image":{"platform":false}"#, "image.labels", "it asks nothing"),
     (r#""image":{"signature":{"ecr":{"profiles":[]}}}"#, "image.signature.ecr.profiles", "nobody has signed"),
     (
+        r#""image":{"signature":{"ecr":{"profiles":["arn:aws:signer:eu-west-1:123456789012:/signing-profiles/shop","shop"]}}}"#,
+        "image.signature.ecr.profiles[1]",
+        "\"shop\" is not the ARN of a signing profile: expected one like \"arn:aws:signer:REGION:ACCOUNT:/signing-profiles/NAME\"",
+    ),
+    (
         r#""metric":{"namespace":"a","metric":"b","stat":"Sum","max":1,"dimensions":{"T":"${target.address}"}}"#,
         "metric",
         "it is of the whole service",
