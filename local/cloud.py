@@ -112,12 +112,16 @@ class Cloud:
         """Plays the signer of ECR: of an image the one signing status, with `failureCode` and `failureReason`."""
         self._tell("signatures.json", digest, [{"signingProfileArn": profile, "status": status, **why}])
 
-    def _tell(self, name: str, digest: str, entry: dict | list) -> None:
-        """Adds what is known of an image to a table that the local AWS reads."""
+    def managed(self, instance: str) -> None:
+        """Plays the agent of Systems Manager that begins to run on an instance."""
+        self._tell("instances.json", instance, {"PingStatus": "Online"})
+
+    def _tell(self, name: str, of: str, entry: dict | list) -> None:
+        """Adds what is known of something to a table that the local AWS reads."""
         file = self.state / name
         table = json.loads(file.read_text()) if file.exists() else {}
         written = file.with_suffix(".new")
-        written.write_text(json.dumps({**table, digest: entry}))
+        written.write_text(json.dumps({**table, of: entry}))
         # At once: it may be asked for meanwhile.
         written.replace(file)
 

@@ -22,6 +22,7 @@ _MODULES = (
     "ecs_pages",
     "ecs_definitions",
     "ecs_tasks",
+    "ecs_instances",
     "ecs_runs",
     "ecs_services",
     "ecs_events",

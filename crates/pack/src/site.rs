@@ -24,6 +24,9 @@ use crate::variable::{self, Each};
 /// The longest that an answer is waited for.
 pub const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
+/// The network modes whose tasks have an address, of their own or of their instance.
+const ASKED_MODES: [&str; 3] = ["awsvpc", "bridge", "host"];
+
 /// What is known of the service that a pack is for, and of the function that will ask.
 #[derive(Clone, Copy, Debug)]
 pub struct Site<'a> {
@@ -152,9 +155,10 @@ fn here(check: &Check, http: &Http, values: &Values, site: &Site<'_>) -> Option<
             "{variable} is an address in a target group, and the service has no target group: \
              ask a name that resolves in the VPC"
         ),
-        (Some(variable), _) if mode != "awsvpc" => format!(
-            "{variable} needs tasks with an address of their own, and the network mode of the service is {mode}: \
-             ask through its load balancer, or use the network mode awsvpc"
+        (Some(variable), _) if !ASKED_MODES.contains(&mode) => format!(
+            "{variable} needs tasks that can be connected to by an address, and the network mode of the service is \
+             {mode}: ask through its load balancer, or use one of the network modes {}",
+            ASKED_MODES.join(", ")
         ),
         (Some(variable), _) if !site.in_vpc => format!(
             "{variable} is an address in the VPC, and the health-test function runs outside: \

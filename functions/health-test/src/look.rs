@@ -1,7 +1,6 @@
 //! One look at the live tests of one part of a move: what is kept of them, and one round more.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join;
 use pack::{Check, Pack, judge};
@@ -15,7 +14,7 @@ use pipeline::rows::MoveRow;
 use crate::Phase;
 use crate::finding::Finding;
 use crate::packs::{self, Chosen};
-use crate::places::{Places, Proven};
+use crate::places::{Behind, Places, Proven};
 use crate::poll_state::PollState;
 use crate::probe::Web;
 use crate::report::Report;
@@ -158,7 +157,7 @@ impl Look<'_> {
 
     /// Returns those of some tasks that the service no longer wants to run; none if one has ended by itself of late: what
     /// it did not answer is why.
-    async fn gone(&self, port: &impl Port, ours: Ours<'_>, mut tasks: BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+    async fn gone(&self, port: &impl Port, ours: Ours<'_>, mut tasks: BTreeSet<Behind>) -> BTreeSet<Behind> {
         if tasks.is_empty() {
             return tasks;
         }
@@ -169,11 +168,28 @@ impl Look<'_> {
         };
         match (port.tasks(self.row).await, port.ended(self.row).await) {
             (Ok(present), Ok(ended)) if !ended.iter().any(by_itself) => {
-                let present: Vec<IpAddr> = present.into_iter().flat_map(|task| task.addresses).collect();
-                tasks.retain(|address| !present.contains(address));
+                let ids = self.instances(port, &tasks, &present).await;
+                tasks.retain(|behind| !present.iter().any(|task| behind.is(task, &ids)));
                 tasks
             }
             _ => BTreeSet::new(),
+        }
+    }
+
+    /// Reads which instances tasks are on, if it takes that to tell which of them is behind a target; as long as it is
+    /// not known, each may be.
+    async fn instances(
+        &self,
+        port: &impl Port,
+        behind: &BTreeSet<Behind>,
+        present: &[Task],
+    ) -> BTreeMap<String, String> {
+        let on = present.iter().filter_map(|task| task.on_instance.as_ref());
+        let arns: BTreeSet<String> = on.map(|on| on.instance.clone()).collect();
+        let is_port = |one: &Behind| matches!(one, Behind::Port(_));
+        match arns.is_empty() || !behind.iter().any(is_port) {
+            true => BTreeMap::new(),
+            false => port.instances(self.row, &Vec::from_iter(arns)).await.unwrap_or_default(),
         }
     }
 

@@ -161,7 +161,7 @@ fn live_test(world: &World, text: &str) -> Outcome {
     let answer = input["answer"].as_str().map_or_else(|| input["answer"].to_string(), str::to_owned);
     let targets = ["10.0.0.1:80", "[fd12::7]:8080"].map(str::to_owned).to_vec();
     let tasks = vec![IpAddr::from([10, 0, 0, 1]), IpAddr::from([0xfd12, 0, 0, 0, 0, 0, 0, 7])];
-    let places = &Places::at(Proven { targets, tasks, groups: Vec::new() });
+    let places = &Places::at(Proven { targets, tasks, ..Proven::default() });
     let (at, known, secrets) = (Timestamp::from_millis(0), Known::default(), Secrets::default());
     let mut row = TestsRow::begun(Phase::Live, at, at.plus_seconds(900));
     let due: Vec<&Check> = pack.of(Phase::Live).collect();
