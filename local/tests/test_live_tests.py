@@ -201,16 +201,16 @@ def test_an_image_that_the_profile_of_the_team_has_not_signed_is_refused_before_
     ours, theirs = (f"arn:aws:signer:eu-west-1:123456789012:/signing-profiles/{who}" for who in ("shop", "mall"))
     image = {"platform": False, "signature": {"ecr": {"profiles": [ours]}}}
     put(cloud, f"environments/{name}/services/{name}/tests", {"checks": [{"name": "signed", "image": image}]})
-    digest = service.push("unsigned", "v2")["digest"]
+    digest = service.push("unsigned", "v2", commit="1a2b3c")["digest"]
     cloud.signed(digest, theirs)
     before, tagged = service.described()["deployments"][0]["id"], service.tagged(name)
-    refused = pipeline.push(service, f"{name}-1", "v2").run
+    refused = pipeline.push(service, f"{name}-1", "v2", commit="1a2b3c").run
     sentence = f'check "signed": ECR signs it with {theirs}: expected a signature of {ours}; add the profile'
     assert refused.outcome == "Refused" and sentence in refused.cause, refused.cause
     assert refused.states == ["OpenRelease", "IsAccepted", "Alert", "WhichOutcome", "Refused"]
     assert (service.described()["deployments"][0]["id"], service.tagged(name)) == (before, tagged)
     cloud.signed(digest, ours)
-    passed = pipeline.push(service, f"{name}-2", "v2").run
+    passed = pipeline.push(service, f"{name}-2", "v2", commit="1a2b3c").run
     assert passed.outcome == "Deployed", passed.cause
     assert len(cloud.calls(agent="tidegate-release", operation="DescribeImageSigningStatus")) == 3
 

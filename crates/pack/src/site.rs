@@ -7,7 +7,7 @@ use std::time::Duration;
 use pipeline::task_definition::OpenPort;
 use url::Url;
 
-use crate::asked::{Host, host};
+use crate::asked::{Host, TaskPort, host};
 use crate::check::Check;
 use crate::kind::Kind;
 use crate::kind::http::Http;
@@ -164,6 +164,9 @@ fn here(check: &Check, http: &Http, values: &Values, site: &Site<'_>) -> Option<
             "{variable} is an address in the VPC, and the health-test function runs outside: \
              set the stack parameters SubnetIds and SecurityGroupIds, or ask a public load balancer"
         ),
+        (Some(_), Some(Host::Task(TaskPort::Number(number)))) if mode != "awsvpc" => {
+            of_the_instance(number, mode, site)?
+        }
         (Some(_), Some(Host::Task(port))) => {
             let (ports, containers) = site.ports?;
             number(ports, containers, &port).err()?
@@ -171,6 +174,18 @@ fn here(check: &Check, http: &Http, values: &Values, site: &Site<'_>) -> Option<
         (Some(_), _) => return None,
     };
     Some(Mistake::at(key, why))
+}
+
+/// Says why a port that is written as a number may be a stranger's: tasks share the address of their instance.
+fn of_the_instance(number: u16, mode: &str, site: &Site<'_>) -> Option<String> {
+    let opens = |(ports, _): (&[OpenPort], _)| ports.iter().any(|port| port.number == number);
+    let is_its_own = mode == "host" && site.ports.is_none_or(opens);
+    (!is_its_own).then(|| {
+        format!(
+            "in the network mode {mode} ${{task.ip}} is the address of an instance, whose port {number} may be another \
+             service's: write ${{task.port}} or ${{task.port.NAME}}"
+        )
+    })
 }
 
 /// Says why CloudWatch cannot be asked for a check of this service.

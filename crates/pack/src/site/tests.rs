@@ -81,6 +81,7 @@ fn a_task_is_asked_where_it_has_an_address_and_the_port_that_is_meant() {
     let good = Site { in_vpc, network_mode, target_groups, ports, logged, connect_names, policy };
     let mode = |network_mode| Site { network_mode, ..good };
     let none = Site { ports: Some((&[], &[])), target_groups: 0, ..good };
+    let open = [OpenPort { container: "app".to_owned(), name: None, number: 8080 }];
     for (http, site, said) in [
         (url("http://${task.address}/"), good, None),
         (
@@ -94,6 +95,22 @@ fn a_task_is_asked_where_it_has_an_address_and_the_port_that_is_meant() {
             Some("${task.address} needs tasks that can be connected to by an address"),
         ),
         (url("http://${task.ip}:${task.port}/"), mode(Some("bridge")), None),
+        (
+            url("http://${task.ip}:8080/"),
+            mode(Some("bridge")),
+            Some("whose port 8080 may be another service's: write"),
+        ),
+        (
+            url("http://${task.ip}:8080/"),
+            mode(None),
+            Some("in the network mode bridge ${task.ip} is the address of"),
+        ),
+        (url("http://${task.ip}:8080/"), Site { ports: Some((&open, &[])), ..mode(Some("host")) }, None),
+        (
+            url("http://${task.ip}/"),
+            Site { ports: Some((&open, &[])), ..mode(Some("host")) },
+            Some("whose port 80 may be"),
+        ),
         (url("http://${task.address}/"), none, Some("its containers open none")),
         (url("http://${task.ip}:80/"), none, None),
         (url("http://${task.ip}:${task.port.a}/"), none, Some("${task.port.a} is no")),

@@ -10,6 +10,7 @@ use pipeline::aws::fault_of;
 /// How many container instances ECS describes in one call, and how many instances Systems Manager does.
 const INSTANCES_PER_CALL: usize = 100;
 const ADDRESSES_PER_CALL: usize = 50;
+const ADDRESSES_PER_PAGE: i32 = 50;
 
 /// Returns which instances some container instances are; what ECS no longer knows is left out.
 pub(super) async fn ids(
@@ -35,14 +36,14 @@ pub(super) async fn addresses(
     ssm: &aws_sdk_ssm::Client,
     instances: &[String],
 ) -> Result<BTreeMap<String, IpAddr>, Fault> {
-    let failed = "look up the addresses of instances";
     let mut addresses = BTreeMap::new();
     for some in instances.chunks(ADDRESSES_PER_CALL) {
         let filter = Filter::builder().key("InstanceIds").set_values(Some(some.to_vec())).build();
         let filter = filter.map_err(|error| Fault::Defect(error.to_string()))?;
-        let mut pages = ssm.describe_instance_information().filters(filter).into_paginator().send();
+        let call = ssm.describe_instance_information().filters(filter).max_results(ADDRESSES_PER_PAGE);
+        let mut pages = call.into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| fault_of(failed, &error))?;
+            let page = page.map_err(|error| fault_of("look up the addresses of instances", &error))?;
             addresses.extend(
                 page.instance_information_list()
                     .iter()
