@@ -238,32 +238,34 @@ mod tests {
         assert_eq!(places("http://${target.dns}/", &some()).unwrap(), ["http://users.elb.amazonaws.com/"]);
     }
 
+    fn on(arn: &str, bindings: &[(&str, u16, u16)]) -> OnInstance {
+        let binding = |(container, port, host_port): &(&str, u16, u16)| Binding {
+            container: (*container).to_owned(),
+            port: *port,
+            host_port: *host_port,
+        };
+        OnInstance { instance: arn.to_owned(), bindings: bindings.iter().map(binding).collect() }
+    }
+
+    /// Two tasks on one instance, one on an instance that is not managed, and one of which nothing is bound.
+    fn in_bridge() -> Places {
+        let task = |id: &str, on| SharedTask { id: id.to_owned(), on };
+        let tasks = vec![
+            task("t1", on("arn-1", &[("app", 8080, 32768), ("proxy", 9901, 32770)])),
+            task("t2", on("arn-1", &[("app", 8080, 32769)])),
+            task("t3", on("arn-2", &[("app", 8080, 32768)])),
+            task("t4", on("arn-1", &[])),
+        ];
+        let targets = [32768, 32769].map(|port| InstancePort { instance: "i-1".to_owned(), port });
+        let instances = Instances::known(&[("arn-1", "i-1"), ("arn-2", "i-2")], &[("i-1", "10.0.0.7")]);
+        let shared = Shared { tasks, targets: targets.to_vec() };
+        let proven = Proven { shared, ..Proven::default() };
+        Places { proven, instances: Ok(instances), ..some() }
+    }
+
     #[test]
     fn two_tasks_of_one_instance_are_asked_at_its_address_each_at_its_own_port() {
-        let on = |arn: &str, bindings: &[(&str, u16, u16)]| OnInstance {
-            instance: arn.to_owned(),
-            bindings: bindings
-                .iter()
-                .map(|(container, port, host_port)| Binding {
-                    container: (*container).to_owned(),
-                    port: *port,
-                    host_port: *host_port,
-                })
-                .collect(),
-        };
-        let task = |id: &str, on| SharedTask { id: id.to_owned(), on };
-        let shared = Shared {
-            tasks: vec![
-                task("t1", on("arn-1", &[("app", 8080, 32768), ("proxy", 9901, 32770)])),
-                task("t2", on("arn-1", &[("app", 8080, 32769)])),
-                task("t3", on("arn-2", &[("app", 8080, 32768)])),
-                task("t4", on("arn-1", &[])),
-            ],
-            targets: [32768, 32769].map(|port| InstancePort { instance: "i-1".to_owned(), port }).to_vec(),
-        };
-        let instances = Instances::known(&[("arn-1", "i-1"), ("arn-2", "i-2")], &[("i-1", "10.0.0.7")]);
-        let proven = Proven { shared, ..Proven::default() };
-        let bridge = Places { proven, instances: Ok(instances), ..some() };
+        let bridge = in_bridge();
         let unknown = "the address of the instance i-2 is not known";
         let unbound = "no port of the task t4 is bound to one of its instance";
         for (url, expected) in [
@@ -309,12 +311,9 @@ mod tests {
 
     #[test]
     fn the_task_behind_a_place_is_known_by_its_address_its_id_or_its_port() {
-        let on = |arn: &str, ports: &[u16]| OnInstance {
-            instance: arn.to_owned(),
-            bindings: ports
-                .iter()
-                .map(|port| Binding { container: "app".to_owned(), port: 8080, host_port: *port })
-                .collect(),
+        let on = |arn: &str, ports: &[u16]| {
+            let bindings: Vec<_> = ports.iter().map(|port| ("app", 8080, *port)).collect();
+            on(arn, &bindings)
         };
         let own = samples::task("t1", 2, "b");
         let shared = |on| Task { addresses: vec![], on_instance: Some(on), ..samples::task("t2", 2, "b") };
