@@ -22,7 +22,6 @@ pub mod secret;
 pub mod site;
 pub mod span;
 pub mod standing;
-pub mod supported;
 pub mod template;
 pub mod url_template;
 pub mod values;

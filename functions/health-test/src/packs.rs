@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::slice;
 
-use pack::{Pack, supported};
+use pack::Pack;
 use pipeline::Fault;
 use pipeline::environment::tests_path;
 use pipeline::ids::PackHash;
@@ -72,7 +72,7 @@ async fn text(
 }
 
 fn usable(web: &impl Web, what: &str, text: &str) -> Result<Pack, Fault> {
-    let pack = supported::read(what, text)?;
+    let pack = Pack::read(what, text)?;
     match pack.nowhere(web.policy()).first() {
         Some(mistake) => Err(Fault::InvalidInput(mistake.clone())),
         None => Ok(pack),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pack::site::{Logged, Site};
-use pack::{NOTHING, Pack, Phase, Source, Values, supported};
+use pack::{NOTHING, Pack, Phase, Source, Values};
 use pipeline::environment::{Environment, TestsDocument};
 use pipeline::ids::{EnvironmentName, PackHash, ServiceName};
 use pipeline::rows::MoveRow;
@@ -88,14 +88,17 @@ fn usable(
     Prober { in_vpc, policy }: Prober,
 ) -> Result<Pack, Vec<String>> {
     if documents.is_empty() {
-        return supported::read("no live tests", NOTHING).map_err(|fault| vec![fault.to_string()]);
+        return Pack::read("no live tests", NOTHING).map_err(|fault| vec![fault.to_string()]);
     }
     let named: Vec<String> = documents.iter().map(|one| format!("the parameter {}", one.path)).collect();
     let sources = named.iter().zip(documents).map(|(what, one)| Source { what, text: &one.text });
-    let pack = supported::merge(&sources.collect::<Vec<_>>()).map_err(|fault| vec![fault.to_string()])?;
+    let pack = pack::merge(&sources.collect::<Vec<_>>()).map_err(|fault| vec![fault.to_string()])?;
     let never = match service {
         Some(Service { balanced, revision, .. }) => {
-            let (network_mode, target_groups) = (revision.network_mode.as_deref(), balanced.len());
+            // Without a word Docker takes bridge, but for Windows, where it takes nat.
+            let default = (revision.platform.os == "windows").then_some("nat");
+            let (network_mode, target_groups) =
+                (revision.network_mode.as_deref().or(default), balanced.len());
             let ports = Some((revision.ports.as_slice(), moved));
             let logged = Some(Logged { containers: &revision.logs, moved });
             pack.never(&Site { in_vpc, network_mode, target_groups, ports, logged, connect_names, policy })
@@ -187,21 +190,26 @@ mod tests {
 
     #[test]
     fn what_can_never_be_asked_refuses_and_stops_no_rollback() {
-        let bridge = |mode: Option<&str>| {
+        let mode = |mode: Option<&str>| {
             let mut draft = draft();
             draft.services[0].revision.network_mode = mode.map(str::to_owned);
             draft
         };
+        let mut windows = mode(None);
+        windows.services[0].revision.platform.os = "windows".to_owned();
+        for mode in [mode(Some("bridge")), mode(Some("host")), mode(None)] {
+            let accepted = pinned(mode, TARGET, "5s", INSIDE, false);
+            assert!(accepted.findings.is_empty(), "{:?}", accepted.findings);
+        }
         let mut connected = draft();
         connected.services[0].connect = vec!["users.shop".to_owned()];
         let mut alone = draft();
         alone.services[0].balanced.clear();
         let outside = Prober { in_vpc: false, ..INSIDE };
         for (draft, url, within, prober, said) in [
-            (bridge(Some("bridge")), TARGET, "5s", INSIDE, "the network mode of the service is bridge"),
-            (bridge(Some("host")), TARGET, "5s", INSIDE, "is host"),
-            (bridge(Some("none")), TARGET, "5s", INSIDE, "is none"),
-            (bridge(None), TARGET, "5s", INSIDE, "is bridge"),
+            (mode(Some("none")), TARGET, "5s", INSIDE, "the network mode of the service is none"),
+            (mode(Some("default")), TARGET, "5s", INSIDE, "is default"),
+            (windows, TARGET, "5s", INSIDE, "is nat"),
             (connected, "http://users.shop/", "5s", INSIDE, "Service Connect"),
             (alone, TARGET, "5s", INSIDE, "no target group"),
             (draft(), TARGET, "5s", outside, "runs outside"),
