@@ -5,6 +5,7 @@ mod actors;
 mod draw;
 mod history;
 pub mod oracle;
+mod trains;
 pub mod world;
 
 use pipeline::Fault;

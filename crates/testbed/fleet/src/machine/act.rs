@@ -5,7 +5,7 @@ use states::Event;
 
 use super::hands::{Hand, Tagged};
 use super::{EVENT_MS, Machine, Running, arn_of, machine_arn};
-use crate::fake::{ACCOUNT, End as Rollout, REGION};
+use crate::fake::{ACCOUNT, End as Rollout, REGION, RunEnd};
 use crate::simulation::oracle;
 
 /// What somebody does.
@@ -50,6 +50,8 @@ pub struct Pushed {
     pub repository: String,
     /// How its rollouts end.
     pub end: Rollout,
+    /// How runs of it end.
+    pub run: RunEnd,
     /// Whether its event is delivered twice.
     pub twice: bool,
     /// How many milliseconds its event takes.
@@ -100,7 +102,7 @@ impl Machine {
 
     /// Pushes an image, whose event starts an execution, or two.
     fn push(&mut self, pushed: Pushed) {
-        let Pushed { name, repository, end, twice, late } = pushed;
+        let Pushed { name, repository, end, run, twice, late } = pushed;
         let tag = format!("main-{name}");
         let digest = {
             let mut account = self.fake.open();
@@ -108,6 +110,7 @@ impl Machine {
             for service in account.ecs.services.values_mut() {
                 service.ends.insert(digest.clone(), end);
             }
+            account.ecs.run_ends.insert(digest.clone(), run);
             digest
         };
         if let Some(oracle) = &mut self.oracle {

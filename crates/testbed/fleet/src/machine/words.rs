@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{Action, Hand, Pushed};
-use crate::fake::End;
+use crate::fake::{End, RunEnd};
 
 impl Display for Action {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -32,7 +32,7 @@ impl Display for Action {
 
 impl Display for Pushed {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Pushed { name, repository, end, twice, late } = self;
+        let Pushed { name, repository, end, run, twice, late } = self;
         write!(f, "a build pushes {name} to {repository}")?;
         f.write_str(match end {
             End::Completes => "",
@@ -42,6 +42,14 @@ impl Display for Pushed {
             End::OtherImage => "; its tasks run another image",
             End::AnswersBadly => "; it answers live tests badly",
             End::Unseen => "; ECS does not answer any more",
+        })?;
+        f.write_str(match run {
+            RunEnd::Passes => "",
+            RunEnd::Fails => "; its runs fail",
+            RunEnd::NeverStarts => "; its runs are never placed",
+            RunEnd::NeverEnds => "; its runs never end",
+            RunEnd::CannotPull => "; its runs cannot pull it",
+            RunEnd::NoRoom => "; there is no room for its runs",
         })?;
         f.write_str(if *twice { "; its event comes twice" } else { "" })?;
         match late {

@@ -56,6 +56,7 @@ impl Oracle {
             self.holds(wrong.is_none(), || {
                 format!("{release} is told as Deployed, and of {sk} {}", wrong.unwrap_or_default())
             });
+            self.has_passed_its_tests(account, release, &row);
             let known = is_known(account, release, &row);
             self.holds(known, || format!("{release} is told as Deployed, and the history lacks {sk}"));
         }
