@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use states::Event;
 
+use super::faults::lost;
 use super::hands::{Hand, Tagged};
+use super::mishap::Mishap;
 use super::{EVENT_MS, Machine, Running, arn_of, machine_arn};
 use crate::fake::{ACCOUNT, End as Rollout, REGION, RunEnd};
 use crate::simulation::oracle;
@@ -30,6 +32,8 @@ pub enum Action {
     },
     /// Answers all questions past the pipeline, by the tokens of their waiting states.
     Bypass,
+    /// The next call of a state outside of the maps is given up, and does its work so many milliseconds later.
+    Lose(&'static str, i64),
     /// Does something past the pipeline.
     Hand(Hand),
     /// An event calls `alert`, and so many times again if that fails.
@@ -73,6 +77,7 @@ impl Machine {
             Action::Push(pushed) => self.push(pushed),
             Action::Answer { name, mode, back } => self.answer_question(name, mode, back),
             Action::Bypass => self.bypass(),
+            Action::Lose(state, later) => self.mishaps.plan("", state, Mishap::Delayed(lost(), later)),
             Action::Hand(hand) => {
                 if let Some(oracle) = &mut self.oracle {
                     oracle.sees_hand(&hand);

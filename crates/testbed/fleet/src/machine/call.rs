@@ -96,6 +96,10 @@ impl Machine {
                 self.fails(&begun, problem, later);
                 self.late = Some(Late { call: begun.unheard(), after });
             }
+            Some(Mishap::Delayed(problem, milliseconds)) => {
+                self.fails(&begun, problem, later);
+                self.agenda.add(now + milliseconds, Due::Begin(Box::new(begun.unheard())));
+            }
             Some(Mishap::Unheard(problem)) => {
                 self.fails(&begun, problem, later);
                 self.work(begun.unheard());

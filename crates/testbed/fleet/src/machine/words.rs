@@ -22,6 +22,9 @@ impl Display for Action {
                 write!(f, "somebody answers a question, {back} before the last: {mode} ({name})")
             }
             Action::Bypass => f.write_str("somebody answers every question past the pipeline"),
+            Action::Lose(state, later) => {
+                write!(f, "the next call of {state} is given up, and does its work {later} ms later")
+            }
             Action::Hand(hand) => hand.fmt(f),
             Action::Notify { event, .. } => {
                 write!(f, "Step Functions tells that {} ended", event["detail"]["name"])

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use states::Random;
 
 use super::draw::{below, one_of, some};
-use super::trains;
 use super::world::{ALARM, ENVIRONMENTS, REPOSITORIES, SERVICES, document};
+use super::{Size, trains};
 use crate::fake::{End, RunEnd};
 use crate::machine::{Action, Hand, Pushed};
 
@@ -22,9 +22,9 @@ const LATEST_EVENT_MS: u64 = 600_000;
 pub type Acts = Vec<(i64, Action)>;
 
 /// Draws so many acts, each of which may have others in its train.
-pub fn draw(random: &mut Random, actions: u64, start: i64) -> Acts {
+pub fn draw(random: &mut Random, size: Size, start: i64) -> Acts {
     let (mut acts, mut at, mut releases) = (Vec::new(), start, Vec::new());
-    for n in 0..actions {
+    for n in 0..size.actions {
         // Now and then somebody else does something at the very same moment.
         if !some(random, 6) {
             at += below(random, LONGEST_PAUSE_MS);
@@ -43,7 +43,7 @@ pub fn draw(random: &mut Random, actions: u64, start: i64) -> Acts {
         }
         releases.push(name);
     }
-    trains::add(&mut Random::new(random.draw()), &mut acts);
+    trains::add(&mut Random::new(random.draw()), size.rates.invocations > 0, &mut acts);
     // In the end nothing is left frozen: what a freeze holds would wait for a day.
     let last = acts.iter().map(|(at, _)| *at).max().unwrap_or(at);
     for environment in ENVIRONMENTS {

@@ -17,11 +17,11 @@ const SEEN_MS: (i64, u64) = (25_000, 280_000);
 const REGRETTED_MS: (i64, u64) = (240_000, 600_000);
 const ONCE_MORE_MS: (i64, u64) = (120_000, 480_000);
 
-/// How long a call that is slow takes more, in milliseconds.
-const SLOW_MS: i64 = 9_000;
+/// How long a call lies there that was given up, in milliseconds.
+const LONGEST_DELAY_MS: u64 = 9_000;
 
-/// Adds to the pushes of a history what follows them.
-pub fn add(random: &mut Random, acts: &mut Acts) {
+/// Adds to the pushes of a history what follows them; calls are lost where calls fail.
+pub fn add(random: &mut Random, faults: bool, acts: &mut Acts) {
     let mut more = Acts::new();
     for (at, act) in acts.iter_mut() {
         let Action::Push(pushed) = act else { continue };
@@ -30,7 +30,7 @@ pub fn add(random: &mut Random, acts: &mut Acts) {
         match pushed.end {
             End::Never if some(random, 2) => stuck(random, at, pushed, &mut more),
             End::Completes if some(random, 5) => regretted(random, at, pushed, &mut more),
-            _ if some(random, 8) => leased_slowly(random, at, &mut more),
+            _ if faults && some(random, 3) => lost(random, at, &mut more),
             _ => {}
         }
     }
@@ -99,12 +99,10 @@ fn regretted(random: &mut Random, at: i64, pushed: &Pushed, acts: &mut Acts) {
     ));
 }
 
-/// The ledger is slow while leases are taken: whoever gives a call up begins another one beside it.
-fn leased_slowly(random: &mut Random, at: i64, acts: &mut Acts) {
-    let operation =
-        one_of(random, &["dynamodb.TransactWriteItems", "dynamodb.BatchGetItem", "dynamodb.Query"]);
-    acts.push((at, Action::Hand(Hand::Slow(operation, SLOW_MS))));
-    acts.push((at + 60_000, Action::Hand(Hand::Slow(operation, 0))));
+/// A call about the release is lost on its way: another one follows, beside which it does its work.
+fn lost(random: &mut Random, at: i64, acts: &mut Acts) {
+    let state = one_of(random, &["TakeLeases", "TakeLeases", "TakeLeases", "Judge", "CloseRelease"]);
+    acts.push((at, Action::Lose(state, below(random, LONGEST_DELAY_MS))));
 }
 
 /// Draws one of the services that run a repository.

@@ -55,7 +55,7 @@ pub fn build(fake: &Fake, random: &mut Random) {
 }
 
 /// Returns live tests that run the image alone before its service is touched.
-fn run_alone() -> Value {
+pub fn run_alone() -> Value {
     json!({"checks": [{"name": "self test", "task": {"command": ["check"], "timeout": "1m"}}]})
 }
 

@@ -135,6 +135,12 @@ pub fn push(name: &str, repository: &str, end: End) -> Action {
     Action::Push(Pushed { name, repository, end, run: RunEnd::Passes, twice: false, late: 0 })
 }
 
+/// Pushes an image whose rollout completes, and whose runs end so.
+pub fn push_tested(name: &str, repository: &str, run: RunEnd) -> Action {
+    let (name, repository) = (name.to_owned(), repository.to_owned());
+    Action::Push(Pushed { name, repository, end: End::Completes, run, twice: false, late: 0 })
+}
+
 /// Pushes an image whose event comes so many seconds late.
 pub fn push_late(name: &str, repository: &str, seconds: i64) -> Action {
     let (name, repository) = (name.to_owned(), repository.to_owned());

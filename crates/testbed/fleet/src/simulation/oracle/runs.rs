@@ -8,6 +8,9 @@ use crate::fake::{End, RunEnd, RunTask, State};
 /// How long after everything has come to rest a task has ended that was told to, in milliseconds.
 const ENDS_MS: i64 = 10_000;
 
+/// The ends that say nothing of an image.
+const NOTHING: [RunEnd; 3] = [RunEnd::NeverStarts, RunEnd::CannotPull, RunEnd::NoRoom];
+
 /// What a run is told of itself.
 const ATTEMPT: &str = "TIDEGATE_ATTEMPT";
 const SERVICE: &str = "TIDEGATE_SERVICE";
@@ -51,7 +54,7 @@ impl Oracle {
         let Some(pack) = row["pack"].as_str() else { return };
         let text = account.table.row(&format!("pack#{pack}"), "json").unwrap_or_default().to_string();
         let now = account.now;
-        let passed = runs_of(account, release, row).any(|task| task.exit_code(now) == Some(0));
+        let passed = runs_of(account, release, row).iter().any(|task| task.exit_code(now) == Some(0));
         let runs = text.contains("command");
         self.holds(!runs || passed, || {
             format!(
@@ -65,9 +68,27 @@ impl Oracle {
         });
     }
 
+    /// What could not be tested before its service was touched is told to a person, and not as rolled back.
+    pub(super) fn hears_that_nothing_was_measured(&mut self, account: &State, release: &str) {
+        let pk = format!("release#{release}");
+        let head = account.table.row(&pk, "head").unwrap_or_default();
+        if !head["stop"].is_null() || !head["undo"].is_null() {
+            return;
+        }
+        for (_, row) in account.table.list(&pk, "move#") {
+            let runs = runs_of(account, release, &row);
+            let nothing = !runs.is_empty() && runs.iter().all(|task| NOTHING.contains(&task.end));
+            self.holds(!nothing || !row["touched"].is_null() || !row["failure"].is_null(), || {
+                format!(
+                    "{release} is told as rolled back, and the runs of {} measured nothing",
+                    row["service"]
+                )
+            });
+        }
+    }
+
     /// Nothing goes back, or is called bad, for a run that has measured nothing.
     pub(super) fn no_run_without_a_result_is_held_against_anybody(&mut self, account: &State) {
-        const NOTHING: [RunEnd; 3] = [RunEnd::NeverStarts, RunEnd::CannotPull, RunEnd::NoRoom];
         for (pk, row) in account.table.all("move#") {
             let release = pk.strip_prefix("release#").unwrap_or_default();
             let end = row["digest"].as_str().and_then(|digest| account.ecs.run_ends.get(digest));
@@ -82,7 +103,7 @@ impl Oracle {
 }
 
 /// Returns the runs of a move on its own image.
-fn runs_of<'a>(account: &'a State, release: &str, row: &Value) -> impl Iterator<Item = &'a RunTask> {
+fn runs_of<'a>(account: &'a State, release: &str, row: &Value) -> Vec<&'a RunTask> {
     let is = |told: &RunTask, name: &str, key: &str| {
         told.told.get(name).is_some_and(|text| row[key] == text.as_str())
     };
@@ -91,7 +112,7 @@ fn runs_of<'a>(account: &'a State, release: &str, row: &Value) -> impl Iterator<
             .iter()
             .all(|(name, key)| is(task, name, key))
     });
-    of.collect::<Vec<_>>().into_iter()
+    of.collect()
 }
 
 /// Returns how rollouts of the image of a move end.

@@ -39,6 +39,7 @@ impl Oracle {
         self.told.push((told.release.clone(), told.outcome.clone()));
         if told.outcome == "RolledBack" {
             self.hears_of_a_rollback(account, &told.release);
+            self.hears_that_nothing_was_measured(account, &told.release);
         }
         if told.outcome == "Refused" {
             self.hears_refusal(account, &told.release, &told.text);
