@@ -96,6 +96,10 @@ impl Machine {
                 self.fails(&begun, problem, later);
                 self.late = Some(Late { call: begun.unheard(), after });
             }
+            Some(Mishap::Delayed(problem, milliseconds)) => {
+                self.fails(&begun, problem, later);
+                self.agenda.add(now + milliseconds, Due::Begin(Box::new(begun.unheard())));
+            }
             Some(Mishap::Unheard(problem)) => {
                 self.fails(&begun, problem, later);
                 self.work(begun.unheard());
@@ -124,6 +128,9 @@ impl Machine {
         let state = Arc::clone(&begun.state);
         let release = payload["release"].as_str().unwrap_or_default().to_owned();
         let id = self.working.begin(begun, async move { functions.call(function, payload, began).await });
+        if let Some(oracle) = &mut self.oracle {
+            oracle.begins(&self.fake.open(), id, &release);
+        }
         self.writers.insert(id, release);
         self.planned.works(id, &state);
         self.note(|| format!("call {id} is {} for {state}", function.name()));
