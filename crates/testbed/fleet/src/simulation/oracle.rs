@@ -38,6 +38,8 @@ pub struct Oracle {
     pub inputs: BTreeMap<String, Value>,
     /// The executions that somebody has stopped.
     pub stopped: BTreeSet<String>,
+    /// The releases of which a part ended by an error that nothing catches.
+    pub died: BTreeSet<String>,
     /// The repositories of which somebody else has written a tag.
     tagged: BTreeSet<String>,
     /// Whether somebody has taken a tag away.

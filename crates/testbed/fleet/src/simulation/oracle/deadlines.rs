@@ -7,7 +7,7 @@ use super::Oracle;
 use crate::fake::State;
 
 /// How long after its deadline the last look may be, in milliseconds: with faults, and without.
-const LATE_MS: (i64, i64) = (900_000, 90_000);
+const LATE_MS: (i64, i64) = (300_000, 90_000);
 
 /// How long live tests may take beside what a rollout may, in milliseconds.
 const TESTS_MS: i64 = 900_000;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Executions, Oracle};
+use super::Oracle;
 use crate::fake::{End, RunEnd, RunTask, State};
 
 /// How long after everything has come to rest a task has ended that was told to, in milliseconds.
@@ -33,11 +33,10 @@ impl Oracle {
         });
     }
 
-    /// In the end nothing runs any more, unless somebody has ended the release that would have ended it.
-    pub(super) fn no_run_is_left(&mut self, account: &State, executions: &Executions, faults: bool) {
+    /// In the end nothing runs any more, unless the release that would have ended it was ended from outside.
+    pub(super) fn no_run_is_left(&mut self, account: &State) {
         for task in &account.ecs.runs {
-            let by_itself = !self.stopped.contains(&task.release)
-                && executions.get(&task.release).is_some_and(|(_, last)| !faults || last != "NeedsHuman");
+            let by_itself = !self.stopped.contains(&task.release) && !self.died.contains(&task.release);
             let over = task.ended(account.now + ENDS_MS).is_some();
             self.holds(over || !by_itself, || {
                 format!(
