@@ -71,7 +71,7 @@ impl Oracle {
     pub(super) fn hears_that_nothing_was_measured(&mut self, account: &State, release: &str) {
         let pk = format!("release#{release}");
         let head = account.table.row(&pk, "head").unwrap_or_default();
-        if !head["stop"].is_null() || !head["undo"].is_null() {
+        if !head["stop"].is_null() || !head["undo"].is_null() || self.died.contains(release) {
             return;
         }
         for (_, row) in account.table.list(&pk, "move#") {
