@@ -53,7 +53,8 @@ impl Oracle {
         let Some(pack) = row["pack"].as_str() else { return };
         let text = account.table.row(&format!("pack#{pack}"), "json").unwrap_or_default().to_string();
         let now = account.now;
-        let passed = runs_of(account, release, row).iter().any(|task| task.exit_code(now) == Some(0));
+        // What another release has left there was run by that one before it was touched.
+        let passed = runs_of(account, row).iter().any(|task| task.exit_code(now) == Some(0));
         let runs = text.contains("command");
         self.holds(!runs || passed, || {
             format!(
@@ -71,11 +72,12 @@ impl Oracle {
     pub(super) fn hears_that_nothing_was_measured(&mut self, account: &State, release: &str) {
         let pk = format!("release#{release}");
         let head = account.table.row(&pk, "head").unwrap_or_default();
-        if !head["stop"].is_null() || !head["undo"].is_null() {
+        if !head["stop"].is_null() || !head["undo"].is_null() || self.died.contains(release) {
             return;
         }
         for (_, row) in account.table.list(&pk, "move#") {
-            let runs = runs_of(account, release, &row);
+            let mut runs = runs_of(account, &row);
+            runs.retain(|task| task.release == release);
             let nothing = !runs.is_empty() && runs.iter().all(|task| NOTHING.contains(&task.end));
             self.holds(!nothing || !row["touched"].is_null() || !row["failure"].is_null(), || {
                 format!(
@@ -101,17 +103,13 @@ impl Oracle {
     }
 }
 
-/// Returns the runs of a move on its own image.
-fn runs_of<'a>(account: &'a State, release: &str, row: &Value) -> Vec<&'a RunTask> {
-    let is = |told: &RunTask, name: &str, key: &str| {
-        told.told.get(name).is_some_and(|text| row[key] == text.as_str())
+/// Returns the runs beside the service of a move on the image of that.
+fn runs_of<'a>(account: &'a State, row: &Value) -> Vec<&'a RunTask> {
+    let is = |task: &RunTask| {
+        let told = |name: &str, key: &str| task.told.get(name).is_some_and(|text| row[key] == text.as_str());
+        told(SERVICE, "service") && told(ENVIRONMENT, "environment") && told(IMAGE, "digest")
     };
-    let of = account.ecs.runs.iter().filter(|task| task.release == release).filter(move |task| {
-        [(SERVICE, "service"), (ENVIRONMENT, "environment"), (IMAGE, "digest")]
-            .iter()
-            .all(|(name, key)| is(task, name, key))
-    });
-    of.collect()
+    account.ecs.runs.iter().filter(|task| is(task)).collect()
 }
 
 /// Returns how rollouts of the image of a move end.
