@@ -12,6 +12,20 @@ const LATE_MS: (i64, i64) = (300_000, 90_000);
 /// How long live tests may take beside what a rollout may, in milliseconds.
 const TESTS_MS: i64 = 900_000;
 
+/// What of a move says until when its service is looked at.
+const TIMED: [&str; 10] = [
+    "service",
+    "healthTimeoutSeconds",
+    "pack",
+    "leased",
+    "touched",
+    "verdict",
+    "failure",
+    "undoStarted",
+    "undoVerdict",
+    "undoFailure",
+];
+
 impl Oracle {
     /// Notes how long after its deadline a release still looks at a service.
     pub(super) fn notes_look(&mut self, account: &State, release: &str, input: &Value) {
@@ -20,8 +34,8 @@ impl Oracle {
         if self.redriven.contains(release) {
             return;
         }
-        let moves = account.table.list(&format!("release#{release}"), "move#");
-        let Some((_, row)) = moves.into_iter().find(|(_, row)| row["service"] == *service) else { return };
+        let moves = account.table.some_of(&format!("release#{release}"), "move#", &TIMED);
+        let Some(row) = moves.into_iter().find(|row| row["service"] == *service) else { return };
         let Some((way, until)) = deadline(&row) else { return };
         if account.now > until {
             let what = format!("{release} looks at {service} on its way {way}");

@@ -10,11 +10,14 @@ use crate::fake::State;
 /// The number under which a call has begun to work on each service, by environment and service.
 pub type Numbers = BTreeMap<(String, String), u64>;
 
+/// What of a move says under which number it works on which service.
+const NUMBERED: [&str; 3] = ["environment", "service", "fence"];
+
 impl Oracle {
     /// Sees a call of a function begin for a release.
     pub fn begins(&mut self, account: &State, call: u64, release: &str) {
-        let moves = account.table.list(&format!("release#{release}"), "move#");
-        let numbers = moves.iter().filter_map(|(_, row)| Some((place_of(row), row["fence"].as_u64()?)));
+        let moves = account.table.some_of(&format!("release#{release}"), "move#", &NUMBERED);
+        let numbers = moves.iter().filter_map(|row| Some((place_of(row), row["fence"].as_u64()?)));
         self.numbers.insert(call, numbers.collect());
     }
 
@@ -42,13 +45,13 @@ impl Oracle {
         release: &str,
         (pk, sk): (&str, &str),
     ) -> Option<String> {
+        if !sk.starts_with("lease#") && !sk.starts_with("move#") {
+            return None;
+        }
         let row = account.table.row(pk, sk)?;
         if let Some(service) = sk.strip_prefix("lease#") {
             let holder = row["release"].as_str().filter(|holder| *holder != release)?;
             return Some(format!("it frees {service}, which {holder} holds"));
-        }
-        if !sk.starts_with("move#") {
-            return None;
         }
         let began = self.numbers.get(&call)?.get(&place_of(&row))?;
         let now = row["fence"].as_u64().filter(|now| now != began)?;
