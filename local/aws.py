@@ -125,8 +125,8 @@ def _application(state: Path):
     from overlay import calls, ecr_scans, ecr_signatures, ecs_instances, processes
 
     overlay.install()
-    ecr_scans.read_from(state / "scans.json")
-    ecr_signatures.read_from(state / "signatures.json")
+    ecr_scans.table.read_from(state / "scans.json")
+    ecr_signatures.table.read_from(state / "signatures.json")
     ecs_instances.read_from(state / "instances.json")
     processes.adopt_orphans()
     return calls.recorded(state / "calls.jsonl")

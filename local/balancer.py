@@ -1,4 +1,4 @@
-"""A load balancer in front of a service whose traffic ECS shifts, and a client that asks it all the time.
+"""Target groups, a load balancer in front of a service whose traffic ECS shifts, and a client that asks it all the time.
 
 balancer = Balancer(cloud, "dev-users", port=8080)
 with Client(balancer.production) as client: ...
@@ -12,6 +12,22 @@ import urllib.request
 _PRODUCTION, _TEST = 8000, 8001
 
 
+def target_group(elbv2, name: str, port: int) -> str:
+    """Creates a target group that looks at the health of tasks; returns its ARN."""
+    groups = elbv2.create_target_group(
+        Name=name[:32].strip("-"),
+        Protocol="HTTP",
+        Port=port,
+        TargetType="ip",
+        VpcId="vpc-1",
+        HealthCheckPath="/health",
+        HealthCheckIntervalSeconds=5,
+        HealthyThresholdCount=2,
+        UnhealthyThresholdCount=2,
+    )
+    return groups["TargetGroups"][0]["TargetGroupArn"]
+
+
 class Balancer:
     """Two target groups behind a production listener and a test listener; the first group is live."""
 
@@ -20,7 +36,8 @@ class Balancer:
         made = self.elbv2.create_load_balancer(Name=name, Subnets=["subnet-1", "subnet-2"])
         [balancer] = made["LoadBalancers"]
         self.arn, self.address = balancer["LoadBalancerArn"], balancer["DNSName"]
-        self.blue, self.green = (self._group(f"{name}-{colour}") for colour in ("blue", "green"))
+        groups = (target_group(self.elbv2, f"{name}-{colour}", port) for colour in ("blue", "green"))
+        self.blue, self.green = groups
         self.production_rule, self.test_rule = self._listen(_PRODUCTION), self._listen(_TEST)
         self.production, self.test = (f"http://{self.address}:{each}/" for each in (_PRODUCTION, _TEST))
 
@@ -52,20 +69,6 @@ class Balancer:
         """The addresses that are registered in a group."""
         found = self.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         return sorted(each["Target"]["Id"] for each in found)
-
-    def _group(self, name: str) -> str:
-        groups = self.elbv2.create_target_group(
-            Name=name,
-            Protocol="HTTP",
-            Port=self.port,
-            TargetType="ip",
-            VpcId="vpc-1",
-            HealthCheckPath="/health",
-            HealthCheckIntervalSeconds=5,
-            HealthyThresholdCount=2,
-            UnhealthyThresholdCount=2,
-        )
-        return groups["TargetGroups"][0]["TargetGroupArn"]
 
     def _listen(self, port: int) -> str:
         """Creates a listener, and returns the ARN of its only rule."""

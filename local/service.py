@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import build
 import canary
+from balancer import target_group
 
 PORT = 8080
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
@@ -131,18 +132,7 @@ class Service:
 
     def _group(self) -> str:
         """Creates the target group that looks at the tasks."""
-        groups = self.cloud.client("elbv2").create_target_group(
-            Name=f"{self.environment}-{self.name}"[:32].strip("-"),
-            Protocol="HTTP",
-            Port=PORT,
-            TargetType="ip",
-            VpcId="vpc-1",
-            HealthCheckPath="/health",
-            HealthCheckIntervalSeconds=5,
-            HealthyThresholdCount=2,
-            UnhealthyThresholdCount=2,
-        )
-        return groups["TargetGroups"][0]["TargetGroupArn"]
+        return target_group(self.cloud.client("elbv2"), f"{self.environment}-{self.name}", PORT)
 
     def distrust(self) -> None:
         """Lets a target count as healthy only after two minutes: what crashes after a second is then found."""

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import boto3
 from botocore.config import Config
 
+from balancer import target_group
+
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
 
 
@@ -16,18 +18,7 @@ class Shop:
         self.cloud, self.name, self.ecs = cloud, name, cloud.client("ecs")
         self.ecs.create_cluster(clusterName=name)
         cloud.client("ecr").create_repository(repositoryName=name)
-        group = cloud.client("elbv2").create_target_group(
-            Name=name,
-            Protocol="HTTP",
-            Port=80,
-            TargetType="ip",
-            VpcId="vpc-1",
-            HealthCheckPath="/health",
-            HealthCheckIntervalSeconds=5,
-            HealthyThresholdCount=2,
-            UnhealthyThresholdCount=2,
-        )
-        self.group = group["TargetGroups"][0]["TargetGroupArn"]
+        self.group = target_group(cloud.client("elbv2"), name, 80)
 
     def be_impatient(self) -> None:
         """Makes a target unhealthy after 2 s; AWS, and so boto3's validation, wants 10 s at least."""

@@ -76,7 +76,7 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
             Err(Fault::LeaseLost(_)) => (self.moves.load(key).await?.row, false),
             Err(fault) => return Err(fault),
         };
-        let (mut started, mut stopped, mut failed, mut called_none) = (0, 0, None, true);
+        let (mut started, mut stopped, mut failed, mut may_call) = (0, 0, None, may_start);
         for order in self.port.runs(key).await? {
             let is_over = order.stop || !may_start;
             let done = match &order.starts {
@@ -87,8 +87,8 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
                     self.begin(key, &row, &order, task).await.map(|()| started += 1)
                 }
                 // Only one in a call: it may take most of its time.
-                RunStarts::Function(called) if order.is_due(now) && may_start && called_none => {
-                    called_none = false;
+                RunStarts::Function(called) if order.is_due(now) && may_call => {
+                    may_call = false;
                     self.call(key, &order, called, now).await.map(|()| started += 1)
                 }
                 _ => Ok(()),
