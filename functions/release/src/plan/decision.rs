@@ -161,6 +161,15 @@ fn row(
         rollback_reason: None,
         rolled_back_by_ecs: None,
         rollback_failure: None,
+        traffic: None,
+        gate: None,
+        answered: None,
+        shifted: None,
+        shifted_by: None,
+        blameless: None,
+        rollback_gate: None,
+        rollback_answered: None,
+        rollback_shifted: None,
     }
 }
 
