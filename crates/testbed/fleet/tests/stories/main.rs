@@ -11,4 +11,5 @@ mod orders;
 mod stops;
 mod tags;
 mod takeovers;
+mod traffic;
 mod ways_back;
