@@ -101,7 +101,7 @@ def _claim(state: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.exit(f"A local AWS already runs in {state}: see aws.json there.")
-    for of_an_earlier_run in ("aws.json", "calls.jsonl", "scans.json"):
+    for of_an_earlier_run in ("aws.json", "calls.jsonl", "scans.json", "signatures.json", "instances.json"):
         (state / of_an_earlier_run).unlink(missing_ok=True)
 
 
@@ -122,10 +122,12 @@ def _log_to(path: Path) -> None:
 def _application(state: Path):
     """ministack with the overlay; neither may be imported before the environment is complete."""
     import overlay
-    from overlay import calls, ecr_scans, processes
+    from overlay import calls, ecr_scans, ecr_signatures, ecs_instances, processes
 
     overlay.install()
     ecr_scans.read_from(state / "scans.json")
+    ecr_signatures.read_from(state / "signatures.json")
+    ecs_instances.read_from(state / "instances.json")
     processes.adopt_orphans()
     return calls.recorded(state / "calls.jsonl")
 

@@ -114,11 +114,23 @@ class Cloud:
 
     def scanned(self, digest: str, status: str = "COMPLETE", **findings) -> None:
         """Plays the scanner of ECR: an image has this status, and these `findings` or `enhancedFindings`."""
-        file = self.state / "scans.json"
-        scans = json.loads(file.read_text()) if file.exists() else {}
+        self._tell("scans.json", digest, {"status": status, **findings})
+
+    def signed(self, digest: str, profile: str, status: str = "COMPLETE", **why: str) -> None:
+        """Plays the signer of ECR: of an image the one signing status, with `failureCode` and `failureReason`."""
+        self._tell("signatures.json", digest, [{"signingProfileArn": profile, "status": status, **why}])
+
+    def managed(self, instance: str) -> None:
+        """Plays the agent of Systems Manager that begins to run on an instance."""
+        self._tell("instances.json", instance, {"PingStatus": "Online"})
+
+    def _tell(self, name: str, of: str, entry: dict | list) -> None:
+        """Adds what is known of something to a table that the local AWS reads."""
+        file = self.state / name
+        table = json.loads(file.read_text()) if file.exists() else {}
         written = file.with_suffix(".new")
-        written.write_text(json.dumps({**scans, digest: {"status": status, **findings}}))
-        # At once: a scan may be asked for meanwhile.
+        written.write_text(json.dumps({**table, of: entry}))
+        # At once: it may be asked for meanwhile.
         written.replace(file)
 
     def image(self, repository: str, tag_or_digest: str) -> str:

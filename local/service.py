@@ -151,7 +151,7 @@ class Service:
         longer = {"HealthCheckIntervalSeconds": 15, "HealthyThresholdCount": 8}
         self.cloud.client("elbv2").modify_target_group(**group, **longer)
 
-    def define(self, image: str) -> str:
+    def define(self, image: str, **instead) -> str:
         """Registers a task definition for a digest or a tag: one container, its output in CloudWatch Logs."""
         group = f"/ecs/{self.environment}/{self.name}"
         logs = {"awslogs-group": group, "awslogs-region": self.cloud.region, "awslogs-stream-prefix": "ecs"}
@@ -163,14 +163,16 @@ class Service:
             "secrets": canary.SECRETS,
             "logConfiguration": {"logDriver": "awslogs", "options": logs},
         }
-        return self.ecs.register_task_definition(
-            family=f"{self.environment}-{self.name}",
-            requiresCompatibilities=["FARGATE"],
-            networkMode="awsvpc",
-            cpu="256",
-            memory="512",
-            containerDefinitions=[container],
-        )["taskDefinition"]["taskDefinitionArn"]
+        definition = {
+            "family": f"{self.environment}-{self.name}",
+            "requiresCompatibilities": ["FARGATE"],
+            "networkMode": "awsvpc",
+            "cpu": "256",
+            "memory": "512",
+            "containerDefinitions": [container],
+            **instead,
+        }
+        return self.ecs.register_task_definition(**definition)["taskDefinition"]["taskDefinitionArn"]
 
 
 class SoleService(Service):

@@ -21,6 +21,9 @@ from pathlib import Path
 from . import images, processes
 from .network import network
 
+# The label of containers that have the address of their instance.
+ON_INSTANCE = "tidegate.on-instance"
+
 _HOST_PATH = os.environ.get("PATH", os.defpath)
 
 
@@ -100,7 +103,8 @@ class Containers:
     def run(self, reference: str, *, environment: dict, labels: dict, command=None, entrypoint=None, **_):
         image = images.find(reference)
         with self._lock:
-            address = self._address_of(labels["com.amazonaws.ecs.task-arn"])
+            shares = ON_INSTANCE in labels
+            address = network.instance if shares else self._address_of(labels["com.amazonaws.ecs.task-arn"])
             path = f"{image.root}/bin:{image.root}/usr/bin:{_HOST_PATH}"
             env = {"PATH": path, **_image_environment(image), **environment, "TASK_ADDRESS": address}
             arguments = _command(image, entrypoint, command, path)

@@ -1,4 +1,4 @@
-"""Addresses for tasks: 127.a.b.1 to 127.a.b.254.
+"""Addresses for tasks: 127.a.b.1 to 127.a.b.254; 127.a.b.255 is the one of an instance that tasks share.
 
 On Linux all of 127.0.0.0/8 is the machine itself, so that every task can have an address of its own, as in an
 awsvpc network. Each launcher draws its a and b and holds them by a name in the kernel (an abstract socket),
@@ -25,6 +25,7 @@ class Network:
                 break
             except OSError:
                 self._claim.close()
+        self.instance = f"{self.prefix}.255"
         self._last = 0
 
     def draw(self, taken: Container[str]) -> str:

@@ -225,3 +225,25 @@ def test_what_a_scan_has_found_is_what_the_test_says(cloud, ecr, name):
     cloud.scanned(digest, "ACTIVE", enhancedFindings=[{"severity": "HIGH", "status": "ACTIVE"}])
     active = find(repositoryName=name, imageId={"imageTag": "main-1"})["imageScanFindings"]
     assert active.get("findings", []) == [] and active["findingSeverityCounts"] == {"HIGH": 1}
+
+
+def test_who_has_signed_an_image_is_what_the_test_says(cloud, ecr, name):
+    digest = image.push(cloud, name, "v1", "main-1")
+    asked = {"repositoryName": name, "imageId": {"imageDigest": digest}}
+    status = ecr.describe_image_signing_status
+    assert status(**asked)["signingStatuses"] == []
+    nobody = {"imageDigest": "sha256:" + "0" * 64}
+    assert refusal(status, repositoryName=name, imageId=nobody) == "ImageNotFoundException"
+    assert refusal(status, **asked | {"repositoryName": "nowhere"}) == "RepositoryNotFoundException"
+    profile = "arn:aws:signer:eu-west-1:123456789012:/signing-profiles/shop"
+    cloud.signed(digest, profile, "FAILED", failureCode="AccessDenied", failureReason="may not sign")
+    [failed] = status(**asked)["signingStatuses"]
+    assert failed == {
+        "signingProfileArn": profile,
+        "status": "FAILED",
+        "failureCode": "AccessDenied",
+        "failureReason": "may not sign",
+    }
+    cloud.signed(digest, profile)
+    by_tag = status(repositoryName=name, imageId={"imageTag": "main-1"})
+    assert by_tag["signingStatuses"] == [{"signingProfileArn": profile, "status": "COMPLETE"}]

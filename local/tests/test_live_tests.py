@@ -15,7 +15,7 @@ import build
 import canary
 import stack
 import watch
-from service import PACK, put
+from service import PACK, SoleService, put
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +175,78 @@ def test_a_critical_finding_refuses_an_image_before_any_tag_moves_unless_it_is_e
     passed = pipeline.push(service, f"{name}-2", "v2", commit="1a2b3c").run
     assert passed.outcome == "Deployed", passed.cause
     assert len(pipeline.cloud.calls(agent="tidegate-release", operation="DescribeImageScanFindings")) == 3
+
+
+def test_an_image_that_the_profile_of_the_team_has_not_signed_is_refused_before_any_tag_moves(pipeline, service):
+    name, cloud = service.environment, pipeline.cloud
+    ours, theirs = (f"arn:aws:signer:eu-west-1:123456789012:/signing-profiles/{who}" for who in ("shop", "mall"))
+    image = {"platform": False, "signature": {"ecr": {"profiles": [ours]}}}
+    put(cloud, f"environments/{name}/services/{name}/tests", {"checks": [{"name": "signed", "image": image}]})
+    digest = service.push("unsigned", "v2", commit="1a2b3c")["digest"]
+    cloud.signed(digest, theirs)
+    before, tagged = service.described()["deployments"][0]["id"], service.tagged(name)
+    refused = pipeline.push(service, f"{name}-1", "v2", commit="1a2b3c").run
+    sentence = f'check "signed": ECR signs it with {theirs}: expected a signature of {ours}; add the profile'
+    assert refused.outcome == "Refused" and sentence in refused.cause, refused.cause
+    assert refused.states == ["OpenRelease", "IsAccepted", "Alert", "WhichOutcome", "Refused"]
+    assert (service.described()["deployments"][0]["id"], service.tagged(name)) == (before, tagged)
+    cloud.signed(digest, ours)
+    passed = pipeline.push(service, f"{name}-2", "v2", commit="1a2b3c").run
+    assert passed.outcome == "Deployed", passed.cause
+    assert len(cloud.calls(agent="tidegate-release", operation="DescribeImageSigningStatus")) == 3
+
+
+class OnAnInstance(SoleService):
+    """A service of tasks that share the address of their instance, each at a port of its own; no load balancer."""
+
+    def create(self, digest: str, tasks: int) -> None:
+        self.cloud.client("logs").create_log_group(logGroupName=f"/ecs/{self.environment}/{self.name}")
+        definition = self.define(digest, requiresCompatibilities=["EC2"], networkMode="bridge")
+        service = {"serviceName": self.name, "taskDefinition": definition, "desiredCount": tasks}
+        self.ecs.create_service(cluster=self.environment, launchType="EC2", **service)
+
+    def instance(self) -> str:
+        """The instance that its tasks are on."""
+        arns = sorted({task["containerInstanceArn"] for task in self.tasks()})
+        asked = {"cluster": self.environment, "containerInstances": arns}
+        [instance] = self.ecs.describe_container_instances(**asked)["containerInstances"]
+        return instance["ec2InstanceId"]
+
+    def ports(self) -> list[int]:
+        """The ports of the instance that its tasks have."""
+        return sorted(task["containers"][0]["networkBindings"][0]["hostPort"] for task in self.tasks())
+
+    def answers(self) -> dict[str, str]:
+        return {}
+
+
+def test_tasks_that_share_the_address_of_an_instance_are_asked_there_once_systems_manager_knows_it(pipeline, name):
+    service = OnAnInstance(pipeline.cloud, name, f"release/{name}", name, deployOn=[f"{name}-*"], bakeSeconds=0)
+    service.run(service.push("baseline", "v1")["digest"])
+    home = {"url": "http://${task.address}/", "contains": "hello from"}
+    checks = [{"name": "home", "http": home}]
+    put(pipeline.cloud, f"environments/{name}/services/{name}/tests", {"checks": checks})
+    before, tagged, instance = service.described()["deployments"][0]["id"], service.tagged(name), service.instance()
+    assert len(set(service.ports())) == 2, "two tasks of one instance have two ports"
+    refused = pipeline.push(service, f"{name}-1", "v2").run
+    assert refused.outcome == "Refused", refused.cause
+    assert f'live test "home" of {name} cannot be asked: the address of the instance {instance} is not' in refused.cause
+    assert "run the SSM Agent on it" in refused.cause
+    assert (service.described()["deployments"][0]["id"], service.tagged(name)) == (before, tagged)
+
+    pipeline.cloud.managed(instance)
+    good = pipeline.push(service, f"{name}-2", "v2").run
+    assert good.outcome == "Deployed", good.cause
+    assert pipeline.row(good, "tests#0#0#after")["transcript"]["home"]["last"]["text"].startswith("as expected at 2 ")
+    kept = set(service.ports())
+    home["contains"] = "hello from v2"
+    put(pipeline.cloud, f"environments/{name}/services/{name}/tests", {"checks": checks})
+    bad = pipeline.push(service, f"{name}-3", "v3").run
+    assert bad.outcome == "RolledBack", bad.cause
+    assert 'live test "home" failed 1 of 1 times: GET http://127.' in bad.cause, bad.cause
+    assert len(kept | set(service.ports())) == 4, "it went back to new tasks"
+
+
 def test_a_panic_that_only_the_log_tells_of_rolls_back_while_it_is_watched(pipeline, service):
     name = service.environment
     home = {"name": "home", "http": {"url": "http://${target.address}/", "contains": "hello"}}

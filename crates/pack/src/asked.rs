@@ -18,7 +18,6 @@ const SOME_TARGET: (&str, u16) = ("192.0.2.1", 4711);
 const SOME_TASK: (&str, u16) = ("192.0.2.2", 4711);
 const SOME_NAMED_PORT: u16 = 4712;
 const SOME_BALANCER: &str = "balancer.invalid";
-const SOME_BASE: &str = "base.invalid";
 
 /// A host and a port that a check will connect to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,8 +28,6 @@ pub enum Host {
     Task(TaskPort),
     /// The load balancer of the service, at this port.
     Balancer(u16),
-    /// Wherever the service is asked by others.
-    Base,
     /// This name or address.
     Named {
         /// The name, or the address without brackets.
@@ -117,7 +114,6 @@ pub(crate) fn stand_ins(variables: &BTreeMap<String, Value>) -> Values {
             "task.port" => SOME_TASK.1.to_string(),
             "task.port." => SOME_NAMED_PORT.to_string(),
             "target.dns" => SOME_BALANCER.to_owned(),
-            "base.url" => format!("http://{SOME_BASE}"),
             name => name.to_owned(),
         };
         values.with(known.name, value)
@@ -142,7 +138,6 @@ pub(crate) fn host(http: &Http, values: &Values) -> Option<Host> {
             None => Host::Task(TaskPort::Number(port)),
         },
         (SOME_BALANCER, port) => Host::Balancer(port),
-        (SOME_BASE, _) => Host::Base,
         (_, port) => Host::Named { name: name.clone(), port },
     })
 }

@@ -29,16 +29,14 @@ fn first(check: &Value) -> Option<String> {
     found.map(|(.., key)| (*key).to_owned()).or_else(|| variable(check))
 }
 
-/// Returns a variable of the test listener.
+/// Returns a variable of a listener.
 fn variable(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => {
-            let mut after = text.split("${test.").skip(1);
-            let before = text.split("${test.").next();
-            let name = after.next().filter(|_| !before.is_some_and(|before| before.ends_with('$')))?;
-            let name: String = name.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
-            Some(format!("${{test.{name}}}"))
-        }
+        Value::String(text) => ["base.", "test."].into_iter().find_map(|listener| {
+            let (before, after) = text.split_once(&format!("${{{listener}"))?;
+            let name: String = after.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+            (!before.ends_with('$')).then(|| format!("${{{listener}{name}}}"))
+        }),
         Value::Array(list) => list.iter().find_map(variable),
         Value::Object(fields) => fields.values().find_map(variable),
         _ => None,

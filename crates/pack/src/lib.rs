@@ -22,7 +22,6 @@ pub mod secret;
 pub mod site;
 pub mod span;
 pub mod standing;
-pub mod supported;
 pub mod template;
 pub mod url_template;
 pub mod values;
@@ -31,7 +30,7 @@ pub mod variable;
 mod later;
 mod texts;
 
-pub use crate::pack::{Pack, hash};
+pub use crate::pack::{NOTHING, Pack, hash, is_something};
 pub use check::Check;
 pub use kind::Kind;
 pub use kind::http::{Http, Method};

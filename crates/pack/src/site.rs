@@ -7,7 +7,7 @@ use std::time::Duration;
 use pipeline::task_definition::OpenPort;
 use url::Url;
 
-use crate::asked::{Host, host};
+use crate::asked::{Host, TaskPort, host};
 use crate::check::Check;
 use crate::kind::Kind;
 use crate::kind::http::Http;
@@ -23,6 +23,9 @@ use crate::variable::{self, Each};
 
 /// The longest that an answer is waited for.
 pub const LONGEST_ANSWER: Duration = Duration::from_secs(5);
+
+/// The network modes whose tasks have an address, of their own or of their instance.
+const ASKED_MODES: [&str; 3] = ["awsvpc", "bridge", "host"];
 
 /// What is known of the service that a pack is for, and of the function that will ask.
 #[derive(Clone, Copy, Debug)]
@@ -152,14 +155,18 @@ fn here(check: &Check, http: &Http, values: &Values, site: &Site<'_>) -> Option<
             "{variable} is an address in a target group, and the service has no target group: \
              ask a name that resolves in the VPC"
         ),
-        (Some(variable), _) if mode != "awsvpc" => format!(
-            "{variable} needs tasks with an address of their own, and the network mode of the service is {mode}: \
-             ask through its load balancer, or use the network mode awsvpc"
+        (Some(variable), _) if !ASKED_MODES.contains(&mode) => format!(
+            "{variable} needs tasks that can be connected to by an address, and the network mode of the service is \
+             {mode}: ask through its load balancer, or use one of the network modes {}",
+            ASKED_MODES.join(", ")
         ),
         (Some(variable), _) if !site.in_vpc => format!(
             "{variable} is an address in the VPC, and the health-test function runs outside: \
              set the stack parameters SubnetIds and SecurityGroupIds, or ask a public load balancer"
         ),
+        (Some(_), Some(Host::Task(TaskPort::Number(number)))) if mode != "awsvpc" => {
+            of_the_instance(number, mode, site)?
+        }
         (Some(_), Some(Host::Task(port))) => {
             let (ports, containers) = site.ports?;
             number(ports, containers, &port).err()?
@@ -167,6 +174,18 @@ fn here(check: &Check, http: &Http, values: &Values, site: &Site<'_>) -> Option<
         (Some(_), _) => return None,
     };
     Some(Mistake::at(key, why))
+}
+
+/// Says why a port that is written as a number may be a stranger's: tasks share the address of their instance.
+fn of_the_instance(number: u16, mode: &str, site: &Site<'_>) -> Option<String> {
+    let opens = |(ports, _): (&[OpenPort], _)| ports.iter().any(|port| port.number == number);
+    let is_its_own = mode == "host" && site.ports.is_none_or(opens);
+    (!is_its_own).then(|| {
+        format!(
+            "in the network mode {mode} ${{task.ip}} is the address of an instance, whose port {number} may be another \
+             service's: write ${{task.port}} or ${{task.port.NAME}}"
+        )
+    })
 }
 
 /// Says why CloudWatch cannot be asked for a check of this service.

@@ -30,9 +30,7 @@ impl UrlTemplate {
                     match (part_of(&url), may_be_host) {
                         (Place::Host, true) => url += &value,
                         // An address is written everywhere as it is, since it needs no encoding.
-                        (Place::Path, true) if known.is_some_and(|known| known.name != "base.url") => {
-                            url += &value;
-                        }
+                        (Place::Path, true) if known.is_some() => url += &value,
                         (Place::Path, _) => encode(&mut url, &value),
                         (Place::Host, false) if ends_in_a_host(&url) && value.starts_with('/') => {
                             encode(&mut url, &value);
@@ -94,7 +92,6 @@ mod tests {
             .with("task.address", "10.0.0.1:8080")
             .with("target.address", "[fd12::1]:80")
             .with("target.dns", "lb.example.org")
-            .with("base.url", "https://shop.example.org")
             .with("service", "users")
             .with("shop", "https://partner.example")
             .with("secret.token", "s3cr3t/&")
@@ -115,11 +112,9 @@ mod tests {
             ("http://${target.address}/", "http://[fd12::1]:80/"),
             ("http://a/?of=${target.address}", "http://a/?of=[fd12::1]:80"),
             ("http://${service}.internal:8080/", "http://users.internal:8080/"),
-            ("${base.url}/a", "https://shop.example.org/a"),
             ("${shop}/a?b=${shop}", "https://partner.example/a?b=https%3A//partner.example"),
-            ("http://a/?b=${base.url}", "http://a/?b=https%3A//shop.example.org"),
             ("http://${task.address}${order}", "http://10.0.0.1:8080/orders/1%3Fa%3Db%23c"),
-            ("${base.url}${order}", "https://shop.example.org/orders/1%3Fa%3Db%23c"),
+            ("${shop}${order}", "https://partner.example/orders/1%3Fa%3Db%23c"),
             ("http://a/${id}", "http://a/7%40evil.example"),
             ("http://a/${secret.token}?r=${release.id}", "http://a/s3cr3t/%26?r=r%201"),
         ] {

@@ -49,7 +49,7 @@ const fn known(name: &'static str, phases: &'static [Phase], each: Each, is_host
 }
 
 /// All of them.
-pub(crate) const KNOWN: [Known; 14] = [
+pub(crate) const KNOWN: [Known; 13] = [
     known("task.address", RUNS, Each::Task, true),
     known("task.ip", RUNS, Each::Task, true),
     known("task.port", RUNS, Each::Task, true),
@@ -57,7 +57,6 @@ pub(crate) const KNOWN: [Known; 14] = [
     known("target.address", RUNS, Each::Target, true),
     known("target.dns", RUNS, Each::Once, true),
     known(GROUP, RUNS, Each::Once, false),
-    known("base.url", &[Live], Each::Once, true),
     known("environment", ALWAYS, Each::Once, true),
     known("service", ALWAYS, Each::Once, true),
     known("image.digest", ALWAYS, Each::Once, false),

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use jsonschema::Validator;
+use pack::Pack;
 use pack::schema::schema;
-use pack::{Pack, supported};
 use serde_json::Value;
 
 /// A check of every kind, and a key of every request.
@@ -38,9 +38,9 @@ fn of_the_readme() -> Vec<String> {
 #[test]
 fn what_people_copy_is_carried_out() {
     let packs = of_the_readme();
-    assert_eq!(packs.len(), 6);
+    assert_eq!(packs.len(), 7);
     for text in packs {
-        assert_eq!(supported::read("README", &text).err(), None, "{text}");
+        assert_eq!(Pack::read("README", &text).err(), None, "{text}");
     }
 }
 
@@ -113,6 +113,10 @@ const TYPOS: &[(&str, &str, &str)] = &[
     (r#""below": "HIGH""#, r#""below": "High""#, "unknown variant `High`"),
     (r#""fixableOnly": true"#, r#""fixable": true"#, "did you mean `fixableOnly`?"),
     (r#""profiles": ["#, r#""profile": ["#, "did you mean `profiles`?"),
+    (r#""arn:aws:signer:"#, r#""aws:signer:"#, "is not the ARN of a signing profile"),
+    (r#":/signing-profiles/shop""#, r#":/signing-profiles/shop/1a2b3c""#, "expected one like"),
+    (r#":/signing-profiles/shop""#, r#":signing-profiles/shop""#, "expected one like"),
+    (r#":signer:eu-west-1:123456789012:"#, r#":signer:eu-west-1::"#, "expected one like"),
     (r#""onlyNew": true"#, r#""onlynew": true"#, "did you mean `onlyNew`?"),
     (r#""pattern": "?ERROR"#, r#""patern": "?ERROR"#, "did you mean `pattern`?"),
     (r#""for": "2m""#, r#""fro": "2m""#, "unknown field `fro`"),

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder as Registration;
 use aws_sdk_ecs::types::LogDriver::Awslogs;
-use aws_sdk_ecs::types::{Tag, TaskDefinition as Typed, TaskDefinitionField};
+use aws_sdk_ecs::types::{NetworkMode, Tag, TaskDefinition as Typed, TaskDefinitionField};
 use serde_json::Value;
 
 use crate::Fault;
@@ -118,6 +118,11 @@ impl TaskDefinition {
             })
         });
         ports.collect()
+    }
+
+    /// Tells whether its ports are those of the instance that its tasks are on.
+    pub fn is_on_host_network(&self) -> bool {
+        self.typed.network_mode() == Some(&NetworkMode::Host)
     }
 
     /// Returns the log groups and streams that a task of it writes to, container by container.

@@ -51,6 +51,13 @@ pub enum End {
     Nothing(String),
 }
 
+impl Asked {
+    /// Ended before anything was asked.
+    pub fn not(end: End) -> Self {
+        Asked { requests: 0, connected: Vec::new(), took: Duration::ZERO, end }
+    }
+}
+
 /// Asks a check; `values` are those of one address.
 pub async fn ask(
     check: &Check,
@@ -90,7 +97,7 @@ async fn once(
     secrets: &Secrets,
     send: &impl AsyncFn(&Request) -> ProbeResult,
 ) -> Asked {
-    let mut asked = Asked { requests: 0, connected: Vec::new(), took: Duration::ZERO, end: End::Passed };
+    let mut asked = Asked::not(End::Passed);
     let mut secrets = secrets.blanked();
     for http in check.kind.requests() {
         let filled = http.request(&values).and_then(|request| Ok((request, http.expected(&values)?)));

@@ -11,6 +11,7 @@ pub mod bundle;
 pub mod check;
 pub mod collect;
 pub mod finding;
+pub mod instances;
 pub mod look;
 pub mod packs;
 pub mod places;

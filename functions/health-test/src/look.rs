@@ -1,7 +1,6 @@
 //! One look at the live tests of one part of a move: what is kept of them, and one round more.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join;
@@ -17,7 +16,7 @@ use tokio::time::timeout;
 use crate::Phase;
 use crate::finding::Finding;
 use crate::packs::{self, Chosen};
-use crate::places::{Places, Proven};
+use crate::places::{Behind, Places, Proven};
 use crate::poll_state::PollState;
 use crate::probe::Web;
 use crate::report::Report;
@@ -202,7 +201,7 @@ impl Look<'_> {
 
     /// Returns those of some tasks that the service no longer wants to run; none if one has ended by itself of late: what
     /// it did not answer is why.
-    async fn gone(&self, port: &impl Port, ours: Ours<'_>, mut tasks: BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+    async fn gone(&self, port: &impl Port, ours: Ours<'_>, mut tasks: BTreeSet<Behind>) -> BTreeSet<Behind> {
         if tasks.is_empty() {
             return tasks;
         }
@@ -211,14 +210,37 @@ impl Look<'_> {
             let is_ours = ours.deployment.is_some_and(|ours| task.started_by == ours.as_str());
             is_ours && task.code == "EssentialContainerExited" && (task.at == 0 || task.at >= since)
         };
-        let reading = async { (port.tasks(self.row).await, port.ended(self.row).await) };
+        let reading = async {
+            let (present, ended) = (port.tasks(self.row).await, port.ended(self.row).await);
+            let ids = match &present {
+                Ok(present) => self.instances(port, &tasks, present).await,
+                Err(_) => BTreeMap::new(),
+            };
+            (present, ended, ids)
+        };
         match timeout(PATIENCE, reading).await {
-            Ok((Ok(present), Ok(ended))) if !ended.iter().any(by_itself) => {
-                let present: Vec<IpAddr> = present.into_iter().flat_map(|task| task.addresses).collect();
-                tasks.retain(|address| !present.contains(address));
+            Ok((Ok(present), Ok(ended), ids)) if !ended.iter().any(by_itself) => {
+                tasks.retain(|behind| !present.iter().any(|task| behind.is(task, &ids)));
                 tasks
             }
             _ => BTreeSet::new(),
+        }
+    }
+
+    /// Reads which instances tasks are on, if it takes that to tell which of them is behind a target; as long as it is
+    /// not known, each may be.
+    async fn instances(
+        &self,
+        port: &impl Port,
+        behind: &BTreeSet<Behind>,
+        present: &[Task],
+    ) -> BTreeMap<String, String> {
+        let on = present.iter().filter_map(|task| task.on_instance.as_ref());
+        let arns: BTreeSet<String> = on.map(|on| on.instance.clone()).collect();
+        let is_port = |one: &Behind| matches!(one, Behind::Port(_));
+        match arns.is_empty() || !behind.iter().any(is_port) {
+            true => BTreeMap::new(),
+            false => port.instances(self.row, &Vec::from_iter(arns)).await.unwrap_or_default(),
         }
     }
 

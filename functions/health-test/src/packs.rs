@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::slice;
 
-use pack::{Pack, supported};
+use pack::Pack;
 use pipeline::Fault;
 use pipeline::environment::tests_path;
 use pipeline::ids::PackHash;
@@ -33,8 +33,8 @@ pub async fn of(port: &impl Port, web: &impl Web, phase: Phase, row: &MoveRow) -
         Phase::Before | Phase::After => row.pack.as_ref(),
         Phase::Rollback => row.restore.as_ref().and_then(|restore| restore.pack.as_ref()),
     };
-    if phase == Phase::Rollback && pinned.is_none() {
-        // Those that are configured now are written for another version.
+    // Without any a rollback asks none: those that are configured now are written for another version.
+    if pinned.map_or(phase == Phase::Rollback, |name| !pack::is_something(name)) {
         return Ok(Chosen::Nothing);
     }
     let read = match (text(port, row, pinned).await, phase) {
@@ -72,7 +72,7 @@ async fn text(
 }
 
 fn usable(web: &impl Web, what: &str, text: &str) -> Result<Pack, Fault> {
-    let pack = supported::read(what, text)?;
+    let pack = Pack::read(what, text)?;
     match pack.nowhere(web.policy()).first() {
         Some(mistake) => Err(Fault::InvalidInput(mistake.clone())),
         None => Ok(pack),

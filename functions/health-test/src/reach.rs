@@ -91,7 +91,9 @@ pub async fn answer(port: &impl Port, web: &impl Web, request: Request) -> Resul
         Some(moves) => moves,
         None => port.moves(&release).await?,
     };
-    let tested = moves.iter().filter_map(|row| Some((row, row.pack.as_ref()?)));
+    let tested = moves
+        .iter()
+        .filter_map(|row| Some((row, row.pack.as_ref().filter(|name| pack::is_something(name))?)));
     let tested: Vec<(&MoveRow, &PackHash)> = tested.collect();
     let some = tested.get(state.done.min(tested.len())..).unwrap_or_default();
     let some = some.get(..MOVES_PER_CALL.min(some.len())).unwrap_or_default();
@@ -115,7 +117,11 @@ async fn shut<'a>(web: &impl Web, doors: &'a [Door]) -> Vec<(&'a Door, String)> 
 /// Tells why none of the addresses behind a door can be connected to; none if one can.
 async fn knock(web: &impl Web, door: &Door, end: Instant) -> Option<String> {
     let mut why = String::new();
-    for (host, port) in &door.sockets {
+    let sockets = match &door.sockets {
+        Ok(sockets) => sockets,
+        Err(why) => return Some(why.clone()),
+    };
+    for (host, port) in sockets {
         let left = end.saturating_duration_since(Instant::now()).min(CONNECT);
         if left.is_zero() {
             return Some("no time was left to try it".to_owned());

@@ -1,6 +1,7 @@
 //! What can be seen of a rollout, and the port through which it is seen.
 
 mod aws;
+mod instances;
 mod logs;
 mod metrics;
 mod search;
@@ -66,6 +67,46 @@ pub struct Task {
     pub containers: Vec<Container>,
     /// Its own addresses; none if it shares those of its instance.
     pub addresses: Vec<IpAddr>,
+    /// Where it is on the instance whose addresses it shares, if it does.
+    pub on_instance: Option<OnInstance>,
+}
+
+/// Where a task is on an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnInstance {
+    /// The ARN of the container instance.
+    pub instance: String,
+    /// The TCP ports of the instance that are bound to ports of its containers.
+    pub bindings: Vec<Binding>,
+}
+
+/// A port of an instance that is bound to one of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The container's name in the task definition.
+    pub container: String,
+    /// Its port.
+    pub port: u16,
+    /// The one of the instance.
+    pub host_port: u16,
+}
+
+/// A port of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InstancePort {
+    /// The instance's id.
+    pub instance: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// The ports that the containers of a revision open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// All of them.
+    pub open: Vec<OpenPort>,
+    /// Whether they are ports of the instance: the network mode is host.
+    pub are_of_host: bool,
 }
 
 /// A container of a task.
@@ -200,6 +241,12 @@ impl Target {
         self.id.parse().ok()
     }
 
+    /// Returns the instance and the port; none if the target is an address.
+    pub fn on_instance(&self) -> Option<InstancePort> {
+        let port = u16::try_from(self.port).ok()?;
+        self.address().is_none().then(|| InstancePort { instance: self.id.clone(), port })
+    }
+
     /// Returns the address and the port, as a URL has them.
     pub fn socket(&self) -> Option<String> {
         Some(SocketAddr::new(self.address()?, u16::try_from(self.port).ok()?).to_string())
@@ -240,7 +287,11 @@ pub trait Port {
     /// Reads the tasks that the service wants to run.
     async fn tasks(&self, row: &MoveRow) -> Result<Vec<Task>, Fault>;
     /// Reads which ports the containers of a revision open.
-    async fn ports(&self, revision: &TaskDefinitionArn) -> Result<Vec<OpenPort>, Fault>;
+    async fn ports(&self, revision: &TaskDefinitionArn) -> Result<Ports, Fault>;
+    /// Reads which instances some container instances are, by their ARNs; what ECS no longer knows is left out.
+    async fn instances(&self, row: &MoveRow, arns: &[String]) -> Result<BTreeMap<String, String>, Fault>;
+    /// Reads the addresses of instances; those that Systems Manager does not manage are left out.
+    async fn addresses(&self, instances: &[String]) -> Result<BTreeMap<String, IpAddr>, Fault>;
     /// Reads the name of the load balancer in front of some target groups.
     async fn balancer(&self, groups: &[String]) -> Result<String, Fault>;
     /// Reads the targets of some target groups.
@@ -322,6 +373,7 @@ pub(crate) mod samples {
             running: true,
             containers: vec![proxy, app],
             addresses: vec![format!("10.0.0.{}", id.trim_start_matches('t')).parse().unwrap()],
+            on_instance: None,
         }
     }
 

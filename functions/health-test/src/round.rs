@@ -1,7 +1,6 @@
 //! One round of live tests: every check that is due, against every address that it asks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
@@ -11,7 +10,7 @@ use pack::values::ATTEMPT;
 use pack::{Check, Kind, Pack};
 
 use crate::ask::{Asked, End, ask};
-use crate::places::{Place, Places};
+use crate::places::{Behind, Place, Places};
 use crate::probe::{ProbeResult, Web};
 use crate::secrets::Secrets;
 use crate::tests_row::TestsRow;
@@ -44,7 +43,7 @@ pub struct RoundAsked(Vec<(String, Asking)>);
 /// What came of one check.
 enum Asking {
     /// It was asked at these tasks, or elsewhere.
-    At(Vec<(Option<IpAddr>, Asked)>),
+    At(Vec<(Option<Behind>, Asked)>),
     /// It was seen without asking, or could not be asked.
     Said(Outcome, String),
 }
@@ -73,7 +72,11 @@ impl Round<'_> {
                 }
                 Ok(each) => {
                     let asking = each.into_iter().map(async |Place { task, values, .. }| {
-                        (task, ask(check, values, self.secrets, &send).await)
+                        let asked = match values {
+                            Ok(values) => ask(check, values, self.secrets, &send).await,
+                            Err(why) => Asked::not(End::Nothing(why)),
+                        };
+                        (task, asked)
                     });
                     Asking::At(stream::iter(asking).buffered(AT_ONCE).collect().await)
                 }
@@ -91,7 +94,8 @@ impl Round<'_> {
         let places = self.places.of_check(check)?.into_iter().map(|place| {
             // The same where a poll is repeated: what was asked then is asked again, and is not another attempt.
             let attempt = format!("{attempt}.{}.{poll}.{}", check.name, place.name);
-            Place { values: values.clone().or(place.values).with(ATTEMPT, attempt), ..place }
+            let values = place.values.map(|own| values.clone().or(own).with(ATTEMPT, attempt));
+            Place { values, ..place }
         });
         Ok(places.collect())
     }
@@ -99,22 +103,22 @@ impl Round<'_> {
 
 impl RoundAsked {
     /// Returns the tasks at which something did not pass: they may be gone by now.
-    pub fn doubtful(&self) -> BTreeSet<IpAddr> {
+    pub fn doubtful(&self) -> BTreeSet<Behind> {
         let all = self.0.iter().flat_map(|(_, asking)| match asking {
             Asking::At(asked) => asked.as_slice(),
             Asking::Said(..) => &[],
         });
-        all.filter(|(_, asked)| asked.end != End::Passed).filter_map(|(task, _)| *task).collect()
+        all.filter(|(_, asked)| asked.end != End::Passed).filter_map(|(task, _)| task.clone()).collect()
     }
 
     /// Returns what the checks come to without the tasks that have ended meanwhile.
-    pub fn rounds(self, gone: &BTreeSet<IpAddr>, row: &mut TestsRow) -> Rounds {
+    pub fn rounds(self, gone: &BTreeSet<Behind>, row: &mut TestsRow) -> Rounds {
         let rounds = self.0.into_iter().map(|(check, asking)| {
             let said = match asking {
                 Asking::Said(outcome, text) => (outcome, text),
                 Asking::At(asked) => {
-                    let stays = |(task, asked): &(Option<IpAddr>, Asked)| {
-                        asked.end == End::Passed || task.is_none_or(|task| !gone.contains(&task))
+                    let stays = |(task, asked): &(Option<Behind>, Asked)| {
+                        asked.end == End::Passed || task.as_ref().is_none_or(|task| !gone.contains(task))
                     };
                     let asked: Vec<Asked> = asked.into_iter().filter(stays).map(|(_, asked)| asked).collect();
                     outcome(&asked, row)
@@ -250,28 +254,29 @@ mod tests {
         assert_eq!(asked(EACH, &["bad1:80", "nowhere:80"], &mut begun()).await.0, Outcome::Failed);
         let (outcome, text) = asked(EACH, &[], &mut begun()).await;
         assert_eq!(outcome, Outcome::Unmeasured);
-        assert_eq!(text, "it asks ${target.address}, and no target of the service has an address of its own");
+        assert_eq!(text, "it asks ${target.address}, and no target of the service has an address");
     }
 
     #[tokio::test]
     async fn a_task_that_has_ended_since_is_not_held_against_the_service() {
         let text = r#"{"checks":[{"name":"c","http":{"url":"http://${task.ip}/"}}]}"#;
         let pack = Pack::read("pack", text).unwrap();
-        let [good, bad]: [IpAddr; 2] = ["10.0.0.1", "10.0.0.2"].map(|address| address.parse().unwrap());
-        let places = &Places::at(Proven { tasks: vec![good, bad], ..Proven::default() });
+        let [first, second] = ["10.0.0.1", "10.0.0.2"].map(|address| address.parse().unwrap());
+        let (good, bad) = (Behind::Address(first), Behind::Address(second));
+        let places = &Places::at(Proven { tasks: vec![first, second], ..Proven::default() });
         let (known, secrets) = (Known::default(), Secrets::default());
         let round = Round { pack: &pack, known: &known, places, secrets: &secrets };
         let due: Vec<&Check> = pack.of(Phase::Live).collect();
         for (gone, expected, said) in [
             ([].into(), Outcome::Failed, "GET http://10.0.0.2/: no answer: connection refused"),
-            ([bad].into(), Outcome::Passed, "as expected at 1 address, in 7 ms at most"),
+            ([bad.clone()].into(), Outcome::Passed, "as expected at 1 address, in 7 ms at most"),
             ([good].into(), Outcome::Failed, "GET http://10.0.0.2/: no answer: connection refused"),
         ] {
             let asked = round.ask(&due, &Hosts, 1).await;
-            assert_eq!(asked.doubtful(), [bad].into());
+            assert_eq!(asked.doubtful(), [bad.clone()].into());
             assert_eq!(asked.rounds(&gone, &mut begun())["c"], (expected, said.to_owned()));
         }
-        let places = &Places::at(Proven { tasks: vec![bad], ..Proven::default() });
+        let places = &Places::at(Proven { tasks: vec![second], ..Proven::default() });
         let asked = Round { places, ..round }.ask(&due, &Hosts, 1).await;
         let (outcome, said) = asked.rounds(&[bad].into(), &mut begun())["c"].clone();
         assert_eq!(

@@ -15,7 +15,7 @@ use crate::answer::Closed;
 use crate::at_once;
 use crate::held::{give_up_lost, look_at_lost};
 use crate::payload::{Close, Run};
-use crate::plan::conclusion::{conclude, is_bad, stopped_too_late};
+use crate::plan::conclusion::{conclude, is_bad, is_untested, stopped_too_late};
 use crate::plan::history::{left, proven};
 use crate::plan::{ImageSelection, ReleaseSpec, promotion};
 use crate::ports::{Approvals, Clusters, Documents, Executions, History, ImageKey, Leases, Releases};
@@ -39,6 +39,9 @@ pub async fn close(
     let mut closed = conclude(outcome, because, &moves, head.rollback);
     if let Some((outcome, because)) = stopped_too_late(&run.release, &head, &closed) {
         (closed.outcome, closed.because) = (outcome, because);
+    }
+    if is_untested(&head, &closed, &moves) {
+        closed.outcome = Outcome::NeedsHuman;
     }
     let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
     let deployed: Vec<&MoveRow> = rows

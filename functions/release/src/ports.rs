@@ -8,5 +8,7 @@ pub use aws::{
     AlarmStates, Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, LiveTests,
     Prober, Revision, Service, Shifting, TaskImages,
 };
-pub use images::{Child, Config, ImageId, Images, Index, Mutability, Platform, Scan, Vulnerability};
+pub use images::{
+    Child, Config, ImageId, Images, Index, Mutability, Platform, Scan, Signed, Signing, Vulnerability,
+};
 pub use ledger::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};

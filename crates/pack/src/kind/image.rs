@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pipeline::text::shown;
 use serde::Deserialize;
 
 use crate::mistake::{Mistake, ensure};
@@ -113,7 +114,7 @@ pub enum Unscanned {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Signature {
-    /// ECR, with one of some profiles.
+    /// ECR, with one of some profiles: its managed signing.
     pub ecr: Ecr,
 }
 
@@ -122,10 +123,15 @@ pub struct Signature {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ecr {
-    /// Their ARNs.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    /// Their ARNs, without a version.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1), inner(length(max = 200), regex(pattern = PROFILE))))]
     pub profiles: Vec<String>,
 }
+
+/// How ECR writes the ARN of a profile, and how long one is at most.
+#[cfg(feature = "schema")]
+const PROFILE: &str = "^arn:aws(-[a-z]+)*:signer:[a-z0-9-]+:[0-9]{12}:/signing-profiles/[a-zA-Z0-9_]{2,}$";
+const LONGEST_PROFILE: usize = 200;
 
 impl Image {
     pub(crate) fn texts(&self) -> Vec<Keyed<'_>> {
@@ -142,11 +148,46 @@ impl Image {
         ensure(!asks_nothing, "labels", || {
             "it asks nothing: expected labels, platform, forbiddenEnv, scan or signature".to_owned()
         })?;
-        let profiles = signature.as_ref().map(|Signature { ecr }| &ecr.profiles);
-        ensure(profiles.is_none_or(|profiles| !profiles.is_empty()), "signature.ecr.profiles", || {
+        let Some(Signature { ecr: Ecr { profiles } }) = signature else { return Ok(()) };
+        ensure(!profiles.is_empty(), "signature.ecr.profiles", || {
             "nobody has signed it: expected the ARN of a signing profile".to_owned()
-        })
+        })?;
+        let wrong = profiles.iter().enumerate().find(|(_, profile)| !is_profile(profile));
+        let Some((at, profile)) = wrong else { return Ok(()) };
+        Err(Mistake::at(
+            format!("signature.ecr.profiles[{at}]"),
+            format!(
+                "{} is not the ARN of a signing profile: expected one like \
+                 \"arn:aws:signer:REGION:ACCOUNT:/signing-profiles/NAME\", without a version",
+                shown(profile)
+            ),
+        ))
     }
+}
+
+/// Tells whether this is the ARN of a signing profile, as ECR writes it.
+fn is_profile(arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':');
+    let mut next = || parts.next().unwrap_or_default();
+    let [scheme, partition, service, region, account, resource] =
+        [next(), next(), next(), next(), next(), next()];
+    let (aws, more) = partition.split_once('-').map_or((partition, None), |(aws, more)| (aws, Some(more)));
+    let is_partition = aws == "aws" && more.is_none_or(|more| more.split('-').all(is_lower));
+    let is_region = !region.is_empty()
+        && region.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
+    let name = resource.strip_prefix("/signing-profiles/").unwrap_or_default();
+    arn.len() <= LONGEST_PROFILE
+        && (scheme, service) == ("arn", "signer")
+        && is_partition
+        && is_region
+        && account.len() == 12
+        && account.bytes().all(|c| c.is_ascii_digit())
+        && name.len() >= 2
+        && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
+}
+
+fn is_lower(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|c| c.is_ascii_lowercase())
 }
 
 fn yes() -> bool {

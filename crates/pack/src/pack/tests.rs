@@ -60,7 +60,6 @@ fn what_was_written_for_the_first_version_means_the_same() {
     assert_eq!(expected.within, Some(Span(Duration::from_millis(500))));
     let values: Vec<String> = expected.json.iter().map(|(_, value)| value.to_string()).collect();
     assert_eq!(values, ["1", "\"ok\""]);
-    assert!(crate::supported::read("pack", &text).is_ok());
 }
 
 #[test]
@@ -108,6 +107,7 @@ fn what_comes_later_is_not_supported_by_name() {
         (r#""image":{"signature":{"cosign":{"key":"k"}}}"#, "cosign"),
         (r#""targets":{"healthyFor":"30s"}"#, "healthyFor"),
         (r#""http":{"url":"http://${test.dns}:${test.port}/"}"#, "${test.dns}"),
+        (r#""suite":{"task":"a","environment":{"BASE_URL":"${base.url}"}}"#, "${base.url}"),
     ] {
         let (name, sentence) = refusal(&with(check));
         assert_eq!(name, "NotSupported", "{sentence}");
@@ -193,6 +193,11 @@ const WRONG: &[(&str, &str, &str)] = &[
     (r#""image":{"platform":false}"#, "image.labels", "it asks nothing"),
     (r#""image":{"signature":{"ecr":{"profiles":[]}}}"#, "image.signature.ecr.profiles", "nobody has signed"),
     (
+        r#""image":{"signature":{"ecr":{"profiles":["arn:aws:signer:eu-west-1:123456789012:/signing-profiles/shop","shop"]}}}"#,
+        "image.signature.ecr.profiles[1]",
+        "\"shop\" is not the ARN of a signing profile: expected one like \"arn:aws:signer:REGION:ACCOUNT:/signing-profiles/NAME\"",
+    ),
+    (
         r#""metric":{"namespace":"a","metric":"b","stat":"Sum","max":1,"dimensions":{"T":"${target.address}"}}"#,
         "metric",
         "it is of the whole service",
@@ -234,9 +239,9 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
     (r#""http":{"url":"http://a/"},"on":[]"#, "on", "no phase"),
     (
-        r#""http":{"url":"http://${base.url}/"},"on":["bake"]"#,
+        r#""http":{"url":"http://${target.dns}/"},"on":["before"]"#,
         "url",
-        "is not known in bake: expected \"on\" to be of live",
+        "is not known in before: expected \"on\" to be of live, bake",
     ),
     (r#""task":{"command":["${task.ip}"]}"#, "command", "${task.ip} is not known in before"),
     (r#""http":{"url":"http://${task.ip}/${target.address}"}"#, "url", "expected only one of"),

@@ -46,10 +46,12 @@ fn what_can_never_be_asked_is_said_with_what_to_do() {
             Some("\"url\": ${target.address} is an address in the VPC"),
         ),
         (url(TARGET), Site { target_groups: 0, ..good }, Some("the service has no target group")),
-        (url(TARGET), mode(Some("bridge")), Some("the network mode of the service is bridge: ask")),
-        (url(TARGET), mode(Some("host")), Some("is host")),
-        (url(TARGET), mode(Some("none")), Some("is none")),
-        (url(TARGET), mode(None), Some("is bridge")),
+        (url(TARGET), mode(Some("bridge")), None),
+        (url(TARGET), mode(Some("host")), None),
+        (url(TARGET), mode(None), None),
+        (url(TARGET), mode(Some("none")), Some("the network mode of the service is none: ask through")),
+        (url(TARGET), mode(Some("nat")), Some("is nat: ask through its load balancer, or use one of")),
+        (url(TARGET), Site { in_vpc: false, ..mode(None) }, Some("is an address in the VPC")),
         (url("http://a/"), Site { in_vpc: false, target_groups: 0, ..mode(None) }, None),
         (url("http://users.shop:8080/"), good, Some("users.shop is a name of Service Connect")),
         (url("http://USERS.shop./"), good, Some("Service Connect")),
@@ -79,6 +81,7 @@ fn a_task_is_asked_where_it_has_an_address_and_the_port_that_is_meant() {
     let good = Site { in_vpc, network_mode, target_groups, ports, logged, connect_names, policy };
     let mode = |network_mode| Site { network_mode, ..good };
     let none = Site { ports: Some((&[], &[])), target_groups: 0, ..good };
+    let open = [OpenPort { container: "app".to_owned(), name: None, number: 8080 }];
     for (http, site, said) in [
         (url("http://${task.address}/"), good, None),
         (
@@ -88,8 +91,25 @@ fn a_task_is_asked_where_it_has_an_address_and_the_port_that_is_meant() {
         ),
         (
             url("http://${task.ip}:${task.port}/"),
+            mode(Some("none")),
+            Some("${task.address} needs tasks that can be connected to by an address"),
+        ),
+        (url("http://${task.ip}:${task.port}/"), mode(Some("bridge")), None),
+        (
+            url("http://${task.ip}:8080/"),
+            mode(Some("bridge")),
+            Some("whose port 8080 may be another service's: write"),
+        ),
+        (
+            url("http://${task.ip}:8080/"),
             mode(None),
-            Some("${task.address} needs tasks with an address"),
+            Some("in the network mode bridge ${task.ip} is the address of"),
+        ),
+        (url("http://${task.ip}:8080/"), Site { ports: Some((&open, &[])), ..mode(Some("host")) }, None),
+        (
+            url("http://${task.ip}/"),
+            Site { ports: Some((&open, &[])), ..mode(Some("host")) },
+            Some("whose port 80 may be"),
         ),
         (url("http://${task.address}/"), none, Some("its containers open none")),
         (url("http://${task.ip}:80/"), none, None),

@@ -17,7 +17,7 @@ fn what_a_check_knows_can_be_written() {
     for check in [
         r#"{"name":"a","http":{"url":"http://${target.address}/${user}","headers":{"x":"${secret.token}"}}}"#.to_owned(),
         r#"{"name":"a","http":{"url":"${shop}/health","contains":"${image.commit}"},"on":["before","live"]}"#.to_owned(),
-        r#"{"name":"a","http":{"url":"${base.url}/","connect":"${target.dns}:443","ca":"token"}}"#.to_owned(),
+        r#"{"name":"a","http":{"url":"https://a.example/","connect":"${target.dns}:443","ca":"token"}}"#.to_owned(),
         r#"{"name":"a","http":{"url":"http://${task.ip}:${task.port.http}/"}}"#.to_owned(),
         r#"{"name":"a","suite":{"task":"e2e","environment":{"A":"https://${service}.${environment}.test"}}}"#.to_owned(),
         r#"{"name":"a","image":{"labels":{"org.opencontainers.image.revision":"${image.commit}"}}}"#.to_owned(),

@@ -5,6 +5,7 @@ mod actors;
 mod draw;
 mod history;
 pub mod oracle;
+mod trains;
 pub mod world;
 
 use pipeline::Fault;
@@ -60,7 +61,7 @@ async fn play(fake: Fake, history: &History) -> Result<Played, Fault> {
     machine.faults = Some(Faults::new(*seed, *rates, calm));
     machine.oracle = Some(Oracle::default());
     machine.until = Some(calm + LONGEST_MS);
-    let slow = acts.iter().any(|(_, act)| matches!(act, Action::Hand(Hand::Slow(..))));
+    let slow = acts.iter().any(|(_, act)| matches!(act, Action::Hand(Hand::Slow(..)) | Action::Lose(..)));
     for (at, act) in acts.iter().cloned() {
         machine.plan(at, act);
     }

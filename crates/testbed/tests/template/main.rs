@@ -17,7 +17,7 @@ use document::*;
 const FUNCTIONS: [&str; 6] = ["release", "retag", "deploy", "health-test", "rollback", "alert"];
 
 /// The actions that know no resource, or, as the two lists of ECS, only conditions.
-const WITHOUT_RESOURCES: [&str; 19] = [
+const WITHOUT_RESOURCES: [&str; 20] = [
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
     "ecs:DescribeTaskDefinition",
@@ -36,6 +36,7 @@ const WITHOUT_RESOURCES: [&str; 19] = [
     "logs:ListLogDeliveries",
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
+    "ssm:DescribeInstanceInformation",
     "states:SendTaskSuccess",
 ];
 

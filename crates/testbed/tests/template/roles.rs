@@ -94,6 +94,11 @@ fn what_is_written_is_the_ledger_or_what_is_named() {
 #[test]
 fn the_alert_function_alone_reads_the_alert_channels_and_no_other_parameter() {
     for (owner, statement) in Template::read().statements() {
+        // What Systems Manager knows of instances is in no parameter.
+        if strings(&statement["Action"]) == ["ssm:DescribeInstanceInformation"] {
+            assert_eq!(owner, "HealthTestFunction");
+            continue;
+        }
         if strings(&statement["Action"]).iter().any(|action| action.starts_with("ssm:")) {
             for resource in list(&statement["Resource"]) {
                 // What the stack names as secrets of live tests.

@@ -88,7 +88,6 @@ impl Call {
             ("task.port", &port.to_string()),
             ("task.port.", &port.to_string()),
             ("target.dns", &host),
-            ("base.url", self.url.trim_end_matches('/')),
             ("environment", "laptop"),
             ("service", "service"),
             ("image.digest", "unknown"),

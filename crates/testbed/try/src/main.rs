@@ -52,7 +52,7 @@ async fn tried(call: &Call) -> Result<u8, Fault> {
     }
     // The variables of tasks stand for the same already.
     let (targets, tasks) = (vec![call.address()?], vec![IpAddr::from([127, 0, 0, 1])]);
-    let places = &Places::at(Proven { targets, tasks, groups: Vec::new() });
+    let places = &Places::at(Proven { targets, tasks, ..Proven::default() });
     let (mut lines, mut worst) = (Vec::new(), None);
     for phase in call.phases() {
         let (chosen, others): (Vec<&Check>, Vec<&Check>) = pack

@@ -1,10 +1,13 @@
 //! What follows from what was reached.  Pure.
 
-use super::doors::Door;
+use super::doors::{Behind, Door};
 use super::{Next, ReachState, Response};
 
 /// The pauses between two tries, about a minute together: a rule that was just added takes a moment.
 const PAUSES: [u32; 4] = [5, 10, 20, 30];
+
+/// The first port of an instance that ECS takes by itself, as Linux does for its clients.
+const FIRST_OF_ECS: u16 = 32768;
 
 /// How many doors a sentence names.
 const NAMED: usize = 3;
@@ -63,25 +66,37 @@ fn sentence(shut: &[(&Door, String)], own_groups: &[String]) -> String {
 
 /// Says what cannot be reached, and what to change.
 fn one(door: &Door, why: &str, own_groups: &[String]) -> String {
-    let Door { service, check, sockets, groups } = door;
+    let Door { service, check, sockets, behind } = door;
+    let Ok(sockets) = sockets else {
+        return format!("live test {check:?} of {service} cannot be asked: {why}");
+    };
     let (host, port) = sockets.last().cloned().unwrap_or_default();
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     let own = own_groups.join(", ");
-    let advice = match groups {
-        None if own.is_empty() => {
+    let advice = match behind {
+        Behind::Name if own.is_empty() => {
             "check the name; if it is one of the VPC, set the stack parameters SubnetIds and SecurityGroupIds"
                 .to_owned()
         }
-        Some(_) if own.is_empty() => {
+        _ if own.is_empty() => {
             "the health-test function runs outside the VPC: set the stack parameters SubnetIds and SecurityGroupIds"
                 .to_owned()
         }
-        Some(groups) if !groups.is_empty() => format!(
+        Behind::Tasks(groups) if !groups.is_empty() => format!(
             "add a rule to the security group {} of the tasks that lets {own} in on TCP port {port}",
             groups.join(" or ")
         ),
-        Some(_) => format!("add a rule to the security group of the tasks that lets {own} in on TCP port {port}"),
-        None => format!(
+        Behind::Tasks(_) => {
+            format!("add a rule to the security group of the tasks that lets {own} in on TCP port {port}")
+        }
+        Behind::Instances if port >= FIRST_OF_ECS => format!(
+            "add a rule to the security group of the container instances that lets {own} in on TCP ports \
+             {FIRST_OF_ECS}-65535, of which ECS takes one for each task"
+        ),
+        Behind::Instances => format!(
+            "add a rule to the security group of the container instances that lets {own} in on TCP port {port}"
+        ),
+        Behind::Name => format!(
             "add a rule to the security group behind {host} that lets {own} in on TCP port {port}, \
              or give the stack other subnets in SubnetIds that have a route to it"
         ),
@@ -97,11 +112,12 @@ mod tests {
     use pipeline::ids::ServiceName;
 
     fn door(host: &str, groups: Option<&[&str]>) -> Door {
+        let tasks = |groups: &[&str]| Behind::Tasks(groups.iter().map(|group| (*group).to_owned()).collect());
         Door {
             service: ServiceName::parse("users").unwrap(),
             check: "health".to_owned(),
-            sockets: vec![(host.to_owned(), 8080)],
-            groups: groups.map(|groups| groups.iter().map(|group| (*group).to_owned()).collect()),
+            sockets: Ok(vec![(host.to_owned(), 8080)]),
+            behind: groups.map_or(Behind::Name, tasks),
         }
     }
 
@@ -182,6 +198,34 @@ mod tests {
         assert!(
             said(&door("lb.example.org", None), &["sg-own"])
                 .contains("behind lb.example.org that lets sg-own in")
+        );
+    }
+
+    #[test]
+    fn the_way_to_a_task_on_an_instance_is_the_one_to_the_instance() {
+        let own = ["sg-own".to_owned()];
+        let at = |port| Door {
+            sockets: Ok(vec![("10.0.0.1".to_owned(), port)]),
+            behind: Behind::Instances,
+            ..door("", None)
+        };
+        for (port, ports) in
+            [(8080, "port 8080"), (32768, "ports 32768-65535, of which ECS takes one for each task")]
+        {
+            let advice =
+                "add a rule to the security group of the container instances that lets sg-own in on TCP";
+            let said = one(&at(port), "no connection", &own);
+            assert!(said.ends_with(&format!("{advice} {ports}")), "{said}");
+        }
+        assert!(
+            one(&at(8080), "no connection", &[])
+                .ends_with("set the stack parameters SubnetIds and SecurityGroupIds")
+        );
+        let lost = Door { sockets: Err(String::new()), ..at(0) };
+        let said = one(&lost, "the address of the instance i-1 is not known", &own);
+        assert_eq!(
+            said,
+            "live test \"health\" of users cannot be asked: the address of the instance i-1 is not known"
         );
     }
 

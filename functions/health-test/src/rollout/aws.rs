@@ -1,10 +1,13 @@
 //! The port's adapter: ECS, the load balancers, Parameter Store and CloudWatch.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use aws_config::SdkConfig;
-use aws_sdk_ecs::types::{Service as DescribedService, Task as DescribedTask};
+use aws_sdk_ecs::types::{
+    Container as DescribedContainer, Service as DescribedService, Task as DescribedTask, TransportProtocol,
+};
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
 use pack::kind::metric::Asked;
 use pipeline::aws::fault_of;
@@ -16,13 +19,13 @@ use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::{self, deployments_of};
 use pipeline::service_deployment::{self, ServiceDeployment};
-use pipeline::task_definition::{OpenPort, TaskDefinition};
+use pipeline::task_definition::TaskDefinition;
 use pipeline::{Fault, settings};
 use serde_json::json;
 
 use super::{
-    Container, Ended, Found, Port, Progress, RunNote, RunTask, Search, Service, Stream, Target, Task, logs,
-    metrics, search,
+    Binding, Container, Ended, Found, OnInstance, Port, Ports, Progress, RunNote, RunTask, Search, Service,
+    Stream, Target, Task, instances, logs, metrics, search,
 };
 use crate::tests_row::TestsRow;
 
@@ -83,8 +86,17 @@ impl Port for Aws {
         Ok(tasks.iter().map(task_of).collect())
     }
 
-    async fn ports(&self, revision: &TaskDefinitionArn) -> Result<Vec<OpenPort>, Fault> {
-        Ok(TaskDefinition::read(&self.ecs, revision).await?.ports())
+    async fn ports(&self, revision: &TaskDefinitionArn) -> Result<Ports, Fault> {
+        let revision = TaskDefinition::read(&self.ecs, revision).await?;
+        Ok(Ports { open: revision.ports(), are_of_host: revision.is_on_host_network() })
+    }
+
+    async fn instances(&self, row: &MoveRow, arns: &[String]) -> Result<BTreeMap<String, String>, Fault> {
+        instances::ids(&self.ecs, &row.cluster, arns).await
+    }
+
+    async fn addresses(&self, instances: &[String]) -> Result<BTreeMap<String, IpAddr>, Fault> {
+        instances::addresses(&self.ssm, instances).await
     }
 
     async fn balancer(&self, groups: &[String]) -> Result<String, Fault> {
@@ -258,13 +270,33 @@ fn task_of(found: &DescribedTask) -> Task {
     let interface = found.containers().iter().find_map(|container| container.network_interfaces().first());
     let addresses = interface.map(|one| [one.private_ipv4_address(), one.ipv6_address()]);
     let addresses = addresses.into_iter().flatten().flatten().filter_map(|address| address.parse().ok());
+    let addresses: Vec<IpAddr> = addresses.collect();
+    let on_instance = found.container_instance_arn().filter(|_| addresses.is_empty()).map(|arn| OnInstance {
+        instance: arn.to_owned(),
+        bindings: found.containers().iter().flat_map(bindings_of).collect(),
+    });
     Task {
         id: arn.rsplit('/').next().unwrap_or(arn).to_owned(),
         started_by: found.started_by().unwrap_or_default().to_owned(),
         running: found.last_status() == Some("RUNNING"),
         containers: containers.collect(),
-        addresses: addresses.collect(),
+        addresses,
+        on_instance,
     }
+}
+
+fn bindings_of(found: &DescribedContainer) -> impl Iterator<Item = Binding> {
+    let number = |port: Option<i32>| port.and_then(|port| u16::try_from(port).ok());
+    found.network_bindings().iter().filter_map(move |one| {
+        // No protocol means TCP.
+        let is_tcp = one.protocol().is_none_or(|protocol| *protocol == TransportProtocol::Tcp);
+        is_tcp.then_some(())?;
+        Some(Binding {
+            container: found.name().unwrap_or_default().to_owned(),
+            port: number(one.container_port())?,
+            host_port: number(one.host_port())?,
+        })
+    })
 }
 
 fn target_of(group: &str, found: &TargetHealthDescription) -> Target {
@@ -275,5 +307,39 @@ fn target_of(group: &str, found: &TargetHealthDescription) -> Target {
         port: found.target().and_then(|target| target.port()).unwrap_or_default(),
         state: health.and_then(|health| health.state()).map_or("unknown", |state| state.as_str()).to_owned(),
         reason: health.and_then(|health| health.description()).unwrap_or_default().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ecs::types::{NetworkBinding, NetworkInterface};
+
+    #[test]
+    fn a_task_has_an_address_of_its_own_or_ports_of_its_instance() {
+        let binding = |port, host_port| NetworkBinding::builder().container_port(port).host_port(host_port);
+        let app = DescribedContainer::builder().name("app");
+        let bound = app
+            .clone()
+            .network_bindings(binding(8125, 32767).protocol(TransportProtocol::Udp).build())
+            .network_bindings(
+                binding(8080, 32768).protocol(TransportProtocol::Tcp).bind_ip("0.0.0.0").build(),
+            )
+            .network_bindings(binding(9090, 32769).build())
+            .network_bindings(NetworkBinding::builder().container_port_range("7000-7010").build());
+        let task =
+            DescribedTask::builder().task_arn("arn:task/shop/t1").container_instance_arn("arn:instance");
+        let shares = task_of(&task.clone().containers(bound.build()).build());
+        let at = |port, host_port| Binding { container: "app".to_owned(), port, host_port };
+        let instance = "arn:instance".to_owned();
+        let expected = OnInstance { instance, bindings: vec![at(8080, 32768), at(9090, 32769)] };
+        assert_eq!((shares.addresses, shares.on_instance), (vec![], Some(expected)));
+
+        let interface = NetworkInterface::builder().private_ipv4_address("10.0.0.1").build();
+        let own = task_of(&task.containers(app.network_interfaces(interface).build()).build());
+        let address: IpAddr = "10.0.0.1".parse().unwrap();
+        assert_eq!((own.addresses, own.on_instance), (vec![address], None), "its instance is of no interest");
+        let neither = task_of(&DescribedTask::builder().build());
+        assert_eq!((neither.addresses, neither.on_instance), (vec![], None));
     }
 }

@@ -4,6 +4,7 @@ use pipeline::image::ImageReference;
 
 use super::{Expected, Judgement, Missing, Observed, live_tests, not_yet, say, unmeasured};
 use crate::finding::Finding;
+use crate::instances::Shared;
 use crate::places::Proven;
 use crate::rollout::{Container, Measured, Service, Target, Task};
 
@@ -69,7 +70,9 @@ fn runs(expected: &Expected<'_>, container: &Container) -> bool {
 /// Judges the targets of our tasks in each target group of the service.
 fn targets(seen: &Observed, service: &Service, ours: &[&Task]) -> Judgement {
     let tasks = ours.iter().filter_map(|task| task.addresses.first().copied()).collect();
-    let proven = Proven { targets: Vec::new(), tasks, groups: service.target_groups.clone() };
+    let shared = |targets: &[&Target]| Shared::of(ours.iter().copied(), targets.iter().copied());
+    let (targets, groups) = (Vec::new(), service.target_groups.clone());
+    let proven = Proven { targets, tasks, groups, shared: shared(&[]) };
     if service.target_groups.is_empty() {
         return live_tests(seen, proven);
     }
@@ -82,6 +85,7 @@ fn targets(seen: &Observed, service: &Service, ours: &[&Task]) -> Judgement {
         // Tasks that share an instance's address: its target cannot be told from its neighbour's, so all count.
         let staying: Vec<&Target> =
             targets.iter().filter(|target| !target.state.contains("draining")).collect();
+        let proven = Proven { targets: sockets(&staying), shared: shared(&staying), ..proven };
         return unless_unhealthy(&staying).unwrap_or_else(|| live_tests(seen, proven));
     }
     let is_at = |target: &Target, task: &Task| {
@@ -98,12 +102,15 @@ fn targets(seen: &Observed, service: &Service, ours: &[&Task]) -> Judgement {
             return not_yet(format!("not registered in the target group {group}: {absent}"));
         }
     }
-    unless_unhealthy(&mine).unwrap_or_else(|| {
-        let mut probed: Vec<String> = mine.iter().filter_map(|target| target.socket()).collect();
-        probed.sort();
-        probed.dedup();
-        live_tests(seen, Proven { targets: probed, ..proven })
-    })
+    unless_unhealthy(&mine).unwrap_or_else(|| live_tests(seen, Proven { targets: sockets(&mine), ..proven }))
+}
+
+/// Returns the addresses of targets that have one, each once.
+fn sockets(targets: &[&Target]) -> Vec<String> {
+    let mut sockets: Vec<String> = targets.iter().filter_map(|target| target.socket()).collect();
+    sockets.sort();
+    sockets.dedup();
+    sockets
 }
 
 /// Judges targets; none if there are some and all are healthy.

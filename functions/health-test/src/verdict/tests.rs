@@ -1,5 +1,7 @@
 use super::*;
+use crate::instances::{Shared, SharedTask};
 use crate::rollout::samples::{digest, progress, row, target, task};
+use crate::rollout::{Binding, InstancePort, OnInstance};
 use pipeline::service::Rollout::{Completed, Failed as GivenUp, InProgress, Unknown};
 
 const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/users/0123456789abcdef";
@@ -57,6 +59,7 @@ fn proven(targets: &[&str], tasks: &[&str]) -> Proven {
         targets: targets.iter().map(|target| (*target).to_owned()).collect(),
         tasks: tasks.iter().map(|task| task.parse().unwrap()).collect(),
         groups: vec![GROUP.to_owned()],
+        ..Proven::default()
     }
 }
 
@@ -263,6 +266,29 @@ fn tasks_on_the_address_of_their_instance_need_all_targets_healthy() {
     check(seen(vec![target("i-1", "healthy"), target("i-1", "draining")]), Finding::Healthy, "");
     check(seen(vec![target("i-1", "healthy"), target("i-2", "initial")]), Finding::NotYet, "i-2:8080");
     check(seen(vec![]), Finding::NotYet, "no target is registered");
+}
+
+#[test]
+fn what_shares_the_address_of_an_instance_is_proven_with_its_ports() {
+    let on = |port| OnInstance {
+        instance: "arn-1".to_owned(),
+        bindings: vec![Binding { container: "app".to_owned(), port: 8080, host_port: port }],
+    };
+    let at = |id, port| Task { addresses: vec![], on_instance: Some(on(port)), ..task(id, 2, "b") };
+    let target = |port, state| Target { port, ..target("i-1", state) };
+    let seen = with(|seen| {
+        seen.tasks = Measured::Is(vec![at("t1", 32768), at("t2", 32769)]);
+        let targets = [(32769, "healthy"), (32768, "healthy"), (32770, "draining")];
+        seen.targets = Measured::Is(targets.map(|(port, state)| target(port, state)).to_vec());
+        seen.tests = Measured::NotYet;
+    });
+    let shared = Shared {
+        tasks: [("t1", 32768), ("t2", 32769)]
+            .map(|(id, port)| SharedTask { id: id.to_owned(), on: on(port) })
+            .to_vec(),
+        targets: [32768, 32769].map(|port| InstancePort { instance: "i-1".to_owned(), port }).to_vec(),
+    };
+    assert_eq!(judged(&seen), Judgement::Need(Missing::Tests(Proven { shared, ..proven(&[], &[]) })));
 }
 
 #[test]

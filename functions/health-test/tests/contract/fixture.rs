@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use health_test::probe::{Answer, ProbeResult, Web};
 use health_test::rollout::{
-    Container, Ended, Exit, Found, Port, Progress, RunNote, RunTask, Search, Service, Stream, Target, Task,
+    Binding, Container, Ended, Exit, Found, OnInstance, Port, Ports, Progress, RunNote, RunTask, Search,
+    Service, Stream, Target, Task,
 };
 use health_test::tests_row::TestsRow;
 use pack::kind::http::Request;
@@ -70,6 +72,8 @@ pub struct Fixture {
     pub cloudwatch: CloudWatch,
     /// Which of our tasks have ended, while the others are stable.
     pub replaced: &'static [&'static str],
+    /// The instances that Systems Manager manages, with their addresses, where tasks share the address of `i-1`.
+    pub managed: Option<&'static [(&'static str, &'static str)]>,
     /// What the secrets are.
     pub secret: Result<&'static str, Fault>,
 }
@@ -96,6 +100,7 @@ impl Fixture {
             ran: RefCell::default(),
             cloudwatch: CloudWatch::default(),
             replaced: &[],
+            managed: None,
             secret: Ok("hush-1234"),
             moves: Moves { found: Some(Loaded::given(&row())), ..Moves::default() },
         }
@@ -172,7 +177,7 @@ impl Fixture {
         Progress { deployment, reason, desired: 2, running: 1, failed: 3 }
     }
 
-    fn task(&self, n: u32) -> Task {
+    fn task(&self, n: u16) -> Task {
         let digest = Digest::parse(format!("sha256:{}", self.tasks.1.to_string().repeat(64))).unwrap();
         let image = ImageReference::parse("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/users").unwrap();
         let image = image.pinned(&digest);
@@ -181,9 +186,21 @@ impl Fixture {
             started_by: format!("ecs-svc/{}", self.tasks.0),
             running: true,
             containers: vec![Container { name: "app".to_owned(), image, digest: Some(digest) }],
-            addresses: vec![format!("10.0.0.{n}").parse().unwrap()],
+            addresses: match self.managed {
+                None => vec![format!("10.0.0.{n}").parse().unwrap()],
+                Some(_) => Vec::new(),
+            },
+            on_instance: self.managed.map(|_| OnInstance {
+                instance: "arn-i-1".to_owned(),
+                bindings: vec![Binding { container: "app".to_owned(), port: 8080, host_port: host_port(n) }],
+            }),
         }
     }
+}
+
+/// The port of its instance that a task has.
+fn host_port(n: u16) -> u16 {
+    32767 + n
 }
 
 impl Port for &Fixture {
@@ -220,14 +237,25 @@ impl Port for &Fixture {
         self.called("tasks")?;
         Ok(vec![self.task(1), self.task(2)])
     }
-    async fn ports(&self, _: &TaskDefinitionArn) -> Result<Vec<OpenPort>, Fault> {
+    async fn ports(&self, _: &TaskDefinitionArn) -> Result<Ports, Fault> {
         self.called("ports")?;
         let port = |container: &str, name: &str, number| OpenPort {
             container: container.to_owned(),
             name: Some(name.to_owned()),
             number,
         };
-        Ok(vec![port("proxy", "admin", 9901), port("app", "http", 8080)])
+        let open = vec![port("proxy", "admin", 9901), port("app", "http", 8080)];
+        Ok(Ports { open, are_of_host: false })
+    }
+    async fn instances(&self, _: &MoveRow, arns: &[String]) -> Result<BTreeMap<String, String>, Fault> {
+        self.called("instances")?;
+        Ok(arns.iter().map(|arn| (arn.clone(), arn.replace("arn-", ""))).collect())
+    }
+    async fn addresses(&self, instances: &[String]) -> Result<BTreeMap<String, IpAddr>, Fault> {
+        self.called("addresses")?;
+        let managed = self.managed.unwrap_or_default();
+        let managed = managed.iter().filter(|(id, _)| instances.iter().any(|one| one == id));
+        Ok(managed.map(|(id, address)| ((*id).to_owned(), address.parse().unwrap())).collect())
     }
     async fn balancer(&self, groups: &[String]) -> Result<String, Fault> {
         assert_eq!(groups.len(), 1);
@@ -237,12 +265,11 @@ impl Port for &Fixture {
     async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault> {
         assert_eq!(groups.len(), if self.shift.is_some() { 2 } else { 1 });
         self.called("targets")?;
-        let target = |n| Target {
-            group: "users".to_owned(),
-            id: format!("10.0.0.{n}"),
-            port: 8080,
-            state: self.target.to_owned(),
-            reason: String::new(),
+        let target = |n: u16| {
+            let own = (format!("10.0.0.{n}"), 8080);
+            let (id, port) = self.managed.map_or(own, |_| ("i-1".to_owned(), host_port(n).into()));
+            let (group, state, reason) = ("users".to_owned(), self.target.to_owned(), String::new());
+            Target { group, id, port, state, reason }
         };
         Ok(vec![target(1), target(2)])
     }
@@ -356,7 +383,7 @@ impl Web for &Fixture {
     }
     async fn connect(&self, host: &str, port: u16, _: Duration) -> Result<(), String> {
         self.calls.borrow_mut().push("connect");
-        assert!([8080, 9901, 443].contains(&port), "{port}");
+        assert!([8080, 9901, 443, host_port(1), host_port(2)].contains(&port), "{port}");
         if self.far.contains(&host) { Err("no connection within 3000 ms".to_owned()) } else { Ok(()) }
     }
     async fn ask(&self, request: &Request, _: Duration) -> ProbeResult {

@@ -4,6 +4,7 @@
 
 mod cloudwatch;
 mod fixture;
+mod instances;
 mod packs;
 mod polls;
 mod reach;

@@ -7,7 +7,7 @@ use pipeline::rows::{MoveRow, RestorePoint, Verdict};
 use crate::fixture::{Fixture, PACK, STRICT};
 use crate::requests::{before, changed, of, poll, request, sample};
 
-/// A check that health-test cannot carry out yet.
+/// A check that nobody can carry out yet.
 const NOT_YET: &str = r#"{"checks":[{"name":"a","http":{"url":"${base.url}/"}}]}"#;
 
 #[tokio::test]

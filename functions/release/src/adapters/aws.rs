@@ -16,7 +16,9 @@ use pipeline::image::RepositoryRef;
 use pipeline::ledger::Ledger;
 use pipeline::{Fault, settings};
 
-use crate::ports::{self, Child, Config, Documents, ImageId, Index, LiveTests, Mutability, Prober, Scan};
+use crate::ports::{
+    self, Child, Config, Documents, ImageId, Index, LiveTests, Mutability, Prober, Scan, Signing,
+};
 use images::Images;
 use revisions::Revisions;
 
@@ -105,6 +107,10 @@ impl ports::Images for Aws {
 
     async fn scan(&self, from: &RepositoryRef, digest: &Digest) -> Result<Scan, Fault> {
         self.images.scan(from, digest).await
+    }
+
+    async fn signings(&self, from: &RepositoryRef, digest: &Digest) -> Result<Vec<Signing>, Fault> {
+        self.images.signings(from, digest).await
     }
 }
 

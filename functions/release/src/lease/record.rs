@@ -11,7 +11,7 @@ use crate::answer::{Leased, Leasing};
 use crate::at_once;
 use crate::plan::waves::{Numbered, numbered, waves};
 use crate::plan::words::plural;
-use crate::plan::{PlanContext, ReleaseSpec};
+use crate::plan::{PlanContext, ReleaseSpec, packs};
 use crate::ports::{Clusters, History, Releases};
 
 /// How many moves are written together: each has up to three rows, and DynamoDB writes 100.
@@ -48,7 +48,7 @@ pub(super) async fn record(
     .await?;
     let concurrency = context.environment.concurrency.max(1);
     // What goes back is never held up by a test that cannot be asked.
-    let reach = !spec.to.goes_back() && numbered.iter().any(|(_, _, one)| one.pack.is_some());
+    let reach = !spec.to.goes_back() && numbered.iter().any(|(_, _, one)| packs::asked(one).is_some());
     let (next, waves, pause_seconds) = (Leasing::Wave, counts, 0);
     Ok(Leased { next, because, waves, repositories, concurrency, pause_seconds, reach })
 }

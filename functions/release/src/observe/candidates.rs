@@ -42,10 +42,8 @@ pub async fn candidates(
             Meant::Foreign => {}
         }
     }
-    if spec.only_newer {
-        candidates = newer(ledger, context, spec, candidates, &mut untouched).await?;
-    }
     if spec.takes_what_is_verified_before() {
+        candidates = newer(ledger, context, spec, candidates, &mut untouched).await?;
         candidates = not_held(ledger, context, spec, candidates, &mut untouched).await?;
     }
     with_releases(aws, ledger, context, &mut candidates).await?;

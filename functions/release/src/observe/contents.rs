@@ -9,7 +9,7 @@ use pipeline::image::RepositoryRef;
 use super::images::source;
 use crate::at_once;
 use crate::plan::ReleaseSpec;
-use crate::plan::image_check::{Asked, Built, Inspected, Wanted, child_for};
+use crate::plan::image_check::{Asked, Built, Inspected, Wanted, Wants, child_for};
 use crate::ports::{Config, Images, Platform};
 
 /// Reads each image once for each platform, however many services use it; what fails is for its checks to judge.
@@ -18,21 +18,25 @@ pub async fn contents(
     spec: &ReleaseSpec,
     asked: &[Asked<'_>],
 ) -> Result<BTreeMap<Wanted, Inspected>, Fault> {
-    let mut wanted: BTreeMap<&Wanted, bool> = BTreeMap::new();
+    let mut wanted: BTreeMap<&Wanted, Wants> = BTreeMap::new();
     for one in asked {
-        *wanted.entry(&one.wanted).or_default() |= one.wants_scan();
+        one.add_to(wanted.entry(&one.wanted).or_default());
     }
-    let wanted: Vec<(&Wanted, bool)> = wanted.into_iter().collect();
-    let read = at_once(&wanted, async |(wanted, scans)| {
+    let wanted: Vec<(&Wanted, Wants)> = wanted.into_iter().collect();
+    let read = at_once(&wanted, async |(wanted, wants)| {
         let ((repository, digest), platform) = wanted;
         let from = source(spec, repository);
         let built = built(aws, &from, digest, platform).await;
         let image = built.as_ref().ok().and_then(|built| built.image.as_ref());
-        let scan = match image.filter(|_| *scans) {
+        let scan = match image.filter(|_| wants.scan) {
             Some((digest, _)) => Some(aws.scan(&from, digest).await),
             None => None,
         };
-        Ok(((*wanted).clone(), Inspected { built, scan }))
+        let signings = match wants.signings {
+            true => Some(aws.signings(&from, digest).await),
+            false => None,
+        };
+        Ok(((*wanted).clone(), Inspected { built, scan, signings }))
     });
     Ok(read.await?.into_iter().collect())
 }

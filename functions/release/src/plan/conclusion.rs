@@ -72,6 +72,14 @@ pub fn stopped_too_late(release: &ReleaseId, head: &HeadRow, closed: &Closed) ->
     Some((Outcome::NeedsHuman, because))
 }
 
+/// Tells that a release ended by itself since an image could not be tested: its service was left alone, and a person
+/// has to hear of it.
+pub fn is_untested(head: &HeadRow, closed: &Closed, moves: &[(MoveKey, MoveRow)]) -> bool {
+    let by_itself = head.stop.is_none() && head.rollback.is_none();
+    let unmeasured = |row: &MoveRow| row.touched.is_none() && row.verdict == Some(Verdict::Inconclusive);
+    by_itself && closed.outcome == Outcome::RolledBack && moves.iter().any(|(_, row)| unmeasured(row))
+}
+
 /// Tells the outcome of a release whose waves ended.
 fn outcome_of(fates: &BTreeMap<MoveOutcome, u32>, rollback: Option<RollbackScope>) -> Outcome {
     let any = |fate| fates.contains_key(&fate);
@@ -101,8 +109,9 @@ fn outcome_named(name: &str) -> Option<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::row;
+    use crate::plan::tests::{head, row};
     use pipeline::clock::Timestamp;
+    use pipeline::rows::Stop;
 
     fn conclusion(outcome: &str, rows: Vec<MoveRow>) -> Outcome {
         concluded(outcome, rows, None)
@@ -175,6 +184,30 @@ mod tests {
         assert!(!is_bad(&MoveRow { alarm: Some("shop-5xx".to_owned()), ..unhealthy() }));
         assert!(!is_bad(&MoveRow { blameless: Some(true), ..unhealthy() }));
         assert!(!is_bad(&MoveRow { touched: None, ..unhealthy() }));
+    }
+
+    #[test]
+    fn an_image_that_could_not_be_tested_needs_a_human_unless_somebody_has_ended_the_release() {
+        let untested = MoveRow { verdict: Some(Verdict::Inconclusive), ..row("users") };
+        let bad = MoveRow { verdict: Some(Verdict::Unhealthy), ..row("users") };
+        let check = |head: HeadRow, row: MoveRow, expected: bool| {
+            let moves = keyed(vec![row]);
+            let closed = conclude("", "", &moves, head.rollback);
+            assert_eq!(
+                (closed.outcome, is_untested(&head, &closed, &moves)),
+                (Outcome::RolledBack, expected)
+            );
+        };
+        check(head(), untested.clone(), true);
+        check(head(), bad, false);
+        let stop = Stop {
+            by: ReleaseId::parse("abort").unwrap(),
+            since: Timestamp::from_millis(0),
+            because: "it is late".to_owned(),
+            rollback: false,
+        };
+        check(HeadRow { stop: Some(stop), ..head() }, untested.clone(), false);
+        check(HeadRow { rollback: Some(RollbackScope::All), ..head() }, untested, false);
     }
 
     #[test]

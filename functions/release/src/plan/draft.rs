@@ -215,7 +215,7 @@ fn nothing(spec: &ReleaseSpec, cluster: &str, untouched: &[Untouched]) -> String
             let said: Vec<String> = own.map(|one| format!("{}: {}", one.service, one.why)).collect();
             some_of(&said.iter().map(String::as_str).collect::<Vec<_>>())
         }
-        ImageSelection::Images(_) if spec.only_newer => {
+        ImageSelection::Images(_) if spec.takes_what_is_verified_before() => {
             format!("no service of {cluster} has a newer verified image")
         }
         ImageSelection::Images(images) => {

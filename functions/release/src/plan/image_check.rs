@@ -14,11 +14,16 @@ use pipeline::text::line;
 use super::spec::PlanContext;
 use super::words::TO_OVERRIDE;
 use super::{PlanDraft, packs};
-use crate::ports::{Child, Config, ImageKey, Platform, Scan};
+use crate::ports::{Child, Config, ImageKey, Platform, Scan, Signing};
 use expected::{Expected, Said};
 
 /// How long to wait before a scan is looked at again, at least and at most.
 const PAUSE_SECONDS: (i64, i64) = (10, 60);
+
+/// How many seconds after it was pushed ECR has begun to sign an image, if it ever does.
+///
+/// The release of a push opens within a second of it, and ECR does not say when it begins.
+const SIGNING_BEGINS_WITHIN: i64 = 30;
 
 /// How long a sentence about one image is.
 const LONGEST: usize = 600;
@@ -44,6 +49,17 @@ pub struct Inspected {
     pub built: Result<Built, Fault>,
     /// What ECR says of its scan, if somebody asks and there is an image to scan.
     pub scan: Option<Result<Scan, Fault>>,
+    /// With which profiles ECR has signed what was pushed, if somebody asks.
+    pub signings: Option<Result<Vec<Signing>, Fault>>,
+}
+
+/// What is read of an image beside what it says of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wants {
+    /// What a scan has found.
+    pub scan: bool,
+    /// Who has signed it.
+    pub signings: bool,
 }
 
 /// What an image says of itself.
@@ -99,9 +115,12 @@ impl Asked<'_> {
         }
     }
 
-    /// Tells whether one of them asks what a scan has found.
-    pub fn wants_scan(&self) -> bool {
-        self.checks().any(|(_, image)| image.scan.is_some())
+    /// Adds what they ask beside what the image says of itself.
+    pub fn add_to(&self, wants: &mut Wants) {
+        for (_, image) in self.checks() {
+            wants.scan |= image.scan.is_some();
+            wants.signings |= image.signature.is_some();
+        }
     }
 }
 
@@ -132,7 +151,10 @@ pub fn judge(
             let who = format!("{}: check {:?}", one.row.service, check.name);
             for said in expected.of(inspected) {
                 match said {
-                    Said::Failed(why) => verdict.add(check.advisory, &who, &why, ""),
+                    Said::NotBegun(why) if waits && waited < SIGNING_BEGINS_WITHIN => {
+                        verdict.wait(waited, &who, &why);
+                    }
+                    Said::Failed(why) | Said::NotBegun(why) => verdict.add(check.advisory, &who, &why, ""),
                     Said::NotYet { why, .. } if waits => verdict.wait(waited, &who, &why),
                     Said::NotYet { is_enough: true, .. } => {}
                     Said::NotYet { why, .. } | Said::Unmeasured(why) => {

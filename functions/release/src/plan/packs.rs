@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pack::site::{Logged, Site};
-use pack::{Pack, Phase, Source, Values, supported};
+use pack::{NOTHING, Pack, Phase, Source, Values};
 use pipeline::environment::{Environment, TestsDocument};
 use pipeline::ids::{EnvironmentName, PackHash, ServiceName};
 use pipeline::rows::MoveRow;
@@ -11,15 +11,13 @@ use pipeline::rows::MoveRow;
 use super::PlanDraft;
 use crate::ports::{Prober, Service};
 
-/// A pack that asks nothing.
-const NOTHING: &str = "{}";
-
 /// The live tests of services that ask something of an image before anything is touched.
 pub type OfImages = BTreeMap<ServiceName, Pack>;
 
 /// Gives each move of a draft the live tests of its service, as they are written now, unless it has some: those that
 /// its image has passed here before.
 ///
+/// A service without any is given those that ask nothing: what is written meanwhile is for the next release.
 /// Those that can never be asked refuse what goes forward.  They never stop what goes back, which goes without them.
 /// Returns those that ask something of an image; of what goes back it is never asked.
 pub fn pin(
@@ -34,7 +32,10 @@ pub fn pin(
     let names: BTreeSet<String> = draft.services.iter().flat_map(|one| one.connect.clone()).collect();
     let (mut mistakes, mut unasked) = (Vec::new(), Vec::new());
     for row in &mut draft.moves {
-        let Some(documents) = documents.get(&row.service) else { continue };
+        let documents = documents.get(&row.service).map(Vec::as_slice).unwrap_or_default();
+        if documents.is_empty() && is_back {
+            continue;
+        }
         let service = draft.services.iter().find(|service| service.name == row.service);
         let read = usable(documents, service, &row.containers, &names, prober).and_then(|pack| {
             let known = Values::default().with("environment", environment.as_str());
@@ -82,7 +83,7 @@ pub fn pin(
 
 /// Returns the live tests that a move was judged by, if there was one in them.
 pub fn asked(row: &MoveRow) -> Option<&PackHash> {
-    row.pack.as_ref().filter(|hash| **hash != pack::hash(NOTHING))
+    row.pack.as_ref().filter(|hash| pack::is_something(hash))
 }
 
 /// Reads live tests, or says why they cannot be used for a service.
@@ -93,12 +94,18 @@ fn usable(
     connect_names: &BTreeSet<String>,
     Prober { in_vpc, policy }: Prober,
 ) -> Result<Pack, Vec<String>> {
+    if documents.is_empty() {
+        return Pack::read("no live tests", NOTHING).map_err(|fault| vec![fault.to_string()]);
+    }
     let named: Vec<String> = documents.iter().map(|one| format!("the parameter {}", one.path)).collect();
     let sources = named.iter().zip(documents).map(|(what, one)| Source { what, text: &one.text });
-    let pack = supported::merge(&sources.collect::<Vec<_>>()).map_err(|fault| vec![fault.to_string()])?;
+    let pack = pack::merge(&sources.collect::<Vec<_>>()).map_err(|fault| vec![fault.to_string()])?;
     let never = match service {
         Some(Service { balanced, revision, .. }) => {
-            let (network_mode, target_groups) = (revision.network_mode.as_deref(), balanced.len());
+            // Without a word Docker takes bridge, but for Windows, where it takes nat.
+            let default = (revision.platform.os == "windows").then_some("nat");
+            let (network_mode, target_groups) =
+                (revision.network_mode.as_deref().or(default), balanced.len());
             let ports = Some((revision.ports.as_slice(), moved));
             let logged = Some(Logged { containers: &revision.logs, moved });
             pack.never(&Site { in_vpc, network_mode, target_groups, ports, logged, connect_names, policy })
@@ -189,6 +196,14 @@ mod tests {
     }
 
     #[test]
+    fn a_service_without_live_tests_is_not_given_any_that_are_written_later() {
+        let (mut draft, policy, none) = (draft(), environment(), BTreeMap::new());
+        pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &policy, &none, INSIDE, false);
+        let name = draft.moves[0].pack.clone().unwrap();
+        assert_eq!((draft.packs[&name].as_str(), asked(&draft.moves[0])), (NOTHING, None));
+    }
+
+    #[test]
     fn what_goes_back_is_judged_by_what_its_image_has_passed() {
         let mut back = draft();
         let passed = pack::hash(r#"{"checks":[]}"#);
@@ -200,21 +215,26 @@ mod tests {
 
     #[test]
     fn what_can_never_be_asked_refuses_and_stops_no_rollback() {
-        let bridge = |mode: Option<&str>| {
+        let mode = |mode: Option<&str>| {
             let mut draft = draft();
             draft.services[0].revision.network_mode = mode.map(str::to_owned);
             draft
         };
+        let mut windows = mode(None);
+        windows.services[0].revision.platform.os = "windows".to_owned();
+        for mode in [mode(Some("bridge")), mode(Some("host")), mode(None)] {
+            let accepted = pinned(mode, TARGET, "5s", INSIDE, false);
+            assert!(accepted.findings.is_empty(), "{:?}", accepted.findings);
+        }
         let mut connected = draft();
         connected.services[0].connect = vec!["users.shop".to_owned()];
         let mut alone = draft();
         alone.services[0].balanced.clear();
         let outside = Prober { in_vpc: false, ..INSIDE };
         for (draft, url, within, prober, said) in [
-            (bridge(Some("bridge")), TARGET, "5s", INSIDE, "the network mode of the service is bridge"),
-            (bridge(Some("host")), TARGET, "5s", INSIDE, "is host"),
-            (bridge(Some("none")), TARGET, "5s", INSIDE, "is none"),
-            (bridge(None), TARGET, "5s", INSIDE, "is bridge"),
+            (mode(Some("none")), TARGET, "5s", INSIDE, "the network mode of the service is none"),
+            (mode(Some("default")), TARGET, "5s", INSIDE, "is default"),
+            (windows, TARGET, "5s", INSIDE, "is nat"),
             (connected, "http://users.shop/", "5s", INSIDE, "Service Connect"),
             (alone, TARGET, "5s", INSIDE, "no target group"),
             (draft(), TARGET, "5s", outside, "runs outside"),

@@ -31,6 +31,8 @@ pub trait Images {
     async fn config(&self, from: &RepositoryRef, digest: &Digest) -> Result<Config, Fault>;
     /// Reads what ECR has found in a single image.
     async fn scan(&self, from: &RepositoryRef, digest: &Digest) -> Result<Scan, Fault>;
+    /// Reads with which profiles ECR has signed an image, or tried to.
+    async fn signings(&self, from: &RepositoryRef, digest: &Digest) -> Result<Vec<Signing>, Fault>;
 }
 
 /// An image for several platforms.
@@ -104,6 +106,28 @@ pub enum Scan {
     Pending(String),
     /// There is none, and why.
     Missing(String),
+}
+
+/// How far ECR is with signing an image with a profile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signing {
+    /// The ARN of the profile.
+    pub profile: String,
+    /// What came of it.
+    pub signed: Signed,
+}
+
+/// What came of signing an image.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Signed {
+    /// It is signed.
+    Yes,
+    /// It is about to be.
+    NotYet,
+    /// It is not, and why.
+    No(String),
+    /// Nobody knows what this word of ECR means.
+    Unknown(String),
 }
 
 /// Something that a scan has found.

@@ -3,7 +3,7 @@
 use pipeline::Fault;
 use pipeline::rows::ServiceRow;
 use release::Release;
-use release::ports::{Child, Platform, Scan, Vulnerability};
+use release::ports::{Child, Platform, Scan, Signed, Signing, Vulnerability};
 use serde_json::{Value, json};
 
 use crate::notebook::{Notebook, known};
@@ -119,6 +119,34 @@ async fn of_an_index_the_image_for_the_platform_is_judged() {
         refused["because"],
         "users: check \"image\": it is built for linux/arm64: expected linux/amd64, which the service runs on"
     );
+}
+
+#[tokio::test]
+async fn of_an_index_who_has_signed_it_is_asked_of_the_index_itself_and_once_more_under_the_leases() {
+    let profile = "arn:aws:signer:eu-west-1:123456789012:/signing-profiles/shop";
+    let signature = json!({"ecr": {"profiles": [profile]}});
+    let test = json!({"checks": [{"name": "image", "image": {"signature": signature}}]}).to_string();
+    let mut release = shop(&test, clean());
+    let on = Platform { os: "linux".to_owned(), architecture: "amd64".to_owned() };
+    release.aws.children = vec![Child { digest: digest('c'), platform: Some(on) }];
+    let set = |release: &Release<Shop, Notebook>, signed| {
+        *release.aws.signings.borrow_mut() = vec![Signing { profile: profile.to_owned(), signed }];
+    };
+    set(&release, Signed::No("AccessDenied".to_owned()));
+    let refused = open(&release, deploy()).await;
+    let why = format!("users: check \"image\": ECR could not sign it with {profile} (AccessDenied): ");
+    assert!(
+        refused["next"] == "Refused" && refused["because"].as_str().unwrap().starts_with(&why),
+        "{refused}"
+    );
+    assert_eq!(
+        release.aws.read.take(),
+        ["children bbbbbbbbbbbb", "config cccccccccccc", "signings bbbbbbbbbbbb"]
+    );
+    set(&release, Signed::Yes);
+    assert_eq!(open(&release, deploy()).await["next"], "TakeLeases");
+    set(&release, Signed::No("Revoked".to_owned()));
+    assert_eq!(ask(&release, "lease", json!({}), "2026-11-23T12:00:00Z").await["next"], "Refused");
 }
 
 #[tokio::test]

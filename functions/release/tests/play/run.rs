@@ -34,7 +34,7 @@ async fn a_good_release_is_written_down_baked_and_closed() {
         (&json!("Wave"), &json!([1]), &json!(1))
     );
     // This ledger does not keep the order of the opening, so it is written once more.
-    assert_eq!(release.ledger.written.take(), ["take 1", "move", "order", "adopt users"]);
+    assert_eq!(release.ledger.written.take(), ["take 1", "keep {}", "move", "order", "adopt users"]);
 
     {
         let mut moves = release.ledger.moves.borrow_mut();

@@ -12,7 +12,8 @@ use pipeline::service::{Deployment, Rollout};
 use pipeline::task_definition::OpenPort;
 use release::ports::{
     Alarms, Child, ClusterSnapshot, Clusters, Config, Digests, Documents, Execution, Executions, ImageId,
-    Images, Index, LiveTests, Mutability, Platform, Prober, Revision, Scan, Service, Shifting, TaskImages,
+    Images, Index, LiveTests, Mutability, Platform, Prober, Revision, Scan, Service, Shifting, Signing,
+    TaskImages,
 };
 use serde_json::{Value, json};
 
@@ -76,6 +77,8 @@ pub struct Shop {
     pub shares: bool,
     /// What ECR says of the scan of every image; it has none if absent.
     pub scan: RefCell<Option<Result<Scan, Fault>>>,
+    /// With which profiles ECR has signed every image.
+    pub signings: RefCell<Vec<Signing>>,
     /// The images of `b` and their platforms, if it is an index.
     pub children: Vec<Child>,
     /// What was read of images, by a word.
@@ -241,6 +244,11 @@ impl Images for Shop {
         self.read.borrow_mut().push(format!("scan {}", image.short()));
         let known = self.scan.borrow().clone();
         known.unwrap_or_else(|| Ok(Scan::Missing("ECR has no scan of it".to_owned())))
+    }
+
+    async fn signings(&self, _: &RepositoryRef, image: &Digest) -> Result<Vec<Signing>, Fault> {
+        self.read.borrow_mut().push(format!("signings {}", image.short()));
+        Ok(self.signings.borrow().clone())
     }
 }
 

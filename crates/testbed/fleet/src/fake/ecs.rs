@@ -1,6 +1,7 @@
 //! ECS: clusters of services, their task definitions, and the calls about them.
 
 mod rollout;
+mod runs;
 mod shift;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use super::expression::wrong;
 use super::{ACCOUNT, Answer, REGION, Refusal, unknown};
 use rollout::Task;
 pub use rollout::{End, Pointed, Service};
+pub use runs::{RunEnd, RunTask};
 pub use shift::Shifting;
 
 /// How much one call may ask for.
@@ -29,6 +31,10 @@ pub struct Ecs {
     pub services: BTreeMap<String, Service>,
     /// Calls that are denied: the operation, and the service, the family or the revision.
     pub denied: Vec<(&'static str, String)>,
+    /// The tasks that were run beside services.
+    pub runs: Vec<RunTask>,
+    /// How runs of images end that do not just pass, by digest.
+    pub run_ends: BTreeMap<String, RunEnd>,
     revisions: BTreeMap<String, Value>,
     newest: BTreeMap<String, u32>,
     deployments: u32,
@@ -124,8 +130,8 @@ impl Ecs {
                 Ok(json!({"service": self.services.get(&name).map(|one| one.described(&name, now))}))
             }
             "DescribeTaskDefinition" => {
-                let arn = input["taskDefinition"].as_str().unwrap_or_default();
-                let found = self.revisions.get(arn).cloned();
+                let named = input["taskDefinition"].as_str().unwrap_or_default();
+                let found = self.revision_of(named).and_then(|arn| self.revisions.get(&arn).cloned());
                 found.ok_or_else(|| Refusal::new("ClientException", "Unable to describe task definition."))
             }
             "RegisterTaskDefinition" => {
@@ -137,6 +143,8 @@ impl Ecs {
             "ContinueServiceDeployment" | "StopServiceDeployment" => self.turn(name, input, now),
             "ListTasks" => self.list_tasks(input, now),
             "DescribeTasks" => self.describe_tasks(input, now),
+            "RunTask" => self.run_task(input, ecr, now),
+            "StopTask" => self.stop_task(input, now),
             _ => Err(unknown(name)),
         }
     }
@@ -235,6 +243,9 @@ impl Ecs {
                     arns.extend(service.tasks(name).into_iter().map(|task| task_arn(&task.id)));
                 }
             }
+            if of.is_none() {
+                arns.extend(self.runs_listed(input, now));
+            }
         }
         page("taskArns", &arns, input)
     }
@@ -246,6 +257,10 @@ impl Ecs {
         }
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for arn in asked {
+            if let Some(run) = self.run_described(&arn, now) {
+                tasks.push(run);
+                continue;
+            }
             let id = named_in(input, arn.rsplit('/').next().unwrap_or_default());
             let name = id.rsplit_once('.').map_or(id.as_str(), |(name, _)| name).to_owned();
             let running = self.at(&name, now).map(|service| service.tasks(&name)).unwrap_or_default();

@@ -41,6 +41,15 @@ impl Table {
         self.partition(pk, prefix).map(|((_, sk), row)| (sk.clone(), plain_row(row))).collect()
     }
 
+    /// Returns some fields of the rows of a partition whose second key starts so.
+    pub fn some_of(&self, pk: &str, prefix: &str, fields: &[&str]) -> Vec<Value> {
+        let some = |row: &Row| {
+            let known = fields.iter().filter_map(|name| Some(((*name).to_owned(), plain(row.get(*name)?))));
+            known.collect::<serde_json::Map<_, _>>().into()
+        };
+        self.partition(pk, prefix).map(|(_, row)| some(row)).collect()
+    }
+
     /// Forgets the rows that `unwanted` names.
     pub fn forget(&mut self, unwanted: impl Fn(&str, &str) -> bool) {
         self.rows.retain(|(pk, sk), _| !unwanted(pk, sk));

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 use states::Event;
 
+use super::faults::lost;
 use super::hands::{Hand, Tagged};
+use super::mishap::Mishap;
 use super::{EVENT_MS, Machine, Running, arn_of, machine_arn};
-use crate::fake::{ACCOUNT, End as Rollout, REGION};
+use crate::fake::{ACCOUNT, End as Rollout, REGION, RunEnd};
 use crate::simulation::oracle;
 
 /// What somebody does.
@@ -30,6 +32,8 @@ pub enum Action {
     },
     /// Answers all questions past the pipeline, by the tokens of their waiting states.
     Bypass,
+    /// The next call of a state outside of the maps is given up, and does its work so many milliseconds later.
+    Lose(&'static str, i64),
     /// Does something past the pipeline.
     Hand(Hand),
     /// An event calls `alert`, and so many times again if that fails.
@@ -50,6 +54,8 @@ pub struct Pushed {
     pub repository: String,
     /// How its rollouts end.
     pub end: Rollout,
+    /// How runs of it end.
+    pub run: RunEnd,
     /// Whether its event is delivered twice.
     pub twice: bool,
     /// How many milliseconds its event takes.
@@ -71,6 +77,7 @@ impl Machine {
             Action::Push(pushed) => self.push(pushed),
             Action::Answer { name, mode, back } => self.answer_question(name, mode, back),
             Action::Bypass => self.bypass(),
+            Action::Lose(state, later) => self.mishaps.plan("", state, Mishap::Delayed(lost(), later)),
             Action::Hand(hand) => {
                 if let Some(oracle) = &mut self.oracle {
                     oracle.sees_hand(&hand);
@@ -100,7 +107,7 @@ impl Machine {
 
     /// Pushes an image, whose event starts an execution, or two.
     fn push(&mut self, pushed: Pushed) {
-        let Pushed { name, repository, end, twice, late } = pushed;
+        let Pushed { name, repository, end, run, twice, late } = pushed;
         let tag = format!("main-{name}");
         let digest = {
             let mut account = self.fake.open();
@@ -108,6 +115,7 @@ impl Machine {
             for service in account.ecs.services.values_mut() {
                 service.ends.insert(digest.clone(), end);
             }
+            account.ecs.run_ends.insert(digest.clone(), run);
             digest
         };
         if let Some(oracle) = &mut self.oracle {

@@ -70,7 +70,7 @@ impl Machine {
     /// Asks who looks on what would be wrong with a call if it had its effect now.
     fn suspect(&mut self, call: u64, operation: &str, input: &Value) -> Option<String> {
         let (oracle, release) = (self.oracle.as_mut()?, self.writers.get(&call)?);
-        oracle.suspects(&mut self.fake.open(), release, operation, input)
+        oracle.suspects(&mut self.fake.open(), call, release, operation, input)
     }
 
     /// Lets who looks on see a call that has had its effect, and others hear of it.

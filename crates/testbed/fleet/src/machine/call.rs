@@ -91,10 +91,14 @@ impl Machine {
         let drawn = self.faults.as_mut().and_then(|faults| faults.of_invocation(now));
         match self.mishap(&begun.state, &begun.payload).or(planned).or(drawn) {
             Some(Mishap::Fails(problem)) => self.fails(&begun, problem, later),
-            Some(Mishap::Dies) => self.fails(&begun, dead(), self.now()),
+            Some(Mishap::Dies) => self.dies(&begun, self.now()),
             Some(Mishap::Late(problem, after)) => {
                 self.fails(&begun, problem, later);
                 self.late = Some(Late { call: begun.unheard(), after });
+            }
+            Some(Mishap::Delayed(problem, milliseconds)) => {
+                self.fails(&begun, problem, later);
+                self.agenda.add(now + milliseconds, Due::Begin(Box::new(begun.unheard())));
             }
             Some(Mishap::Unheard(problem)) => {
                 self.fails(&begun, problem, later);
@@ -124,6 +128,9 @@ impl Machine {
         let state = Arc::clone(&begun.state);
         let release = payload["release"].as_str().unwrap_or_default().to_owned();
         let id = self.working.begin(begun, async move { functions.call(function, payload, began).await });
+        if let Some(oracle) = &mut self.oracle {
+            oracle.begins(&self.fake.open(), id, &release);
+        }
         self.writers.insert(id, release);
         self.planned.works(id, &state);
         self.note(|| format!("call {id} is {} for {state}", function.name()));
@@ -149,7 +156,7 @@ impl Machine {
         let later = self.now() + LATENCY_MS;
         self.meter.worked(begun.function, later - begun.began);
         match (&begun.mishap, ended) {
-            (Some(Mishap::DiesAfter), _) => self.fails(begun, dead(), later),
+            (Some(Mishap::DiesAfter), _) => self.dies(begun, later),
             (Some(Mishap::FailsAfter(problem)), Ok(_)) => self.fails(begun, problem.clone(), later),
             (_, Err(fault)) => self.fails(begun, problem(&fault), later),
             (_, Ok(payload)) => {
@@ -183,6 +190,14 @@ impl Machine {
         } else if let Some(late) = &mut self.late {
             late.after -= 1;
         }
+    }
+
+    /// Ends a call by an error that nothing catches.
+    fn dies(&mut self, begun: &Begun, at: i64) {
+        if let (Some(oracle), Some(release)) = (&mut self.oracle, begun.payload["release"].as_str()) {
+            oracle.died.insert(release.to_owned());
+        }
+        self.fails(begun, Problem::new(RUNTIME, "it died"), at);
     }
 
     fn fails(&mut self, begun: &Begun, problem: Problem, at: i64) {
@@ -243,9 +258,4 @@ impl Machine {
 fn answer(execution: u64, ticket: u64, payload: Value) -> Due {
     let result = json!({"ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200});
     Due::Tell(execution, Event::Answered(ticket, result))
-}
-
-/// An error that nothing catches.
-fn dead() -> Problem {
-    Problem::new(RUNTIME, "it died")
 }

@@ -2,6 +2,7 @@
 
 use pipeline::Fault;
 use states::Random;
+use states::rules::Problem;
 
 use super::mishap::{Mishap, problem};
 use crate::fake::Refusal;
@@ -14,6 +15,9 @@ pub struct Rates {
     /// Calls of functions.
     pub invocations: u64,
 }
+
+/// How long a call may lie there that was given up, in milliseconds.
+const LONGEST_DELAY_MS: u64 = 10_000;
 
 /// What goes wrong by chance.
 #[derive(Debug)]
@@ -73,12 +77,20 @@ impl Faults {
             return None;
         }
         self.happened += 1;
-        let lost = || problem(&Fault::Unavailable("the connection was lost".to_owned()));
         Some(match self.random.below(4) {
             0 => Mishap::Fails(lost()),
             1 => Mishap::FailsAfter(lost()),
+            2 if self.random.below(2) == 0 => Mishap::Delayed(
+                lost(),
+                i64::try_from(self.random.below(LONGEST_DELAY_MS)).unwrap_or_default(),
+            ),
             2 => Mishap::Unheard(lost()),
             _ => Mishap::DiesAfter,
         })
     }
+}
+
+/// Says that whoever called does not hear of the end.
+pub fn lost() -> Problem {
+    problem(&Fault::Unavailable("the connection was lost".to_owned()))
 }

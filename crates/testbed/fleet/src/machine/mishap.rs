@@ -17,6 +17,8 @@ pub enum Mishap {
     FailsAfter(Problem),
     /// It is given up at once, and goes on with its work.
     Unheard(Problem),
+    /// It is given up at once, and begins its work only so many milliseconds later.
+    Delayed(Problem, i64),
     /// It is given up, and does its work only after so many other calls have answered.
     Late(Problem, usize),
     /// The item ends before it, by an error that nothing catches.

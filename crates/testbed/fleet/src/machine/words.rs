@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{Action, Hand, Pushed};
-use crate::fake::End;
+use crate::fake::{End, RunEnd};
 
 impl Display for Action {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -22,6 +22,9 @@ impl Display for Action {
                 write!(f, "somebody answers a question, {back} before the last: {mode} ({name})")
             }
             Action::Bypass => f.write_str("somebody answers every question past the pipeline"),
+            Action::Lose(state, later) => {
+                write!(f, "the next call of {state} is given up, and does its work {later} ms later")
+            }
             Action::Hand(hand) => hand.fmt(f),
             Action::Notify { event, .. } => {
                 write!(f, "Step Functions tells that {} ended", event["detail"]["name"])
@@ -32,7 +35,7 @@ impl Display for Action {
 
 impl Display for Pushed {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Pushed { name, repository, end, twice, late } = self;
+        let Pushed { name, repository, end, run, twice, late } = self;
         write!(f, "a build pushes {name} to {repository}")?;
         f.write_str(match end {
             End::Completes => "",
@@ -42,6 +45,14 @@ impl Display for Pushed {
             End::OtherImage => "; its tasks run another image",
             End::AnswersBadly => "; it answers live tests badly",
             End::Unseen => "; ECS does not answer any more",
+        })?;
+        f.write_str(match run {
+            RunEnd::Passes => "",
+            RunEnd::Fails => "; its runs fail",
+            RunEnd::NeverStarts => "; its runs are never placed",
+            RunEnd::NeverEnds => "; its runs never end",
+            RunEnd::CannotPull => "; its runs cannot pull it",
+            RunEnd::NoRoom => "; there is no room for its runs",
         })?;
         f.write_str(if *twice { "; its event comes twice" } else { "" })?;
         match late {

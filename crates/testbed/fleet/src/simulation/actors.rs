@@ -5,7 +5,8 @@ use states::Random;
 
 use super::draw::{below, one_of, some};
 use super::world::{ALARM, ENVIRONMENTS, REPOSITORIES, SERVICES, document};
-use crate::fake::End;
+use super::{Size, trains};
+use crate::fake::{End, RunEnd};
 use crate::machine::{Action, Hand, Pushed};
 
 /// How long after one act the next one comes at the latest.
@@ -18,12 +19,12 @@ const LAST_RESUME_MS: i64 = 1_800_000;
 const LATEST_EVENT_MS: u64 = 600_000;
 
 /// Who does what, and when, in milliseconds since 1970.
-type Acts = Vec<(i64, Action)>;
+pub type Acts = Vec<(i64, Action)>;
 
 /// Draws so many acts, each of which may have others in its train.
-pub fn draw(random: &mut Random, actions: u64, start: i64) -> Acts {
+pub fn draw(random: &mut Random, size: Size, start: i64) -> Acts {
     let (mut acts, mut at, mut releases) = (Vec::new(), start, Vec::new());
-    for n in 0..actions {
+    for n in 0..size.actions {
         // Now and then somebody else does something at the very same moment.
         if !some(random, 6) {
             at += below(random, LONGEST_PAUSE_MS);
@@ -42,10 +43,12 @@ pub fn draw(random: &mut Random, actions: u64, start: i64) -> Acts {
         }
         releases.push(name);
     }
+    trains::add(&mut Random::new(random.draw()), size.rates.invocations > 0, &mut acts);
     // In the end nothing is left frozen: what a freeze holds would wait for a day.
+    let last = acts.iter().map(|(at, _)| *at).max().unwrap_or(at);
     for environment in ENVIRONMENTS {
         let resume = asked(json!({"mode": "resume"}), environment);
-        acts.push((at + LAST_RESUME_MS, Action::Start(format!("{environment}-resume"), resume)));
+        acts.push((last + LAST_RESUME_MS, Action::Start(format!("{environment}-resume"), resume)));
     }
     acts.sort_by_key(|(at, _)| *at);
     acts
@@ -70,6 +73,7 @@ fn push(random: &mut Random, name: &str, at: i64, acts: &mut Acts) {
         name: name.to_owned(),
         repository,
         end: one_of(random, &ENDS),
+        run: RunEnd::Passes,
         twice: some(random, 6),
         late,
     };
@@ -155,7 +159,8 @@ fn rename(action: Action, to: &str) -> Action {
     }
 }
 
-fn asked(mut request: Value, environment: &str) -> Value {
+/// Addresses a request to an environment.
+pub fn asked(mut request: Value, environment: &str) -> Value {
     request["environment"] = environment.into();
     request["reason"] = "drawn".into();
     request

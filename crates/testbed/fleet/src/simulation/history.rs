@@ -25,7 +25,7 @@ impl History {
     pub fn draw(seed: u64, size: Size) -> Self {
         let mut random = Random::new(seed ^ 0x5EED);
         world::build(&Fake::default(), &mut random);
-        History { seed, rates: size.rates, acts: actors::draw(&mut random, size.actions, START_MS) }
+        History { seed, rates: size.rates, acts: actors::draw(&mut random, size, START_MS) }
     }
 
     /// Plays it to its rest, by a clock of its own.

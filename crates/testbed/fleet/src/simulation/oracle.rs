@@ -1,12 +1,16 @@
 //! What has to hold, by what the account says, and not by what the pipeline says of itself.
 
+mod deadlines;
+mod fences;
 mod forward;
 mod freezes;
+mod holds;
 mod leases;
 mod marks;
 mod outcomes;
 mod requests;
 mod rest;
+mod runs;
 mod stops;
 mod told;
 mod writes;
@@ -34,6 +38,8 @@ pub struct Oracle {
     pub inputs: BTreeMap<String, Value>,
     /// The executions that somebody has stopped.
     pub stopped: BTreeSet<String>,
+    /// The releases of which a part ended by an error that nothing catches.
+    pub died: BTreeSet<String>,
     /// The repositories of which somebody else has written a tag.
     tagged: BTreeSet<String>,
     /// Whether somebody has taken a tag away.
@@ -54,6 +60,14 @@ pub struct Oracle {
     proven: BTreeSet<(String, String)>,
     /// What was written down last of each service.
     facts: BTreeMap<(String, String), Value>,
+    /// The images from which services were rolled back, and by which release.
+    kept_away: BTreeMap<holds::Kept, (String, String)>,
+    /// The looks that came after their deadline, and how long after it the last one.
+    looks: BTreeMap<String, i64>,
+    /// Under which leases each call of a function began.
+    numbers: BTreeMap<u64, fences::Numbers>,
+    /// The highest number of each lease so far.
+    given: BTreeMap<(String, String), u64>,
 }
 
 /// An image that was pushed.
@@ -81,7 +95,10 @@ impl Oracle {
     /// Learns of tags that somebody else has written, or taken away.
     pub fn sees_hand(&mut self, hand: &Hand) {
         match hand {
-            Hand::Tag(repository, ..) => self.tagged.extend([repository.clone()]),
+            // What builds call their images is no tag of ours.
+            Hand::Tag(repository, tag, _) if !tag.starts_with("main-") => {
+                self.tagged.extend([repository.clone()]);
+            }
             Hand::Forget(_) => self.forgotten = true,
             _ => {}
         }

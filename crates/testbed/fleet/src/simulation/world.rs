@@ -26,6 +26,9 @@ pub const SERVICES: [(&str, &[&str]); 5] = [
 /// The alarm that watches a service of its own in every environment.
 pub const ALARM: &str = "a-5xx";
 
+/// The family of the team's suite.
+const SUITE: &str = "suite";
+
 /// Makes the world of a history.
 pub fn build(fake: &Fake, random: &mut Random) {
     for environment in ENVIRONMENTS {
@@ -36,13 +39,29 @@ pub fn build(fake: &Fake, random: &mut Random) {
     }
     let mut account = fake.open();
     let now = account.now;
+    account.ecr.push("shop/suite", "the suite", Some("main-0"));
+    account.ecs.register(SUITE, &[format!("{}:main-0", cluster::uri("shop/suite"))]);
     account.alarms.set(ALARM, false, now);
     for environment in ENVIRONMENTS {
         for service in ["b", "e"] {
             let name = format!("/tidegate/environments/{environment}/services/{service}/tests");
             account.parameters.insert(name, web::pack(environment, service));
         }
+        for (service, pack) in [("c", run_alone()), ("d", suite())] {
+            let name = format!("/tidegate/environments/{environment}/services/{service}/tests");
+            account.parameters.insert(name, pack.to_string());
+        }
     }
+}
+
+/// Returns live tests that run the image alone before its service is touched.
+pub fn run_alone() -> Value {
+    json!({"checks": [{"name": "self test", "task": {"command": ["check"], "timeout": "1m"}}]})
+}
+
+/// Returns live tests that run a suite of the team beside the service.
+fn suite() -> Value {
+    json!({"checks": [{"name": "suite", "suite": {"task": SUITE, "command": ["all"], "timeout": "1m"}}]})
 }
 
 /// Draws the document of an environment.

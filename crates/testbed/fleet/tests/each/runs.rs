@@ -1,7 +1,7 @@
 //! The recorded runs: an account before each, and what somebody does then.
 
 use fleet::cluster;
-use fleet::fake::{End, Fake, State};
+use fleet::fake::{End, Fake, RunEnd, State};
 use fleet::machine::planned::Plan;
 use fleet::machine::{Action, Machine, Pushed};
 use fleet::simulation::oracle::{Executions, Oracle};
@@ -199,5 +199,5 @@ const REPOSITORY: &str = "shop/app";
 
 fn pushed(name: &str) -> Action {
     let (name, repository) = (name.to_owned(), REPOSITORY.to_owned());
-    Action::Push(Pushed { name, repository, end: End::Completes, twice: false, late: 0 })
+    Action::Push(Pushed { name, repository, end: End::Completes, run: RunEnd::Passes, twice: false, late: 0 })
 }

@@ -1,7 +1,7 @@
 //! A history, step by step, and what the account says when it has come to rest.
 
 use fleet::cluster;
-use fleet::fake::{End, Fake, State};
+use fleet::fake::{End, Fake, RunEnd, State};
 use fleet::machine::{Action, Hand, Machine, Pushed};
 use fleet::simulation::oracle::Oracle;
 use serde_json::{Value, json};
@@ -132,13 +132,26 @@ fn digest(account: &State, repository: &str, name: &str) -> String {
 /// Pushes an image that starts a release of the same name.
 pub fn push(name: &str, repository: &str, end: End) -> Action {
     let (name, repository) = (name.to_owned(), repository.to_owned());
-    Action::Push(Pushed { name, repository, end, twice: false, late: 0 })
+    Action::Push(Pushed { name, repository, end, run: RunEnd::Passes, twice: false, late: 0 })
+}
+
+/// Pushes an image whose rollout completes, and whose runs end so.
+pub fn push_tested(name: &str, repository: &str, run: RunEnd) -> Action {
+    let (name, repository) = (name.to_owned(), repository.to_owned());
+    Action::Push(Pushed { name, repository, end: End::Completes, run, twice: false, late: 0 })
 }
 
 /// Pushes an image whose event comes so many seconds late.
 pub fn push_late(name: &str, repository: &str, seconds: i64) -> Action {
     let (name, repository) = (name.to_owned(), repository.to_owned());
-    Action::Push(Pushed { name, repository, end: End::Completes, twice: false, late: seconds * 1000 })
+    Action::Push(Pushed {
+        name,
+        repository,
+        end: End::Completes,
+        run: RunEnd::Passes,
+        twice: false,
+        late: seconds * 1000,
+    })
 }
 
 /// Sends a request to an environment.

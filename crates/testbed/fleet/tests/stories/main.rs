@@ -8,6 +8,7 @@ mod admission;
 mod documents;
 mod harness;
 mod orders;
+mod runs;
 mod stops;
 mod tags;
 mod takeovers;

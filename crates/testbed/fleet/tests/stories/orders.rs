@@ -2,9 +2,10 @@
 
 use fleet::cluster;
 use fleet::fake::End::Completes;
+use fleet::machine::Hand;
 use serde_json::json;
 
-use super::harness::{Story, ask, push, push_late};
+use super::harness::{Story, ask, hand, push, push_late};
 
 const A: [(&str, &str); 1] = [("dev/a", "shop/a")];
 
@@ -37,4 +38,20 @@ async fn a_rollback_that_finds_another_image_changed_last_is_newer_than_the_push
         ["Deployed", "Deployed", "Refused"].map(str::to_owned)
     );
     assert!(story.runs("dev/e", "app"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_soaks_is_not_promoted_once_the_environment_before_has_gone_on_to_what_runs_there() {
+    let services = [("dev/a", "shop/a"), ("staging/a", "shop/a")];
+    let documents = json!({"dev": {"promote": "auto"}, "staging": {"soakMinutes": 5}});
+    let rebuilt = Hand::Tag("shop/a".to_owned(), "main-rebuilt".to_owned(), "main-first".to_owned());
+    let story = Story::of(&services, documents)
+        .at(0, push("first", "shop/a", Completes))
+        .at(600, push("second", "shop/a", Completes))
+        // While the second one soaks, a build makes the first one again.
+        .at(700, hand(rebuilt));
+    let story = story.play().await;
+    assert_eq!((story.end("second").as_str(), story.end("staging-first").as_str()), ("Deployed", "Deployed"));
+    assert_eq!(story.end("staging-second"), "Ignored");
+    assert!(story.runs("dev/a", "first") && story.runs("staging/a", "first"));
 }

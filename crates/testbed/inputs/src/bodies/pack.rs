@@ -8,7 +8,7 @@ use ::pack::asked::Host;
 use ::pack::kind::http::Request;
 use ::pack::policy::Policy;
 use ::pack::site::{Logged, Site};
-use ::pack::{Check, Pack, Phase, Values, supported};
+use ::pack::{Check, Pack, Phase, Values};
 use health_test::places::{Places, Proven};
 use health_test::probe::{Answer, ProbeResult, Web};
 use health_test::report::Report;
@@ -69,7 +69,7 @@ fn live_tests() -> Vec<String> {
 
 /// A pack is bounded, and asks only where the policy lets it, whatever address a target has.
 fn pack(_: &World, text: &str) -> Outcome {
-    let read = supported::read("the parameter", text);
+    let read = Pack::read("the parameter", text);
     match &read {
         Ok(pack) => bounded(pack),
         Err(fault) if fault.to_string().contains("JSONPath") => promises::fault(fault),
@@ -155,13 +155,13 @@ impl Web for Answering {
 /// What is reported of an answer is readable, bounded and without the query of its URL; what is handed on stays small.
 fn live_test(world: &World, text: &str) -> Outcome {
     let input: Value = serde_json::from_str(text).unwrap_or_default();
-    let Ok(pack) = supported::read("the parameter", &input["pack"].to_string()) else {
+    let Ok(pack) = Pack::read("the parameter", &input["pack"].to_string()) else {
         return Outcome::Refused;
     };
     let answer = input["answer"].as_str().map_or_else(|| input["answer"].to_string(), str::to_owned);
     let targets = ["10.0.0.1:80", "[fd12::7]:8080"].map(str::to_owned).to_vec();
     let tasks = vec![IpAddr::from([10, 0, 0, 1]), IpAddr::from([0xfd12, 0, 0, 0, 0, 0, 0, 7])];
-    let places = &Places::at(Proven { targets, tasks, groups: Vec::new() });
+    let places = &Places::at(Proven { targets, tasks, ..Proven::default() });
     let (at, known, secrets) = (Timestamp::from_millis(0), Known::default(), Secrets::default());
     let mut row = TestsRow::begun(Phase::Live, at, at.plus_seconds(900));
     let due: Vec<&Check> = pack.of(Phase::Live).collect();

@@ -1,6 +1,9 @@
 //! The proof of the tasks that ECS shifts traffic to: their image, their targets, their live tests.
 
+use std::iter;
+
 use crate::finding::Finding;
+use crate::instances::Shared;
 use crate::places::Proven;
 use crate::rollout::{Measured, Service, Target, Task};
 use crate::verdict::tasks::{named, on_the_digest, unless_unhealthy};
@@ -98,7 +101,9 @@ impl Proof<'_> {
     /// Finds the targets of our tasks: each in one and the same of the two groups of a load balancer, and healthy.
     fn targets(&self, ours: &[&Task], others: &[&Task], may: Others) -> Result<Proven, Judgement> {
         let tasks = ours.iter().filter_map(|task| task.addresses.first().copied()).collect();
-        let mut proven = Proven { targets: Vec::new(), tasks, groups: Vec::new() };
+        // A service behind a load balancer is let in only if its tasks have addresses of their own.
+        let shared = Shared::of(ours.iter().copied(), iter::empty());
+        let mut proven = Proven { targets: Vec::new(), tasks, groups: Vec::new(), shared };
         let targets = match &self.seen.targets {
             _ if self.service.pairs.is_empty() => return Ok(proven),
             Measured::NotYet => return Err(Judgement::Need(Missing::Targets(self.service.pairs.concat()))),

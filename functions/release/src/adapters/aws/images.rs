@@ -2,6 +2,7 @@
 
 mod contents;
 mod scan;
+mod signing;
 
 use std::collections::BTreeMap;
 

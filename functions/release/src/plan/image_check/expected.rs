@@ -1,22 +1,24 @@
 //! What a check expects of an image, and what comes of it.  Pure.
 
 use pack::Values;
-use pack::kind::image::{Image, Scan as Rule, Severity, Unscanned};
+use pack::kind::image::{Image, Scan as Rule, Severity, Signature, Unscanned};
 use pipeline::Fault;
 use pipeline::text::{line, shown};
 use wildmatch::WildMatch;
 
 use super::{Built, Inspected};
-use crate::ports::{Config, Platform, Scan, Vulnerability};
+use crate::ports::{Config, Platform, Scan, Signed, Signing, Vulnerability};
 
 /// How many of many things a sentence names, and how much of each.
 const NAMED: usize = 3;
 const LONGEST_NAME: usize = 100;
+const LONGEST_ARN: usize = 200;
 
 /// What the function has to be allowed to do.
 const TO_READ: &str =
     "expected that it may ecr:BatchGetImage and ecr:GetDownloadUrlForLayer, and that ECR answers";
 const TO_SCAN: &str = "expected that it may ecr:DescribeImageScanFindings, and that ECR answers";
+const TO_SIGN: &str = "expected that it may ecr:DescribeImageSigningStatus, and that ECR answers";
 
 /// What a check expects of an image that tasks of a platform are to run.
 pub(super) struct Expected<'a> {
@@ -32,13 +34,22 @@ pub(super) enum Said {
     Failed(String),
     /// Nobody can tell.
     Unmeasured(String),
+    /// It is not what was expected, unless ECR has only just got it.
+    NotBegun(String),
     /// Nobody can tell yet; `is_enough` if it passes although nobody ever can.
     NotYet { why: String, is_enough: bool },
 }
 
 impl Expected<'_> {
     /// Says what is wrong with an image; nothing if all is as expected.
-    pub fn of(&self, Inspected { built, scan }: &Inspected) -> Vec<Said> {
+    pub fn of(&self, inspected: &Inspected) -> Vec<Said> {
+        // Of an index it is the index that was pushed, and so that was signed.
+        let signings = inspected.signings.as_ref().zip(self.image.signature.as_ref());
+        let signed = signings.and_then(|(signings, rule)| signed(signings, rule));
+        signed.into_iter().chain(self.contents(inspected)).collect()
+    }
+
+    fn contents(&self, Inspected { built, scan, .. }: &Inspected) -> Vec<Said> {
         let built = match built {
             Ok(built) => built,
             Err(fault) => return vec![unread(fault, TO_READ)],
@@ -88,6 +99,51 @@ impl Expected<'_> {
             let found = names(found.into_iter());
             Said::Failed(format!("its environment has {found}: expected no name like {}", expected()))
         })
+    }
+}
+
+/// Says what is wrong with who has signed it: one of the profiles is enough.
+fn signed(signings: &Result<Vec<Signing>, Fault>, Signature { ecr }: &Signature) -> Option<Said> {
+    let expected = || names(ecr.profiles.iter().map(|profile| line(profile, LONGEST_ARN)));
+    let signings = match signings {
+        Ok(signings) => signings,
+        Err(fault) => return Some(unread(fault, TO_SIGN)),
+    };
+    let ours: Vec<&Signing> = signings.iter().filter(|one| ecr.profiles.contains(&one.profile)).collect();
+    let unknown = ours.iter().find_map(|one| match &one.signed {
+        Signed::Unknown(word) => Some(word),
+        _ => None,
+    });
+    let failed = ours.iter().find_map(|one| match &one.signed {
+        Signed::No(why) => Some((line(&one.profile, LONGEST_ARN), line(why, 3 * LONGEST_NAME))),
+        _ => None,
+    });
+    if ours.iter().any(|one| one.signed == Signed::Yes) {
+        None
+    } else if ours.iter().any(|one| one.signed == Signed::NotYet) {
+        let why = format!("ECR is still signing it: expected a signature of {}", expected());
+        Some(Said::NotYet { why, is_enough: false })
+    } else if let Some(word) = unknown {
+        let word = line(word, LONGEST_NAME);
+        Some(Said::Unmeasured(format!("ECR says {word} of its signature: expected COMPLETE")))
+    } else if let Some((profile, why)) = failed {
+        Some(Said::Failed(format!(
+            "ECR could not sign it with {profile} ({why}): expected that who pushes may signer:SignPayload; \
+             push it once more"
+        )))
+    } else if signings.is_empty() {
+        Some(Said::NotBegun(format!(
+            "it is not signed: expected a signature of {}; add a rule for its repository to the signing \
+             configuration of the registry, and push it once more",
+            expected()
+        )))
+    } else {
+        let others = names(signings.iter().map(|one| line(&one.profile, LONGEST_ARN)));
+        Some(Said::Failed(format!(
+            "ECR signs it with {others}: expected a signature of {}; add the profile to the rule for its repository \
+             in the signing configuration of the registry, and push it once more",
+            expected()
+        )))
     }
 }
 

@@ -6,7 +6,7 @@ use pipeline::rows::OrderKey;
 
 use super::*;
 use crate::plan::tests::{digest, environment, repository, row};
-use crate::ports::Vulnerability;
+use crate::ports::{Signed, Vulnerability};
 
 fn platform(text: &str) -> Platform {
     let (os, architecture) = text.split_once('/').unwrap();
@@ -31,7 +31,7 @@ fn image() -> Built {
 }
 
 fn inspected(scan: Option<Result<Scan, Fault>>) -> Inspected {
-    Inspected { built: Ok(image()), scan }
+    Inspected { built: Ok(image()), scan, signings: None }
 }
 
 /// How a check is asked: what it has beside its image, by force, and seconds after the release began to wait.
@@ -98,7 +98,7 @@ fn an_image_is_built_for_what_its_service_runs_on() {
     let built = |platforms: &[&str], has_image: bool| {
         let platforms = platforms.iter().map(|one| platform(one)).collect();
         let image = image().image.filter(|_| has_image);
-        Inspected { built: Ok(Built { platforms, image }), scan: None }
+        Inspected { built: Ok(Built { platforms, image }), scan: None, signings: None }
     };
     let (asked, not) = ("{}", r#"{"platform":false,"labels":{"team":"*"}}"#);
     for (check, inspected, said) in [
@@ -254,7 +254,8 @@ fn what_could_not_be_measured_may_be_overridden_and_what_failed_may_not() {
     let scan = r#"{"scan":{"below":"LOW"}}"#;
     let missing = || inspected(Some(Ok(Scan::Missing("ECR has no scan of it".to_owned()))));
     let denied = || inspected(Some(Err(Fault::Denied("AccessDenied: no".to_owned()))));
-    let unread = || Inspected { built: Err(Fault::NotFound("the image x".to_owned())), scan: None };
+    let unread =
+        || Inspected { built: Err(Fault::NotFound("the image x".to_owned())), scan: None, signings: None };
     let unlisted = || inspected(Some(Ok(Scan::Done { findings: vec![], unlisted: 7 })));
     let pending = || inspected(Some(Ok(Scan::Pending("PENDING".to_owned()))));
     for (seen, said) in [
@@ -286,6 +287,98 @@ fn what_could_not_be_measured_may_be_overridden_and_what_failed_may_not() {
     );
 }
 
+const SHOP: &str = "arn:aws:signer:eu-west-1:123456789012:/signing-profiles/shop";
+const MALL: &str = "arn:aws:signer:eu-west-1:123456789012:/signing-profiles/mall";
+
+fn asks_for(profiles: &[&str]) -> String {
+    serde_json::json!({"platform": false, "signature": {"ecr": {"profiles": profiles}}}).to_string()
+}
+
+fn signed(signings: &[(&str, Signed)]) -> Inspected {
+    let signings = signings.iter().cloned();
+    let signings = signings.map(|(profile, signed)| Signing { profile: profile.to_owned(), signed });
+    Inspected { signings: Some(Ok(signings.collect())), ..inspected(None) }
+}
+
+#[test]
+fn one_of_the_profiles_has_signed_an_image_or_it_is_refused_in_words_that_say_what_to_do() {
+    let failed = || Signed::No("AccessDenied: may not sign".to_owned());
+    let odd = || Signed::Unknown("REVOKED".to_owned());
+    let (shop, both) = (asks_for(&[SHOP]), asks_for(&[SHOP, MALL]));
+    let denied =
+        format!("ECR could not sign it with {SHOP} (AccessDenied: may not sign): expected that who pushes");
+    let other =
+        format!("ECR signs it with {MALL}: expected a signature of {SHOP}; add the profile to the rule");
+    let unsigned =
+        format!("it is not signed: expected a signature of {SHOP}, {MALL}; add a rule for its repository");
+    let late = How { waited: SIGNING_BEGINS_WITHIN, ..How::default() };
+    for (check, signings, becoming, said) in [
+        (&shop, vec![(SHOP, Signed::Yes)], Becomes::Goes, ""),
+        (&both, vec![(MALL, Signed::Yes), (SHOP, failed())], Becomes::Goes, ""),
+        (&both, vec![(SHOP, Signed::Yes), (MALL, Signed::NotYet)], Becomes::Goes, ""),
+        (&shop, vec![(MALL, Signed::Yes), (SHOP, failed())], Becomes::Refused, &*denied),
+        (
+            &both,
+            vec![(MALL, Signed::NotYet), (SHOP, failed())],
+            Becomes::Waits(10),
+            "ECR is still signing it",
+        ),
+        (
+            &both,
+            vec![(SHOP, failed()), (MALL, odd())],
+            Becomes::Refused,
+            "measured: ECR says REVOKED of its signature",
+        ),
+        (&shop, vec![(MALL, Signed::Yes)], Becomes::Refused, &*other),
+        (&both, vec![], Becomes::Refused, &*unsigned),
+    ] {
+        let (found, why) = becomes(check, signed(&signings), late);
+        assert!(found == becoming && why.contains(said), "{signings:?}: {found:?} {why}");
+    }
+}
+
+#[test]
+fn a_signature_is_waited_for_and_what_could_not_be_signed_is_never_overridden() {
+    let shop = asks_for(&[SHOP]);
+    let how = |waited| How { waited, ..How::default() };
+    let forces = How { force: true, ..How::default() };
+    let advises = How { more: r#","advisory":true"#, waited: 3_600, ..How::default() };
+    let none = || signed(&[]);
+    let begun = || signed(&[(SHOP, Signed::NotYet)]);
+    let failed = || signed(&[(SHOP, Signed::No("why".to_owned()))]);
+    let throttled =
+        || Inspected { signings: Some(Err(Fault::Throttled("slow".to_owned()))), ..inspected(None) };
+    let denied = || Inspected { signings: Some(Err(Fault::Denied("no".to_owned()))), ..inspected(None) };
+    let unread = || Inspected { built: Err(Fault::NotFound("the image x".to_owned())), ..none() };
+    for (seen, how, becoming) in [
+        // The release of a push may open before ECR has begun.
+        (&none as &dyn Fn() -> Inspected, how(0), Becomes::Waits(10)),
+        (&none, how(SIGNING_BEGINS_WITHIN - 1), Becomes::Waits(10)),
+        (&none, how(SIGNING_BEGINS_WITHIN), Becomes::Refused),
+        (&none, forces, Becomes::Refused),
+        (&none, advises, Becomes::Warned),
+        (&begun, how(3_599), Becomes::Waits(60)),
+        (&begun, how(3_600), Becomes::Refused),
+        (&begun, forces, Becomes::Warned),
+        (&failed, how(0), Becomes::Refused),
+        (&failed, forces, Becomes::Refused),
+        (&throttled, how(0), Becomes::Waits(10)),
+        (&throttled, forces, Becomes::Warned),
+        (&denied, how(0), Becomes::Refused),
+        (&denied, forces, Becomes::Warned),
+    ] {
+        let (found, why) = becomes(&shop, seen(), how);
+        assert_eq!(found, becoming, "{why}");
+        let measured = !why.contains("it could not be measured: ");
+        assert_eq!(why.contains(TO_OVERRIDE), found == Becomes::Refused && !measured, "{why}");
+    }
+    let Verdict { refused, warned, .. } = judged_how(&shop, unread(), forces);
+    assert!(refused[0].contains("it is not signed") && warned[0].contains("the image x does not exist"));
+    assert!(
+        becomes(&shop, denied(), forces).1.contains("expected that it may ecr:DescribeImageSigningStatus")
+    );
+}
+
 #[test]
 fn whatever_ecr_says_a_sentence_is_one_line_and_bounded() {
     let long = "x\n".repeat(5_000);
@@ -300,5 +393,12 @@ fn whatever_ecr_says_a_sentence_is_one_line_and_bounded() {
     for scan in [done(&[odd.clone(), odd]), denied, Some(Ok(Scan::Missing(long)))] {
         let (_, why) = becomes(r#"{"scan":{"below":"LOW"}}"#, inspected(scan), How::default());
         assert!(why.chars().count() < 700 && !why.contains('\n'), "{why}");
+    }
+    let long = "x\n".repeat(5_000);
+    for signings in
+        [(&*long, Signed::Yes), (SHOP, Signed::No(long.clone())), (SHOP, Signed::Unknown(long.clone()))]
+    {
+        let (_, why) = becomes(&asks_for(&[SHOP]), signed(&[signings]), How::default());
+        assert!(!why.is_empty() && why.chars().count() < 700 && !why.contains('\n'), "{why}");
     }
 }

@@ -37,6 +37,7 @@ impl Oracle {
         match &change.head["request"]["to"] {
             to if to.get("images").is_some() => change
                 .is_kept_away()
+                .or_else(|| self.is_rolled_back_from(&change.row))
                 .or_else(|| self.is_in_quarantine(&change))
                 .or_else(|| change.is_older(account))
                 .or_else(|| self.is_promoted_to_something_older(&change)),

@@ -45,6 +45,9 @@ impl Oracle {
         }
         self.no_wave_began_in_a_freeze(faults);
         self.every_stop_was_seen(faults);
+        self.every_look_was_in_time(faults);
+        self.no_run_is_left(account);
+        self.no_run_without_a_result_is_held_against_anybody(account);
         self.nothing_fails_at_its_beginning(account, faults);
         if !faults && !self.forgotten && self.stopped.is_empty() && self.redriven.is_empty() {
             self.tags_say_what_runs(account, executions);

@@ -39,6 +39,7 @@ impl Oracle {
         self.told.push((told.release.clone(), told.outcome.clone()));
         if told.outcome == "RolledBack" {
             self.hears_of_a_rollback(account, &told.release);
+            self.hears_that_nothing_was_measured(account, &told.release);
         }
         if told.outcome == "Refused" {
             self.hears_refusal(account, &told.release, &told.text);
@@ -56,6 +57,7 @@ impl Oracle {
             self.holds(wrong.is_none(), || {
                 format!("{release} is told as Deployed, and of {sk} {}", wrong.unwrap_or_default())
             });
+            self.has_passed_its_tests(account, release, &row);
             let known = is_known(account, release, &row);
             self.holds(known, || format!("{release} is told as Deployed, and the history lacks {sk}"));
         }

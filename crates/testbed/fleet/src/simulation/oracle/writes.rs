@@ -13,18 +13,25 @@ impl Oracle {
     pub fn suspects(
         &mut self,
         account: &mut State,
+        call: u64,
         release: &str,
         operation: &str,
         input: &Value,
     ) -> Option<String> {
         let text = |key: &str| input[key].as_str().unwrap_or_default();
+        let key = |key: &str| input["Key"][key]["S"].as_str().unwrap_or_default();
         self.checks += 1;
         match operation {
+            "ecs.DescribeServices" => {
+                self.notes_look(account, release, input);
+                None
+            }
             "ecs.UpdateService" => {
                 let (environment, service) = (text("cluster"), text("service"));
                 self.notes_wave(account, release, service);
                 self.notes_stop(account, release);
                 let wrong = without_lease(account, release, environment, service)
+                    .or_else(|| self.comes_too_late(account, call, environment, service))
                     .or_else(|| self.not_to_be_deployed(account, release, input));
                 wrong.or_else(|| self.not_let_in(account, release, service, text("taskDefinition")))
             }
@@ -33,11 +40,21 @@ impl Oracle {
                 match (parts.next(), parts.next(), parts.next()) {
                     (Some("tidegate"), Some(environment), Some(service)) => {
                         without_lease(account, release, environment, service)
+                            .or_else(|| self.comes_too_late(account, call, environment, service))
                     }
                     _ => without_any_lease(account, release, text("imageTag")),
                 }
             }
-            "dynamodb.TransactWriteItems" => self.takes_from_the_living(account, release, input),
+            "dynamodb.TransactWriteItems" => {
+                let mut puts = input["TransactItems"].as_array().into_iter().flatten();
+                let mistaken = puts.find_map(|item| {
+                    self.is_written_under_another(account, release, item.get("Put")?.get("Item")?)
+                });
+                mistaken.or_else(|| self.takes_from_the_living(account, release, input))
+            }
+            "dynamodb.UpdateItem" => {
+                self.writes_under_another(account, call, release, (key("pk"), key("sk")))
+            }
             _ => None,
         }
         .map(|why| format!("{release} calls {operation}: {why}: {input}"))
@@ -65,6 +82,7 @@ impl Oracle {
     /// What is written down as the history of a service is true at that moment, and written under its lease.
     pub fn sees(&mut self, account: &mut State, release: &str, operation: &str, input: &Value) {
         let writes: Vec<&Value> = match operation {
+            "ecs.RunTask" => return self.sees_run(account),
             "dynamodb.UpdateItem" => vec![input],
             "dynamodb.PutItem" => {
                 let text = |key: &str| input["Item"][key]["S"].as_str().unwrap_or_default();
@@ -85,6 +103,9 @@ impl Oracle {
             if text("sk") == "frozen" {
                 self.sees_freeze(account, release, text("pk"));
             }
+            if text("sk").starts_with("lease#") && operation == "dynamodb.TransactWriteItems" {
+                self.sees_lease(account, release, text("pk"), text("sk"));
+            }
             if let (Some(environment), Some(service)) =
                 (text("pk").strip_prefix("env#"), text("sk").strip_prefix("service#"))
             {
@@ -95,13 +116,16 @@ impl Oracle {
 
     fn sees_history(&mut self, account: &mut State, release: &str, environment: &str, service: &str) {
         let row = account.table.row(&format!("env#{environment}"), &format!("service#{service}"));
-        let Some(fact) = row.map(|row| row["history"][0].clone()).filter(|fact| !fact.is_null()) else {
-            return;
-        };
-        let key = (environment.to_owned(), service.to_owned());
-        if self.facts.insert(key, fact.clone()).as_ref() == Some(&fact) {
+        let history = row.unwrap_or_default()["history"].take();
+        let fact = history[0].clone();
+        if fact.is_null() {
             return;
         }
+        let key = (environment.to_owned(), service.to_owned());
+        if self.facts.insert(key.clone(), fact.clone()).as_ref() == Some(&fact) {
+            return;
+        }
+        self.sees_way_back(account, release, &key, &history);
         let digest = fact["digest"].as_str().unwrap_or_default().to_owned();
         let lacking = without_lease(account, release, environment, service);
         self.holds(lacking.is_none(), || {
