@@ -241,7 +241,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""http":{"url":"http://${target.dns}/"},"on":["before"]"#,
         "url",
-        "is not known in before: expected \"on\" to be of live, bake",
+        "is not known in before: expected \"on\" to be of dark, live, bake",
     ),
     (r#""task":{"command":["${task.ip}"]}"#, "command", "${task.ip} is not known in before"),
     (r#""http":{"url":"http://${task.ip}/${target.address}"}"#, "url", "expected only one of"),
