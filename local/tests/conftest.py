@@ -41,7 +41,7 @@ def cloud(tmp_path_factory):
 def pipeline(tmp_path_factory):
     """The real stack, deployed once, on a local AWS of its own: its calls are recorded and counted."""
     build.build()
-    with Cloud(tmp_path_factory.mktemp("pipeline"), wait_scale=0.02) as running:
+    with Cloud(tmp_path_factory.mktemp("pipeline"), wait_scale=0.02, minute_seconds=1) as running:
         pipeline = Pipeline(running)
         yield pipeline
         # After the last test that used it: what all of them did and left behind counts.

@@ -16,6 +16,10 @@ SHARED = {
     # Each looks at the service itself: a release before it opens, deploy and rollback before they write, and
     # health-test afterwards.
     "ecs:DescribeServices": {"release", "deploy", "health-test", "rollback"},
+    # How the traffic of a service shifts; a rollback answers the gate that waits, too.
+    "ecs:ListServiceDeployments": {"release", "deploy", "health-test", "rollback"},
+    "ecs:DescribeServiceDeployments": {"deploy", "health-test", "rollback"},
+    "ecs:ContinueServiceDeployment": {"deploy", "rollback"},
     "ecs:DescribeTaskDefinition": {"release", "deploy", "health-test", "rollback"},
     "ecs:DescribeTasks": {"release", "health-test"},
     "ecs:ListTasks": {"release", "health-test"},

@@ -27,6 +27,8 @@ pub struct Check {
     pub kind: Kind,
     /// When it is asked.
     pub on: Vec<Phase>,
+    /// Whether it says so itself; its kind does otherwise.
+    pub says_on: bool,
     /// What it is asked of in one round.
     pub each: Each,
     /// How often it is asked at most, but for rounds that measure nothing.
@@ -134,6 +136,14 @@ impl Check {
         texts::variables(&self.kind).into_iter().any(|(_, name)| name == variable)
     }
 
+    /// Tells whether it is asked of new tasks alone, and may be before production traffic reaches them.
+    ///
+    /// A fixed address leads to the old tasks then, so that a check of one has to say that it is asked in the dark.
+    pub(crate) fn is_of_new_tasks(&self) -> bool {
+        let alone = self.each != Each::Once || matches!(self.kind, Kind::Suite(_));
+        alone && !self.uses("target.dns") && self.kind.phases().contains(&Phase::Dark)
+    }
+
     /// Returns how many failures are one too many.
     pub fn failures(&self) -> u32 {
         self.attempts.saturating_sub(self.passes).saturating_add(1)
@@ -159,6 +169,7 @@ impl Check {
                 )
             })?;
         }
+        let says_on = on.is_some();
         let on = phases(&kind, on)?;
         let bakes = on.contains(&Phase::Bake);
         ensure(bakes || watched.is_none(), "for", || {
@@ -167,6 +178,7 @@ impl Check {
         Ok(Check {
             name,
             on,
+            says_on,
             each,
             attempts,
             passes,

@@ -9,7 +9,7 @@ pub mod run;
 
 use serde::Deserialize;
 
-use crate::phase::Phase::{self, Bake, Before, Live, Open};
+use crate::phase::Phase::{self, Bake, Before, Dark, Live, Open};
 use crate::span::Span;
 
 /// What a check looks at.
@@ -70,9 +70,9 @@ impl Kind {
     /// Returns the phases that it can be asked in; the first of them is its own.
     pub fn phases(&self) -> &'static [Phase] {
         match self {
-            Kind::Http(_) | Kind::Journey(_) => &[Live, Before, Bake],
+            Kind::Http(_) | Kind::Journey(_) => &[Live, Before, Dark, Bake],
             Kind::Task(_) => &[Before],
-            Kind::Suite(_) => &[Live, Before],
+            Kind::Suite(_) => &[Live, Before, Dark],
             Kind::Image(_) => &[Open],
             Kind::Logs(_) | Kind::Metric(_) | Kind::Alarms(_) => &[Bake],
             Kind::Targets(_) => &[Live, Bake],

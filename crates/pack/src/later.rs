@@ -22,10 +22,6 @@ pub(crate) fn refuse(what: &str, pack: &Value) -> Result<(), Fault> {
 }
 
 fn first(check: &Value) -> Option<String> {
-    let on = check.get("on").and_then(Value::as_array);
-    if on.is_some_and(|on| on.iter().any(|phase| phase == "dark")) {
-        return Some("dark".to_owned());
-    }
     let found = LATER.iter().find(|(kind, within, key)| {
         let place = within.iter().try_fold(check.get(*kind), |place, key| Some(place?.get(*key)));
         place.flatten().is_some_and(|place| place.get(*key).is_some())

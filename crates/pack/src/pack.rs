@@ -83,6 +83,15 @@ impl Pack {
         self
     }
 
+    /// Asks in the dark, too, what is asked live of new tasks alone, unless it says itself when it is asked.
+    #[must_use]
+    pub fn for_a_gate(mut self) -> Self {
+        let both =
+            |check: &&mut Check| !check.says_on && check.on.contains(&Phase::Live) && check.is_of_new_tasks();
+        self.checks.iter_mut().filter(both).for_each(|check| check.on = vec![Phase::Dark, Phase::Live]);
+        self
+    }
+
     /// Keeps the checks of these names.
     #[must_use]
     pub fn named(mut self, names: &[String]) -> Self {

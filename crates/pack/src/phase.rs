@@ -11,6 +11,8 @@ pub enum Phase {
     Open,
     /// In the wave of the service, before it is touched.
     Before,
+    /// Once our tasks and targets are proven, before production traffic reaches them; only where a service shifts it.
+    Dark,
     /// Once our deployment is complete and its tasks and targets are proven.
     Live,
     /// After that, for a while.
@@ -19,13 +21,14 @@ pub enum Phase {
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Phase; 4] = [Phase::Open, Phase::Before, Phase::Live, Phase::Bake];
+    pub const ALL: [Phase; 5] = [Phase::Open, Phase::Before, Phase::Dark, Phase::Live, Phase::Bake];
 
     /// Returns its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Phase::Open => "open",
             Phase::Before => "before",
+            Phase::Dark => "dark",
             Phase::Live => "live",
             Phase::Bake => "bake",
         }

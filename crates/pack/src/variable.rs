@@ -1,7 +1,7 @@
 //! The variables that the pipeline gives, and when it knows them.
 
 use crate::kind::Kind;
-use crate::phase::Phase::{self, Bake, Before, Live, Open};
+use crate::phase::Phase::{self, Bake, Before, Dark, Live, Open};
 
 /// What begins the name of a secret.
 const SECRET: &str = "secret.";
@@ -40,9 +40,9 @@ pub enum Each {
     Target,
 }
 
-const RUNS: &[Phase] = &[Live, Bake];
-const ASKED: &[Phase] = &[Before, Live, Bake];
-const ALWAYS: &[Phase] = &[Open, Before, Live, Bake];
+const RUNS: &[Phase] = &[Dark, Live, Bake];
+const ASKED: &[Phase] = &[Before, Dark, Live, Bake];
+const ALWAYS: &[Phase] = &[Open, Before, Dark, Live, Bake];
 
 const fn known(name: &'static str, phases: &'static [Phase], each: Each, is_host: bool) -> Known {
     Known { name, phases, each, is_host }

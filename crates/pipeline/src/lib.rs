@@ -16,6 +16,7 @@ pub mod payload;
 pub mod rate_limit;
 pub mod rows;
 pub mod service;
+pub mod service_deployment;
 pub mod settings;
 pub mod signed;
 pub mod task_definition;

@@ -9,6 +9,7 @@ mod order;
 mod release;
 mod run;
 mod service;
+mod traffic;
 
 pub use events::MoveEvent;
 pub use finding::{Finding, FindingKind};
@@ -19,6 +20,7 @@ pub use order::OrderKey;
 pub use release::{Answer, HeadRow, Outcome, PlanRow, Reply, Stop, WaitingRow};
 pub use run::{CallsFunction, HookStatus, RunAnswer, RunNetwork, RunRow, RunStarts, RunsTask};
 pub use service::{Hold, How, ServiceRow, VerifiedImage, hold_key, order_key};
+pub use traffic::{Answered, Gate, GateVerdict, Shift, Traffic};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,11 @@
 //! Points one ECS service at one image digest, and says which deployment that started.
 //!
 //! Copies the task definition that runs, changes nothing but the image of the matching containers, and updates
-//! the service with it alone.  Reads first, so that a repeat is harmless.  Never waits for the rollout, never
+//! the service with it alone.  Answers the gate at which ECS waits before it shifts traffic, as it was judged.  Reads first, so that a repeat is harmless.  Never waits for the rollout, never
 //! picks an image, never deregisters anything.  It runs what live tests order beside the service, too: whoever may
 //! hand on a role is nobody else.
 
+pub mod gate;
 pub mod plan;
 pub mod runs;
 pub mod service;
@@ -15,6 +16,7 @@ use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::ledger::MoveLedger;
 use pipeline::payload::MoveKey;
 use pipeline::rows::MoveEvent;
+use pipeline::service_deployment::Action;
 use serde::{Deserialize, Serialize};
 
 use plan::Plan;
@@ -29,6 +31,15 @@ pub enum Request {
     Register(MoveKey),
     /// Point the service at it.
     Update(MoveKey),
+    /// Answer the gate at which it waits.
+    Continue {
+        /// Which way it is on.
+        #[serde(default)]
+        phase: gate::Way,
+        /// The move.
+        #[serde(flatten)]
+        key: MoveKey,
+    },
     /// Start, and end, what its live tests run.
     Run(MoveKey),
     /// End all that they run.
@@ -49,6 +60,20 @@ pub enum Response {
     Updated {
         /// Our deployment.
         deployment: DeploymentId,
+    },
+    /// Its gate is answered.
+    Answered {
+        /// With what.
+        answered: Action,
+        /// Whether to look at what comes of it.
+        look: bool,
+    },
+    /// No gate of it is to be answered.
+    Nothing {
+        /// Why.
+        nothing: &'static str,
+        /// Whether to look at it again.
+        look: bool,
     },
     /// What the live tests have ordered is done.
     Ran {
@@ -79,6 +104,7 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
         match request {
             Request::Register(key) => self.register(&key).await,
             Request::Update(key) => self.update(&key, now).await,
+            Request::Continue { phase, key } => self.go_on(&key, phase, now).await,
             Request::Run(key) => self.run(&key, true, now).await,
             Request::End(key) => self.run(&key, false, now).await,
         }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::ledger::Ledger;
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::MoveRow;
 use pipeline::service::{self, Deployment};
+use pipeline::service_deployment::{self, Action, ServiceDeployment};
 use pipeline::signed::Signed;
 use pipeline::task_definition::TaskDefinition;
 
@@ -21,6 +23,15 @@ pub trait Port {
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault>;
     /// Points the service at a revision.
     async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault>;
+    /// Reads the service deployment of a deployment that was started then; none if ECS lists none.
+    async fn shift(
+        &self,
+        row: &MoveRow,
+        deployment: &DeploymentId,
+        started: Timestamp,
+    ) -> Result<Option<ServiceDeployment>, Fault>;
+    /// Answers a hook of a service deployment.
+    async fn answer(&self, arn: &str, hook: &str, action: Action) -> Result<(), Fault>;
 }
 
 /// How long a function that tests may take to answer; below the own time-out of this one.
@@ -64,5 +75,17 @@ impl Port for Aws {
 
     async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
         service::point(&self.ecs, &row.cluster, &row.service, to).await
+    }
+    async fn shift(
+        &self,
+        row: &MoveRow,
+        deployment: &DeploymentId,
+        started: Timestamp,
+    ) -> Result<Option<ServiceDeployment>, Fault> {
+        service_deployment::find(&self.ecs, &row.cluster, &row.service, deployment, started).await
+    }
+
+    async fn answer(&self, arn: &str, hook: &str, action: Action) -> Result<(), Fault> {
+        service_deployment::answer(&self.ecs, arn, hook, action).await
     }
 }

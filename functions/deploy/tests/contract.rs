@@ -6,10 +6,12 @@ use deploy::Deploy;
 use deploy::runs::{Prepared, Runner, Started};
 use deploy::service::Port;
 use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, RunRow, RunsTask};
 use pipeline::service::{Deployment, Rollout};
+use pipeline::service_deployment::{Action, Hook, ServiceDeployment, Stage, Status};
 use pipeline::signed::Answer;
 use serde_json::{Value, json};
 use testbed::moves::Moves;
@@ -32,6 +34,29 @@ impl Port for AtRest {
     async fn point(&self, _: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
         assert_eq!(*to, revision(2));
         DeploymentId::parse("ecs-svc/2")
+    }
+    /// Its hook `h1` waits, unless the move has been answered already.
+    async fn shift(
+        &self,
+        row: &MoveRow,
+        _: &DeploymentId,
+        _: Timestamp,
+    ) -> Result<Option<ServiceDeployment>, Fault> {
+        let status = if row.answered.is_some() { "SUCCEEDED" } else { "AWAITING_ACTION" };
+        let hook = Hook { id: "h1".to_owned(), is_pause: true, status: status.to_owned(), expires: None };
+        Ok(Some(ServiceDeployment {
+            arn: "arn:sd".to_owned(),
+            status: Status::Open,
+            reason: String::new(),
+            stage: Stage::of("POST_TEST_TRAFFIC_SHIFT"),
+            hooks: vec![hook],
+            requested: 2,
+            production: 0.0,
+        }))
+    }
+    async fn answer(&self, _: &str, hook: &str, _: Action) -> Result<(), Fault> {
+        assert_eq!(hook, "h1");
+        Ok(())
     }
 }
 

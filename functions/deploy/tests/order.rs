@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use deploy::runs::{Prepared, Runner, Started};
 use deploy::service::Port;
@@ -14,6 +14,7 @@ use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveEvent, MoveRow, RunRow, RunsTask, Stop};
 use pipeline::service::{Deployment, Rollout};
+use pipeline::service_deployment::{Action, Hook, ServiceDeployment, Stage, Status};
 use pipeline::signed::Answer;
 use serde_json::{Value, json};
 use testbed::moves::Moves;
@@ -23,6 +24,8 @@ use testbed::moves::Moves;
 struct Recorder {
     done: RefCell<Vec<String>>,
     update_fails: bool,
+    gone: Cell<bool>,
+    gone_when_asked: bool,
     lost: bool,
     stopped: bool,
     goes_back: bool,
@@ -73,6 +76,30 @@ impl Port for &Recorder {
             return Err(Fault::Unavailable("no answer: perhaps it happened".to_owned()));
         }
         DeploymentId::parse("ecs-svc/2")
+    }
+    async fn shift(
+        &self,
+        _: &MoveRow,
+        _: &DeploymentId,
+        _: Timestamp,
+    ) -> Result<Option<ServiceDeployment>, Fault> {
+        self.did("read the service deployment");
+        let waits = if self.gone.get() { "SUCCEEDED" } else { "AWAITING_ACTION" };
+        let hook = Hook { id: "h1".to_owned(), is_pause: true, status: waits.to_owned(), expires: None };
+        Ok(Some(ServiceDeployment {
+            arn: "arn:sd".to_owned(),
+            status: Status::Open,
+            reason: String::new(),
+            stage: Stage::of("POST_TEST_TRAFFIC_SHIFT"),
+            hooks: vec![hook],
+            requested: 2,
+            production: 0.0,
+        }))
+    }
+    async fn answer(&self, _: &str, hook: &str, action: Action) -> Result<(), Fault> {
+        self.did(&format!("answer {hook} {action:?}"));
+        self.gone.set(self.gone_when_asked);
+        if self.update_fails { Err(Fault::Denied("it does not wait".to_owned())) } else { Ok(()) }
     }
 }
 
@@ -299,4 +326,47 @@ async fn a_call_that_comes_when_the_service_goes_back_changes_nothing() {
     let (answer, order) = update(Recorder { goes_back: true, ..Recorder::default() }).await;
     assert_eq!(answer.unwrap_err(), Fault::Stopped("the rollback of users has begun".to_owned()));
     assert_eq!(order, ["read the move and its lease"]);
+}
+
+async fn go_on(recorder: Recorder) -> (Result<Response, Fault>, Vec<String>) {
+    let sample: Request = serde_json::from_str(include_str!("../../../events/deploy/continue.json")).unwrap();
+    let deploy = Deploy { port: &recorder, moves: &recorder };
+    let answer = deploy.handle(sample, Timestamp::from_millis(0)).await;
+    (answer, recorder.done.take())
+}
+
+#[tokio::test]
+async fn an_answer_is_noted_before_it_is_given() {
+    let (answer, order) = go_on(Recorder::default()).await;
+    assert_eq!(answer, Ok(Response::Answered { answered: Action::Continue, look: true }));
+    let expected = [
+        "read the move and its lease",
+        "read the service deployment",
+        "note answered shifted",
+        "answer h1 Continue",
+    ];
+    assert_eq!(order, expected);
+}
+
+#[tokio::test]
+async fn a_hook_that_refuses_its_answer_is_looked_at_again() {
+    let refused = || Recorder { update_fails: true, ..Recorder::default() };
+    let (answer, order) = go_on(refused()).await;
+    assert_eq!(answer.unwrap_err().name(), "Denied", "it waits all the same");
+    assert_eq!(order.last().unwrap(), "read the service deployment");
+    let (answer, _) = go_on(Recorder { gone_when_asked: true, ..refused() }).await;
+    assert_eq!(answer, Ok(Response::Nothing { nothing: "the gate waits no more", look: true }));
+}
+
+#[tokio::test]
+async fn nobody_answers_the_gate_of_a_service_that_is_not_held_or_goes_back() {
+    for recorder in [
+        Recorder { lost: true, ..Recorder::default() },
+        Recorder { stopped: true, ..Recorder::default() },
+        Recorder { goes_back: true, ..Recorder::default() },
+    ] {
+        let (answer, order) = go_on(recorder).await;
+        assert!(answer.is_err());
+        assert_eq!(order, ["read the move and its lease"]);
+    }
 }

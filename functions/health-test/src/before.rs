@@ -37,7 +37,8 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         if row.touched.is_some() {
             return Ok(Response::of(Verdict::Healthy, "its service is touched already", state));
         }
-        let note = async |answer, bundle| self.note(Phase::Before, &key, &row, answer, bundle, now).await;
+        let note =
+            async |answer, bundle| self.note(Phase::Before, &key, &row, answer, (bundle, false), now).await;
         if let Some(stop) = stop {
             return note(Response::of(Verdict::Inconclusive, &stopped(&stop), state), None).await;
         }
@@ -70,7 +71,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             return Ok(untested(state));
         }
         let deadline = now.plus_seconds(AT_MOST);
-        let look = Look { phase: Phase::Before, key: &key, row: &row, deadline, now };
+        let look = Look { phase: Phase::Before, key: &key, row: &row, deadline, now, gate: None };
         let Report { finding, reason, lines, ordered: runs } =
             look.with(&pack, &self.port, &self.web, Ours::none(&Proven::default()), &mut state).await?;
         let (verdict, reason) = finding.settle(reason, false, row.health_timeout_seconds);

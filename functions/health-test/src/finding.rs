@@ -1,6 +1,6 @@
 //! What one poll found, and the verdict that it comes to.
 
-use pipeline::rows::Verdict;
+use pipeline::rows::{GateVerdict, Verdict};
 
 /// What one poll found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub enum Finding {
     Healthy,
     /// It has failed.
     Unhealthy,
+    /// It has failed by something that says nothing of its image.
+    Blameless,
     /// It may still come.
     NotYet,
     /// Its live tests go on after so many seconds; they know themselves how long they may.
@@ -19,6 +21,12 @@ pub enum Finding {
     Inconclusive,
     /// Somebody else owns the service.
     Superseded,
+    /// The gate at which it waits may be passed.
+    DarkHealthy,
+    /// The gate at which it waits may not.
+    DarkUnhealthy,
+    /// The same, by something that says nothing of its image.
+    DarkBlameless,
 }
 
 impl Finding {
@@ -26,7 +34,7 @@ impl Finding {
     pub fn settle(self, reason: String, late: bool, seconds: u32) -> (Verdict, String) {
         match self {
             Finding::Healthy => (Verdict::Healthy, reason),
-            Finding::Unhealthy => (Verdict::Unhealthy, reason),
+            Finding::Unhealthy | Finding::Blameless => (Verdict::Unhealthy, reason),
             Finding::Superseded => (Verdict::Superseded, reason),
             Finding::NotYet if late => {
                 (Verdict::Unhealthy, format!("it did not become stable within {seconds} s: {reason}"))
@@ -36,7 +44,25 @@ impl Finding {
                 (Verdict::Inconclusive, format!("it could not be measured within {seconds} s: {reason}"))
             }
             Finding::NotYet | Finding::AgainIn(_) | Finding::Unmeasured => (Verdict::Pending, reason),
+            // What is found at a gate decides nothing but the answer to it.
+            Finding::DarkHealthy | Finding::DarkUnhealthy | Finding::DarkBlameless => {
+                (Verdict::Pending, reason)
+            }
         }
+    }
+
+    /// Returns what it lets a gate be answered; none if it is found at none, or says nothing yet.
+    pub fn of_gate(self) -> Option<GateVerdict> {
+        match self {
+            Finding::DarkHealthy => Some(GateVerdict::DarkHealthy),
+            Finding::DarkUnhealthy | Finding::DarkBlameless => Some(GateVerdict::DarkUnhealthy),
+            _ => None,
+        }
+    }
+
+    /// Tells whether what failed says nothing of the image.
+    pub fn is_blameless(self) -> bool {
+        matches!(self, Finding::Blameless | Finding::DarkBlameless)
     }
 }
 
@@ -54,6 +80,10 @@ mod tests {
         for (finding, early, late) in [
             (Finding::Healthy, Verdict::Healthy, Verdict::Healthy),
             (Finding::Unhealthy, Verdict::Unhealthy, Verdict::Unhealthy),
+            (Finding::Blameless, Verdict::Unhealthy, Verdict::Unhealthy),
+            (Finding::DarkHealthy, Verdict::Pending, Verdict::Pending),
+            (Finding::DarkUnhealthy, Verdict::Pending, Verdict::Pending),
+            (Finding::DarkBlameless, Verdict::Pending, Verdict::Pending),
             (Finding::Superseded, Verdict::Superseded, Verdict::Superseded),
             (Finding::NotYet, Verdict::Pending, Verdict::Unhealthy),
             (Finding::AgainIn(2), Verdict::Pending, Verdict::Pending),

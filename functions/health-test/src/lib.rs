@@ -24,6 +24,7 @@ pub mod rollout;
 pub mod round;
 mod runs;
 pub mod secrets;
+pub mod shift;
 pub mod tests_row;
 pub mod values;
 pub mod verdict;
@@ -46,9 +47,9 @@ use poll::Poll;
 use poll_state::PollState;
 use probe::Web;
 use report::Report;
-use rollout::{Measured, Port, Service};
+use rollout::{Measured, Port};
 use secrets::Secrets;
-use verdict::{Expected, Judgement, Missing, Observed};
+use verdict::{Judgement, Missing, Observed};
 
 /// How much of a reason is kept: it goes into the ledger, and through the state machine.
 const LONGEST_REASON: usize = 1000;
@@ -127,6 +128,8 @@ pub enum Answer {
     Reach(reach::Response),
     /// What one poll saw.
     Poll(Response),
+    /// What one poll found at a gate.
+    Gate(shift::GateResponse),
 }
 
 /// What one poll saw.
@@ -163,21 +166,24 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         match request {
             Request::Reach(request) => reach::answer(&self.port, &self.web, request).await.map(Answer::Reach),
             Request::Before(poll) => self.before(poll, now).await.map(Answer::Poll),
-            Request::After(poll) => self.poll(Phase::After, poll, now).await.map(Answer::Poll),
-            Request::Rollback(poll) => self.poll(Phase::Rollback, poll, now).await.map(Answer::Poll),
+            Request::After(poll) => self.poll(Phase::After, poll, now).await,
+            Request::Rollback(poll) => self.poll(Phase::Rollback, poll, now).await,
         }
     }
 
-    async fn poll(&self, phase: Phase, request: PollRequest, now: Timestamp) -> Result<Response, Fault> {
+    async fn poll(&self, phase: Phase, request: PollRequest, now: Timestamp) -> Result<Answer, Fault> {
         let PollRequest { state, key } = request;
         let Loaded { row, stop, .. } = self.moves.load(&key).await?;
         let mut poll = Poll::of(phase, &row, state.unwrap_or_default())?;
         if let Some((verdict, reason)) = poll.decided {
-            return self.ended(&key, Response::of(verdict, &reason, poll.state)).await;
+            return self.ended(&key, Response::of(verdict, &reason, poll.state)).await.map(Answer::Poll);
         }
         if let Some(stop) = stop.filter(|_| phase == Phase::After) {
             let answer = Response::of(Verdict::Inconclusive, &stopped(&stop), poll.state);
-            return self.note(phase, &key, &row, answer, None, now).await;
+            return self.note(phase, &key, &row, answer, (None, false), now).await.map(Answer::Poll);
+        }
+        if let Some(traffic) = &row.traffic {
+            return self.shift(phase, (&key, &row, traffic), poll, now).await;
         }
         let service = Measured::of(self.port.service(&row).await);
         if let Some(deployment) = verdict::forced_anew(&poll.expected, &service) {
@@ -185,24 +191,40 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             self.moves.note(&key, &row, deployed_anew(phase, deployment.clone())).await?;
             poll.expected.deployment = deployment;
         }
-        let look = Look { phase, key: &key, row: &row, deadline: poll.deadline, now };
-        let Seen { finding, reason, lines, ordered: runs } =
-            self.observe(look, service, &poll.expected, &mut poll.state).await?;
+        let (deadline, gate) = (poll.deadline, None);
+        let look = Look { phase, key: &key, row: &row, deadline, now, gate };
+        let observed = Observed { listed_before: poll.state.seen, service, ..Observed::default() };
+        poll.state.seen |= observed.lists(&poll.expected.deployment);
+        let judge = |seen: &Observed| verdict::judge(&poll.expected, seen);
+        let seen = self.look(look, observed, &poll.expected.deployment, judge, &mut poll.state).await?;
+        self.settled(phase, (&key, &row), poll, seen, now).await.map(Answer::Poll)
+    }
+
+    /// Makes a verdict of what one poll comes to, and records it if it is one.
+    async fn settled(
+        &self,
+        phase: Phase,
+        (key, row): (&MoveKey, &MoveRow),
+        mut poll: Poll<'_>,
+        seen: Seen,
+        now: Timestamp,
+    ) -> Result<Response, Fault> {
+        let Seen { finding, reason, lines, ordered: runs } = seen;
         let proven = poll.state.proven.map(|at| at.plus_seconds(i64::from(row.health_timeout_seconds)));
         poll.deadline =
             [Some(poll.deadline), poll.state.until, proven].into_iter().flatten().max().unwrap_or(now);
         let (verdict, reason) = finding.settle(reason, now > poll.deadline, row.health_timeout_seconds);
-        let lines = with_warnings(phase, &row, lines);
+        let lines = with_warnings(phase, row, lines);
         let pause_seconds = poll.pause(verdict, finding, now);
         let bundle = match verdict {
             Verdict::Unhealthy => {
-                let left = collect::bundle(&self.port, phase, &row, &poll.expected.deployment).await;
-                Some(Bundle { tests: lines, ..self.without_secrets(phase, &row, left).await })
+                let left = collect::bundle(&self.port, phase, row, &poll.expected.deployment).await;
+                Some(Bundle { tests: lines, ..self.without_secrets(phase, row, left).await })
             }
             _ => (!lines.is_empty()).then(|| Bundle { tests: lines, ..Bundle::default() }),
         };
         let answer = Response { pause_seconds, runs, ..Response::of(verdict, &reason, poll.state) };
-        self.note(phase, &key, &row, answer, bundle, now).await
+        self.note(phase, key, row, answer, (bundle, finding.is_blameless()), now).await
     }
 
     /// Blanks in what tasks left behind what live tests have told them.
@@ -227,14 +249,14 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         key: &MoveKey,
         row: &MoveRow,
         answer: Response,
-        bundle: Option<Bundle>,
+        (bundle, is_blameless): (Option<Bundle>, bool),
         now: Timestamp,
     ) -> Result<Response, Fault> {
         if answer.verdict == Verdict::Pending {
             return Ok(answer);
         }
         let answer = self.ended(key, answer).await?;
-        if let Some(event) = decided(phase, &answer, bundle, now) {
+        if let Some(event) = decided(phase, &answer, (bundle, is_blameless), now) {
             self.moves.note(key, row, event).await?;
         }
         Ok(answer)
@@ -247,17 +269,16 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     }
 
     /// Reads one thing after the other, as long as the judgement needs more.
-    async fn observe(
+    async fn look(
         &self,
         look: Look<'_>,
-        service: Measured<Option<Service>>,
-        expected: &Expected<'_>,
+        mut seen: Observed,
+        deployment: &DeploymentId,
+        judge: impl Fn(&Observed) -> Judgement,
         state: &mut PollState,
     ) -> Result<Seen, Fault> {
-        let mut seen = Observed { listed_before: state.seen, service, ..Observed::default() };
-        state.seen |= seen.lists(&expected.deployment);
         loop {
-            match verdict::judge(expected, &seen) {
+            match judge(&seen) {
                 Judgement::Say(finding, reason) => {
                     let (lines, ordered) = match seen.tests {
                         Measured::Is(Report { lines, ordered, .. }) => (lines, ordered),
@@ -270,7 +291,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
                     seen.targets = Measured::of(self.port.targets(&groups).await);
                 }
                 Judgement::Need(Missing::Tests(proven)) => {
-                    let ours = seen.ours(&expected.deployment, &proven);
+                    let ours = seen.ours(deployment, &proven);
                     seen.tests = look.at(&self.port, &self.web, ours, state).await?;
                 }
             }
@@ -307,7 +328,12 @@ fn stopped(stop: &Stop) -> String {
 }
 
 /// Says what to record of a poll; nothing as long as another one follows.
-fn decided(phase: Phase, answer: &Response, bundle: Option<Bundle>, now: Timestamp) -> Option<MoveEvent> {
+fn decided(
+    phase: Phase,
+    answer: &Response,
+    (bundle, is_blameless): (Option<Bundle>, bool),
+    now: Timestamp,
+) -> Option<MoveEvent> {
     let (verdict, reason) = (answer.verdict, answer.reason.clone());
     // A service that may be touched is only about to be judged.
     if (phase, verdict) == (Phase::Before, Verdict::Healthy) {
@@ -321,7 +347,8 @@ fn decided(phase: Phase, answer: &Response, bundle: Option<Bundle>, now: Timesta
             MoveEvent::RollbackDecided { rollback_verdict: verdict, rollback_reason: reason, bundle }
         }
         Phase::Before | Phase::After => {
-            MoveEvent::Decided { verdict, reason, decided: now, alarm: None, bundle }
+            let blameless = is_blameless.then_some(true);
+            MoveEvent::Decided { verdict, reason, decided: now, alarm: None, bundle, blameless }
         }
     })
 }

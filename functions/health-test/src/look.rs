@@ -51,6 +51,17 @@ pub struct Look<'a> {
     pub deadline: Timestamp,
     /// The time.
     pub now: Timestamp,
+    /// The gate at which the live tests are asked, while production traffic does not reach the new tasks alone.
+    pub gate: Option<AtGate<'a>>,
+}
+
+/// A gate that waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtGate<'a> {
+    /// Its hook.
+    pub hook: &'a str,
+    /// Whether a share of production traffic reaches the new tasks already.
+    pub is_step: bool,
 }
 
 /// What live tests ask of: it is proven before they are asked.
@@ -81,11 +92,26 @@ impl Look<'_> {
         state: &mut PollState,
     ) -> Result<Measured<Report>, Fault> {
         Ok(match packs::of(port, web, self.phase, self.row).await? {
-            Chosen::Pack(pack) => Measured::Is(self.with(&pack, port, web, ours, state).await?),
+            Chosen::Pack(pack) => Measured::Is(self.with(&self.fitted(pack), port, web, ours, state).await?),
             Chosen::Nothing => Measured::Is(Report::without(None)),
             Chosen::LeftOut(why) => Measured::Is(Report::without(Some(why))),
             Chosen::Unmeasured(why) => Measured::Not(why),
         })
+    }
+
+    /// Returns the phase that its tests begin with.
+    pub fn first(&self) -> pack::Phase {
+        if self.gate.is_some() { pack::Phase::Dark } else { self.phase.of_pack() }
+    }
+
+    /// Fits a pack to a service that shifts: some of it is asked in the dark, too, and of that at each step what starts
+    /// nothing.
+    fn fitted(&self, pack: Pack) -> Pack {
+        match (&self.row.traffic, self.gate) {
+            (None, _) => pack,
+            (Some(_), Some(AtGate { is_step: true, .. })) => pack.for_a_gate().requests_in(pack::Phase::Dark),
+            (Some(_), _) => pack.for_a_gate(),
+        }
     }
 
     /// Asks what is due of a pack, once.
@@ -98,15 +124,24 @@ impl Look<'_> {
         state: &mut PollState,
     ) -> Result<Report, Fault> {
         state.proven = (self.phase != Phase::Before).then_some(self.now);
-        let first = self.phase.of_pack();
-        let is_watched = self.phase == Phase::After && pack.of(pack::Phase::Bake).next().is_some();
+        let first = self.first();
+        let is_watched =
+            self.phase == Phase::After && self.gate.is_none() && pack.of(pack::Phase::Bake).next().is_some();
         if pack.of(first).next().is_none() && !is_watched {
             return Ok(Report::without(None));
         }
         let runs = pack.run_budget(first).whole_seconds();
         let kept = self.kept(port, state).await?;
-        let begun = || TestsRow::begun(first, self.now, self.deadline.plus_seconds(runs));
-        let mut row = kept.clone().unwrap_or_else(begun);
+        let hook = self.gate.map(|gate| gate.hook.to_owned());
+        let begun = TestsRow::begun(first, self.now, self.deadline.plus_seconds(runs));
+        let mut row = match kept.clone() {
+            None => TestsRow { gate: hook, ..begun },
+            Some(kept) if kept.gate == hook => kept,
+            // What was asked at another gate is told, and asked again.
+            Some(TestsRow { answered, transcript, .. }) => {
+                TestsRow { gate: hook, answered, transcript, ..begun }
+            }
+        };
         let mut under_way = Runs::default();
         if row.standing.look < state.number() {
             let mut asked = row.clone();

@@ -71,7 +71,8 @@ pub fn pause(
     if verdict != Verdict::Pending {
         return 0;
     }
-    let grown = PAUSES.get(state.count as usize).or(PAUSES.last()).copied();
+    let since = state.count.saturating_sub(state.at_gate);
+    let grown = PAUSES.get(since as usize).or(PAUSES.last()).copied();
     state.count = state.count.saturating_add(1);
     let pause = match finding {
         Finding::AgainIn(seconds) => seconds,

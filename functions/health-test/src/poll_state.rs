@@ -1,6 +1,7 @@
 //! What one poll hands to the next.
 
 use pipeline::clock::Timestamp;
+use pipeline::service_deployment::ServiceDeployment;
 use serde::{Deserialize, Serialize};
 
 use crate::tests_row::TestsRow;
@@ -25,6 +26,15 @@ pub struct PollState {
     /// Whether something was run beside the service.
     #[serde(skip_serializing_if = "is_not")]
     pub ran: bool,
+    /// The service deployment that is watched, by its ARN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shift: Option<String>,
+    /// Since when all production traffic goes to the new tasks, as far as a poll has seen it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full: Option<Timestamp>,
+    /// How many polls there were when its last gate was judged: the pauses grow again from there.
+    #[serde(rename = "atGate", skip_serializing_if = "is_zero")]
+    pub at_gate: u32,
     /// What came of the live tests, where the move is given whole and the ledger keeps nothing of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestsRow>,
@@ -35,6 +45,18 @@ impl PollState {
     pub fn number(&self) -> u32 {
         self.count.saturating_add(1)
     }
+
+    /// Remembers the service deployment that is watched, and since when it has all production traffic.
+    pub fn see(&mut self, shown: Option<&ServiceDeployment>, now: Timestamp) {
+        let Some(shown) = shown else { return };
+        self.shift = Some(shown.arn.clone());
+        self.full = self.full.or(Some(now)).filter(|_| shown.has_all_traffic());
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]

@@ -14,11 +14,12 @@ use std::net::{IpAddr, SocketAddr};
 use pack::kind::metric::Asked;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
+use pipeline::ids::{DeploymentId, Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::ledger::Key;
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::Deployment;
+use pipeline::service_deployment::ServiceDeployment;
 use pipeline::task_definition::OpenPort;
 
 use crate::tests_row::TestsRow;
@@ -32,6 +33,8 @@ pub struct Service {
     pub deployments: Vec<Progress>,
     /// The target groups that its tasks are registered in, by ARN.
     pub target_groups: Vec<String>,
+    /// The two target groups of each load balancer between which ECS shifts its traffic; none if it rolls.
+    pub pairs: Vec<[String; 2]>,
     /// The security groups of its tasks.
     pub security_groups: Vec<String>,
 }
@@ -273,6 +276,14 @@ impl<T> Measured<T> {
 pub trait Port {
     /// Reads the service of a move; none if it does not exist or is on its way out.
     async fn service(&self, row: &MoveRow) -> Result<Option<Service>, Fault>;
+    /// Reads the service deployment of a deployment that was started then; by its ARN, if an earlier poll has found it.
+    async fn shift(
+        &self,
+        row: &MoveRow,
+        deployment: &DeploymentId,
+        started: Timestamp,
+        known: Option<&str>,
+    ) -> Result<Option<ServiceDeployment>, Fault>;
     /// Reads the tasks that the service wants to run.
     async fn tasks(&self, row: &MoveRow) -> Result<Vec<Task>, Fault>;
     /// Reads which ports the containers of a revision open.
@@ -329,7 +340,6 @@ pub trait Port {
 #[cfg(test)]
 pub(crate) mod samples {
     use super::*;
-    use pipeline::ids::DeploymentId;
     use pipeline::service::Rollout;
     use serde_json::Value;
 

@@ -16,12 +16,12 @@ use pipeline::clock::Timestamp;
 use pipeline::payload::MoveKey;
 use pipeline::rows::{RunRow, RunStarts};
 
+use crate::bundle;
 use crate::look::Look;
 use crate::places::Proven;
 use crate::rollout::{Port, RunNote, RunTask};
 use crate::round::Rounds;
 use crate::tests_row::TestsRow;
-use crate::{Phase, bundle};
 use step::Step;
 
 /// How many runs of a move are under way at once.
@@ -62,9 +62,9 @@ pub async fn look(
     let orders: BTreeMap<String, RunRow> =
         port.runs(at.key).await?.into_iter().map(|order| (order.name.clone(), order)).collect();
     // What is under way is looked at first: ECS forgets what has ended.
-    due.sort_by_key(|check| orders.get(&name(at.phase, check, row)).is_none_or(|order| order.over));
+    due.sort_by_key(|check| orders.get(&name(at, check, row)).is_none_or(|order| order.over));
     due.truncate(AT_ONCE);
-    let names: Vec<String> = due.iter().map(|check| name(at.phase, check, row)).collect();
+    let names: Vec<String> = due.iter().map(|check| name(at, check, row)).collect();
     let started: Vec<String> = names.iter().filter_map(|name| orders.get(name)?.task.clone()).collect();
     let mut runs = Runs::default();
     let tasks = match started.is_empty() {
@@ -158,11 +158,12 @@ pub async fn end_all(port: &impl Port, key: &MoveKey) -> Result<bool, Fault> {
 }
 
 /// Names a start: the part of the move, the check, its attempt and its start.
-fn name(phase: Phase, check: &Check, row: &TestsRow) -> String {
+fn name(at: &Look<'_>, check: &Check, row: &TestsRow) -> String {
     let asked = row.standing.checks.get(&check.name);
     let attempt = asked.map_or(0, |asked| asked.passed + asked.failed) + 1;
     let start = asked.map_or(0, |asked| asked.unmeasured) + 1;
-    format!("{}/{}/{attempt}/{start}", phase.as_str(), check.name)
+    let part = if at.gate.is_some() { at.first().as_str() } else { at.phase.as_str() };
+    format!("{part}/{}/{attempt}/{start}", check.name)
 }
 
 /// Says what the end of a task means; none as long as its last lines may still be on their way.

@@ -25,6 +25,9 @@ pub struct TestsRow {
     /// How far each check is.
     #[serde(flatten)]
     pub standing: Standing,
+    /// The gate at which it is asked; none if it is asked at none, or whatever gate it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
     /// Which addresses, each with its port, were connected to: the way there is open.
     #[serde(default)]
     pub answered: BTreeSet<String>,
@@ -61,7 +64,7 @@ impl TestsRow {
     /// Begins a phase.
     pub fn begun(phase: Phase, since: Timestamp, deadline: Timestamp) -> Self {
         let standing = Standing::new(phase, since, deadline);
-        TestsRow { standing, answered: BTreeSet::new(), transcript: BTreeMap::new() }
+        TestsRow { standing, gate: None, answered: BTreeSet::new(), transcript: BTreeMap::new() }
     }
 
     /// Remembers that an address was connected to.

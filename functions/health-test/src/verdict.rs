@@ -2,6 +2,7 @@
 //!
 //! The order of the proof is the order of the functions below; each is reached only if all before it hold.
 
+pub mod shift;
 mod tasks;
 
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 use pipeline::ids::{DeploymentId, Digest, TaskDefinitionArn};
 use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::{Deployment, Rollout};
+use pipeline::service_deployment::ServiceDeployment;
 
 use crate::finding::Finding;
 use crate::look::Ours;
@@ -71,6 +73,8 @@ pub struct Observed {
     pub listed_before: bool,
     /// The service; none if it is gone.
     pub service: Measured<Option<Service>>,
+    /// The service deployment that shifts its traffic; none if ECS lists none.
+    pub shift: Measured<Option<ServiceDeployment>>,
     /// Its tasks.
     pub tasks: Measured<Vec<Task>>,
     /// Its targets.

@@ -197,7 +197,8 @@ async fn manageable(
         Managed {
             service: service.name,
             repository: candidate.map(|one| one.repository.clone()),
-            blocked: candidate.map_or_else(|| Some(foreign.to_owned()), blocker),
+            blocked: candidate
+                .map_or_else(|| Some(foreign.to_owned()), |one| blocker(one, context.environment)),
         }
     });
     let unreadable = seen.unreadable.into_iter().map(|(service, why)| {

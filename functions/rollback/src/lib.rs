@@ -6,6 +6,7 @@
 
 pub mod plan;
 pub mod service;
+pub mod shift;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -13,6 +14,8 @@ use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveEvent, MoveRow, RestorePoint};
+use pipeline::service::Deployment;
+use pipeline::service_deployment::Action;
 use serde::{Deserialize, Serialize};
 
 use plan::Plan;
@@ -93,26 +96,75 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
             return Err(Fault::NotFound(format!("a known good version of {}", row.service)));
         };
         let started = row.rollback_started.unwrap_or(now);
-        let (deployment, already) = match plan::next(&self.port.deployments(&row).await?, &row, restore) {
-            Plan::Already(deployment) => (deployment, true),
-            Plan::Superseded(reason) => {
+        let deployments = self.port.deployments(&row).await?;
+        let decided = match &row.traffic {
+            None => Step::of(plan::next(&deployments, &row, restore)),
+            Some(_) => self.shift_back(key, &row, restore, deployments, started).await?,
+        };
+        let (deployment, already) = match decided {
+            Step::Done(deployment, already) => (deployment, already),
+            Step::Superseded(reason) => {
                 self.moves.note(key, &row, MoveEvent::superseded(reason.clone(), now)).await?;
                 return Ok(Response::Superseded { superseded: reason });
             }
-            Plan::Start => {
+            Step::Start => {
                 let to = self.restore_revision(key, &row, restore).await?;
                 self.moves.note(key, &row, MoveEvent::RollbackStarted { rollback_started: started }).await?;
                 (self.port.point(&row, &to).await?, false)
             }
         };
+        let ours = row.answered.as_ref().is_some_and(|answered| answered.action == Action::Rollback);
         let deployed = MoveEvent::RollbackDeployed {
             rollback_started: started,
             rollback_deployment: deployment.clone(),
             // Nobody has asked for it yet, and it is there.
-            rolled_back_by_ecs: (already && row.rollback_started.is_none()).then_some(true),
+            rolled_back_by_ecs: (already && row.rollback_started.is_none() && !ours).then_some(true),
         };
         self.moves.note(key, &row, deployed).await?;
         Ok(Response::Started { deployment, already })
+    }
+
+    /// Has ECS give a service back whose traffic it shifts, as long as the old tasks run.
+    async fn shift_back(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        restore: &RestorePoint,
+        mut deployments: Vec<Deployment>,
+        started: Timestamp,
+    ) -> Result<Step, Fault> {
+        let mut refused = None;
+        loop {
+            let ours = shift::ours(&deployments, row);
+            let seen = match &ours {
+                Some(ours) => self.port.shift(row, ours, row.touched.unwrap_or(started)).await?,
+                None => None,
+            };
+            let seen = ours.as_ref().zip(seen.as_ref());
+            let plan = shift::next(&deployments, seen, row, restore);
+            let (Some((ours, seen)), shift::Plan::Refuse(_) | shift::Plan::Stop) = (seen, &plan) else {
+                return Step::of_shift(plan);
+            };
+            // It was decided anew, and comes to the same.
+            if let Some(fault) = refused {
+                return Err(fault);
+            }
+            if row.deployment.is_none() {
+                self.moves.note(key, row, MoveEvent::DeployedAnew { deployment: ours.clone() }).await?;
+            }
+            self.moves.note(key, row, MoveEvent::RollbackStarted { rollback_started: started }).await?;
+            let asked = match &plan {
+                shift::Plan::Refuse(hook) => self.port.refuse(&seen.arn, hook).await,
+                _ => self.port.stop(&seen.arn).await,
+            };
+            match asked {
+                Ok(()) => return Ok(Step::Done(ours.clone(), false)),
+                // It has gone on meanwhile, or waits no more.
+                Err(fault @ (Fault::Denied(_) | Fault::NotFound(_))) => refused = Some(fault),
+                Err(fault) => return Err(fault),
+            }
+            deployments = self.port.deployments(row).await?;
+        }
     }
 
     /// Returns the revision to go back to: the recorded one, or a copy of it where that is inactive or names a tag.
@@ -132,5 +184,37 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
         let registered = MoveEvent::RollbackRegistered { rollback_revision: copy.clone() };
         self.moves.note(key, row, registered).await?;
         Ok(copy)
+    }
+}
+
+/// What is left to do.
+enum Step {
+    /// The restore point has to be deployed.
+    Start,
+    /// This deployment puts it back; and whether it was there already.
+    Done(DeploymentId, bool),
+    /// Somebody else's deployment is in place.
+    Superseded(String),
+}
+
+impl Step {
+    fn of(plan: Plan) -> Self {
+        match plan {
+            Plan::Start => Step::Start,
+            Plan::Already(deployment) => Step::Done(deployment, true),
+            Plan::Superseded(reason) => Step::Superseded(reason),
+        }
+    }
+
+    fn of_shift(plan: shift::Plan) -> Result<Self, Fault> {
+        match plan {
+            shift::Plan::Start => Ok(Step::Start),
+            shift::Plan::Already(deployment) => Ok(Step::Done(deployment, true)),
+            shift::Plan::Superseded(reason) => Ok(Step::Superseded(reason)),
+            shift::Plan::Lost(why) => Err(Fault::NotSupported(why)),
+            shift::Plan::Refuse(_) | shift::Plan::Stop => {
+                Err(Fault::Defect("a service deployment is given back that nobody saw".to_owned()))
+            }
+        }
     }
 }

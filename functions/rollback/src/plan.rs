@@ -20,7 +20,8 @@ pub fn nothing(row: &MoveRow, scope: RollbackScope) -> Option<&'static str> {
     if row.touched.is_none() {
         return Some("the service was not updated");
     }
-    if row.forward_only {
+    // What production has never seen is given back all the same: its deployment has not ended.
+    if row.forward_only && (row.traffic.is_none() || row.shifted.is_some()) {
         return Some("the environment lists the service in forwardOnly, so nothing rolls it back by itself");
     }
     if row.verdict == Some(Verdict::Superseded) {
@@ -170,5 +171,13 @@ mod tests {
         let healthy = MoveRow { verdict: Some(Verdict::Healthy), ..row() };
         assert_eq!(nothing(&healthy, RollbackScope::All), None);
         assert!(nothing(&healthy, RollbackScope::Failed).is_some());
+        let forward_only = MoveRow { forward_only: true, ..row() };
+        assert!(nothing(&forward_only, RollbackScope::All).is_some());
+        let gate = pipeline::service_deployment::Stage::of("POST_TEST_TRAFFIC_SHIFT");
+        let traffic = pipeline::rows::Traffic { strategy: "CANARY".to_owned(), gate, seconds: 60 };
+        let dark = MoveRow { traffic: Some(traffic), ..forward_only };
+        assert_eq!(nothing(&dark, RollbackScope::All), None);
+        let seen = MoveRow { shifted: dark.touched, ..dark };
+        assert!(nothing(&seen, RollbackScope::All).is_some());
     }
 }

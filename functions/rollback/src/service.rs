@@ -7,6 +7,7 @@ use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::ledger::Ledger;
 use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::{self, Deployment};
+use pipeline::service_deployment::{self, Action, ServiceDeployment};
 use pipeline::task_definition::TaskDefinition;
 use pipeline::{Fault, rate_limit};
 
@@ -22,6 +23,17 @@ pub trait Port {
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault>;
     /// Points the service at a revision.
     async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault>;
+    /// Reads the service deployment of a deployment that was started then; none if ECS lists none.
+    async fn shift(
+        &self,
+        row: &MoveRow,
+        deployment: &DeploymentId,
+        started: Timestamp,
+    ) -> Result<Option<ServiceDeployment>, Fault>;
+    /// Answers a hook of a service deployment with ROLLBACK.
+    async fn refuse(&self, arn: &str, hook: &str) -> Result<(), Fault>;
+    /// Has ECS go back from a service deployment that goes on.
+    async fn stop(&self, arn: &str) -> Result<(), Fault>;
 }
 
 /// ECS and the ledger.
@@ -72,5 +84,21 @@ impl Port for Aws {
 
     async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
         service::point(&self.ecs, &row.cluster, &row.service, to).await
+    }
+    async fn shift(
+        &self,
+        row: &MoveRow,
+        deployment: &DeploymentId,
+        started: Timestamp,
+    ) -> Result<Option<ServiceDeployment>, Fault> {
+        service_deployment::find(&self.ecs, &row.cluster, &row.service, deployment, started).await
+    }
+
+    async fn refuse(&self, arn: &str, hook: &str) -> Result<(), Fault> {
+        service_deployment::answer(&self.ecs, arn, hook, Action::Rollback).await
+    }
+
+    async fn stop(&self, arn: &str) -> Result<(), Fault> {
+        service_deployment::stop(&self.ecs, arn).await
     }
 }

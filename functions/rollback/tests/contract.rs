@@ -7,6 +7,7 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::{Deployment, Rollout};
+use pipeline::service_deployment::{Hook, ServiceDeployment, Stage, Status};
 use rollback::Rollback;
 use rollback::service::Port;
 use testbed::moves::Moves;
@@ -35,6 +36,38 @@ impl Port for Bad {
     async fn point(&self, _: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
         // The id tells the samples apart: one goes back to the revision itself, one to a copy of it.
         DeploymentId::parse(if *to == revision(10) { "ecs-svc/4" } else { "ecs-svc/3" })
+    }
+    async fn shift(
+        &self,
+        row: &MoveRow,
+        _: &DeploymentId,
+        _: Timestamp,
+    ) -> Result<Option<ServiceDeployment>, Fault> {
+        Ok(row.traffic.as_ref().map(|traffic| shift(row, &traffic.strategy)))
+    }
+    async fn refuse(&self, _: &str, hook: &str) -> Result<(), Fault> {
+        assert_eq!(hook, "h1");
+        Ok(())
+    }
+    async fn stop(&self, _: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// Returns the service deployment of a move: it waits at a gate as long as nothing has shifted, and then bakes.
+fn shift(row: &MoveRow, strategy: &str) -> ServiceDeployment {
+    let hook =
+        Hook { id: "h1".to_owned(), is_pause: true, status: "AWAITING_ACTION".to_owned(), expires: None };
+    let waits = row.shifted.is_none();
+    ServiceDeployment {
+        arn: "arn:sd".to_owned(),
+        // The strategy tells the samples apart.
+        status: if strategy == "LINEAR" { Status::Successful } else { Status::Open },
+        reason: String::new(),
+        stage: Stage::of(if waits { "POST_TEST_TRAFFIC_SHIFT" } else { "BAKE_TIME" }),
+        hooks: if waits { vec![hook] } else { Vec::new() },
+        requested: 2,
+        production: if waits { 0.0 } else { 100.0 },
     }
 }
 
@@ -66,6 +99,20 @@ impl Port for RolledBackByEcs {
     }
     async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
         Bad.point(row, to).await
+    }
+    async fn shift(
+        &self,
+        _: &MoveRow,
+        _: &DeploymentId,
+        _: Timestamp,
+    ) -> Result<Option<ServiceDeployment>, Fault> {
+        Ok(None)
+    }
+    async fn refuse(&self, _: &str, _: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+    async fn stop(&self, _: &str) -> Result<(), Fault> {
+        Ok(())
     }
 }
 

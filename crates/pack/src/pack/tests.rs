@@ -106,7 +106,6 @@ fn what_comes_later_is_not_supported_by_name() {
         (r#""suite":{"canary":"checkout"}"#, "canary"),
         (r#""image":{"signature":{"cosign":{"key":"k"}}}"#, "cosign"),
         (r#""targets":{"healthyFor":"30s"}"#, "healthyFor"),
-        (r#""http":{"url":"http://a/"},"on":["dark"]"#, "dark"),
         (r#""http":{"url":"http://${test.dns}:${test.port}/"}"#, "${test.dns}"),
         (r#""suite":{"task":"a","environment":{"BASE_URL":"${base.url}"}}"#, "${base.url}"),
     ] {
@@ -236,13 +235,13 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         r#""http":{"url":"http://a/"},"on":["open"]"#,
         "on",
-        "http cannot be asked in open: expected some of live, before, bake",
+        "http cannot be asked in open: expected some of live, before, dark, bake",
     ),
     (r#""http":{"url":"http://a/"},"on":[]"#, "on", "no phase"),
     (
         r#""http":{"url":"http://${target.dns}/"},"on":["before"]"#,
         "url",
-        "is not known in before: expected \"on\" to be of live, bake",
+        "is not known in before: expected \"on\" to be of dark, live, bake",
     ),
     (r#""task":{"command":["${task.ip}"]}"#, "command", "${task.ip} is not known in before"),
     (r#""http":{"url":"http://${task.ip}/${target.address}"}"#, "url", "expected only one of"),
@@ -256,6 +255,35 @@ fn what_a_kind_needs_is_said_with_its_key() {
         assert!(
             name == "InvalidInput" && sentence.starts_with(&place) && sentence.contains(said),
             "{sentence}"
+        );
+    }
+}
+
+#[test]
+fn what_is_asked_of_new_tasks_alone_is_asked_in_the_dark_too_unless_it_says_when() {
+    for (check, dark) in [
+        (r#""http":{"url":"http://${target.address}/"}"#, true),
+        (r#""http":{"url":"http://${task.address}/"}"#, true),
+        (r#""journey":[{"name":"a","url":"http://${target.address}/"}]"#, true),
+        (r#""suite":{"task":"e2e"}"#, true),
+        (r#""http":{"url":"http://${target.dns}/"}"#, false),
+        (r#""http":{"url":"http://shop.test/"}"#, false),
+        (r#""http":{"url":"http://${target.dns}/","headers":{"a":"${target.address}"}}"#, false),
+        (r#""http":{"url":"http://${target.address}/"},"on":["live"]"#, false),
+        (r#""http":{"url":"http://${target.dns}:9000/"},"on":["dark"]"#, true),
+        (r#""targets":{}"#, false),
+        (r#""logs":{"pattern":"a"}"#, false),
+        (r#""task":{}"#, false),
+    ] {
+        let pack = Pack::read("pack", &with(check)).unwrap();
+        let says_dark = check.contains(r#""on":["dark"]"#);
+        assert_eq!(pack.of(Phase::Dark).next().is_some(), says_dark, "a service that rolls: {check}");
+        let live = pack.of(Phase::Live).count();
+        let pack = pack.for_a_gate();
+        assert_eq!(
+            (pack.of(Phase::Dark).next().is_some(), pack.of(Phase::Live).count()),
+            (dark, live),
+            "{check}"
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Bundle, Verdict};
+use super::{Answered, Bundle, Gate, Verdict};
 use crate::clock::Timestamp;
 use crate::ids::{DeploymentId, Digest, TaskDefinitionArn};
 
@@ -46,6 +46,29 @@ pub enum MoveEvent {
         /// That deployment.
         deployment: DeploymentId,
     },
+    /// A gate is judged.
+    GateJudged {
+        /// What was found.
+        gate: Gate,
+        /// Whether what fails says nothing of the image.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        blameless: Option<bool>,
+    },
+    /// A gate is about to be answered.
+    GateAnswered {
+        /// With what.
+        answered: Answered,
+        /// When production traffic is about to move, if it may by this answer for the first time.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        shifted: Option<Timestamp>,
+    },
+    /// Production traffic has moved, and the pipeline did not let it.
+    ShiftedByOther {
+        /// When that was seen.
+        shifted: Timestamp,
+        /// Who let it.
+        shifted_by: String,
+    },
     /// It is decided how it went.
     Decided {
         /// How.
@@ -60,6 +83,9 @@ pub enum MoveEvent {
         /// What failed tasks left behind.
         #[serde(skip_serializing_if = "Option::is_none")]
         bundle: Option<Bundle>,
+        /// Whether what it failed by says nothing of its image.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        blameless: Option<bool>,
     },
     /// A revision to go back to is registered.
     RollbackRegistered {
@@ -91,6 +117,24 @@ pub enum MoveEvent {
         #[serde(rename = "undo")]
         rollback_deployment: DeploymentId,
     },
+    /// A gate of the rollback is judged.
+    RollbackGateJudged {
+        /// What was found.
+        rollback_gate: Gate,
+    },
+    /// A gate of the rollback is about to be answered.
+    RollbackGateAnswered {
+        /// With what.
+        rollback_answered: Answered,
+        /// When production traffic is about to move back, if it may by this answer for the first time.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rollback_shifted: Option<Timestamp>,
+    },
+    /// Production traffic has moved back, and the pipeline did not let it.
+    RollbackShifted {
+        /// When that was seen.
+        rollback_shifted: Timestamp,
+    },
     /// It is decided how the rollback went.
     RollbackDecided {
         /// How.
@@ -108,14 +152,16 @@ pub enum MoveEvent {
 impl MoveEvent {
     /// Says that another deployment has replaced ours.
     pub fn superseded(reason: String, decided: Timestamp) -> Self {
-        MoveEvent::Decided { verdict: Verdict::Superseded, reason, decided, alarm: None, bundle: None }
+        let (alarm, bundle, blameless) = (None, None, None);
+        MoveEvent::Decided { verdict: Verdict::Superseded, reason, decided, alarm, bundle, blameless }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::MoveRow;
+    use crate::rows::{GateVerdict, MoveRow};
+    use crate::service_deployment::{Action, Stage};
     use serde_json::{Value, json};
 
     fn row() -> Value {
@@ -123,6 +169,42 @@ mod tests {
         let sample: Value = serde_json::from_str(sample).unwrap();
         let row: MoveRow = serde_json::from_value(sample["move"].clone()).unwrap();
         serde_json::to_value(row).unwrap()
+    }
+
+    /// Returns the events of a service whose traffic ECS shifts.
+    fn of_a_shift() -> Vec<(MoveEvent, Value)> {
+        let at = Timestamp::from_millis(0);
+        let gate = Gate {
+            hook: "h1".to_owned(),
+            stage: Stage::of("POST_TEST_TRAFFIC_SHIFT"),
+            verdict: GateVerdict::DarkHealthy,
+            reason: "why".to_owned(),
+            expires: Some(at),
+            at,
+        };
+        let answered = Answered { hook: "h1".to_owned(), action: Action::Continue, at };
+        vec![
+            (
+                MoveEvent::GateJudged { gate: gate.clone(), blameless: Some(true) },
+                json!(["blameless", "gate"]),
+            ),
+            (MoveEvent::GateJudged { gate: gate.clone(), blameless: None }, json!(["gate"])),
+            (
+                MoveEvent::GateAnswered { answered: answered.clone(), shifted: Some(at) },
+                json!(["answered", "shifted"]),
+            ),
+            (MoveEvent::GateAnswered { answered: answered.clone(), shifted: None }, json!(["answered"])),
+            (
+                MoveEvent::ShiftedByOther { shifted: at, shifted_by: "other".to_owned() },
+                json!(["shifted", "shiftedBy"]),
+            ),
+            (MoveEvent::RollbackGateJudged { rollback_gate: gate }, json!(["rollbackGate"])),
+            (
+                MoveEvent::RollbackGateAnswered { rollback_answered: answered, rollback_shifted: Some(at) },
+                json!(["rollbackAnswered", "rollbackShifted"]),
+            ),
+            (MoveEvent::RollbackShifted { rollback_shifted: at }, json!(["rollbackShifted"])),
+        ]
     }
 
     #[test]
@@ -153,8 +235,9 @@ mod tests {
                     decided: at,
                     alarm,
                     bundle: bundle.clone(),
+                    blameless: Some(true),
                 },
-                json!(["alarm", "bundle", "decided", "reason", "verdict"]),
+                json!(["alarm", "blameless", "bundle", "decided", "reason", "verdict"]),
             ),
             (MoveEvent::RollbackRegistered { rollback_revision: revision }, json!(["undoRevision"])),
             (MoveEvent::RollbackStarted { rollback_started: at }, json!(["undoStarted"])),
@@ -169,7 +252,7 @@ mod tests {
                 json!(["bundle", "undoReason", "undoVerdict"]),
             ),
         ];
-        for (event, keys) in events {
+        for (event, keys) in events.into_iter().chain(of_a_shift()) {
             let fields = serde_json::to_value(&event).unwrap();
             let fields = fields.as_object().unwrap();
             let mut set: Vec<&String> = fields.keys().collect();

@@ -8,6 +8,7 @@ use crate::ids::{
     TaskDefinitionArn,
 };
 use crate::image::RepositoryRef;
+use crate::rows::{Answered, Gate, Traffic};
 
 /// All that is needed to put a service back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -176,6 +177,34 @@ pub struct MoveRow {
     /// Why its rollback ended early.
     #[serde(default, rename = "undoFailure")]
     pub rollback_failure: Option<Failure>,
+
+    /// How ECS shifts its traffic; none if it rolls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+    /// The last gate that was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+    /// The last answer to a gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Answered>,
+    /// When production traffic was about to move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shifted: Option<Timestamp>,
+    /// Who let it move, if that was not the pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shifted_by: Option<String>,
+    /// Whether what it failed by says nothing of its image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blameless: Option<bool>,
+    /// The last gate of its rollback that was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_gate: Option<Gate>,
+    /// The last answer to a gate of its rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_answered: Option<Answered>,
+    /// When production traffic was about to move back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_shifted: Option<Timestamp>,
 }
 
 /// One way of a move, forward or back: what its row says of it.

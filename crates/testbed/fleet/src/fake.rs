@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 pub use alarms::Alarms;
 use bucket::Buckets;
 use ecr::Ecr;
-pub use ecs::{Ecs, End, Pointed, RunEnd, RunTask, Service};
+pub use ecs::{Ecs, End, Pointed, RunEnd, RunTask, Service, Shifting};
 pub use table::Table;
 pub use topic::Published;
 

@@ -44,7 +44,7 @@ const WITHOUT_RESOURCES: [&str; 20] = [
 const READS: [&str; 7] = ["BatchGet", "ConditionCheck", "Describe", "Filter", "Get", "List", "Query"];
 
 /// Who alone may do what, for everything that is no read.  Whatever is not named here nobody may do.
-const EXCLUSIVE: [(&str, &[&str]); 22] = [
+const EXCLUSIVE: [(&str, &[&str]); 24] = [
     ("dynamodb:DeleteItem", &["ReleaseFunction"]),
     (
         "dynamodb:PutItem",
@@ -62,8 +62,10 @@ const EXCLUSIVE: [(&str, &[&str]); 22] = [
         ],
     ),
     ("ecr:PutImage", &["RetagFunction"]),
+    ("ecs:ContinueServiceDeployment", &["DeployFunction", "RollbackFunction"]),
     ("ecs:RegisterTaskDefinition", &["DeployFunction", "RollbackFunction"]),
     ("ecs:RunTask", &["DeployFunction"]),
+    ("ecs:StopServiceDeployment", &["RollbackFunction"]),
     ("ecs:StopTask", &["DeployFunction"]),
     ("ecs:TagResource", &["DeployFunction", "RollbackFunction"]),
     ("ecs:UpdateService", &["DeployFunction", "RollbackFunction"]),

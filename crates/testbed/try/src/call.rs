@@ -24,7 +24,7 @@ pub struct Call {
     /// The one check to try; all without it.
     #[arg(long)]
     check: Option<String>,
-    /// When the checks are asked: before, live or bake; before and live without it.
+    /// When the checks are asked: before, dark, live or bake; before and live without it.
     #[arg(long)]
     phase: Option<String>,
     /// Variables, like "user=probe service=users".
@@ -46,12 +46,12 @@ impl Call {
             return Err(wrong("CHECK", &format!("{name:?} is not in the pack"), &names.join(", ")));
         }
         if let Some(phase) = self.phase.as_deref()
-            && !["before", "live", "bake"].contains(&phase)
+            && !["before", "dark", "live", "bake"].contains(&phase)
         {
             return Err(wrong(
                 "PHASE",
                 &format!("{phase:?} is none that can be tried"),
-                "before, live or bake",
+                "before, dark, live or bake",
             ));
         }
         Ok(pack)

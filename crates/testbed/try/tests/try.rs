@@ -81,7 +81,7 @@ fn each_end_has_its_exit_code() {
             HEALTH,
             "CHECK: \"helth\" is not in the pack: expected health",
         ),
-        (vec!["--url", &url, "--phase", "dark"], HEALTH, "PHASE: \"dark\""),
+        (vec!["--url", &url, "--phase", "open"], HEALTH, "PHASE: \"open\""),
         (vec!["--url", &url, "--vars", "user"], HEALTH, "VARS: \"user\" has no ="),
         (vec!["--ulr", &url], HEALTH, "--ulr"),
     ] {

@@ -13,11 +13,12 @@ use pack::kind::metric::Asked;
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
 use pipeline::environment::tests_path;
-use pipeline::ids::{Digest, PackHash, ReleaseId, TaskDefinitionArn};
+use pipeline::ids::{DeploymentId, Digest, PackHash, ReleaseId, TaskDefinitionArn};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::{self, deployments_of};
+use pipeline::service_deployment::{self, ServiceDeployment};
 use pipeline::task_definition::TaskDefinition;
 use pipeline::{Fault, settings};
 use serde_json::json;
@@ -62,6 +63,22 @@ impl Port for Aws {
     async fn service(&self, row: &MoveRow) -> Result<Option<Service>, Fault> {
         let found = service::describe(&self.ecs, &row.cluster, &row.service).await?;
         found.as_ref().map(service_of).transpose()
+    }
+
+    async fn shift(
+        &self,
+        row: &MoveRow,
+        deployment: &DeploymentId,
+        started: Timestamp,
+        known: Option<&str>,
+    ) -> Result<Option<ServiceDeployment>, Fault> {
+        match known {
+            Some(arn) => service_deployment::read(&self.ecs, arn).await,
+            None => {
+                let (cluster, service) = (&row.cluster, &row.service);
+                service_deployment::find(&self.ecs, cluster, service, deployment, started).await
+            }
+        }
     }
 
     async fn tasks(&self, row: &MoveRow) -> Result<Vec<Task>, Fault> {
@@ -228,11 +245,16 @@ fn service_of(found: &DescribedService) -> Result<Service, Fault> {
         failed: described.failed_tasks(),
     });
     let groups = found.load_balancers().iter().filter_map(|balancer| balancer.target_group_arn());
+    let pairs = found.load_balancers().iter().filter_map(|balancer| {
+        let alternate = balancer.advanced_configuration()?.alternate_target_group_arn()?;
+        Some([balancer.target_group_arn()?.to_owned(), alternate.to_owned()])
+    });
     let network = found.network_configuration().and_then(|network| network.awsvpc_configuration());
     Ok(Service {
         desired: found.desired_count(),
         deployments: deployments.collect(),
         target_groups: groups.map(str::to_owned).collect(),
+        pairs: pairs.collect(),
         security_groups: network.map(|network| network.security_groups().to_vec()).unwrap_or_default(),
     })
 }

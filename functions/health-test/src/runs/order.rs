@@ -37,7 +37,7 @@ pub fn of(
             }
             RunStarts::Function(CallsFunction {
                 function: name.clone(),
-                stage: stage(at.phase.of_pack()).to_owned(),
+                stage: stage(at.first()).to_owned(),
                 details: all,
             })
         }
@@ -105,7 +105,7 @@ fn told(name: &str, at: &Look<'_>, proven: &Proven) -> BTreeMap<String, String> 
         ("TIDEGATE_SERVICE".to_owned(), row.service.to_string()),
         ("TIDEGATE_IMAGE_DIGEST".to_owned(), row.digest.to_string()),
         ("TIDEGATE_COMMIT".to_owned(), row.commit.clone().unwrap_or_default()),
-        ("TIDEGATE_PHASE".to_owned(), at.phase.of_pack().to_string()),
+        ("TIDEGATE_PHASE".to_owned(), at.first().to_string()),
         ("TIDEGATE_ATTEMPT".to_owned(), name.to_owned()),
         ("TIDEGATE_TARGETS".to_owned(), Value::Array(targets).to_string()),
     ])
@@ -119,6 +119,7 @@ fn network_of(Network { subnets, security_groups, public_ip }: &Network) -> RunN
 fn stage(phase: Phase) -> &'static str {
     match phase {
         Phase::Open | Phase::Before => "PRE_SCALE_UP",
+        Phase::Dark => "POST_TEST_TRAFFIC_SHIFT",
         Phase::Live | Phase::Bake => "POST_PRODUCTION_TRAFFIC_SHIFT",
     }
 }

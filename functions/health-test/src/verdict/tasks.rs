@@ -34,7 +34,7 @@ pub(super) fn judge(expected: &Expected<'_>, seen: &Observed, service: &Service)
 }
 
 /// Judges the image of one task; none if it is right.
-fn on_the_digest(expected: &Expected<'_>, task: &Task) -> Option<Judgement> {
+pub(super) fn on_the_digest(expected: &Expected<'_>, task: &Task) -> Option<Judgement> {
     expected.containers.iter().find_map(|name| {
         let Some(container) = task.containers.iter().find(|container| container.name == *name) else {
             return Some(say(Finding::Unhealthy, format!("task {} has no container {name}", task.id)));
@@ -114,7 +114,7 @@ fn sockets(targets: &[&Target]) -> Vec<String> {
 }
 
 /// Judges targets; none if there are some and all are healthy.
-fn unless_unhealthy(targets: &[&Target]) -> Option<Judgement> {
+pub(super) fn unless_unhealthy(targets: &[&Target]) -> Option<Judgement> {
     if targets.is_empty() {
         return Some(not_yet("no target is registered"));
     }
@@ -128,7 +128,7 @@ fn unless_unhealthy(targets: &[&Target]) -> Option<Judgement> {
 }
 
 /// Lists the first few, and counts the rest.
-fn named(all: impl Iterator<Item = String>) -> String {
+pub(super) fn named(all: impl Iterator<Item = String>) -> String {
     let all: Vec<String> = all.collect();
     let first: Vec<&str> = all.iter().take(NAMED).map(String::as_str).collect();
     match all.len() - first.len() {

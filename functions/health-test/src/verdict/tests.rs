@@ -14,11 +14,13 @@ fn good() -> Observed {
             desired: 2,
             deployments: vec![progress(2, 2, true, Completed)],
             target_groups: vec![GROUP.to_owned()],
+            pairs: vec![],
             security_groups: vec![],
         })),
         tasks: Measured::Is(vec![task("t1", 2, "b"), task("t2", 2, "b")]),
         targets: Measured::Is(vec![target("10.0.0.1", "healthy"), target("10.0.0.2", "healthy")]),
         tests: Measured::Is(report(Finding::Healthy, "its live test passed")),
+        ..Observed::default()
     }
 }
 

@@ -22,6 +22,7 @@ use pipeline::ledger::{Key, Loaded};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::{Deployment, Rollout};
+use pipeline::service_deployment::{Hook, ServiceDeployment, Stage, Status};
 use pipeline::task_definition::OpenPort;
 use serde_json::Value;
 use testbed::moves::Moves;
@@ -58,6 +59,8 @@ pub struct Fixture {
     pub own_groups: Vec<String>,
     pub calls: RefCell<Vec<&'static str>>,
     pub moves: Moves,
+    /// The service deployment that shifts its traffic.
+    pub shift: Option<ServiceDeployment>,
     /// What is kept of live tests.
     pub kept_tests: RefCell<BTreeMap<Key, TestsRow>>,
     /// What another poll keeps of them, just before the next one does.
@@ -90,6 +93,7 @@ impl Fixture {
             target: "healthy",
             own_groups: vec!["sg-health-test".to_owned()],
             calls: RefCell::default(),
+            shift: None,
             kept_tests: RefCell::default(),
             quicker: RefCell::default(),
             orders: RefCell::default(),
@@ -118,8 +122,29 @@ impl Fixture {
                 Fixture { rollout: Rollout::InProgress, tasks: (3, 'a'), primary: 3, ..good }
             }
             "rollback" => Fixture { primary: 3, tasks: (3, 'a'), ..good },
+            "dark-healthy" => Fixture { shift: Some(waits("AWAITING_ACTION")), ..good },
+            "dark-tests-fail" => {
+                let pack = PACK.replace(r#""attempts": 3"#, r#""attempts": 1"#).leak();
+                Fixture { shift: Some(waits("AWAITING_ACTION")), body: "{}", pack: Some(pack), ..good }
+            }
+            "gate-ran-out" => {
+                let shift = ServiceDeployment { status: Status::RollingBack, ..waits("TIMED_OUT") };
+                Fixture { shift: Some(shift), ..good }
+            }
+            "continued-by-somebody" => {
+                let stage = Stage::of("PRODUCTION_TRAFFIC_SHIFT");
+                let shift = ServiceDeployment { stage, production: 100.0, ..waits("SUCCEEDED") };
+                Fixture { shift: Some(shift), ..good }
+            }
             _ => good,
         }
+    }
+
+    fn pairs(&self) -> Vec<[String; 2]> {
+        let group = |name| {
+            format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{name}/0123456789abcdef")
+        };
+        self.shift.iter().map(|_| [group("users"), group("users-2")]).collect()
     }
 
     /// The same before its service is touched.
@@ -190,8 +215,23 @@ impl Port for &Fixture {
             desired: 2,
             deployments,
             target_groups: vec![group.to_owned()],
+            pairs: self.pairs(),
             security_groups: vec!["sg-users".to_owned()],
         }))
+    }
+    async fn shift(
+        &self,
+        _: &MoveRow,
+        _: &DeploymentId,
+        _: Timestamp,
+        known: Option<&str>,
+    ) -> Result<Option<ServiceDeployment>, Fault> {
+        self.called(if known.is_some() {
+            "describe the service deployment"
+        } else {
+            "find the service deployment"
+        })?;
+        Ok(self.shift.clone())
     }
     async fn tasks(&self, _: &MoveRow) -> Result<Vec<Task>, Fault> {
         self.called("tasks")?;
@@ -223,7 +263,7 @@ impl Port for &Fixture {
         Ok("users-1.eu-west-1.elb.amazonaws.com".to_owned())
     }
     async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault> {
-        assert_eq!(groups.len(), 1);
+        assert_eq!(groups.len(), if self.shift.is_some() { 2 } else { 1 });
         self.called("targets")?;
         let target = |n: u16| {
             let own = (format!("10.0.0.{n}"), 8080);
@@ -357,6 +397,21 @@ impl Web for &Fixture {
             cut: false,
             took: Duration::from_millis(12),
         })
+    }
+}
+
+/// Returns a service deployment whose gate is in a state.
+pub fn waits(status: &str) -> ServiceDeployment {
+    let expires = Timestamp::parse("2026-11-23T11:00:00Z").ok();
+    let hook = Hook { id: "h1".to_owned(), is_pause: true, status: status.to_owned(), expires };
+    ServiceDeployment {
+        arn: "arn:aws:ecs:eu-west-1:123456789012:service-deployment/dev/users/d1".to_owned(),
+        status: Status::Open,
+        reason: String::new(),
+        stage: Stage::of("POST_TEST_TRAFFIC_SHIFT"),
+        hooks: vec![hook],
+        requested: 2,
+        production: 0.0,
     }
 }
 

@@ -93,7 +93,7 @@ async fn the_way_to_an_instance_is_tried_before_anything_is_touched() {
             match answer(fixture, Request::Reach(request)).await.unwrap() {
                 Answer::Reach(response) if response.next == Next::Pending => state = Some(response.state),
                 Answer::Reach(response) => return (response.next, response.because),
-                Answer::Poll(response) => panic!("{response:?}"),
+                other => panic!("{other:?}"),
             }
         }
     };

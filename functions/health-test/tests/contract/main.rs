@@ -10,6 +10,7 @@ mod polls;
 mod reach;
 mod requests;
 mod runs;
+mod shifts;
 mod tests;
 mod watched;
 

@@ -24,7 +24,7 @@ fn reach(moves: Vec<MoveRow>, state: Option<ReachState>) -> Request {
 async fn reached(fixture: &Fixture, request: Request) -> Response {
     match answer(fixture, request).await.unwrap() {
         Answer::Reach(response) => response,
-        Answer::Poll(response) => panic!("{response:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is asked of the function, and what it answers.
 
 use health_test::poll_state::PollState;
+use health_test::shift::GateResponse;
 use health_test::{Answer, HealthTest, Phase, PollRequest, Request, Response};
 use pipeline::clock::Timestamp;
 use pipeline::ids::ReleaseId;
@@ -28,7 +29,15 @@ pub async fn poll_after(fixture: &Fixture, request: Request, seconds: i64) -> Re
     let function = HealthTest { port: fixture, web: fixture, moves: &fixture.moves };
     match function.handle(request, now().plus_seconds(seconds)).await? {
         Answer::Poll(response) => Ok(response),
-        Answer::Reach(response) => panic!("{response:?}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Polls a service that is to be found at a gate.
+pub async fn at_gate(fixture: &Fixture, request: Request) -> GateResponse {
+    match answer(fixture, request).await.unwrap() {
+        Answer::Gate(response) => response,
+        other => panic!("{other:?}"),
     }
 }
 

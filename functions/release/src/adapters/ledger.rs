@@ -193,7 +193,14 @@ impl Releases for Ledger {
         decided: Timestamp,
     ) -> Result<(), Fault> {
         let AlarmVerdict { verdict, reason, alarm } = said.clone();
-        let event = MoveEvent::Decided { verdict, reason, decided, alarm: Some(alarm), bundle: None };
+        let event = MoveEvent::Decided {
+            verdict,
+            reason,
+            decided,
+            alarm: Some(alarm),
+            bundle: None,
+            blameless: None,
+        };
         self.note(key, row, event).await
     }
 
@@ -206,7 +213,9 @@ impl Releases for Ledger {
         decided: Timestamp,
     ) -> Result<(), Fault> {
         let reason = reason.to_owned();
-        self.note(key, row, MoveEvent::Decided { verdict, reason, decided, alarm: None, bundle: None }).await
+        let (alarm, bundle, blameless) = (None, None, None);
+        let event = MoveEvent::Decided { verdict, reason, decided, alarm, bundle, blameless };
+        self.note(key, row, event).await
     }
 
     async fn stop(&self, release: &ReleaseId, stop: &Stop) -> Result<bool, Fault> {

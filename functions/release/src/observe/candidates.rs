@@ -8,7 +8,8 @@ use pipeline::rows::ServiceRow;
 
 use crate::answer::Untouched;
 use crate::plan::candidates::{
-    Candidate, Meant, Moves, could_be_meant, is_doubtful, is_named, is_ours, is_unproven, meant, needs_tasks,
+    Candidate, Meant, Moves, could_be_meant, is_doubtful, is_held_by_another, is_named, is_ours, is_unproven,
+    meant, needs_tasks,
 };
 use crate::plan::draft::stays;
 use crate::plan::restore::at_rest;
@@ -45,7 +46,7 @@ pub async fn candidates(
         candidates = newer(ledger, context, spec, candidates, &mut untouched).await?;
         candidates = not_held(ledger, context, spec, candidates, &mut untouched).await?;
     }
-    with_releases(ledger, context, &mut candidates).await?;
+    with_releases(aws, ledger, context, &mut candidates).await?;
     Ok((candidates, untouched))
 }
 
@@ -131,6 +132,7 @@ async fn tasks(
 
 /// Adds whose the rollouts are that are in progress, and who brought what nobody has verified.
 async fn with_releases(
+    aws: &impl Clusters,
     ledger: &(impl Leases + Releases),
     context: PlanContext<'_>,
     candidates: &mut [Candidate],
@@ -152,6 +154,15 @@ async fn with_releases(
         }
         let last = last.as_ref().and_then(|last| known.get(last)?.get(&one.service.name));
         match rolls(one) {
+            true if one.service.shifts() => {
+                let lease = leases.get(&one.service.name);
+                one.ours = is_held_by_another(context, lease);
+                // What ECS shifts is not overtaken: nobody knows where its traffic would go meanwhile.
+                if !one.ours && is_ours(&one.service, context, lease, last) {
+                    let open = aws.open_shifts(&context.environment.cluster, &one.service.name).await?;
+                    one.open_shift = open.into_iter().next();
+                }
+            }
             true => one.ours = is_ours(&one.service, context, leases.get(&one.service.name), last),
             false => {
                 let left = last.filter(|_| is_unproven(&one.service, last));

@@ -40,6 +40,8 @@ pub struct Candidate {
     /// The move of the last release, if that brought what it runs and has not verified it, or could not go back to
     /// anything else either.
     pub left: Option<Box<MoveRow>>,
+    /// The service deployment that a release which died has left open.
+    pub open_shift: Option<String>,
 }
 
 /// What a release wants of one service.
@@ -160,6 +162,7 @@ pub fn meant(
         loss,
         ours,
         left,
+        open_shift: None,
     }))
 }
 
@@ -178,6 +181,11 @@ pub fn is_unproven(service: &Service, last: Option<&MoveRow>) -> bool {
     found || row.registered.as_ref() == Some(&primary.task_definition)
 }
 
+/// Tells whether another release holds the lease of a service.
+pub fn is_held_by_another(context: PlanContext<'_>, lease: Option<&LeaseRow>) -> bool {
+    lease.and_then(|lease| lease.release.as_ref()).is_some_and(|holder| holder != context.release)
+}
+
 /// Tells whether a rollout in progress is that of a release: one that holds the lease, and ends before this one's turn
 /// comes, or the last one that held it, if it died.
 pub fn is_ours(
@@ -186,7 +194,7 @@ pub fn is_ours(
     lease: Option<&LeaseRow>,
     last: Option<&MoveRow>,
 ) -> bool {
-    if lease.and_then(|lease| lease.release.as_ref()).is_some_and(|holder| holder != context.release) {
+    if is_held_by_another(context, lease) {
         return true;
     }
     let (Some(primary), Some(row)) = (service.primary(), last) else { return false };

@@ -9,12 +9,14 @@ use pipeline::rows::{HeadRow, MoveRow, Outcome, RollbackScope, Verdict};
 use serde_json::Value;
 
 use super::abort;
+use super::traffic::is_blameless;
 use super::words::sentence;
 use crate::answer::{Closed, MoveSummary, SHOWN};
 
-/// Tells whether a move has shown that its image is bad; an alarm that others share has not.
+/// Tells whether a move has shown that its image is bad; neither an alarm that others share has, nor what people did.
 pub fn is_bad(row: &MoveRow) -> bool {
-    row.touched.is_some() && row.verdict == Some(Verdict::Unhealthy) && row.alarm.is_none()
+    let shown = row.alarm.is_none() && !is_blameless(row);
+    row.touched.is_some() && row.verdict == Some(Verdict::Unhealthy) && shown
 }
 
 /// Tells the outcome: what ended the release before its first wave, or what its moves became.
@@ -173,6 +175,15 @@ mod tests {
             concluded("", vec![rolled_back(), row("orders")], Some(RollbackScope::All)),
             Outcome::RolledBack
         );
+    }
+
+    #[test]
+    fn only_what_an_image_is_to_blame_for_is_bad() {
+        let unhealthy = || seen(Verdict::Unhealthy, None);
+        assert!(is_bad(&unhealthy()));
+        assert!(!is_bad(&MoveRow { alarm: Some("shop-5xx".to_owned()), ..unhealthy() }));
+        assert!(!is_bad(&MoveRow { blameless: Some(true), ..unhealthy() }));
+        assert!(!is_bad(&MoveRow { touched: None, ..unhealthy() }));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use pipeline::service::Deployment;
 use serde_json::json;
 
 use super::restore::{at_rest, restore_point, settled};
-use super::{Candidate, ImageSelection, PlanContext, ReleaseSpec};
+use super::{Candidate, ImageSelection, PlanContext, ReleaseSpec, traffic};
 
 /// What is decided about one candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,8 +42,11 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
     if there && !spec.force {
         return Decision::There;
     }
-    if let Some(why) = unfit(candidate) {
+    if let Some(why) = unfit(candidate, context.environment) {
         return Decision::Unfit(why);
+    }
+    if let Some(why) = traffic::left_open(candidate) {
+        return refused(why);
     }
     let newer = candidate.row.order(&candidate.repository);
     if let Some(newer) = newer.filter(|newer| newer > context.order && !spec.force) {
@@ -87,23 +90,25 @@ fn outrun(candidate: &Candidate, other: &str, context: PlanContext<'_>) -> Strin
 }
 
 /// Tells why a service could not be moved now, whatever the image.
-pub fn blocker(candidate: &Candidate) -> Option<String> {
+pub fn blocker(candidate: &Candidate, environment: &Environment) -> Option<String> {
     let why_not = |primary| restore_point(candidate, primary).err();
     let no_restore_point = |why| format!("no known good version to return to: {why}");
-    unfit(candidate).or_else(|| match settled(&candidate.service) {
-        Ok(primary) => why_not(primary).map(no_restore_point),
-        Err(why) => Some(why),
+    unfit(candidate, environment).or_else(|| traffic::left_open(candidate)).or_else(|| {
+        match settled(&candidate.service) {
+            Ok(primary) => why_not(primary).map(no_restore_point),
+            Err(why) => Some(why),
+        }
     })
 }
 
 /// Tells why a service can never be moved as it is.
-fn unfit(candidate: &Candidate) -> Option<String> {
+fn unfit(candidate: &Candidate, environment: &Environment) -> Option<String> {
     let service = &candidate.service;
     if service.controller != "ECS" {
         return Some(format!("its deployment controller is {}: expected ECS", service.controller));
     }
-    if service.strategy != "ROLLING" {
-        return Some(format!("its deployment strategy is {}: expected ROLLING", service.strategy));
+    if let Some(why) = traffic::unfit(service, environment.health_timeout_seconds) {
+        return Some(why);
     }
     if service.desired == 0 {
         return Some("its desired count is 0: no task would run the image".to_owned());
@@ -161,6 +166,15 @@ fn row(
         rollback_reason: None,
         rolled_back_by_ecs: None,
         rollback_failure: None,
+        traffic: traffic::traffic(&candidate.service),
+        gate: None,
+        answered: None,
+        shifted: None,
+        shifted_by: None,
+        blameless: None,
+        rollback_gate: None,
+        rollback_answered: None,
+        rollback_shifted: None,
     }
 }
 

@@ -30,7 +30,7 @@ pub fn pin(
 ) -> OfImages {
     let mut of_images = OfImages::new();
     let names: BTreeSet<String> = draft.services.iter().flat_map(|one| one.connect.clone()).collect();
-    let mut mistakes = Vec::new();
+    let (mut mistakes, mut unasked) = (Vec::new(), Vec::new());
     for row in &mut draft.moves {
         let documents = documents.get(&row.service).map(Vec::as_slice).unwrap_or_default();
         if documents.is_empty() && is_back {
@@ -48,6 +48,12 @@ pub fn pin(
                 row.alarms.sort();
                 row.alarms.dedup();
                 let text = pack.text().to_owned();
+                let dark = pack.of(Phase::Dark).filter(|check| check.on == [Phase::Dark]);
+                let never = dark.filter(|_| row.traffic.is_none() && !is_back);
+                unasked.extend(never.map(|check| {
+                    let (service, name) = (&row.service, &check.name);
+                    format!("{service}: live test {name:?} is not asked, since the service has no gate in the dark")
+                }));
                 if !is_back && pack.of(Phase::Open).next().is_some() {
                     of_images.insert(row.service.clone(), pack);
                 }
@@ -67,6 +73,7 @@ pub fn pin(
             draft.packs.insert(hash, text);
         }
     }
+    draft.warn(unasked);
     match is_back {
         true => draft.warn(mistakes),
         false => draft.refuse(mistakes),
@@ -168,6 +175,24 @@ mod tests {
         assert_eq!(asked(&draft.moves[0]), Some(&hash));
         let nothing = MoveRow { pack: Some(pack::hash(NOTHING)), ..row("users") };
         assert_eq!(asked(&nothing), None, "no image has passed them");
+    }
+
+    #[test]
+    fn what_is_asked_in_the_dark_alone_is_told_where_there_is_none() {
+        let text =
+            r#"{"checks":[{"name":"listener","http":{"url":"http://shop.test:9000/"},"on":["dark"]}]}"#;
+        let told = |traffic| {
+            let mut draft = draft();
+            draft.moves[0].traffic = traffic;
+            let texts = written([("/own", text.to_owned())]);
+            pin(&mut draft, &EnvironmentName::parse("dev").unwrap(), &environment(), &texts, INSIDE, false);
+            draft.findings.into_iter().map(|finding| finding.text).collect::<Vec<_>>()
+        };
+        let why = "users: live test \"listener\" is not asked, since the service has no gate in the dark";
+        assert_eq!(told(None), [why]);
+        let gate = pipeline::service_deployment::Stage::of("POST_TEST_TRAFFIC_SHIFT");
+        let traffic = pipeline::rows::Traffic { strategy: "CANARY".to_owned(), gate, seconds: 60 };
+        assert!(told(Some(traffic)).is_empty());
     }
 
     #[test]

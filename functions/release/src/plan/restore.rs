@@ -16,8 +16,14 @@ pub fn settled(service: &Service) -> Result<&Deployment, String> {
     let Some(primary) = service.primary() else { return Err("it has no deployment".to_owned()) };
     // One that ECS gave up may be listed for a while; it does nothing any more.
     let alone = service.deployments.iter().all(|one| one.primary || one.rollout == Rollout::Failed);
+    // ECS tells of no rollout of a service whose traffic it shifts: it lists the new deployment beside the old one.
+    let is_all = service.shifts() && service.deployments.len() == 1 && service.running == service.desired;
     match (&primary.rollout, alone) {
         (Rollout::Completed, true) => Ok(primary),
+        (Rollout::Unknown(word), true) if word.is_empty() && is_all => Ok(primary),
+        (Rollout::Unknown(word), _) if word.is_empty() && service.shifts() => {
+            Err(format!("a rollout is in progress ({})", primary.id))
+        }
         (Rollout::Unknown(word), _) => {
             Err(format!("the state of its rollout is {word:?}: expected COMPLETED"))
         }
@@ -105,4 +111,28 @@ fn baseline(candidate: &Candidate, primary: &Deployment) -> Result<RestorePoint,
         before: None,
         pack: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::candidate;
+
+    #[test]
+    fn a_service_that_shifts_is_at_rest_when_it_lists_one_deployment_and_runs_all_its_tasks() {
+        let check = |strategy: &str, count: usize, running: i32, rollout: &str| {
+            let mut service = candidate(":main-1").service;
+            let (one, state) = (service.deployments[0].clone(), Rollout::Unknown(rollout.to_owned()));
+            let state = if rollout == "IN_PROGRESS" { Rollout::InProgress } else { state };
+            service.deployments = (0..count)
+                .map(|n| Deployment { primary: n == 0, rollout: state.clone(), ..one.clone() })
+                .collect();
+            (service.strategy, service.running) = (strategy.to_owned(), running);
+            settled(&service).is_ok()
+        };
+        assert!(check("BLUE_GREEN", 1, 2, ""));
+        assert!(!check("BLUE_GREEN", 2, 2, "") && !check("BLUE_GREEN", 1, 1, ""));
+        assert!(!check("BLUE_GREEN", 1, 2, "IN_PROGRESS") && !check("BLUE_GREEN", 1, 2, "ODD"));
+        assert!(!check("ROLLING", 1, 2, ""), "a service that rolls always has a state");
+    }
 }

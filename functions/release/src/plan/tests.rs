@@ -18,7 +18,7 @@ use super::candidates::{Candidate, containers};
 use super::decision::{Decision, decide};
 use super::draft::PlanDraft;
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
-use crate::ports::{ClusterSnapshot, Digests, Index, Revision, Service};
+use crate::ports::{ClusterSnapshot, Digests, Index, Revision, Service, Shifting};
 
 pub fn digest(letter: char) -> Digest {
     Digest::parse(format!("sha256:{}", letter.to_string().repeat(64))).unwrap()
@@ -64,7 +64,9 @@ pub fn candidate(image: &str) -> Candidate {
         name: ServiceName::parse("users").unwrap(),
         controller: "ECS".to_owned(),
         strategy: "ROLLING".to_owned(),
+        shifting: Shifting::default(),
         desired: 2,
+        running: 2,
         deployments: vec![deployment],
         alarms: Vec::new(),
         balanced: Vec::new(),
@@ -81,6 +83,7 @@ pub fn candidate(image: &str) -> Candidate {
         loss: None,
         ours: false,
         left: None,
+        open_shift: None,
     }
 }
 
@@ -163,7 +166,9 @@ fn what_may_not_move_is_refused_with_what_was_expected() {
         refusal(|one| one.service.controller = "CODE_DEPLOY".to_owned()),
         "its deployment controller is CODE_DEPLOY: expected ECS"
     );
-    assert!(refusal(|one| one.service.strategy = "CANARY".to_owned()).ends_with("CANARY: expected ROLLING"));
+    assert!(refusal(|one| one.service.strategy = "CANARY".to_owned()).contains("add a PAUSE hook at"));
+    let open = refusal(|one| one.open_shift = Some("arn:sd".to_owned()));
+    assert!(open.contains("left arn:sd in progress") && open.contains("stop-service-deployment"), "{open}");
     assert!(refusal(|one| one.service.desired = 0).contains("desired count is 0"));
     assert!(refusal(|one| one.loss = Some("it has x, which a copy would lose".to_owned())).contains("has x"));
     assert!(refusal(|one| one.service.deployments[0].rollout = Rollout::InProgress).contains("in progress"));

@@ -10,6 +10,7 @@ use pipeline::environment::{Environments, ServiceDocuments};
 use pipeline::ids::{Digest, EnvironmentName, ServiceName, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::Deployment;
+use pipeline::service_deployment::Stage;
 use pipeline::task_definition::OpenPort;
 use serde_json::Value;
 
@@ -53,6 +54,8 @@ pub trait Clusters {
     ) -> Result<Option<String>, Fault>;
     /// Keeps a revision that was seen: ECS may have lost it when it is needed.
     async fn record(&self, arn: &TaskDefinitionArn) -> Result<(), Fault>;
+    /// Reads the service deployments of a service that go on, by their ARNs.
+    async fn open_shifts(&self, cluster: &str, service: &ServiceName) -> Result<Vec<String>, Fault>;
     /// Returns the task roles that the stack may hand on, as far as that is known.
     fn roles(&self) -> Option<&[String]>;
 }
@@ -135,8 +138,12 @@ pub struct Service {
     pub controller: String,
     /// How: `ROLLING`, `BLUE_GREEN`, `LINEAR` or `CANARY`.
     pub strategy: String,
+    /// How its traffic is shifted, and where it waits meanwhile.
+    pub shifting: Shifting,
     /// How many tasks it wants.
     pub desired: i32,
+    /// How many it runs.
+    pub running: i32,
     /// The deployments that it lists.
     pub deployments: Vec<Deployment>,
     /// The alarms that ECS itself watches while it deploys.
@@ -166,7 +173,25 @@ pub struct Revision {
     pub logs: BTreeMap<String, Option<String>>,
 }
 
+/// What the deployment configuration of a service says of its traffic.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shifting {
+    /// The stages in which a PAUSE hook waits, once for each hook.
+    pub gates: Vec<Stage>,
+    /// Whether such a hook goes on by itself when nobody answers, where ECS says so.
+    pub goes_on: bool,
+    /// The shortest time for which such a hook waits, in minutes, where ECS says so.
+    pub minutes: Option<i32>,
+    /// How many minutes its steps and its bake are planned to take.
+    pub planned_minutes: u32,
+}
+
 impl Service {
+    /// Tells whether ECS shifts its traffic from old tasks to new ones, and does not replace them one by one.
+    pub fn shifts(&self) -> bool {
+        ["BLUE_GREEN", "LINEAR", "CANARY"].contains(&self.strategy.as_str())
+    }
+
     /// Returns the deployment that ECS is steering to.
     pub fn primary(&self) -> Option<&Deployment> {
         self.deployments.iter().find(|one| one.primary)

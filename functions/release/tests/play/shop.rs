@@ -12,7 +12,8 @@ use pipeline::service::{Deployment, Rollout};
 use pipeline::task_definition::OpenPort;
 use release::ports::{
     Alarms, Child, ClusterSnapshot, Clusters, Config, Digests, Documents, Execution, Executions, ImageId,
-    Images, Index, LiveTests, Mutability, Platform, Prober, Revision, Scan, Service, Signing, TaskImages,
+    Images, Index, LiveTests, Mutability, Platform, Prober, Revision, Scan, Service, Shifting, Signing,
+    TaskImages,
 };
 use serde_json::{Value, json};
 
@@ -37,7 +38,9 @@ fn service(name: &str, strategy: &str) -> Service {
         name: ServiceName::parse(name).unwrap(),
         controller: "ECS".to_owned(),
         strategy: strategy.to_owned(),
+        shifting: Shifting::default(),
         desired: 2,
+        running: 2,
         deployments: vec![deployment],
         alarms: Vec::new(),
         balanced: vec![("app".to_owned(), 8080)],
@@ -193,6 +196,9 @@ impl Clusters for Shop {
     async fn record(&self, arn: &TaskDefinitionArn) -> Result<(), Fault> {
         self.done.borrow_mut().push(format!("record {arn}"));
         Ok(())
+    }
+    async fn open_shifts(&self, _: &str, _: &ServiceName) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
     }
     fn roles(&self) -> Option<&[String]> {
         self.roles.as_deref()

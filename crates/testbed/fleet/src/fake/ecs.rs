@@ -2,6 +2,7 @@
 
 mod rollout;
 mod runs;
+mod shift;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use super::{ACCOUNT, Answer, REGION, Refusal, unknown};
 use rollout::Task;
 pub use rollout::{End, Pointed, Service};
 pub use runs::{RunEnd, RunTask};
+pub use shift::Shifting;
 
 /// How much one call may ask for.
 const SERVICES_PER_CALL: usize = 10;
@@ -136,12 +138,49 @@ impl Ecs {
                 let arn = self.revision(input.clone());
                 Ok(self.revisions.get(&arn).cloned().unwrap_or_default())
             }
+            "ListServiceDeployments" => Ok(self.shifts(&named_in(input, subject), &input["status"], now)),
+            "DescribeServiceDeployments" => Ok(self.described_shifts(&input["serviceDeploymentArns"], now)),
+            "ContinueServiceDeployment" | "StopServiceDeployment" => self.turn(name, input, now),
             "ListTasks" => self.list_tasks(input, now),
             "DescribeTasks" => self.describe_tasks(input, now),
             "RunTask" => self.run_task(input, ecr, now),
             "StopTask" => self.stop_task(input, now),
             _ => Err(unknown(name)),
         }
+    }
+
+    /// Lists the service deployments of a service, the newest first.
+    fn shifts(&mut self, name: &str, status: &Value, now: i64) -> Value {
+        let wanted = strings(status);
+        let is_wanted =
+            |one: &Value| wanted.is_empty() || wanted.iter().any(|status| one["status"] == status.as_str());
+        let shifts = self.at(name, now).map(|service| service.shifts.as_slice()).unwrap_or_default();
+        let listed: Vec<Value> = shifts.iter().rev().map(|one| one.listed(now)).filter(is_wanted).collect();
+        json!({"serviceDeployments": listed})
+    }
+
+    fn described_shifts(&mut self, arns: &Value, now: i64) -> Value {
+        let found = strings(arns).into_iter().filter_map(|arn| {
+            let service = self.at(&service_of(&arn), now)?;
+            let shift = service.shifts.iter().find(|one| one.arn == arn)?;
+            Some(shift.described(service.desired, now))
+        });
+        json!({"serviceDeployments": found.collect::<Vec<_>>(), "failures": []})
+    }
+
+    /// Answers the gate of a service deployment, or has ECS go back from it.
+    fn turn(&mut self, name: &str, input: &Value, now: i64) -> Answer {
+        let arn = input["serviceDeploymentArn"].as_str().unwrap_or_default();
+        let (hook, action) = (input["hookId"].as_str(), input["action"].as_str().unwrap_or("CONTINUE"));
+        let shifts = self.services.get_mut(&service_of(arn)).map(|service| &mut service.shifts);
+        let shift = shifts.into_iter().flatten().find(|one| one.arn == arn);
+        let shift = shift.ok_or_else(|| Refusal::new("ServiceDeploymentNotFoundException", arn))?;
+        let done = match name {
+            "StopServiceDeployment" => shift.stop(now),
+            _ => shift.answered(hook.unwrap_or_default(), action, now),
+        };
+        let refused = Refusal::new("InvalidParameterException", "it does not wait");
+        if done { Ok(json!({"serviceDeploymentArn": arn})) } else { Err(refused) }
     }
 
     fn revision(&mut self, mut registration: Value) -> String {
@@ -281,6 +320,12 @@ fn page(key: &str, all: &[String], input: &Value) -> Answer {
 
 fn service_arn(name: &str) -> String {
     format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service/{name}")
+}
+
+/// Returns the name of the service of a service deployment.
+fn service_of(arn: &str) -> String {
+    let name = arn.split_once(":service-deployment/").map_or(arn, |(_, name)| name);
+    name.rsplit_once('/').map_or(name, |(name, _)| name).to_owned()
 }
 
 fn task_arn(id: &str) -> String {

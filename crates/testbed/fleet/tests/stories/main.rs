@@ -12,4 +12,5 @@ mod runs;
 mod stops;
 mod tags;
 mod takeovers;
+mod traffic;
 mod ways_back;

@@ -54,6 +54,8 @@ const worlds = {
   registered: answered("deploy/register", { superseded: true, needed: false, startAt: "2026-11-23T10:00:01Z" }),
   slot: answered("retag/reserve", { startAt: "2026-11-23T10:00:01Z" }),
   undoing: answered("rollback/good", { started: true, looks: {} }),
+  gate: answered("deploy/continue", { look: true }),
+  decided: answered("deploy/answered-already", { look: false }),
   overtaken: answered("deploy/superseded", { outcome: "Superseded" }),
   approved: { states: { context, input: {}, result: { next: "Approved", because: "alice said yes" } }, next: "Approved" },
   error: failed("Unavailable", '{"errorMessage":"ECS did not answer","errorType":"Unavailable"}', parent("Wave")),
@@ -64,7 +66,7 @@ const worlds = {
   nothing: { states: { context: {}, input: null } },
 };
 for (const outcome of ["Deployed", "RolledBack", "Refused", "Superseded", "Rejected", "Answered", "Changed",
-  "NextWave", "Planned", "Waiting", "Ignored"]) {
+  "NextWave", "Planned", "Waiting", "Ignored", "DarkHealthy", "DarkUnhealthy"]) {
   worlds[outcome] = { states: { context, input: {} }, next: outcome, outcome, verdict: outcome };
 }
 

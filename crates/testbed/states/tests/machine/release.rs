@@ -60,7 +60,8 @@ fn anything(random: &mut Random, call: &Call) -> Reply {
         "next": one(random, next), "outcome": one(random, &outcomes), "because": "so", "environment": "dev",
         "approvalMinutes": 5, "pauseSeconds": random.below(60), "waves": [2, 1], "wave": random.below(2),
         "repositories": 2, "concurrency": 2, "reach": random.below(2) == 0, "looks": {}, "runs": random.below(2) == 0,
-        "verdict": one(random, &["Healthy", "Pending", "Unhealthy"]),
+        "verdict": one(random, &["Healthy", "Pending", "Unhealthy", "DarkHealthy", "DarkUnhealthy"]),
+        "look": random.below(2) == 0,
     });
     for (key, value) in
         [("startAt", "2026-11-23T10:30:00Z"), ("superseded", "x"), ("deployment", "d"), ("left", "1")]

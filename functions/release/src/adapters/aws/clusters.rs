@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ecs::types::Service as Described;
+use aws_sdk_ecs::types::{DeploymentConfiguration, Service as Described};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pipeline::aws::fault_of;
 use pipeline::ids::{Digest, ServiceName, TaskDefinitionArn};
-use pipeline::{Fault, service};
+use pipeline::service_deployment::Stage;
+use pipeline::{Fault, service, service_deployment};
 
 use super::Aws;
 use super::revisions::{Budget, Failed};
 use crate::at_once;
-use crate::ports::{ClusterSnapshot, Clusters, Revision, Service, TaskImages};
+use crate::ports::{ClusterSnapshot, Clusters, Revision, Service, Shifting, TaskImages};
 
 /// How many services ECS describes in one call.
 const SERVICES_PER_CALL: usize = 10;
@@ -100,6 +101,10 @@ impl Clusters for Aws {
         self.revisions.record(arn).await
     }
 
+    async fn open_shifts(&self, cluster: &str, service: &ServiceName) -> Result<Vec<String>, Fault> {
+        service_deployment::open(&self.ecs, cluster, service).await
+    }
+
     fn roles(&self) -> Option<&[String]> {
         self.roles.as_deref()
     }
@@ -154,7 +159,9 @@ impl Aws {
                 .and_then(|configuration| configuration.strategy())
                 .map_or("ROLLING", |strategy| strategy.as_str())
                 .to_owned(),
+            shifting: configuration.map(shifting_of).unwrap_or_default(),
             desired: described.desired_count(),
+            running: described.running_count(),
             deployments,
             alarms: alarms.unwrap_or_default(),
             balanced: balanced.collect(),
@@ -162,6 +169,37 @@ impl Aws {
             revision,
         }))
     }
+}
+
+/// Reads how traffic is shifted; what ECS does not show of a hook is unknown.
+fn shifting_of(configuration: &DeploymentConfiguration) -> Shifting {
+    let hooks = configuration.lifecycle_hooks().iter();
+    // What names no function waits for a person.
+    let pauses = hooks.filter(|hook| {
+        hook.target_type().map_or(hook.hook_target_arn().is_none(), |kind| kind.as_str() == "PAUSE")
+    });
+    let timeouts = || pauses.clone().filter_map(|hook| hook.timeout_configuration());
+    let stages = pauses.clone().flat_map(|hook| hook.lifecycle_stages());
+    Shifting {
+        gates: stages.map(|stage| Stage::of(stage.as_str())).collect(),
+        goes_on: timeouts()
+            .any(|timeout| timeout.action().is_some_and(|action| action.as_str() == "CONTINUE")),
+        minutes: timeouts().filter_map(|timeout| timeout.timeout_in_minutes()).min(),
+        planned_minutes: planned_minutes(configuration),
+    }
+}
+
+/// Returns how long the steps and the bake take, if nothing waits for an answer.
+fn planned_minutes(configuration: &DeploymentConfiguration) -> u32 {
+    let steps = configuration.linear_configuration().map_or(0, |linear| {
+        let share = linear.step_percent().unwrap_or(10.0).max(3.0);
+        let pauses = (100.0 / share).ceil() as i32 - 1;
+        pauses * linear.step_bake_time_in_minutes().unwrap_or(6)
+    });
+    let canary = configuration.canary_configuration();
+    let canary = canary.map_or(0, |canary| canary.canary_bake_time_in_minutes().unwrap_or(10));
+    let bake = configuration.bake_time_in_minutes().unwrap_or_default();
+    u32::try_from(steps + canary + bake).unwrap_or_default()
 }
 
 /// Returns the names that Service Connect gives to a service.

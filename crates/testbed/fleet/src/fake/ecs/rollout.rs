@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::shift::{Now, Shift, Shifting};
+
 /// How many tasks a service runs, unless somebody has changed that.
 const DESIRED: u32 = 2;
 
@@ -77,6 +79,12 @@ pub struct Service {
     pub desired: u32,
     /// Whoever pointed it at something.
     pub pointed: Vec<Pointed>,
+    /// How ECS shifts its traffic; none if it rolls.
+    pub shifting: Option<Shifting>,
+    /// Its service deployments.
+    pub shifts: Vec<Shift>,
+    // The moment at which it was looked at last.
+    now: i64,
     // The newest is last, and is the primary one.
     deployments: Vec<Deployment>,
 }
@@ -97,6 +105,9 @@ impl Service {
             external: false,
             desired: DESIRED,
             pointed: Vec::new(),
+            shifting: None,
+            shifts: Vec::new(),
+            now: 0,
             deployments: vec![only],
         }
     }
@@ -106,6 +117,11 @@ impl Service {
         let end = self.end_of(&digests);
         self.pointed.push(Pointed { at: now, deployment: id.clone(), digests: digests.clone(), takes });
         let (revision, began, ends) = (revision.to_owned(), now, now + takes);
+        if let Some(how) = self.shifting {
+            self.shifts.iter_mut().for_each(|before| before.overtake(now));
+            let up = (end != End::Never).then_some(ends);
+            self.shifts.push(Shift::begin(name, &id, now, up, how));
+        }
         self.deployments.push(Deployment { id, revision, digests, state: "IN_PROGRESS", end, began, ends });
     }
 
@@ -124,6 +140,10 @@ impl Service {
 
     /// Lets happen what has happened by now.
     pub(super) fn settle(&mut self, name: &str, now: i64) {
+        self.now = now;
+        if self.shifting.is_some() {
+            return self.settle_shift();
+        }
         while let Some(primary) = self.deployments.last_mut()
             && primary.state == "IN_PROGRESS"
             && primary.ends <= now
@@ -142,6 +162,27 @@ impl Service {
                 }
             }
         }
+    }
+
+    /// Lets happen what has happened by now, where traffic is shifted.
+    fn settle_shift(&mut self) {
+        let Some((last, shift)) = self.deployments.last_mut().zip(self.shifts.last()) else { return };
+        match shift.at(self.now) {
+            Now::Successful if last.state == "IN_PROGRESS" => {
+                last.state = "COMPLETED";
+                self.deployments.drain(..self.deployments.len() - 1);
+            }
+            Now::IsBack(_) if last.id == shift.id && self.deployments.len() > 1 => {
+                self.deployments.pop();
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells what is so of the deployment that shifts, if one does.
+    fn shift(&self) -> Option<Now> {
+        let (last, shift) = self.deployments.last().zip(self.shifts.last())?;
+        (last.id == shift.id && last.state == "IN_PROGRESS").then(|| shift.at(self.now))
     }
 
     fn send_back(&mut self, name: &str, now: i64) {
@@ -182,7 +223,11 @@ impl Service {
 
     /// Tells whether what it runs answers live tests as it should.
     pub fn answers_well(&self) -> bool {
-        self.serving().is_some_and(|one| one.end != End::AnswersBadly)
+        let serves = match self.shift() {
+            Some(Now::Bakes) => self.deployments.last(),
+            _ => self.serving(),
+        };
+        serves.is_some_and(|one| one.end != End::AnswersBadly)
     }
 
     pub(super) fn is_unseen(&self) -> bool {
@@ -191,8 +236,17 @@ impl Service {
 
     /// Returns its running tasks.
     pub(super) fn tasks(&self, name: &str) -> Vec<Task> {
-        let Some(serving) = self.serving() else { return Vec::new() };
-        let Deployment { id, revision, digests, end, .. } = serving;
+        let mut tasks = self.serving().map(|serving| self.tasks_of(name, serving)).unwrap_or_default();
+        if let (Some(last), Some(Now::Waits | Now::Bakes | Now::GoesBack(_))) =
+            (self.deployments.last(), self.shift())
+        {
+            tasks.extend(self.tasks_of(name, last));
+        }
+        tasks
+    }
+
+    fn tasks_of(&self, name: &str, of: &Deployment) -> Vec<Task> {
+        let Deployment { id, revision, digests, end, .. } = of;
         // What the other containers run is what they were given.
         let is_other = |digest: &String| *end == End::OtherImage && self.ends.get(digest) == Some(end);
         let other = |digest: &String| if is_other(digest) { digest_of(digest) } else { digest.clone() };
@@ -224,9 +278,18 @@ impl Service {
         for one in deployments.iter_mut().filter(|_| self.external) {
             one["taskDefinition"] = Value::Null;
         }
-        json!({"serviceName": name.rsplit('/').next(), "serviceArn": super::service_arn(name), "status": "ACTIVE",
-               "deploymentController": {"type": controller}, "desiredCount": self.desired, "loadBalancers": [],
-               "deployments": deployments})
+        for one in deployments.iter_mut().filter(|_| self.shifting.is_some()) {
+            one["rolloutState"] = Value::Null;
+        }
+        let mut shown = json!({"serviceName": name.rsplit('/').next(), "serviceArn": super::service_arn(name),
+               "status": "ACTIVE", "deploymentController": {"type": controller}, "desiredCount": self.desired,
+               "loadBalancers": [], "deployments": deployments});
+        if let Some(how) = self.shifting {
+            shown["runningCount"] = json!(self.desired);
+            shown["deploymentConfiguration"] = json!({"strategy": "BLUE_GREEN", "bakeTimeInMinutes": how.bake / 60_000,
+                "lifecycleHooks": [{"lifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"]}]});
+        }
+        shown
     }
 }
 

@@ -1,0 +1,111 @@
+//! Services whose traffic ECS shifts: each way to the end of a gate, once.
+
+use fleet::fake::End::{AnswersBadly, Completes, OtherImage};
+use fleet::fake::{End, Shifting};
+use serde_json::{Value, json};
+
+use super::harness::{Story, ask, push};
+
+const MINUTE: i64 = 60_000;
+
+/// A release of an image whose service shifts in some way, and has a live test.
+async fn released(how: Shifting, end: End) -> Story {
+    played(Story::of(&[("dev/a", "shop/a")], json!({})).at(0, push("next", "shop/a", end)), how).await
+}
+
+async fn played(story: Story, how: Shifting) -> Story {
+    {
+        let mut account = story.machine.fake.open();
+        account.ecs.services.get_mut("dev/a").unwrap().shifting = Some(how);
+        let pack = fleet::web::pack("dev", "a");
+        account.parameters.insert("/tidegate/environments/dev/services/a/tests".to_owned(), pack);
+    }
+    story.play().await
+}
+
+fn slow(bake: i64) -> Shifting {
+    Shifting { gate: 60 * MINUTE, bake, somebody: None }
+}
+
+fn calls(story: &Story, operation: &str) -> u64 {
+    story.machine.fake.open().calls.get(&format!("ecs.{operation}")).copied().unwrap_or_default()
+}
+
+fn moved(story: &Story) -> Value {
+    story.row("release#next", "move#0#0")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_version_is_let_through_and_stays() {
+    let story = released(slow(5 * MINUTE), Completes).await;
+    assert_eq!(story.end("next"), "Deployed");
+    assert!(story.runs("dev/a", "next"));
+    let row = moved(&story);
+    assert_eq!(
+        (&row["gate"]["verdict"], &row["answered"]["action"]),
+        (&json!("DarkHealthy"), &json!("CONTINUE"))
+    );
+    assert_eq!((calls(&story, "ContinueServiceDeployment"), calls(&story, "StopServiceDeployment")), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_bad_in_the_dark_never_gets_traffic() {
+    let story = released(slow(5 * MINUTE), OtherImage).await;
+    assert_eq!(story.end("next"), "RolledBack");
+    let row = moved(&story);
+    assert!(row["shifted"].is_null() && row["undoVerdict"] == "Healthy", "{row}");
+    assert_eq!((calls(&story, "ContinueServiceDeployment"), calls(&story, "UpdateService")), (1, 1));
+    assert_eq!(story.evidence("shop/a", "next", "dev")["quarantine"]["release"], "next");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_bad_in_production_is_given_back_while_ecs_bakes() {
+    let story = released(slow(5 * MINUTE), AnswersBadly).await;
+    assert_eq!(story.end("next"), "RolledBack");
+    assert_eq!((calls(&story, "StopServiceDeployment"), calls(&story, "UpdateService")), (1, 1));
+    assert_eq!(moved(&story)["undoVerdict"], "Healthy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_bad_after_the_bake_goes_back_through_a_gate_of_its_own() {
+    let story = released(slow(1_000), AnswersBadly).await;
+    assert_eq!(story.end("next"), "RolledBack");
+    assert_eq!((calls(&story, "StopServiceDeployment"), calls(&story, "UpdateService")), (0, 2));
+    let row = moved(&story);
+    assert_eq!(
+        (&row["rollbackAnswered"]["action"], &row["undoVerdict"]),
+        (&json!("CONTINUE"), &json!("Healthy"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_gives_up_says_nothing_of_the_image() {
+    let story = released(Shifting { gate: 1, ..slow(MINUTE) }, Completes).await;
+    assert_eq!(story.end("next"), "RolledBack");
+    let row = moved(&story);
+    assert_eq!((&row["blameless"], &row["rolledBackByEcs"]), (&json!(true), &json!(true)), "{row}");
+    assert!(story.evidence("shop/a", "next", "dev")["quarantine"].is_null());
+    assert_eq!(calls(&story, "ContinueServiceDeployment"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_answers_is_taken_as_it_is() {
+    let back = released(Shifting { somebody: Some((1, "ROLLBACK")), ..slow(MINUTE) }, Completes).await;
+    assert_eq!((back.end("next").as_str(), &moved(&back)["blameless"]), ("RolledBack", &json!(true)));
+    let on = released(Shifting { somebody: Some((1, "CONTINUE")), ..slow(MINUTE) }, Completes).await;
+    assert_eq!((on.end("next").as_str(), &moved(&on)["shiftedBy"]), ("Deployed", &json!("other")));
+    for story in [&back, &on] {
+        assert_eq!(calls(story, "ContinueServiceDeployment"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_on_request_passes_the_gate_as_any_release() {
+    let story = Story::of(&[("dev/a", "shop/a")], json!({}))
+        .at(0, push("next", "shop/a", Completes))
+        .at(1_200, ask("back", "dev", json!({"mode": "rollback"})));
+    let story = played(story, slow(MINUTE)).await;
+    assert_eq!((story.end("next").as_str(), story.end("back").as_str()), ("Deployed", "Deployed"));
+    assert!(story.runs("dev/a", "0"));
+    assert_eq!(calls(&story, "ContinueServiceDeployment"), 2);
+}
