@@ -138,10 +138,15 @@ def _in_order(own: list[Step], items: list[Step]) -> list[Step]:
     for step in own:
         ordered.append(step)
         if step.kind == "Map":
-            of_it = [each for each in left if not step.left or each.entered <= step.left]
+            of_it = [each for each in left if _is_of(each, step)]
             ordered += of_it
-            left = left[len(of_it) :]
+            left = [each for each in left if each not in of_it]
     return ordered
+
+
+def _is_of(item: Step, map_: Step) -> bool:
+    """Whether a step of an item is of this visit of a Map, which bears its state's name as its label."""
+    return item.label == map_.state and (not map_.left or item.entered <= map_.left)
 
 
 def _items(cloud, execution: str) -> list[tuple[str, str, bool]]:
