@@ -52,7 +52,7 @@ def clean_up(deployment: ServiceDeployment) -> None:
     """Stops the old tasks."""
     service, target = deployment.service, deployment.target
     # The last shift may be so young that listeners still ask the old tasks.
-    time.sleep(elb_forward.LAG)
+    time.sleep(elb_forward.DRAINED)
     deployment.obey()
     end_tasks(service, deployment.sources)
     completed(target)
@@ -64,7 +64,7 @@ def withdraw(deployment: ServiceDeployment) -> None:
     for kind in [kind for kind, weight in weights.items() if weight]:
         shift(deployment, kind, 0)
     if any(weights.values()):
-        time.sleep(elb_forward.LAG)
+        time.sleep(elb_forward.DRAINED)
 
 
 def end_tasks(service: dict, deployments: list[dict]) -> None:

@@ -16,6 +16,8 @@ from .wrap import Response, need, wrap
 need(alb, "_p", "_rules", "_listeners")
 
 LAG = 1.0
+# After so long no request is under way any more to where the rule sent it before: ECS lets targets drain, too.
+DRAINED = LAG + 0.5
 
 
 class Actions(list):
