@@ -1,10 +1,12 @@
-"""`make demo`: pushes a good image and three bad ones, and shows their releases, on a local AWS of its own.
+"""`make demo`: pushes good and bad images of two services, and shows their releases, on a local AWS.
 
     python local/demo.py [--keep]
 
-Exit code 0 means that the good one is Deployed and the bad ones are RolledBack, that after each of them every
-task reports the good digest and every target answers with the good version, and that all alerts came by SNS
-and by webhook.
+ECS rolls one service, and shifts the traffic of the other one. Exit code 0 means that the good images are
+Deployed and the bad ones RolledBack, that after each of them every task reports the good digest and every target
+answers with the good version, and that all alerts came by SNS and by webhook. Where the traffic is shifted it
+means, too, that no request of a client at the production listener failed, that the client heard the good version
+only after the gate was answered, and that it never heard the bad one, which the test listener did answer with.
 """
 
 import argparse
@@ -12,7 +14,6 @@ import signal
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 
 import build
@@ -20,9 +21,12 @@ import logs
 import next_steps
 import watch
 from cloud import Cloud
+from demo_acts import ROLLED, SHIFTED, Push
+from demo_shift import MINUTE_SECONDS, Shift, Visitors, create_web, open_web
 from inbox import Inbox
 from proof import Proof, write_report
-from service import SoleService, put
+from service import Service, SoleService, put
+from shifting import ShiftingService
 from terminal import Clock, Live, Terminal, durations
 
 STATE = build.ROOT / ".local/demo"
@@ -33,36 +37,6 @@ POLICY = {"deployOn": ["main-*"], "bakeSeconds": 1, "healthTimeoutSeconds": 60}
 
 class TimeIsUp(BaseException):
     """The demo took too long; no Exception, since boto3 would take that for a fault of the connection."""
-
-
-@dataclass(frozen=True)
-class Push:
-    """An image to push, and how its release has to end."""
-
-    description: str
-    tag: str
-    version: str
-    behaviour: str
-    outcome: str
-
-
-PUSHES = [
-    Push("a good image", "main-2", "v2", "good", "Deployed"),
-    Push("an image that starts and gives wrong answers", "main-3", "v3", "wrong-content", "RolledBack"),
-    Push("an image that crashes", "main-4", "v4", "crashes", "RolledBack"),
-    Push("an image whose own check fails", "main-5", "v5", "fails-check", "RolledBack"),
-]
-
-# The image is run alone before the service is touched; then each new task is asked what a visitor sees.
-_TASK = "http://${target.address}"
-_VERSION = {"name": "version", "url": f"{_TASK}/version", "captures": {"version": {"json": "$.version"}}}
-_GREETING = {"name": "greeting", "url": f"{_TASK}/", "contains": "hello from ${version}"}
-TESTS = {
-    "checks": [
-        {"name": "self test", "task": {"command": ["check"], "says": "passed"}},
-        {"name": "visit", "journey": [_VERSION, _GREETING], "attempts": 2, "interval": "1s"},
-    ]
-}
 
 
 def main() -> int:
@@ -78,7 +52,7 @@ def main() -> int:
     try:
         build.build()
         clock.done("built: functions, tools, demo service")
-        with Cloud(STATE) as cloud:
+        with Cloud(STATE, minute_seconds=MINUTE_SECONDS) as cloud:
             clock.done(f"a local AWS runs at {cloud.endpoint}; its files are in .local/demo")
             return Demo(terminal, cloud).run(clock, keep)
     except KeyboardInterrupt:
@@ -96,7 +70,9 @@ class Demo:
         self.terminal, self.cloud = terminal, cloud
         self.machine = self.execution = ""
         self.inbox: Inbox | None = None
-        self.service: SoleService | None = None
+        self.users: SoleService | None = None
+        self.web: ShiftingService | None = None
+        self.reports: list[dict] = []
 
     def run(self, clock: Clock, keep: bool) -> int:
         """Sets up, pushes, and shows what happens; returns the exit code."""
@@ -104,12 +80,12 @@ class Demo:
         try:
             with _limit(PATIENCE):
                 self.set_up(clock)
-                faults = self.push_all()
+                faults = self.roll() or self.shift()
         except (Exception, TimeIsUp) as problem:  # whatever it was: a sentence and the logs, and no traceback
             faults = [f"{type(problem).__name__}: {problem}"]
         if faults:
             self.explain(faults)
-        if keep and self.service:
+        if keep and self.web:
             self.wait_for_alerts()
         elif not faults:
             self.terminal.heading("Next steps")
@@ -117,37 +93,61 @@ class Demo:
         return 1 if faults else 0
 
     def set_up(self, clock: Clock) -> None:
-        """Deploys the stack, and a service of two tasks that runs a first image."""
+        """Deploys the stack, and two services of two tasks that run a first image."""
         outputs = build.deploy(self.cloud, STATE / "build", clusters="dev", repositories="shop/")
         self.machine = outputs["StateMachineArn"]
         clock.done("deployed: template.yaml, with six functions and a state machine")
         self.inbox = Inbox(self.cloud, outputs["TopicArn"])
-        service = SoleService(self.cloud, "dev", "shop/users", "users", **POLICY)
-        put(self.cloud, "environments/dev/services/users/tests", TESTS)
-        digest = service.push("baseline", "v1")["digest"]
-        clock.done(f"pushed: shop/users:baseline, {digest}")
-        service.run(digest)
-        clock.done("running: service users in cluster dev, two tasks behind a target group, COMPLETED")
-        self.service = service
+        users = SoleService(self.cloud, "dev", "shop/users", "users", **POLICY)
+        digest = users.push("baseline", "v1")["digest"]
+        users.create(digest, tasks=2)
+        web = create_web(self.cloud, "dev")
+        clock.done(f"pushed: shop/users:baseline and shop/web:baseline, {digest}")
+        users.wait()
+        clock.done("running: service users in cluster dev, two tasks behind a target group, ROLLING")
+        open_web(web)
+        clock.done("running: service web in cluster dev, two tasks behind a load balancer, BLUE_GREEN")
+        self.users, self.web = users, web
 
-    def push_all(self) -> list[str]:
-        """Pushes one image after the other, up to the first whose release ends wrongly; returns what is wrong."""
-        proofs: list[Proof] = []
-        for push in PUSHES:
+    def roll(self) -> list[str]:
+        """Pushes images of users, up to the first whose release ends wrongly; returns what is wrong."""
+        good = None
+        for push in ROLLED:
+            proof = self.release(self.users, push, good)
             # After a bad image the service has to run the good one again.
-            good = None if push.outcome == "Deployed" else proofs[0]
-            proofs.append(self.release(push, good))
-            self.show(proofs[-1])
-            write_report(REPORT, proofs)
-            if faults := proofs[-1].faults():
+            good = good or proof
+            if faults := self.take(self.users, proof):
                 return faults
         return []
 
-    def release(self, push: Push, good: Proof | None) -> Proof:
+    def shift(self) -> list[str]:
+        """The same with web, whose listeners are asked meanwhile."""
+        good, before = None, "v1"
+        for push in SHIFTED:
+            with Visitors(self.web) as visitors:
+                proof = self.release(self.web, push, good)
+            shift = visitors.saw(proof, before, push.version)
+            good, before = good or proof, proof.version
+            if faults := self.take(self.web, proof, shift):
+                return faults
+        return []
+
+    def take(self, service: Service, proof: Proof, shift: Shift | None = None) -> list[str]:
+        """Shows and reports a release; returns what is wrong."""
+        if shift:
+            shift.show(self.terminal)
+        self.show(proof)
+        more = {"shift": shift.document()} if shift else {}
+        self.reports.append({"service": service.name, **proof.document(), **more})
+        write_report(REPORT, self.reports)
+        return proof.faults() + (shift.faults() if shift else [])
+
+    def release(self, service: Service, push: Push, good: Proof | None) -> Proof:
         """Pushes an image and follows what that starts to its end."""
-        service, digest = self.service, self.service.push(push.tag, push.version, push.behaviour)["digest"]
+        put(self.cloud, f"environments/dev/services/{service.name}/tests", {"checks": push.checks})
+        digest = service.push(push.tag, push.version, push.behaviour)["digest"]
         pushed = time.time()
-        self.terminal.heading(f"Pushed shop/users:{push.tag}, {push.description}: {digest}")
+        self.terminal.heading(f"Pushed {service.repository}:{push.tag}, {push.description}: {digest}")
         self.execution = watch.started_by_push(self.cloud, self.machine, digest, push.tag)
         run = watch.follow(self.cloud, self.execution, Live(self.terminal, pushed))
         by_topic, by_webhook = self.inbox.about(run.name)
@@ -189,7 +189,7 @@ class Demo:
     def wait_for_alerts(self) -> None:
         """Leaves the local AWS running until Ctrl-C, and shows the alerts that arrive."""
         self.terminal.heading("The local AWS runs until Ctrl-C. To try, in another terminal, in the project's folder:")
-        self.terminal.line(next_steps.requests(self.cloud, self.service, self.machine))
+        self.terminal.line(next_steps.requests(self.cloud, self.users, self.web, self.machine))
         self.terminal.heading("Alerts from now on")
         try:
             for alert in self.inbox.posts():

@@ -12,7 +12,7 @@ NEXT = """\
   events                       samples of every input and output"""
 
 
-def requests(cloud, service, machine: str) -> str:
+def requests(cloud, service, shifting, machine: str) -> str:
     """Requests to copy, for a shell in the project's root."""
     wanted = {"environment": service.environment, "repository": service.repository, "image": "main-2"}
     plan = json.dumps({**wanted, "mode": "plan"})
@@ -26,8 +26,13 @@ export {settings}
 {targets}
 
 # Push a good image, or one that gives wrong answers. The alerts appear in the first terminal.
-{_push(cloud, service, "main-5", "v5", "good")}
-{_push(cloud, service, "main-6", "v6", "wrong-content")}
+{_push(cloud, service, "main-8", "v8", "good")}
+{_push(cloud, service, "main-9", "v9", "wrong-content")}
+
+# The same where ECS shifts the traffic; and what its production listener answers meanwhile.
+{_push(cloud, shifting, "main-8", "v8", "good")}
+{_push(cloud, shifting, "main-9", "v9", "wrong-content")}
+for second in {{1..30}}; do curl -s {shifting.balancer.production}version; echo; sleep 1; done
 
 # Show what a release would do, and what runs now.
 make plan DEMO=1 ENV={service.environment} REPOSITORY={service.repository} IMAGE=baseline

@@ -64,6 +64,6 @@ class Proof:
         }
 
 
-def write_report(file: Path, proofs: list[Proof]) -> None:
+def write_report(file: Path, releases: list[dict]) -> None:
     """Writes what the terminal shows for programs."""
-    file.write_text(json.dumps({"releases": [proof.document() for proof in proofs]}, indent=2) + "\n")
+    file.write_text(json.dumps({"releases": releases}, indent=2) + "\n")

@@ -35,6 +35,10 @@ class ShiftingService(Service):
         """Returns when the newest service deployment is SUCCESSFUL."""
         eventually(lambda: self.shifts()[0]["status"] == "SUCCESSFUL", f"{self.name} was deployed")
 
+    def task_ids(self) -> list[str]:
+        """The ids of the running tasks, sorted."""
+        return sorted(task["taskArn"].rsplit("/", 1)[-1] for task in self.tasks())
+
     def shifts(self) -> list[dict]:
         """The service deployments, the newest first, as DescribeServiceDeployments tells them."""
         listed = self.ecs.list_service_deployments(cluster=self.environment, service=self.name)
