@@ -181,6 +181,7 @@ mod tests {
             reason: "why".to_owned(),
             expires: Some(at),
             at,
+            poll: 1,
         };
         let answered = Answered { hook: "h1".to_owned(), action: Action::Continue, at };
         vec![
