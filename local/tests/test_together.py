@@ -38,7 +38,7 @@ def released(pipeline, services: list[ShiftingService], tag: str) -> watch.Run:
     return pipeline.ended(watch.started_by_push(pipeline.cloud, pipeline.machine, digest, tag))
 
 
-def tests(pipeline, service: ShiftingService, **check) -> None:
+def also(pipeline, service: ShiftingService, **check) -> None:
     """Adds a check to the live tests of a service."""
     more = {"name": "one more", "attempts": 3, "interval": "1s", **check}
     path = f"environments/{service.environment}/services/{service.name}/tests"
@@ -60,7 +60,7 @@ def test_none_before_all_are_dark(pipeline, name):
 
 def test_one_is_bad_in_the_dark(pipeline, name):
     services = pair(pipeline, name, bakeTimeInMinutes=1)
-    tests(pipeline, services[1], http={"url": "http://${target.address}/", "contains": "hello from v9"})
+    also(pipeline, services[1], http={"url": "http://${target.address}/", "contains": "hello from v9"})
     before = [ids(service) for service in services]
     with clients(services) as heard:
         run = released(pipeline, services, f"{name}-1")
@@ -72,7 +72,7 @@ def test_one_is_bad_in_the_dark(pipeline, name):
 def test_one_is_bad_in_production(pipeline, name):
     services = pair(pipeline, name, bakeTimeInMinutes=600)
     behind = {"url": services[1].balancer.production, "contains": "hello from v1"}
-    tests(pipeline, services[1], http=behind, on=["live"])
+    also(pipeline, services[1], http=behind, on=["live"])
     before = [ids(service) for service in services]
     with clients(services) as heard:
         run = released(pipeline, services, f"{name}-1")
