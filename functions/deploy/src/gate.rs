@@ -145,7 +145,7 @@ mod tests {
 
     fn gate(verdict: GateVerdict) -> Gate {
         let (hook, stage, reason) = ("h1".to_owned(), Stage::of("POST_TEST_TRAFFIC_SHIFT"), "why".to_owned());
-        Gate { hook, stage, verdict, reason, expires: None, at: at(), poll: 1 }
+        Gate { hook, stage, verdict, reason, expires: None, at: at(), poll: 1, deployment: String::new() }
     }
 
     fn seen(hooks: &[(&str, &str)], status: Status) -> ServiceDeployment {

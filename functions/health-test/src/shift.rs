@@ -129,12 +129,13 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         };
         let observed = Observed { service, shift: seen.clone(), ..Observed::default() };
         let seen = self.look(look, observed, &poll.expected.deployment, judge, &mut poll.state).await?;
-        let waits = shown.and_then(|shown| Some((shown.gate()?, &shown.stage)));
-        if let (Some(verdict), Some((hook, stage))) = (seen.finding.of_gate(), waits) {
-            let (hook, stage, expires) = (hook.id.clone(), stage.clone(), hook.expires);
+        let waits = shown.and_then(|shown| Some((shown.gate()?, shown)));
+        if let (Some(verdict), Some((hook, shown))) = (seen.finding.of_gate(), waits) {
+            let (hook, expires) = (hook.id.clone(), hook.expires);
+            let (stage, deployment) = (shown.stage.clone(), shown.arn.clone());
             let reason = line(&seen.reason, LONGEST_REASON);
             let number = poll.state.number();
-            let gate = Gate { hook, stage, verdict, reason, expires, at: now, poll: number };
+            let gate = Gate { hook, stage, verdict, reason, expires, at: now, poll: number, deployment };
             return self.judged(phase, (key, row), gate, seen, poll.state).await.map(Answer::Gate);
         }
         let longest = shift.shifted.map(|_| (traffic.seconds / 100).clamp(PAUSES.0, PAUSES.1));

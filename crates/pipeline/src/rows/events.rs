@@ -182,6 +182,7 @@ mod tests {
             expires: Some(at),
             at,
             poll: 1,
+            deployment: "arn:sd".to_owned(),
         };
         let answered = Answered { hook: "h1".to_owned(), action: Action::Continue, at };
         vec![

@@ -45,6 +45,9 @@ pub struct Gate {
     /// By which poll.
     #[serde(default)]
     pub poll: u32,
+    /// The service deployment that waits, by its ARN.
+    #[serde(default)]
+    pub deployment: String,
 }
 
 /// An answer to a gate, noted just before it is given.

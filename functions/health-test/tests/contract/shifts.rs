@@ -33,6 +33,7 @@ async fn what_is_found_at_a_gate_is_noted_as_no_verdict() {
     let gate = json!({
         "hook": "h1", "stage": "POST_TEST_TRAFFIC_SHIFT", "verdict": "DarkHealthy", "reason": found.reason,
         "expires": "2026-11-23T11:00:00Z", "at": now(), "poll": 1,
+        "deployment": "arn:aws:ecs:eu-west-1:123456789012:service-deployment/dev/users/d1",
     });
     assert_eq!(*dark.moves.noted.borrow(), [json!({ "gate": gate })]);
     let bad = fixture("dark-tests-fail");

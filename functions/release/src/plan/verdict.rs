@@ -224,7 +224,7 @@ mod tests {
         let traffic = Traffic { strategy: "BLUE_GREEN".to_owned(), gate: stage.clone(), seconds: 300 };
         let (hook, verdict, expires) =
             ("h1".to_owned(), GateVerdict::DarkHealthy, Some(at.plus_seconds(left)));
-        let gate = Gate { hook, stage, verdict, reason, expires, at, poll: 3 };
+        let gate = Gate { hook, stage, verdict, reason, expires, at, poll: 3, deployment: String::new() };
         MoveRow { traffic: Some(traffic), gate: Some(gate), touched: Some(at), ..row("users") }
     }
 

@@ -83,8 +83,16 @@ impl Case {
             Action::Rollback => GateVerdict::DarkUnhealthy,
         };
         let reason = "what was found at the gate".to_owned();
-        self.row.gate =
-            Some(Gate { hook, stage: Stage::of(TEST), verdict, reason, expires: None, at, poll: 1 });
+        self.row.gate = Some(Gate {
+            hook,
+            stage: Stage::of(TEST),
+            verdict,
+            reason,
+            expires: None,
+            at,
+            poll: 1,
+            deployment: String::new(),
+        });
     }
 
     fn tests(&mut self, finding: Finding) {
