@@ -24,7 +24,7 @@ class ShiftingService(Service):
 
     def __init__(self, cloud, environment: str, repository: str, name: str) -> None:
         super().__init__(cloud, environment, repository, name)
-        self.balancer = Balancer(cloud, f"{environment}-{name}"[:26].strip("-"), PORT)
+        self.balancer = Balancer(cloud, f"{environment}-{name}"[-26:].strip("-"), PORT)
 
     def configure(self, strategy: str = "BLUE_GREEN", **configuration) -> None:
         """Gives the service another deployment configuration; that starts no deployment."""

@@ -6,7 +6,7 @@ mod moves;
 mod writes;
 
 pub use key::Key;
-pub use moves::{Loaded, MoveLedger};
+pub use moves::{Loaded, MoveLedger, Together};
 pub use writes::{Condition, Write, placeholder};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

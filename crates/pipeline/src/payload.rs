@@ -44,6 +44,17 @@ impl MoveKey {
     }
 }
 
+/// Which part of a wave its moves go through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// Their services are updated.
+    #[default]
+    Move,
+    /// Those that wait for each other take production traffic.
+    Shift,
+}
+
 /// A move by its ordinal, or given whole, as sample events do.
 ///
 /// A move given whole reads and writes no ledger, and holds no lease.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use pipeline::Fault;
+use pipeline::ids::ServiceName;
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{MoveEvent, MoveRow};
@@ -38,6 +39,11 @@ impl MoveLedger for Moves {
     async fn note(&self, _: &MoveKey, _: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
         let fields = serde_json::to_value(event).map_err(|error| Fault::Defect(error.to_string()))?;
         self.noted.borrow_mut().push(fields);
+        Ok(())
+    }
+
+    async fn fail(&self, _: &MoveKey, service: &ServiceName) -> Result<(), Fault> {
+        self.noted.borrow_mut().push(serde_json::json!({"failed": service}));
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ mod link;
 mod moves;
 mod tags;
 mod text;
+mod traffic;
 
 #[cfg(test)]
 mod tests;

@@ -52,7 +52,9 @@ impl Way {
 }
 
 /// Decides what to answer: it follows from what health-test found at this very hook, and no hook gets two answers.
-pub fn next<'a>(way: Way, shift: Shift<'_>, seen: Option<&'a ServiceDeployment>) -> Plan<'a> {
+///
+/// What lets production traffic move `waits` as long as the other services of the wave are not ready for it.
+pub fn next<'a>(way: Way, shift: Shift<'_>, waits: bool, seen: Option<&'a ServiceDeployment>) -> Plan<'a> {
     let Some(gate) = shift.gate else { return Plan::Nothing("no gate was judged", false) };
     let Some((seen, hook)) = seen.and_then(|seen| Some((seen, seen.gate()?))) else {
         return Plan::Nothing("no gate waits for an answer", true);
@@ -61,15 +63,17 @@ pub fn next<'a>(way: Way, shift: Shift<'_>, seen: Option<&'a ServiceDeployment>)
         return Plan::Nothing("another gate waits, which was not judged yet", true);
     }
     let before = shift.answered.filter(|answered| answered.hook == gate.hook);
-    match (before, gate.verdict, way) {
-        (Some(answered), ..) => Plan::Answer(seen, gate.hook.clone(), answered.action),
-        (None, GateVerdict::DarkHealthy, _) => Plan::Answer(seen, gate.hook.clone(), Action::Continue),
-        (None, GateVerdict::DarkUnhealthy, Way::After) => {
-            Plan::Answer(seen, gate.hook.clone(), Action::Rollback)
-        }
+    let action = match (before, gate.verdict, way) {
+        (Some(answered), ..) => answered.action,
+        (None, GateVerdict::DarkHealthy, _) => Action::Continue,
+        (None, GateVerdict::DarkUnhealthy, Way::After) => Action::Rollback,
         (None, GateVerdict::DarkUnhealthy, Way::Rollback) => {
-            Plan::Nothing("ROLLBACK would keep the version that is to go", false)
+            return Plan::Nothing("ROLLBACK would keep the version that is to go", false);
         }
+    };
+    match action {
+        Action::Continue if waits => Plan::Nothing("its traffic waits for the others of its wave", false),
+        _ => Plan::Answer(seen, gate.hook.clone(), action),
     }
 }
 
@@ -77,6 +81,7 @@ impl<P: Port, L: MoveLedger> Deploy<P, L> {
     /// Answers the gate of a move as it was judged, if it still waits.
     pub(crate) async fn go_on(&self, key: &MoveKey, way: Way, now: Timestamp) -> Result<Response, Fault> {
         let loaded = self.moves.load_leased(key).await?;
+        let holds = way == Way::After && loaded.holds(key);
         let row = if way == Way::After { loaded.forward()? } else { loaded.row };
         let Known { shift, verdict, deployment, started } = way.known(&row);
         let decided = verdict.is_some_and(|verdict| verdict != Verdict::Pending);
@@ -84,7 +89,8 @@ impl<P: Port, L: MoveLedger> Deploy<P, L> {
             return Ok(Response::Nothing { nothing: "it is decided already, or was not begun", look: false });
         };
         let seen = self.port.shift(&row, deployment, started).await?;
-        let (at, hook, action) = match next(way, shift, seen.as_ref()) {
+        let waits = holds && seen.as_ref().is_some_and(|seen| lets_traffic(&row, &seen.stage));
+        let (at, hook, action) = match next(way, shift, waits, seen.as_ref()) {
             Plan::Answer(at, hook, action) => (at, hook, action),
             Plan::Nothing(nothing, look) => return Ok(Response::Nothing { nothing, look }),
         };
@@ -104,11 +110,16 @@ impl<P: Port, L: MoveLedger> Deploy<P, L> {
     }
 }
 
+/// Tells whether production traffic may move by going on from a stage: not from one that is known to come before the
+/// last gate.
+fn lets_traffic(row: &MoveRow, stage: &Stage) -> bool {
+    !row.traffic.as_ref().is_some_and(|traffic| stage.is_before(&traffic.gate))
+}
+
 /// Says what is noted before an answer: that it is given, and that traffic may move by it.
 fn noted(way: Way, row: &MoveRow, (hook, action, stage): (&str, Action, &Stage), at: Timestamp) -> MoveEvent {
     let answered = Answered { hook: hook.to_owned(), action, at };
-    let last = row.traffic.as_ref().map(|traffic| &traffic.gate);
-    let moves = action == Action::Continue && !last.is_some_and(|last| stage.is_before(last));
+    let moves = action == Action::Continue && lets_traffic(row, stage);
     match way {
         Way::After => {
             let shifted = row.shifted.or(Some(at)).filter(|_| moves || row.shifted.is_some());
@@ -134,7 +145,7 @@ mod tests {
 
     fn gate(verdict: GateVerdict) -> Gate {
         let (hook, stage, reason) = ("h1".to_owned(), Stage::of("POST_TEST_TRAFFIC_SHIFT"), "why".to_owned());
-        Gate { hook, stage, verdict, reason, expires: None, at: at() }
+        Gate { hook, stage, verdict, reason, expires: None, at: at(), poll: 1, deployment: String::new() }
     }
 
     fn seen(hooks: &[(&str, &str)], status: Status) -> ServiceDeployment {
@@ -205,11 +216,17 @@ mod tests {
         ] {
             let gate = found.map(gate);
             let shift = Shift { gate: gate.as_ref(), answered: before.as_ref(), shifted: None };
-            let plan = match next(way, shift, shown.as_ref()) {
+            let plan = |waits| match next(way, shift, waits, shown.as_ref()) {
                 Plan::Answer(_, hook, action) => Ok((hook, action)),
                 Plan::Nothing(_, look) => Err(look),
             };
-            assert_eq!(plan, expected, "{way:?} {found:?} {before:?} {shown:?}");
+            assert_eq!(plan(false), expected, "{way:?} {found:?} {before:?} {shown:?}");
+            // A wave that waits lets nothing on, and gives back what has failed.
+            let held = expected.and_then(|(hook, action)| match action {
+                Action::Continue => Err(false),
+                Action::Rollback => Ok((hook, action)),
+            });
+            assert_eq!(plan(true), held, "{way:?} {found:?} {before:?} {shown:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use deploy::service::Port;
 use deploy::{Deploy, Request, Response};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{DeploymentId, ReleaseId, TaskDefinitionArn};
+use pipeline::ids::{DeploymentId, ReleaseId, ServiceName, TaskDefinitionArn};
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveEvent, MoveRow, RunRow, RunsTask, Stop};
@@ -59,6 +59,9 @@ impl MoveLedger for Recorder {
         let names: Vec<&str> = fields.as_object().unwrap().keys().map(String::as_str).collect();
         self.did(&format!("note {}", names.join(" ")));
         Ok(())
+    }
+    async fn fail(&self, _: &MoveKey, _: &ServiceName) -> Result<(), Fault> {
+        Err(Fault::NotSupported("deploy judges nothing".to_owned()))
     }
 }
 

@@ -4,6 +4,7 @@ use pack::Pack;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ledger::{Loaded, MoveLedger};
+use pipeline::payload::MoveKey;
 use pipeline::rows::{Bundle, Verdict};
 
 use crate::finding::Finding;
@@ -16,7 +17,7 @@ use crate::probe::Web;
 use crate::report::Report;
 use crate::rollout::Port;
 use crate::secrets::Secrets;
-use crate::{HealthTest, Phase, PollRequest, Response, stopped};
+use crate::{HealthTest, Phase, Response};
 
 /// How many seconds these tests may take, beside the runs among them.
 const AT_MOST: i64 = 15 * 60;
@@ -26,21 +27,25 @@ const READS: u32 = 10;
 
 impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     /// Tests an image once, so that a mistake in it, or in its tests, is found while nothing is touched.
-    pub(crate) async fn before(&self, request: PollRequest, now: Timestamp) -> Result<Response, Fault> {
-        let PollRequest { state, key } = request;
-        let mut state = state.unwrap_or_default();
-        let Loaded { row, stop, .. } = self.moves.load(&key).await?;
+    pub(crate) async fn before(
+        &self,
+        key: &MoveKey,
+        loaded: &Loaded,
+        mut state: PollState,
+        now: Timestamp,
+    ) -> Result<Response, Fault> {
+        let row = &loaded.row;
         if let Some(verdict) = row.verdict.filter(|verdict| *verdict != Verdict::Pending) {
             let answer = Response::of(verdict, row.reason.as_deref().unwrap_or_default(), state);
-            return self.ended(&key, answer).await;
+            return self.ended(key, answer).await;
         }
         if row.touched.is_some() {
             return Ok(Response::of(Verdict::Healthy, "its service is touched already", state));
         }
         let note =
-            async |answer, bundle| self.note(Phase::Before, &key, &row, answer, (bundle, false), now).await;
-        if let Some(stop) = stop {
-            return note(Response::of(Verdict::Inconclusive, &stopped(&stop), state), None).await;
+            async |answer, bundle| self.note(Phase::Before, key, row, answer, (bundle, false), now).await;
+        if let Some(why) = loaded.given_up() {
+            return note(Response::of(Verdict::Inconclusive, &why, state), None).await;
         }
         let unread = |state: PollState, why: String| {
             let (mut state, deadline) = (state, now.plus_seconds(AT_MOST));
@@ -49,7 +54,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             let pause_seconds = poll::pause(&mut state, verdict, finding, deadline, now);
             Response { pause_seconds, ..Response::of(verdict, &reason, state) }
         };
-        let pack = match packs::of(&self.port, &self.web, Phase::Before, &row).await? {
+        let pack = match packs::of(&self.port, &self.web, Phase::Before, row).await? {
             Chosen::Pack(pack) => Some(pack),
             Chosen::Nothing => None,
             Chosen::LeftOut(why) | Chosen::Unmeasured(why) => return note(unread(state, why), None).await,
@@ -71,7 +76,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             return Ok(untested(state));
         }
         let deadline = now.plus_seconds(AT_MOST);
-        let look = Look { phase: Phase::Before, key: &key, row: &row, deadline, now, gate: None };
+        let look = Look { phase: Phase::Before, key, row, deadline, now, gate: None };
         let Report { finding, reason, lines, ordered: runs } =
             look.with(&pack, &self.port, &self.web, Ours::none(&Proven::default()), &mut state).await?;
         let (verdict, reason) = finding.settle(reason, false, row.health_timeout_seconds);

@@ -36,7 +36,7 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{Bundle, MoveEvent, MoveRow, Stop, Verdict};
+use pipeline::rows::{Bundle, GateVerdict, MoveEvent, MoveRow, Verdict};
 use pipeline::text::line;
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +132,17 @@ pub enum Answer {
     Gate(shift::GateResponse),
 }
 
+impl Answer {
+    /// Tells whether a move has failed.
+    fn has_failed(&self) -> bool {
+        match self {
+            Answer::Reach(_) => false,
+            Answer::Poll(response) => response.verdict == Verdict::Unhealthy,
+            Answer::Gate(response) => response.verdict == GateVerdict::DarkUnhealthy,
+        }
+    }
+}
+
 /// What one poll saw.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -165,7 +176,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Answer, Fault> {
         match request {
             Request::Reach(request) => reach::answer(&self.port, &self.web, request).await.map(Answer::Reach),
-            Request::Before(poll) => self.before(poll, now).await.map(Answer::Poll),
+            Request::Before(poll) => self.poll(Phase::Before, poll, now).await,
             Request::After(poll) => self.poll(Phase::After, poll, now).await,
             Request::Rollback(poll) => self.poll(Phase::Rollback, poll, now).await,
         }
@@ -173,31 +184,52 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
 
     async fn poll(&self, phase: Phase, request: PollRequest, now: Timestamp) -> Result<Answer, Fault> {
         let PollRequest { state, key } = request;
-        let Loaded { row, stop, .. } = self.moves.load(&key).await?;
-        let mut poll = Poll::of(phase, &row, state.unwrap_or_default())?;
-        if let Some((verdict, reason)) = poll.decided {
-            return self.ended(&key, Response::of(verdict, &reason, poll.state)).await.map(Answer::Poll);
+        let (loaded, state) = (self.moves.load(&key).await?, state.unwrap_or_default());
+        let answer = match phase {
+            Phase::Before => self.before(&key, &loaded, state, now).await.map(Answer::Poll)?,
+            Phase::After | Phase::Rollback => self.rollout(phase, &key, &loaded, state, now).await?,
+        };
+        let is_first = loaded.together.as_ref().is_some_and(|together| together.failed.is_none());
+        if is_first && phase != Phase::Rollback && answer.has_failed() {
+            self.moves.fail(&key, &loaded.row.service).await?;
         }
-        if let Some(stop) = stop.filter(|_| phase == Phase::After) {
-            let answer = Response::of(Verdict::Inconclusive, &stopped(&stop), poll.state);
-            return self.note(phase, &key, &row, answer, (None, false), now).await.map(Answer::Poll);
+        Ok(answer)
+    }
+
+    /// Polls a service that was updated.
+    async fn rollout(
+        &self,
+        phase: Phase,
+        key: &MoveKey,
+        loaded: &Loaded,
+        state: PollState,
+        now: Timestamp,
+    ) -> Result<Answer, Fault> {
+        let row = &loaded.row;
+        let mut poll = Poll::of(phase, row, state)?;
+        if let Some((verdict, reason)) = poll.decided {
+            return self.ended(key, Response::of(verdict, &reason, poll.state)).await.map(Answer::Poll);
+        }
+        if let Some(why) = loaded.given_up().filter(|_| phase == Phase::After) {
+            let answer = Response::of(Verdict::Inconclusive, &why, poll.state);
+            return self.note(phase, key, row, answer, (None, false), now).await.map(Answer::Poll);
         }
         if let Some(traffic) = &row.traffic {
-            return self.shift(phase, (&key, &row, traffic), poll, now).await;
+            return self.shift(phase, (key, loaded, traffic), poll, now).await;
         }
-        let service = Measured::of(self.port.service(&row).await);
+        let service = Measured::of(self.port.service(row).await);
         if let Some(deployment) = verdict::forced_anew(&poll.expected, &service) {
             // Noted at once: a rollback has to know it as ours.
-            self.moves.note(&key, &row, deployed_anew(phase, deployment.clone())).await?;
+            self.moves.note(key, row, deployed_anew(phase, deployment.clone())).await?;
             poll.expected.deployment = deployment;
         }
         let (deadline, gate) = (poll.deadline, None);
-        let look = Look { phase, key: &key, row: &row, deadline, now, gate };
+        let look = Look { phase, key, row, deadline, now, gate };
         let observed = Observed { listed_before: poll.state.seen, service, ..Observed::default() };
         poll.state.seen |= observed.lists(&poll.expected.deployment);
         let judge = |seen: &Observed| verdict::judge(&poll.expected, seen);
         let seen = self.look(look, observed, &poll.expected.deployment, judge, &mut poll.state).await?;
-        self.settled(phase, (&key, &row), poll, seen, now).await.map(Answer::Poll)
+        self.settled(phase, (key, row), poll, seen, now).await.map(Answer::Poll)
     }
 
     /// Makes a verdict of what one poll comes to, and records it if it is one.
@@ -321,10 +353,6 @@ impl Response {
 fn with_warnings(phase: Phase, row: &MoveRow, lines: Vec<String>) -> Vec<String> {
     let warned = row.bundle.iter().filter(|_| phase == Phase::After).flat_map(|bundle| bundle.tests.clone());
     lines.into_iter().chain(warned).collect()
-}
-
-fn stopped(stop: &Stop) -> String {
-    format!("stopped by {}: {}", stop.by, stop.because)
 }
 
 /// Says what to record of a poll; nothing as long as another one follows.

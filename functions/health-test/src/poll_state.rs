@@ -1,6 +1,7 @@
 //! What one poll hands to the next.
 
 use pipeline::clock::Timestamp;
+use pipeline::rows::Gate;
 use pipeline::service_deployment::ServiceDeployment;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,13 @@ impl PollState {
     /// Returns the number of this poll.
     pub fn number(&self) -> u32 {
         self.count.saturating_add(1)
+    }
+
+    /// Goes on from the poll that judged the last gate, where no poll has handed anything on.
+    pub fn go_on(&mut self, gate: Option<&Gate>) {
+        if let (0, Some(gate)) = (self.count, gate) {
+            (self.count, self.at_gate) = (gate.poll, gate.poll);
+        }
     }
 
     /// Remembers the service deployment that is watched, and since when it has all production traffic.

@@ -3,7 +3,7 @@
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::DeploymentId;
-use pipeline::ledger::MoveLedger;
+use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{Gate, GateVerdict, MoveEvent, MoveRow, Shift, Traffic, Verdict};
 use pipeline::service_deployment::ServiceDeployment;
@@ -88,11 +88,16 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     pub(crate) async fn shift(
         &self,
         phase: Phase,
-        (key, row, traffic): (&MoveKey, &MoveRow, &Traffic),
+        (key, loaded, traffic): (&MoveKey, &Loaded, &Traffic),
         mut poll: Poll<'_>,
         now: Timestamp,
     ) -> Result<Answer, Fault> {
+        let row = &loaded.row;
         let course = Course::of(phase, row);
+        if course == Course::Forward {
+            // One that has waited for others goes on where it was.
+            poll.state.go_on(row.gate.as_ref());
+        }
         if let (true, Some(ours)) = (course.is_of_old_tasks(), &row.deployment) {
             poll.expected.deployment = ours.clone();
         }
@@ -104,6 +109,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         poll.deadline = shift::deadline(course.deadline(row, traffic, poll.deadline), shown);
         let way = Way {
             is_back: course == Course::Back,
+            waits: course == Course::Forward && loaded.holds(key),
             shift,
             traffic,
             blameless: row.blameless == Some(true),
@@ -123,11 +129,13 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         };
         let observed = Observed { service, shift: seen.clone(), ..Observed::default() };
         let seen = self.look(look, observed, &poll.expected.deployment, judge, &mut poll.state).await?;
-        let waits = shown.and_then(|shown| Some((shown.gate()?, &shown.stage)));
-        if let (Some(verdict), Some((hook, stage))) = (seen.finding.of_gate(), waits) {
-            let (hook, stage, expires) = (hook.id.clone(), stage.clone(), hook.expires);
+        let waits = shown.and_then(|shown| Some((shown.gate()?, shown)));
+        if let (Some(verdict), Some((hook, shown))) = (seen.finding.of_gate(), waits) {
+            let (hook, expires) = (hook.id.clone(), hook.expires);
+            let (stage, deployment) = (shown.stage.clone(), shown.arn.clone());
             let reason = line(&seen.reason, LONGEST_REASON);
-            let gate = Gate { hook, stage, verdict, reason, expires, at: now };
+            let number = poll.state.number();
+            let gate = Gate { hook, stage, verdict, reason, expires, at: now, poll: number, deployment };
             return self.judged(phase, (key, row), gate, seen, poll.state).await.map(Answer::Gate);
         }
         let longest = shift.shifted.map(|_| (traffic.seconds / 100).clamp(PAUSES.0, PAUSES.1));

@@ -94,6 +94,7 @@ fn unborn(name: &EnvironmentName, stop: &Stop, policy: &Environment) -> HeadRow 
         rollback: None,
         findings: Vec::new(),
         stop: Some(stop.clone()),
+        shift_through: None,
         outcome: Some(Outcome::Rejected),
         fates: BTreeMap::new(),
     }

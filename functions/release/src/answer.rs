@@ -7,6 +7,7 @@ mod plan;
 pub use plan::{Change, Plan, Planned, Untouched, Wave};
 
 use pipeline::ids::{Digest, EnvironmentName, Repository, ServiceName};
+use pipeline::payload::Step;
 use pipeline::rows::MoveOutcome;
 use pipeline::rows::{Finding, Outcome};
 use pipeline::text::line;
@@ -172,6 +173,8 @@ impl Leased {
 pub enum Next {
     /// The next wave.
     NextWave,
+    /// The traffic of the whole wave.
+    Shift,
     /// Watch a little longer.
     Bake,
     /// Roll back what was touched.
@@ -193,6 +196,8 @@ pub struct Judged {
     pub because: String,
     /// The wave that is next, or the last one to roll back.
     pub wave: u32,
+    /// Which part of it.
+    pub step: Step,
     /// How long to watch.
     pub pause_seconds: i64,
 }

@@ -23,7 +23,7 @@ pub async fn judge(
     judge: Judge,
     now: Timestamp,
 ) -> Result<Judged, Fault> {
-    let (release, wave) = (&judge.run.release, judge.wave);
+    let (release, wave, step) = (&judge.run.release, judge.wave, judge.step);
     let (head, mut moves) = try_join(observe::open_head(ledger, release), ledger.moves(release)).await?;
     let services: Vec<ServiceName> = moves.iter().map(|(_, row)| row.service.clone()).collect();
     let leases = ledger.leases(&head.environment, &services).await?;
@@ -32,7 +32,7 @@ pub async fn judge(
         if stop.rollback {
             ledger.roll_back(release, RollbackScope::All).await?;
         }
-        return Ok(stopped(stop, wave));
+        return Ok(stopped(stop, wave, step));
     }
     let policy = &head.policy;
     let states = observe::states(aws, watched(&moves)).await?;
@@ -41,7 +41,7 @@ pub async fn judge(
         ledger.decide(key, row, &said, now).await?;
         (row.verdict, row.reason) = (Some(said.verdict), Some(said.reason));
     }
-    let decision = decide(&moves, wave, policy, now);
+    let decision = decide(&moves, (wave, step), policy, now);
     match decision.next {
         Next::Rollback => {
             let rollback = if policy.on_failure == OnFailure::UndoFailed {
@@ -56,9 +56,11 @@ pub async fn judge(
             let row = FrozenRow { frozen: true, by, because, since: now, automatic: true };
             ledger.freeze(&head.environment, &row).await?;
         }
+        // Written first: what is let through is let through by this row, whichever way the machine goes.
+        Next::Shift => ledger.shift_through(release, wave).await?,
         Next::NextWave => {
             if let Some(frozen) = freeze_of_another(ledger, release, &head).await? {
-                return Ok(held(&moves, wave, &head, &frozen, now));
+                return Ok(held(&moves, (wave, step), &head, &frozen, now));
             }
         }
         _ => {}

@@ -261,6 +261,7 @@ async fn record(
         findings: Finding::gravest(&draft.findings, TOLD),
         rollback: None,
         stop: None,
+        shift_through: None,
         outcome: None,
         fates: BTreeMap::new(),
     };

@@ -2,6 +2,7 @@
 
 use pipeline::clock::Timestamp;
 use pipeline::ids::ReleaseId;
+use pipeline::payload::Step;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -64,6 +65,9 @@ pub struct Judge {
     pub run: Run,
     /// The wave that ended.
     pub wave: u32,
+    /// Which part of it.
+    #[serde(default)]
+    pub step: Step,
 }
 
 /// The payload of `close`.

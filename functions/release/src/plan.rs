@@ -21,6 +21,7 @@ pub mod promotion;
 pub mod restore;
 pub mod settings;
 pub mod spec;
+pub mod together;
 pub mod traffic;
 pub mod verdict;
 pub mod waves;

@@ -8,7 +8,7 @@ use pipeline::rows::MoveRow;
 
 use crate::observe;
 use crate::plan::{
-    PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates, image_check, packs, settings,
+    PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates, image_check, packs, settings, together,
 };
 use crate::ports::{
     Alarms, ClusterSnapshot, Clusters, History, ImageKey, Images, Leases, LiveTests, Releases,
@@ -119,6 +119,7 @@ pub async fn find(
         draft.warn(findings::strangers(&draft.services, context.environment));
     }
     draft.findings.extend(findings::of(draft, aws.roles()));
+    draft.findings.extend(together::of(draft, context.environment));
     if plans || !draft.is_refused() {
         let states = observe::alarms(aws, &draft.moves).await?;
         let unwatched = alarms::watch_what_exists(&mut draft.moves, &states);

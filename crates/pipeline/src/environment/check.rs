@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Environment, Shift, quarter_in_minutes};
+use super::{Environment, OnFailure, Shift, quarter_in_minutes};
 use crate::Fault;
 use crate::ids::EnvironmentName;
 use crate::text::shown;
@@ -32,6 +32,7 @@ impl Environment {
             self.check_alarms(),
             self.check_numbers(),
             self.check_bake(),
+            self.check_shift(),
         ];
         match checks.into_iter().find_map(Result::err) {
             Some(why) => Err(Fault::InvalidInput(format!("{what} at {why}"))),
@@ -41,12 +42,7 @@ impl Environment {
 
     /// Names what is set and has no effect.
     pub fn warnings(&self) -> Vec<String> {
-        let Environment { shift, guard_minutes, soak_minutes, from, .. } = self;
-        let shift = (*shift == Shift::Together).then(|| {
-            "\"shift\" is \"together\", and this version shifts no traffic yet: each service takes its traffic as \
-             soon as it is healthy"
-                .to_owned()
-        });
+        let Environment { guard_minutes, soak_minutes, from, .. } = self;
         let guarded = *guard_minutes != 0 && *guard_minutes != quarter_in_minutes();
         let guard = guarded.then(|| {
             format!(
@@ -57,7 +53,7 @@ impl Environment {
         let soak = (*soak_minutes > 0 && from.is_none()).then(|| {
             format!("\"soakMinutes\" is {soak_minutes}, and has no effect without \"from\": add \"from\", or remove it")
         });
-        [shift, guard, soak].into_iter().flatten().collect()
+        [guard, soak].into_iter().flatten().collect()
     }
 
     /// Returns how long one pause of a bake may last: short enough to stop the release, and long enough for its history.
@@ -158,6 +154,15 @@ impl Environment {
             }
             None => Ok(()),
         }
+    }
+
+    fn check_shift(&self) -> Result<(), String> {
+        if self.shift == Shift::Together && self.on_failure == OnFailure::UndoFailed {
+            return Err("\"onFailure\": \"undo-failed\" has no meaning with \"shift\": \"together\", since what takes \
+                        its traffic as one is undone as one: expected \"undo-all\" or \"freeze\""
+                .to_owned());
+        }
+        Ok(())
     }
 
     fn check_bake(&self) -> Result<(), String> {
@@ -319,11 +324,11 @@ mod tests {
     fn what_has_no_effect_is_told() {
         let told = |document| environment(document).warnings();
         assert!(
-            told(json!({"shift": "each", "guardMinutes": 15, "from": "test", "soakMinutes": 5})).is_empty()
+            told(json!({"shift": "together", "guardMinutes": 15, "from": "test", "soakMinutes": 5}))
+                .is_empty()
         );
         assert!(told(json!({"guardMinutes": 0})).is_empty());
         for (document, key) in [
-            (json!({"shift": "together"}), "\"shift\" is \"together\""),
             (json!({"guardMinutes": 30}), "\"guardMinutes\" is 30"),
             (json!({"soakMinutes": 30}), "\"soakMinutes\" is 30"),
         ] {

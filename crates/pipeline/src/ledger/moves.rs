@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::item::row_of;
 use super::{Key, Ledger};
 use crate::Fault;
-use crate::ids::ReleaseId;
+use crate::ids::{ReleaseId, ServiceName};
 use crate::payload::{MoveKey, MoveRef};
 use crate::rows::{LeaseRow, MoveEvent, MoveRow, RollbackScope, Stop};
 
@@ -20,12 +20,45 @@ pub struct Loaded {
     pub rollback: Option<RollbackScope>,
     /// Who ended the release early.
     pub stop: Option<Stop>,
+    /// How far its waves are; none if each service takes its traffic as soon as it is ready.
+    pub together: Option<Together>,
+}
+
+/// How far a release is whose services take their traffic together, wave by wave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Together {
+    /// The last wave that may take production traffic.
+    pub through: Option<u32>,
+    /// The service that failed first: the others are given up with it.
+    pub failed: Option<ServiceName>,
+}
+
+impl Together {
+    /// Tells whether a wave may take production traffic.
+    pub fn may_shift(&self, wave: u32) -> bool {
+        self.through.is_some_and(|through| wave <= through)
+    }
 }
 
 impl Loaded {
     /// Takes a move that is given whole; nothing else is known of its release.
     pub fn given(row: &MoveRow) -> Self {
-        Loaded { row: row.clone(), rollback: Some(RollbackScope::All), stop: None }
+        Loaded { row: row.clone(), rollback: Some(RollbackScope::All), stop: None, together: None }
+    }
+
+    /// Says why a move is given up whatever it would come to: its release was stopped, or a service that it is to take
+    /// its traffic with has failed.
+    pub fn given_up(&self) -> Option<String> {
+        let stopped =
+            self.stop.as_ref().map(|Stop { by, because, .. }| format!("stopped by {by}: {because}"));
+        let failed = self.together.as_ref().and_then(|together| together.failed.as_ref());
+        let failed = failed.filter(|failed| **failed != self.row.service);
+        stopped.or(failed.map(|failed| format!("given up with {failed}, which failed")))
+    }
+
+    /// Tells whether production traffic has to wait for the other services of its wave.
+    pub fn holds(&self, key: &MoveKey) -> bool {
+        self.together.as_ref().is_some_and(|together| !together.may_shift(key.wave))
     }
 
     /// Returns the row of a move that may go forward.
@@ -54,6 +87,8 @@ pub trait MoveLedger {
     async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault>;
     /// Notes a step of a move, unless the move was leased anew since it was read.
     async fn note(&self, key: &MoveKey, row: &MoveRow, event: MoveEvent) -> Result<(), Fault>;
+    /// Notes that a service has failed which takes its traffic together with others; the first one stays.
+    async fn fail(&self, key: &MoveKey, service: &ServiceName) -> Result<(), Fault>;
 }
 
 impl<L: MoveLedger> MoveLedger for &L {
@@ -66,6 +101,9 @@ impl<L: MoveLedger> MoveLedger for &L {
     async fn note(&self, key: &MoveKey, row: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
         (**self).note(key, row, event).await
     }
+    async fn fail(&self, key: &MoveKey, service: &ServiceName) -> Result<(), Fault> {
+        (**self).fail(key, service).await
+    }
 }
 
 /// What a move needs of the head; a head that is otherwise unreadable must not stop a rollback.
@@ -76,6 +114,20 @@ struct Head {
     rollback: Option<RollbackScope>,
     #[serde(default)]
     stop: Option<Stop>,
+    #[serde(default)]
+    policy: Policy,
+    #[serde(default)]
+    shift_through: Option<u32>,
+    #[serde(default)]
+    failed: Option<ServiceName>,
+}
+
+/// What a move needs of the policy of its release.
+#[derive(Default, Deserialize)]
+struct Policy {
+    /// In the word that was written: one of a later version is no reason to stop a rollback.
+    #[serde(default)]
+    shift: String,
 }
 
 impl MoveLedger for Ledger {
@@ -91,8 +143,9 @@ impl MoveLedger for Ledger {
         };
         let row = row_of(&own, item)?;
         let found: Option<Head> = items.remove(&head).map(|item| row_of(&head, item)).transpose()?;
-        let Head { rollback, stop } = found.unwrap_or_default();
-        Ok(Loaded { row, rollback, stop })
+        let Head { rollback, stop, policy, shift_through: through, failed } = found.unwrap_or_default();
+        let together = (policy.shift == "together").then_some(Together { through, failed });
+        Ok(Loaded { row, rollback, stop, together })
     }
 
     async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
@@ -115,6 +168,13 @@ impl MoveLedger for Ledger {
                 row.service
             ))),
         }
+    }
+
+    async fn fail(&self, key: &MoveKey, service: &ServiceName) -> Result<(), Fault> {
+        let MoveRef::Ordinal(_) = key.which else { return Ok(()) };
+        let first = ("attribute_exists(pk) AND attribute_not_exists(failed)", serde_json::json!({}));
+        self.set(&Key::head(&key.release), serde_json::json!({"failed": service}), Some(first)).await?;
+        Ok(())
     }
 }
 

@@ -181,6 +181,8 @@ mod tests {
             reason: "why".to_owned(),
             expires: Some(at),
             at,
+            poll: 1,
+            deployment: "arn:sd".to_owned(),
         };
         let answered = Answered { hook: "h1".to_owned(), action: Action::Continue, at };
         vec![

@@ -105,6 +105,9 @@ pub struct HeadRow {
     /// Who ended it early; none unless somebody did.
     #[serde(default)]
     pub stop: Option<Stop>,
+    /// The last wave that may take production traffic, of a release whose waves take it together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift_through: Option<u32>,
     /// How it ended; none while it is open.
     pub outcome: Option<Outcome>,
     /// How many moves had each fate; they sum up to all moves.

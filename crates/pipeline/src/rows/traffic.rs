@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MoveRow;
+use super::{MoveRow, Verdict};
 use crate::clock::Timestamp;
 use crate::service_deployment::{Action, Stage};
 
@@ -42,6 +42,12 @@ pub struct Gate {
     pub expires: Option<Timestamp>,
     /// When it was judged.
     pub at: Timestamp,
+    /// By which poll.
+    #[serde(default)]
+    pub poll: u32,
+    /// The service deployment that waits, by its ARN.
+    #[serde(default)]
+    pub deployment: String,
 }
 
 /// An answer to a gate, noted just before it is given.
@@ -67,6 +73,16 @@ pub struct Shift<'a> {
 }
 
 impl MoveRow {
+    /// Tells whether its new tasks are proven in the dark, and the gate is not answered that lets traffic to them.
+    pub fn waits_for_others(&self) -> bool {
+        let undecided =
+            self.verdict.is_none_or(|verdict| verdict == Verdict::Pending) && self.failure.is_none();
+        let (Some(gate), Some(traffic)) = (&self.gate, &self.traffic) else { return false };
+        let is_last = gate.verdict == GateVerdict::DarkHealthy && !gate.stage.is_before(&traffic.gate);
+        let answered = self.answered.as_ref().is_some_and(|answered| answered.hook == gate.hook);
+        undecided && is_last && self.shifted.is_none() && !answered
+    }
+
     /// Returns how far the shift of its way forward is.
     pub fn shift(&self) -> Shift<'_> {
         Shift { gate: self.gate.as_ref(), answered: self.answered.as_ref(), shifted: self.shifted }

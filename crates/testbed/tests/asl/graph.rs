@@ -82,7 +82,11 @@ fn every_state_can_be_reached() {
         },
         &[
             ("/States/HasLeases/Choices/2/Next", json!("Wave"), "nothing leads to WaitForLeases"),
-            ("/States/Wave/ItemProcessor/StartAt", json!("WaitForStart"), "nothing leads to ReserveStart"),
+            (
+                "/States/Wave/ItemProcessor/States/WhichStep/Default",
+                json!("WaitForStart"),
+                "nothing leads to ReserveStart",
+            ),
         ],
     );
 }
@@ -169,7 +173,7 @@ fn what_is_no_release_ends_at_once_and_every_other_end_is_told() {
                 json!("Deployed"),
                 r#"Answered comes after {"WhichOutcome"}"#,
             ),
-            ("/States/WhatNext/Choices/3/Next", json!("CloseRelease"), "RestoreTags comes after"),
+            ("/States/WhatNext/Choices/4/Next", json!("CloseRelease"), "RestoreTags comes after"),
             ("/States/HasLeases/Choices/0/Next", json!("Wave"), r#"Reach comes after {"WaitToReach"}"#),
             ("/States/Alert/Catch/0/Next", json!("WhichOutcome"), "Undelivered comes after {}"),
             ("/States/IsAccepted/Default", json!("TakeLeases"), "a refusal at the door is not told"),

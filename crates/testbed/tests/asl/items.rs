@@ -225,6 +225,9 @@ fn an_item_is_told_its_release_its_place_and_its_machine() {
                 if ordinal == "move" {
                     expected["wave"] = json!("{% $wave %}");
                 }
+                if name == "Wave" {
+                    expected["step"] = json!("{% $step %}");
+                }
                 if map["ItemSelector"] != expected {
                     found.push(format!("{name} tells its items {}", map["ItemSelector"]));
                 }
@@ -233,6 +236,7 @@ fn an_item_is_told_its_release_its_place_and_its_machine() {
         },
         &[
             ("/States/Wave/ItemSelector/execution", Value::Null, "Wave tells"),
+            ("/States/Wave/ItemSelector/step", json!("shift"), "Wave tells"),
             ("/States/RollbackWave/ItemSelector/wave", json!(0), "RollbackWave tells"),
             ("/States/RestoreTags/ItemSelector/repository", json!(0), "RestoreTags tells"),
         ],

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::approval::commit;
 use super::text;
+use super::traffic;
 use crate::kind::AlertKind;
 
 /// How many live tests are shown that did not pass.
@@ -81,6 +82,7 @@ pub(super) fn paragraph(row: &MoveRow, rollback: Option<RollbackScope>, outcome:
     let to = format!("{}{}", row.digest.short(), commit(row.commit.as_deref()));
     let mut lines = vec![format!("{}: {from} -> {to}, {}", row.service, words(fate, row))];
     lines.extend(sentences(row).into_iter().map(|(label, sentence)| format!("  {label}: {sentence}")));
+    lines.extend(traffic::story(row).map(|story| format!("  traffic: {story}")));
     if let Some(Bundle { stopped, logs, tests }) = row.bundle.as_ref().map(short) {
         lines.extend(tests.iter().map(|line| format!("  test: {line}")));
         lines.extend(stopped.iter().map(|line| format!("  stopped: {line}")));
@@ -88,6 +90,7 @@ pub(super) fn paragraph(row: &MoveRow, rollback: Option<RollbackScope>, outcome:
     }
     if fate == MoveOutcome::NeedsHuman || (outcome == AlertKind::NeedsHuman && stays(fate)) {
         lines.extend(what_stands(row));
+        lines.extend(traffic::open_gate(row).map(|gate| format!("  gate: {gate}")));
     }
     lines.join("\n") + "\n"
 }

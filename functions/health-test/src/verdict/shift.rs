@@ -35,6 +35,8 @@ const BEFORE_EXPIRY: i64 = 60;
 pub struct Way<'a> {
     /// Whether it is the way back, in a deployment of its own.
     pub is_back: bool,
+    /// Whether its production traffic has to wait for the other services of its wave.
+    pub waits: bool,
     /// How far it is.
     pub shift: Shift<'a>,
     /// How ECS shifts the traffic.
@@ -100,6 +102,9 @@ fn of_ours(
     service: &Service,
     shift: &ServiceDeployment,
 ) -> Judgement {
+    if way.waits && shift.has_shifted() && !shift.status.is_back() && shift.status != Status::Stopped {
+        return say(Finding::Blameless, "its production traffic moved before all of its wave was tested");
+    }
     match &shift.status {
         Status::Stopped => match another(expected, service) {
             Some(other) => superseded(other),

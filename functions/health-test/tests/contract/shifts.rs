@@ -2,7 +2,8 @@
 
 use health_test::Phase;
 use health_test::poll_state::PollState;
-use pipeline::ledger::Loaded;
+use pipeline::ids::ServiceName;
+use pipeline::ledger::{Loaded, Together};
 use pipeline::payload::MoveRef;
 use pipeline::rows::{GateVerdict, MoveRow, Traffic, Verdict};
 use pipeline::service_deployment::{ServiceDeployment, Stage, Status};
@@ -31,13 +32,50 @@ async fn what_is_found_at_a_gate_is_noted_as_no_verdict() {
     assert_eq!((found.verdict, found.pause_seconds), (GateVerdict::DarkHealthy, 2));
     let gate = json!({
         "hook": "h1", "stage": "POST_TEST_TRAFFIC_SHIFT", "verdict": "DarkHealthy", "reason": found.reason,
-        "expires": "2026-11-23T11:00:00Z", "at": now(),
+        "expires": "2026-11-23T11:00:00Z", "at": now(), "poll": 1,
+        "deployment": "arn:aws:ecs:eu-west-1:123456789012:service-deployment/dev/users/d1",
     });
     assert_eq!(*dark.moves.noted.borrow(), [json!({ "gate": gate })]);
     let bad = fixture("dark-tests-fail");
     let found = at_gate(&bad, request(Phase::After)).await;
     assert_eq!(found.verdict, GateVerdict::DarkUnhealthy, "{}", found.reason);
     assert!(bad.moves.noted.borrow().iter().all(|noted| noted.get("verdict").is_none()));
+}
+
+#[tokio::test]
+async fn a_service_that_fails_is_noted_for_those_that_take_their_traffic_with_it() {
+    let together = |case: &str, failed: Option<&str>| {
+        let mut fixture = fixture(case);
+        let failed = failed.map(|name| ServiceName::parse(name).unwrap());
+        fixture.moves.found.as_mut().unwrap().together = Some(Together { through: None, failed });
+        fixture
+    };
+    let bad = together("dark-tests-fail", None);
+    at_gate(&bad, request(Phase::After)).await;
+    assert_eq!(bad.moves.noted.borrow().last(), Some(&json!({"failed": "users"})));
+    let second = together("dark-tests-fail", Some("users"));
+    at_gate(&second, request(Phase::After)).await;
+    assert!(second.moves.noted.borrow().iter().all(|noted| noted.get("failed").is_none()));
+    let good = together("dark-healthy", Some("carts"));
+    let given_up = poll(&good, request(Phase::After)).await.unwrap();
+    assert_eq!(given_up.verdict, Verdict::Inconclusive);
+    assert_eq!(given_up.reason, "given up with carts, which failed");
+    assert_eq!(good.calls.take(), [""; 0], "nothing is looked at any more");
+}
+
+#[tokio::test]
+async fn a_move_that_has_waited_for_others_goes_on_from_the_poll_that_judged_its_gate() {
+    let mut dark = fixture("dark-healthy");
+    let found = at_gate(&dark, request(Phase::After)).await;
+    let noted = dark.moves.noted.borrow()[0]["gate"].clone();
+    moved(&mut dark, |row| {
+        row.gate = Some(serde_json::from_value(noted).unwrap());
+        row.shifted = Some(now());
+    });
+    dark.shift =
+        Some(ServiceDeployment { stage: Stage::of("PRODUCTION_TRAFFIC_SHIFT"), ..waits("SUCCEEDED") });
+    let answered = poll(&dark, again(Phase::After, None)).await.unwrap();
+    assert_eq!((answered.state.count, answered.state.at_gate), (found.state.count + 1, found.state.at_gate));
 }
 
 #[tokio::test]

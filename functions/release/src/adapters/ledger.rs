@@ -228,6 +228,10 @@ impl Releases for Ledger {
         self.set_head(release, json!({"undo": rollback})).await
     }
 
+    async fn shift_through(&self, release: &ReleaseId, wave: u32) -> Result<(), Fault> {
+        self.set_head(release, json!({"shiftThrough": wave})).await
+    }
+
     async fn close(
         &self,
         release: &ReleaseId,

@@ -1,8 +1,8 @@
 //! How a release goes on after a wave, by the rows of its moves and by what people asked for meanwhile.  Pure.
 
 use pipeline::clock::Timestamp;
-use pipeline::environment::{Environment, OnFailure};
-use pipeline::payload::MoveKey;
+use pipeline::environment::{Environment, OnFailure, Shift};
+use pipeline::payload::{MoveKey, Step};
 use pipeline::rows::{FrozenRow, HeadRow, MoveRow, Stop, Verdict};
 
 use super::abort;
@@ -15,6 +15,9 @@ use crate::answer::{Judged, Next};
 const LOOKS: i64 = 20;
 const PAUSE_SECONDS: i64 = 15;
 
+/// How many seconds before its gate gives up a move has to be let go on.
+const BEFORE_EXPIRY: i64 = 120;
+
 /// How long a release is held before its next wave, and how often it looks: often at first, when a freeze is short.
 const HELD_SECONDS: i64 = 24 * 3600;
 const HOLD_SOON_SECONDS: i64 = 3600;
@@ -22,15 +25,35 @@ const HOLD_PAUSE_SECONDS: i64 = 60;
 const LATER_PAUSE_SECONDS: i64 = 300;
 
 /// Decides by the worst that happened: in the wave, or since to a move of a wave before it.
-pub fn decide(moves: &[(MoveKey, MoveRow)], wave: u32, policy: &Environment, now: Timestamp) -> Judged {
-    let judged = |next, because: String, pause_seconds| Judged { next, because, wave, pause_seconds };
-    let mut reached = moves.iter().filter(|(key, _)| key.wave <= wave).map(|(_, row)| row);
-    if let Some(row) = reached.clone().find(|row| standing(row) == Verdict::Unhealthy) {
+pub fn decide(
+    moves: &[(MoveKey, MoveRow)],
+    (wave, step): (u32, Step),
+    policy: &Environment,
+    now: Timestamp,
+) -> Judged {
+    let judged = |next, because: String, pause_seconds| Judged { next, because, wave, step, pause_seconds };
+    let rows = moves.iter().filter(|(key, _)| key.wave <= wave).map(|(_, row)| row);
+    let (waiting, reached): (Vec<&MoveRow>, Vec<&MoveRow>) =
+        rows.partition(|row| policy.shift == Shift::Together && row.waits_for_others());
+    let mut reached = reached.into_iter();
+    let unhealthy = reached.clone().find(|row| standing(row) == Verdict::Unhealthy).map(said);
+    if let Some(why) = unhealthy.or_else(|| waiting.iter().find_map(|row| expired(row, now))) {
         let next = if policy.on_failure == OnFailure::Freeze { Next::Stop } else { Next::Rollback };
-        return judged(next, said(row), 0);
+        return judged(next, why, 0);
     }
     if let Some(row) = reached.clone().find(|row| standing(row) == Verdict::Inconclusive) {
         return judged(Next::Stop, said(row), 0);
+    }
+    match (waiting.first(), step) {
+        (Some(_), Step::Move) => {
+            let because = format!("wave {wave} is tested in the dark, and takes production traffic");
+            return Judged { step: Step::Shift, ..judged(Next::Shift, because, 0) };
+        }
+        (Some(row), Step::Shift) => {
+            let because = format!("{}: it was to take production traffic, and nobody let it", row.service);
+            return judged(Next::Stop, because, 0);
+        }
+        (None, _) => {}
     }
     let left = left_to_bake(moves, wave, policy, now);
     if left > 0 {
@@ -41,21 +64,22 @@ pub fn decide(moves: &[(MoveKey, MoveRow)], wave: u32, policy: &Environment, now
         return judged(Next::Bake, format!("wave {wave} is healthy and bakes"), pause);
     }
     if moves.iter().any(|(key, _)| key.wave > wave) {
-        return Judged { wave: wave + 1, ..judged(Next::NextWave, format!("wave {wave} is healthy"), 0) };
+        let next = judged(Next::NextWave, format!("wave {wave} is healthy"), 0);
+        return Judged { wave: wave + 1, step: Step::Move, ..next };
     }
     judged(Next::Done, String::new(), 0)
 }
 
 /// Ends a release that somebody stopped.
-pub fn stopped(stop: &Stop, wave: u32) -> Judged {
+pub fn stopped(stop: &Stop, wave: u32, step: Step) -> Judged {
     let next = if stop.rollback { Next::Rollback } else { Next::Stop };
-    Judged { next, because: abort::stopped(stop), wave, pause_seconds: 0 }
+    Judged { next, because: abort::stopped(stop), wave, step, pause_seconds: 0 }
 }
 
 /// Holds a release before its next wave, while its environment is frozen by somebody else; a day at the longest.
 pub fn held(
     moves: &[(MoveKey, MoveRow)],
-    wave: u32,
+    (wave, step): (u32, Step),
     head: &HeadRow,
     frozen: &FrozenRow,
     now: Timestamp,
@@ -68,11 +92,11 @@ pub fn held(
     let (freeze, next) = (Freeze::Row(frozen.clone()).named(&head.environment), wave + 2);
     if held >= HELD_SECONDS {
         let because = format!("{freeze}: wave {next} of {waves} waited for a day, and did not start");
-        return Judged { next: Next::Stop, because, wave, pause_seconds: 0 };
+        return Judged { next: Next::Stop, because, wave, step, pause_seconds: 0 };
     }
     let because = format!("{freeze}: wave {next} of {waves} waits; resume to go on, or abort");
     let pause_seconds = if held < HOLD_SOON_SECONDS { HOLD_PAUSE_SECONDS } else { LATER_PAUSE_SECONDS };
-    Judged { next: Next::Bake, because, wave, pause_seconds }
+    Judged { next: Next::Bake, because, wave, step, pause_seconds }
 }
 
 /// Tells whether a wave has baked.
@@ -85,6 +109,13 @@ fn left_to_bake(moves: &[(MoveKey, MoveRow)], wave: u32, policy: &Environment, n
     let healthy = moves.iter().filter(|(key, row)| key.wave == wave && is_healthy(row));
     let last = healthy.filter_map(|(_, row)| row.decided).max();
     last.map_or(0, |last| i64::from(policy.bake_seconds) - now.seconds_since(last))
+}
+
+/// Says that the gate of a move which waits for others gives up before it could be answered.
+fn expired(row: &MoveRow, now: Timestamp) -> Option<String> {
+    let until = row.gate.as_ref()?.expires?;
+    (until.seconds_since(now) < BEFORE_EXPIRY)
+        .then(|| format!("{}: its gate gives up at {until}, before all of its wave was tested", row.service))
 }
 
 /// Returns what a move counts as once its item has ended.
@@ -111,7 +142,8 @@ fn said(row: &MoveRow) -> String {
 mod tests {
     use super::*;
     use crate::plan::tests::{environment, head, release, row};
-    use pipeline::rows::Failure;
+    use pipeline::rows::{Failure, Gate, GateVerdict, Traffic};
+    use pipeline::service_deployment::Stage;
 
     const NOW: i64 = 100_000;
 
@@ -132,7 +164,7 @@ mod tests {
 
     fn check(moves: &[(MoveKey, MoveRow)], on_failure: OnFailure, bake: u32, expected: (Next, u32, i64)) {
         let policy = Environment { on_failure, bake_seconds: bake, ..environment() };
-        let judged = decide(moves, 0, &policy, Timestamp::from_millis(NOW));
+        let judged = decide(moves, (0, Step::Move), &policy, Timestamp::from_millis(NOW));
         assert_eq!((judged.next, judged.wave, judged.pause_seconds), expected, "{on_failure:?}");
     }
 
@@ -181,8 +213,52 @@ mod tests {
     fn a_move_of_an_earlier_wave_counts_as_long_as_the_release_goes_on() {
         let moves = [at(0, seen(Verdict::Unhealthy)), at(1, seen(Verdict::Healthy)), at(2, row("orders"))];
         let policy = Environment { bake_seconds: 0, ..environment() };
-        let judged = decide(&moves, 1, &policy, Timestamp::from_millis(NOW));
+        let judged = decide(&moves, (1, Step::Move), &policy, Timestamp::from_millis(NOW));
         assert_eq!((judged.next, judged.wave), (Next::Rollback, 1));
+    }
+
+    /// A move that is proven in the dark, and whose gate waits for so many seconds more.
+    fn waiting(left: i64) -> MoveRow {
+        let at = Timestamp::from_millis(NOW);
+        let (stage, reason) = (Stage::of("POST_TEST_TRAFFIC_SHIFT"), "why".to_owned());
+        let traffic = Traffic { strategy: "BLUE_GREEN".to_owned(), gate: stage.clone(), seconds: 300 };
+        let (hook, verdict, expires) =
+            ("h1".to_owned(), GateVerdict::DarkHealthy, Some(at.plus_seconds(left)));
+        let gate = Gate { hook, stage, verdict, reason, expires, at, poll: 3, deployment: String::new() };
+        MoveRow { traffic: Some(traffic), gate: Some(gate), touched: Some(at), ..row("users") }
+    }
+
+    #[test]
+    fn a_wave_takes_its_traffic_together_once_all_of_it_is_tested() {
+        let judged = |moves: &[MoveRow], step, shift, on_failure| {
+            let policy = Environment { shift, on_failure, bake_seconds: 0, ..environment() };
+            let moves: Vec<_> =
+                moves.iter().map(|row| at(0, row.clone())).chain([at(1, row("last"))]).collect();
+            let judged = decide(&moves, (0, step), &policy, Timestamp::from_millis(NOW));
+            (judged.next, judged.step)
+        };
+        let (healthy, bad, unknown) =
+            (seen(Verdict::Healthy), seen(Verdict::Unhealthy), seen(Verdict::Inconclusive));
+        let shifted = MoveRow { shifted: Some(Timestamp::from_millis(NOW)), ..waiting(600) };
+        let unanswered = MoveRow { failure: failed().failure, ..waiting(600) };
+        use {Step::Move, Step::Shift as Shifts};
+        for (moves, step, expected) in [
+            (&[healthy.clone(), waiting(600)][..], Move, (Next::Shift, Shifts)),
+            (&[waiting(600), waiting(120)], Move, (Next::Shift, Shifts)),
+            (&[waiting(600), waiting(119)], Move, (Next::Rollback, Move)),
+            (&[waiting(600), bad.clone()], Move, (Next::Rollback, Move)),
+            (&[waiting(600), unknown.clone()], Move, (Next::Stop, Move)),
+            (&[waiting(600), unanswered], Move, (Next::Stop, Move)),
+            (&[waiting(600), shifted.clone()], Move, (Next::Stop, Move)),
+            // Nobody lets them wait for ever.
+            (&[healthy.clone(), waiting(600)], Shifts, (Next::Stop, Shifts)),
+            (&[bad, unknown], Shifts, (Next::Rollback, Shifts)),
+            (&[healthy.clone(), healthy], Shifts, (Next::NextWave, Move)),
+        ] {
+            assert_eq!(judged(moves, step, Shift::Together, OnFailure::UndoAll), expected, "{moves:?}");
+        }
+        assert_eq!(judged(&[waiting(60)], Move, Shift::Together, OnFailure::Freeze), (Next::Stop, Move));
+        assert_eq!(judged(&[waiting(600)], Move, Shift::Each, OnFailure::UndoAll), (Next::Stop, Move));
     }
 
     #[test]
@@ -201,7 +277,7 @@ mod tests {
         for (rollback, next) in [(true, Next::Rollback), (false, Next::Stop)] {
             let since = Timestamp::from_millis(NOW);
             let stop = Stop { by: release("r9"), because: "bad numbers".to_owned(), since, rollback };
-            let judged = stopped(&stop, 2);
+            let judged = stopped(&stop, 2, Step::Move);
             assert_eq!((judged.next, judged.wave), (next, 2));
             assert_eq!(judged.because, "stopped by r9 (bad numbers)");
         }
@@ -215,7 +291,8 @@ mod tests {
             let (by, since) = (release("r9"), Timestamp::from_millis(NOW + frozen * 1000));
             let frozen =
                 FrozenRow { frozen: true, by, because: "the sale".to_owned(), since, automatic: false };
-            let judged = held(&moves, 0, &head, &frozen, Timestamp::from_millis(NOW + now * 1000));
+            let judged =
+                held(&moves, (0, Step::Move), &head, &frozen, Timestamp::from_millis(NOW + now * 1000));
             assert_eq!(judged.wave, 0, "it is judged again");
             (judged.next, judged.pause_seconds, judged.because)
         };

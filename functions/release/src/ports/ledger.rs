@@ -164,6 +164,8 @@ pub trait Releases {
     async fn stop(&self, release: &ReleaseId, stop: &Stop) -> Result<bool, Fault>;
     /// Writes down what is rolled back.
     async fn roll_back(&self, release: &ReleaseId, rollback: RollbackScope) -> Result<(), Fault>;
+    /// Writes down the last wave that may take production traffic.
+    async fn shift_through(&self, release: &ReleaseId, wave: u32) -> Result<(), Fault>;
     /// Writes down how a release ended; a stop that was written meanwhile is a fault, and is read by the next call.
     async fn close(
         &self,

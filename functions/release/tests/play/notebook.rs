@@ -313,6 +313,12 @@ impl Releases for Notebook {
         }
         Notebook::write(self, "undo")
     }
+    async fn shift_through(&self, _: &ReleaseId, wave: u32) -> Result<(), Fault> {
+        if let Some(head) = self.head.borrow_mut().as_mut() {
+            head.shift_through = Some(wave);
+        }
+        Notebook::write(self, "shift")
+    }
     async fn close(
         &self,
         _: &ReleaseId,

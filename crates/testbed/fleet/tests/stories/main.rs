@@ -12,5 +12,6 @@ mod runs;
 mod stops;
 mod tags;
 mod takeovers;
+mod together;
 mod traffic;
 mod ways_back;

@@ -34,7 +34,7 @@ const answered = (file, variables, input = item) => ({
 });
 const parent = (next, more) => ({
   next, outcome: next, because: "all is well", environment: "dev", approvalMinutes: 1440, waitSeconds: 20,
-  waves: [3, 1], repositories: 2, concurrency: 5, pauseSeconds: 30, reach: false, reachLooks: {}, wave: 0, ...more,
+  waves: [3, 1], repositories: 2, concurrency: 5, pauseSeconds: 30, reach: false, reachLooks: {}, wave: 0, step: "move", ...more,
 });
 const failed = (Error, Cause, variables, input = item) => ({
   states: { context, input, errorOutput: Cause === undefined ? { Error } : { Error, Cause } },
@@ -45,6 +45,7 @@ const worlds = {
   opened: answered("release/request-minimal", parent("TakeLeases"), {}),
   asking: answered("release/request-promotion-that-asks", parent("AskApproval", { wave: 1 }), {}),
   refused: answered("release/refused-frozen", parent("Refused", { waves: [1], because: "" }), {}),
+  shifting: answered("release/request-minimal", parent("Shift", { step: "shift" }), { ...item, step: "shift" }),
   judged: answered("release/request-plan", parent("Bake", { wave: 1, reach: true }), {}),
   one: answered("release/ignored-own-tag", parent("Wave", { waves: [1], repositories: 1, reach: true }), {}),
   none: answered("release/ignored-untagged", parent("Stop", { waves: [0], repositories: 0, concurrency: 0 }), {}),
@@ -66,7 +67,7 @@ const worlds = {
   nothing: { states: { context: {}, input: null } },
 };
 for (const outcome of ["Deployed", "RolledBack", "Refused", "Superseded", "Rejected", "Answered", "Changed",
-  "NextWave", "Planned", "Waiting", "Ignored", "DarkHealthy", "DarkUnhealthy"]) {
+  "NextWave", "Shift", "Planned", "Waiting", "Ignored", "DarkHealthy", "DarkUnhealthy"]) {
   worlds[outcome] = { states: { context, input: {} }, next: outcome, outcome, verdict: outcome };
 }
 

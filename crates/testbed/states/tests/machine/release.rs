@@ -52,7 +52,7 @@ fn anything(random: &mut Random, call: &Call) -> Reply {
         ],
         "TakeLeases" => &["Wave", "Wave", "Waiting", "AskApproval", "Expired"],
         "Reach" => &["Reached", "Pending", "Unreachable"],
-        _ => &["Bake", "NextWave", "Undo", "Stop", "Close"],
+        _ => &["Bake", "NextWave", "Shift", "Undo", "Stop", "Close"],
     };
     let outcomes =
         ["Deployed", "RolledBack", "Refused", "Superseded", "Rejected", "Expired", "Answered", "NeedsHuman"];
@@ -61,7 +61,7 @@ fn anything(random: &mut Random, call: &Call) -> Reply {
         "approvalMinutes": 5, "pauseSeconds": random.below(60), "waves": [2, 1], "wave": random.below(2),
         "repositories": 2, "concurrency": 2, "reach": random.below(2) == 0, "looks": {}, "runs": random.below(2) == 0,
         "verdict": one(random, &["Healthy", "Pending", "Unhealthy", "DarkHealthy", "DarkUnhealthy"]),
-        "look": random.below(2) == 0,
+        "look": random.below(2) == 0, "step": one(random, &["move", "shift"]),
     });
     for (key, value) in
         [("startAt", "2026-11-23T10:30:00Z"), ("superseded", "x"), ("deployment", "d"), ("left", "1")]
@@ -82,7 +82,7 @@ fn every_state_is_reached() {
         machine.names().iter().map(|name| name.rsplit('.').next().expect("a name").to_owned()).collect();
     assert!(names.len() > 60);
     let mut entered = BTreeSet::new();
-    for seed in 0..400 {
+    for seed in 0..800 {
         let mut random = Random::new(seed);
         let mut played = Play::start(&machine, json!({"environment": "dev"}), seed);
         let mut answered = 0;

@@ -22,6 +22,7 @@ struct Case {
     full: Option<i64>,
     is_back: bool,
     is_late: bool,
+    waits: bool,
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -59,6 +60,7 @@ fn dark() -> Case {
         full: None,
         is_back: false,
         is_late: false,
+        waits: false,
     }
 }
 
@@ -81,7 +83,16 @@ impl Case {
             Action::Rollback => GateVerdict::DarkUnhealthy,
         };
         let reason = "what was found at the gate".to_owned();
-        self.row.gate = Some(Gate { hook, stage: Stage::of(TEST), verdict, reason, expires: None, at });
+        self.row.gate = Some(Gate {
+            hook,
+            stage: Stage::of(TEST),
+            verdict,
+            reason,
+            expires: None,
+            at,
+            poll: 1,
+            deployment: String::new(),
+        });
     }
 
     fn tests(&mut self, finding: Finding) {
@@ -119,6 +130,7 @@ impl Case {
             }
         };
         let way = Way {
+            waits: self.waits,
             is_back: self.is_back,
             shift,
             traffic: row.traffic.as_ref().unwrap(),
@@ -220,6 +232,32 @@ fn what_ecs_gives_back_is_bad_unless_nobody_or_a_stranger_answered() {
             "ECS rolled it back in POST_TEST_TRAFFIC_SHIFT: ECS said so",
         );
     }
+}
+
+#[test]
+fn traffic_that_moves_before_the_others_of_its_wave_are_tested_is_given_back() {
+    let why = "moved before all of its wave was tested";
+    check("5 waits", |case| case.waits = true, Finding::DarkHealthy, "");
+    for change in [
+        |case: &mut Case| case.shifted("BAKE_TIME", 100.0),
+        |case: &mut Case| case.shifted(TEST, 10.0),
+        |case: &mut Case| case.shift().status = Status::Successful,
+    ] {
+        check(
+            "5 moved",
+            |case| {
+                change(case);
+                case.waits = true;
+            },
+            Finding::Blameless,
+            why,
+        );
+    }
+    let back = |case: &mut Case| {
+        case.shifted("BAKE_TIME", 100.0);
+        (case.shift().status, case.waits) = (Status::RollingBack, true);
+    };
+    check("3 first", back, Finding::Unhealthy, "ECS rolled it back");
 }
 
 #[test]
