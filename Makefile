@@ -19,7 +19,7 @@ export AWS_DEFAULT_REGION ?= us-east-1
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-demo: build $(LOCAL)/.done ## pushes a good image on a local AWS and shows its release (KEEP=1 leaves it running)
+demo: build $(LOCAL)/.done ## shows releases of good and of bad images on a local AWS (KEEP=1 leaves it running)
 	$(LOCAL)/bin/python local/demo.py $(if $(KEEP),--keep)
 
 # A region that only the user's own settings name must win over the one that sam needs here.

@@ -38,7 +38,7 @@ fn task(arn: &str, status: &str, code: Option<i32>) -> RunTask {
         code: "EssentialContainerExited".to_owned(),
         reason: "Essential container in task exited".to_owned(),
         exits: vec![exit],
-        at: 0,
+        at: now().plus_seconds(11).millis(),
     };
     RunTask {
         arn: arn.to_owned(),
@@ -97,6 +97,18 @@ async fn a_task_that_fails_leaves_the_service_alone_and_its_last_lines() {
                goodbye";
     assert_eq!(last.reason, why);
     assert_eq!(fixture.moves.noted.borrow().last().unwrap()["verdict"], "Unhealthy");
+}
+
+#[tokio::test]
+async fn a_line_that_is_missing_is_waited_for_unless_the_task_has_failed_anyway() {
+    let pack = r#"{"checks":[
+        {"name":"answers","on":["before"],"http":{"url":"http://10.0.0.1/"}},
+        {"name":"self test","task":{"says":"all is well"}}]}"#;
+    let (_, passed) = played(pack, 0).await;
+    assert_eq!(passed.verdict, Verdict::Pending, "{}", passed.reason);
+    let (_, failed) = played(pack, 3).await;
+    assert_eq!(failed.verdict, Verdict::Unhealthy, "{}", failed.reason);
+    assert!(failed.reason.contains("exit code 3"), "{}", failed.reason);
 }
 
 #[tokio::test]
