@@ -166,7 +166,7 @@ fn row(
         rollback_reason: None,
         rolled_back_by_ecs: None,
         rollback_failure: None,
-        traffic: traffic::traffic(&candidate.service),
+        traffic: traffic::traffic(&candidate.service, environment.drain_minutes),
         gate: None,
         answered: None,
         shifted: None,

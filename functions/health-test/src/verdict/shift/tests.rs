@@ -38,7 +38,8 @@ fn in_group(group: &str, target: Target) -> Target {
 }
 
 fn dark() -> Case {
-    let traffic = Traffic { strategy: "BLUE_GREEN".to_owned(), gate: Stage::of(TEST), seconds: 300 };
+    let traffic =
+        Traffic { strategy: "BLUE_GREEN".to_owned(), gate: Stage::of(TEST), seconds: 300, drain_minutes: 0 };
     let blue = |n: u32| in_group("blue", target(&format!("10.0.0.{n}"), "healthy"));
     let green = |n: u32| in_group("green", target(&format!("10.0.0.{n}"), "healthy"));
     Case {
