@@ -15,6 +15,7 @@ use crate::poll::Poll;
 use crate::poll_state::PollState;
 use crate::probe::Web;
 use crate::rollout::{Measured, Port};
+use crate::verdict::shift::drain::Drained;
 use crate::verdict::shift::{self, Way};
 use crate::verdict::{Judgement, Observed};
 use crate::{Answer, HealthTest, LONGEST_REASON, Phase, Seen};
@@ -70,10 +71,16 @@ impl Course {
         matches!(self, Course::GivenBack | Course::Untouched)
     }
 
-    /// Returns when waiting ends, before any gate gives up sooner.
-    fn deadline(self, row: &MoveRow, traffic: &Traffic, start: Timestamp) -> Timestamp {
+    /// Returns when waiting ends, before any gate gives up sooner; what a gate waited for the drain is not counted.
+    fn deadline(
+        self,
+        row: &MoveRow,
+        traffic: &Traffic,
+        drains: Option<Timestamp>,
+        start: Timestamp,
+    ) -> Timestamp {
         let planned = i64::from(traffic.seconds);
-        match (self, row.shifted) {
+        match (self, row.shifted.max(drains)) {
             (Course::Forward, Some(shifted)) => {
                 shifted.plus_seconds(planned + i64::from(row.health_timeout_seconds))
             }
@@ -101,7 +108,8 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let shown = if let Measured::Is(shown) = &seen { shown.as_ref() } else { None };
         poll.state.see(shown, now);
         let shift = self.moved(course, key, row, shown, now).await?;
-        poll.deadline = shift::deadline(course.deadline(row, traffic, poll.deadline), shown);
+        let deadline = course.deadline(row, traffic, poll.state.drains, poll.deadline);
+        poll.deadline = shift::deadline(deadline, shown);
         let way = Way {
             is_back: course == Course::Back,
             shift,
@@ -124,11 +132,19 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let observed = Observed { service, shift: seen.clone(), ..Observed::default() };
         let seen = self.look(look, observed, &poll.expected.deployment, judge, &mut poll.state).await?;
         let waits = shown.and_then(|shown| Some((shown.gate()?, &shown.stage)));
+        let full = poll.state.full.filter(|_| course == Course::Forward);
+        let drain = match self.drained(traffic.drain_minutes, &seen, full, shown, now).await {
+            Some(Drained::NotYet(why)) => {
+                return self.drains(phase, (key, row), poll, (seen, &why), now).await;
+            }
+            Some(Drained::Told(told)) => Some(told),
+            None => None,
+        };
         if let (Some(verdict), Some((hook, stage))) = (seen.finding.of_gate(), waits) {
             let (hook, stage, expires) = (hook.id.clone(), stage.clone(), hook.expires);
             let reason = line(&seen.reason, LONGEST_REASON);
             let gate = Gate { hook, stage, verdict, reason, expires, at: now };
-            return self.judged(phase, (key, row), gate, seen, poll.state).await.map(Answer::Gate);
+            return self.judged(phase, (key, row), (gate, drain), seen, poll.state).await.map(Answer::Gate);
         }
         let longest = shift.shifted.map(|_| (traffic.seconds / 100).clamp(PAUSES.0, PAUSES.1));
         let seen = Seen { reason: told(row, seen.reason), ..seen };
@@ -146,7 +162,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         &self,
         phase: Phase,
         (key, row): (&MoveKey, &MoveRow),
-        gate: Gate,
+        (gate, drain): (Gate, Option<String>),
         seen: Seen,
         state: PollState,
     ) -> Result<GateResponse, Fault> {
@@ -162,7 +178,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             Phase::Rollback => MoveEvent::RollbackGateJudged { rollback_gate: gate },
             Phase::Before | Phase::After => {
                 let blameless = seen.finding.is_blameless().then_some(true);
-                MoveEvent::GateJudged { gate, blameless }
+                MoveEvent::GateJudged { gate, blameless, drain }
             }
         };
         self.moves.note(key, row, event).await?;

@@ -171,6 +171,7 @@ fn row(
         answered: None,
         shifted: None,
         shifted_by: None,
+        drain: None,
         blameless: None,
         rollback_gate: None,
         rollback_answered: None,

@@ -1,7 +1,7 @@
 use super::*;
 use crate::report::Report;
 use crate::rollout::samples::{progress, row, target, task};
-use crate::rollout::{Target, Task};
+use crate::rollout::{Pair, Target, Task};
 use pipeline::rows::{Answered, Gate, MoveRow};
 use pipeline::service::Rollout;
 use pipeline::service_deployment::Stage;
@@ -96,7 +96,7 @@ impl Case {
             desired: 2,
             deployments: vec![primary],
             target_groups: vec![BLUE.to_owned()],
-            pairs: vec![[BLUE.to_owned(), GREEN.to_owned()]],
+            pairs: vec![Pair { groups: [BLUE, GREEN].map(str::to_owned), balancer: "app/shop/1".to_owned() }],
             security_groups: vec![],
         };
         Observed {
