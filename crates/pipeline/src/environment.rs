@@ -61,6 +61,9 @@ pub struct Environment {
     /// How long a service may take from its update to a verdict.
     #[serde(default = "quarter_in_seconds")]
     pub health_timeout_seconds: u32,
+    /// For how many minutes no request may reach the old tasks before a gate after the shift is passed; 0 asks nothing.
+    #[serde(default = "three", skip_serializing_if = "is_three")]
+    pub drain_minutes: u32,
     /// Alarms by service name or pattern: they have to stay quiet while a wave bakes.
     #[serde(default)]
     pub alarms: BTreeMap<String, Vec<String>>,
@@ -145,6 +148,13 @@ pub enum Promote {
     Auto,
 }
 
+fn three() -> u32 {
+    3
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
+fn is_three(value: &u32) -> bool {
+    *value == three()
+}
 fn ten() -> u32 {
     10
 }
@@ -220,6 +230,7 @@ mod tests {
             document::read("dev", json!({"cluster": "dev", "tag": "dev"})).unwrap();
         assert_eq!(environment.on_failure, OnFailure::UndoAll);
         assert_eq!(environment.health_timeout_seconds, 900);
+        assert_eq!(environment.drain_minutes, 3);
         assert_eq!(environment.approval, Approval::None);
     }
 

@@ -236,7 +236,7 @@ mod tests {
         let sample: serde_json::Value = serde_json::from_str(sample).unwrap();
         let row: MoveRow = serde_json::from_value(sample.get("move").unwrap().clone()).unwrap();
         let last = Stage::of("POST_TEST_TRAFFIC_SHIFT");
-        let traffic = Traffic { strategy: "CANARY".to_owned(), gate: last, seconds: 60 };
+        let traffic = Traffic { strategy: "CANARY".to_owned(), gate: last, seconds: 60, drain_minutes: 0 };
         let row = MoveRow { traffic: Some(traffic), ..row };
         let early = at().plus_seconds(-60);
         for (stage, action, before, moved) in [

@@ -10,6 +10,7 @@ mod before;
 pub mod bundle;
 pub mod check;
 pub mod collect;
+mod drains;
 pub mod finding;
 pub mod instances;
 pub mod look;
@@ -47,7 +48,7 @@ use poll::Poll;
 use poll_state::PollState;
 use probe::Web;
 use report::Report;
-use rollout::{Measured, Port};
+use rollout::{Measured, Port, Route};
 use secrets::Secrets;
 use verdict::{Judgement, Missing, Observed};
 
@@ -241,7 +242,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         seen: Seen,
         now: Timestamp,
     ) -> Result<Response, Fault> {
-        let Seen { finding, reason, lines, ordered: runs } = seen;
+        let Seen { finding, reason, lines, ordered: runs, .. } = seen;
         let proven = poll.state.proven.map(|at| at.plus_seconds(i64::from(row.health_timeout_seconds)));
         poll.deadline =
             [Some(poll.deadline), poll.state.until, proven].into_iter().flatten().max().unwrap_or(now);
@@ -309,6 +310,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         judge: impl Fn(&Observed) -> Judgement,
         state: &mut PollState,
     ) -> Result<Seen, Fault> {
+        let mut routes = None;
         loop {
             match judge(&seen) {
                 Judgement::Say(finding, reason) => {
@@ -316,7 +318,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
                         Measured::Is(Report { lines, ordered, .. }) => (lines, ordered),
                         Measured::Not(_) | Measured::NotYet => (Vec::new(), false),
                     };
-                    return Ok(Seen { finding, reason, lines, ordered });
+                    return Ok(Seen { finding, reason, lines, ordered, routes });
                 }
                 Judgement::Need(Missing::Tasks) => seen.tasks = Measured::of(self.port.tasks(look.row).await),
                 Judgement::Need(Missing::Targets(groups)) => {
@@ -325,6 +327,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
                 Judgement::Need(Missing::Tests(proven)) => {
                     let ours = seen.ours(deployment, &proven);
                     seen.tests = look.at(&self.port, &self.web, ours, state).await?;
+                    routes = Some(seen.routes(&proven.groups));
                 }
             }
         }
@@ -339,6 +342,8 @@ struct Seen {
     lines: Vec<String>,
     /// Whether deploy has something to do for them.
     ordered: bool,
+    /// Where requests go, once that is proven.
+    routes: Option<Vec<Route>>,
 }
 
 impl Response {

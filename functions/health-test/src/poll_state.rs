@@ -33,6 +33,9 @@ pub struct PollState {
     /// Since when all production traffic goes to the new tasks, as far as a poll has seen it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full: Option<Timestamp>,
+    /// When its gate waited for the drain alone, all else being proven: it has its time from there on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drains: Option<Timestamp>,
     /// How many polls there were when its last gate was judged: the pauses grow again from there.
     #[serde(rename = "atGate", skip_serializing_if = "is_zero")]
     pub at_gate: u32,

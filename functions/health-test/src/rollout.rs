@@ -4,9 +4,11 @@ mod aws;
 mod instances;
 mod logs;
 mod metrics;
+mod routes;
 mod search;
 
 pub use aws::Aws;
+pub use routes::{Pair, Requests, Route, Span};
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -33,8 +35,8 @@ pub struct Service {
     pub deployments: Vec<Progress>,
     /// The target groups that its tasks are registered in, by ARN.
     pub target_groups: Vec<String>,
-    /// The two target groups of each load balancer between which ECS shifts its traffic; none if it rolls.
-    pub pairs: Vec<[String; 2]>,
+    /// Between which target groups ECS shifts its traffic; none if it rolls.
+    pub pairs: Vec<Pair>,
     /// The security groups of its tasks.
     pub security_groups: Vec<String>,
 }
@@ -335,6 +337,8 @@ pub trait Port {
     /// Reads the value of the one period that begins then; none if there is none.
     async fn measure(&self, queries: &[Asked], begins: Timestamp, seconds: i64)
     -> Result<Option<f64>, Fault>;
+    /// Reads how many requests came along some routes in a span, all together.
+    async fn requests(&self, routes: &[Route], span: Span) -> Result<Requests, Fault>;
 }
 
 #[cfg(test)]

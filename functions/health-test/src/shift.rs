@@ -6,7 +6,7 @@ use pipeline::ids::DeploymentId;
 use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{Gate, GateVerdict, MoveEvent, MoveRow, Shift, Traffic, Verdict};
-use pipeline::service_deployment::ServiceDeployment;
+use pipeline::service_deployment::{Hook, ServiceDeployment};
 use pipeline::text::line;
 use serde::Serialize;
 
@@ -15,9 +15,10 @@ use crate::poll::Poll;
 use crate::poll_state::PollState;
 use crate::probe::Web;
 use crate::rollout::{Measured, Port};
+use crate::verdict::shift::drain::Drained;
 use crate::verdict::shift::{self, Way};
 use crate::verdict::{Judgement, Observed};
-use crate::{Answer, HealthTest, LONGEST_REASON, Phase, Seen};
+use crate::{Answer, HealthTest, LONGEST_REASON, Phase, Response, Seen};
 
 /// How many seconds ECS is given to move on from a gate that was answered.
 const AFTER_AN_ANSWER: u32 = 2;
@@ -70,10 +71,16 @@ impl Course {
         matches!(self, Course::GivenBack | Course::Untouched)
     }
 
-    /// Returns when waiting ends, before any gate gives up sooner.
-    fn deadline(self, row: &MoveRow, traffic: &Traffic, start: Timestamp) -> Timestamp {
+    /// Returns when waiting ends, before any gate gives up sooner; what a gate waited for the drain is not counted.
+    fn deadline(
+        self,
+        row: &MoveRow,
+        traffic: &Traffic,
+        drains: Option<Timestamp>,
+        start: Timestamp,
+    ) -> Timestamp {
         let planned = i64::from(traffic.seconds);
-        match (self, row.shifted) {
+        match (self, row.shifted.max(drains)) {
             (Course::Forward, Some(shifted)) => {
                 shifted.plus_seconds(planned + i64::from(row.health_timeout_seconds))
             }
@@ -106,7 +113,8 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let shown = if let Measured::Is(shown) = &seen { shown.as_ref() } else { None };
         poll.state.see(shown, now);
         let shift = self.moved(course, key, row, shown, now).await?;
-        poll.deadline = shift::deadline(course.deadline(row, traffic, poll.deadline), shown);
+        let deadline = course.deadline(row, traffic, poll.state.drains, poll.deadline);
+        poll.deadline = shift::deadline(deadline, shown);
         let way = Way {
             is_back: course == Course::Back,
             waits: course == Course::Forward && loaded.holds(key),
@@ -130,23 +138,22 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let observed = Observed { service, shift: seen.clone(), ..Observed::default() };
         let seen = self.look(look, observed, &poll.expected.deployment, judge, &mut poll.state).await?;
         let waits = shown.and_then(|shown| Some((shown.gate()?, shown)));
+        let full = poll.state.full.filter(|_| course == Course::Forward);
+        let drain = match self.drained(traffic.drain_minutes, &seen, full, shown, now).await {
+            Some(Drained::NotYet(why)) => {
+                return self.drains(phase, (key, row), poll, (seen, &why), now).await;
+            }
+            Some(Drained::Told(told)) => Some(told),
+            None => None,
+        };
         if let (Some(verdict), Some((hook, shown))) = (seen.finding.of_gate(), waits) {
-            let (hook, expires) = (hook.id.clone(), hook.expires);
-            let (stage, deployment) = (shown.stage.clone(), shown.arn.clone());
-            let reason = line(&seen.reason, LONGEST_REASON);
-            let number = poll.state.number();
-            let gate = Gate { hook, stage, verdict, reason, expires, at: now, poll: number, deployment };
-            return self.judged(phase, (key, row), gate, seen, poll.state).await.map(Answer::Gate);
+            let gate = found(verdict, (hook, shown), &seen.reason, poll.state.number(), now);
+            return self.judged(phase, (key, row), (gate, drain), seen, poll.state).await.map(Answer::Gate);
         }
-        let longest = shift.shifted.map(|_| (traffic.seconds / 100).clamp(PAUSES.0, PAUSES.1));
         let seen = Seen { reason: told(row, seen.reason), ..seen };
-        let mut response = self.settled(phase, (key, row), poll, seen, now).await?;
-        if let (Verdict::Pending, Some(longest)) = (response.verdict, longest)
-            && response.pause_seconds == PAUSES.0
-        {
-            response.pause_seconds = longest;
-        }
-        Ok(Answer::Poll(response))
+        let response = self.settled(phase, (key, row), poll, seen, now).await?;
+        let moves = shift.shifted.is_some();
+        Ok(Answer::Poll(if moves { seldom(response, traffic) } else { response }))
     }
 
     /// Records what a gate is to be answered.
@@ -154,7 +161,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         &self,
         phase: Phase,
         (key, row): (&MoveKey, &MoveRow),
-        gate: Gate,
+        (gate, drain): (Gate, Option<String>),
         seen: Seen,
         state: PollState,
     ) -> Result<GateResponse, Fault> {
@@ -170,7 +177,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             Phase::Rollback => MoveEvent::RollbackGateJudged { rollback_gate: gate },
             Phase::Before | Phase::After => {
                 let blameless = seen.finding.is_blameless().then_some(true);
-                MoveEvent::GateJudged { gate, blameless }
+                MoveEvent::GateJudged { gate, blameless, drain }
             }
         };
         self.moves.note(key, row, event).await?;
@@ -214,6 +221,27 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let (of, known): (&DeploymentId, _) = (&poll.expected.deployment, poll.state.shift.as_deref());
         Measured::of(self.port.shift(row, of, started.unwrap_or(now), known).await)
     }
+}
+
+/// Makes the longest pause longer, as long as its traffic moves.
+fn seldom(mut response: Response, traffic: &Traffic) -> Response {
+    if response.verdict == Verdict::Pending && response.pause_seconds == PAUSES.0 {
+        response.pause_seconds = (traffic.seconds / 100).clamp(PAUSES.0, PAUSES.1);
+    }
+    response
+}
+
+/// Says what is found at a gate.
+fn found(
+    verdict: GateVerdict,
+    (hook, shown): (&Hook, &ServiceDeployment),
+    reason: &str,
+    poll: u32,
+    at: Timestamp,
+) -> Gate {
+    let (stage, deployment) = (shown.stage.clone(), shown.arn.clone());
+    let (hook, expires) = (hook.id.clone(), hook.expires);
+    Gate { hook, stage, verdict, reason: line(reason, LONGEST_REASON), expires, at, poll, deployment }
 }
 
 /// Says that traffic has moved, and that nobody of ours let it.

@@ -17,7 +17,7 @@ use crate::finding::Finding;
 use crate::look::Ours;
 use crate::places::Proven;
 use crate::report::Report;
-use crate::rollout::{Measured, Progress, Service, Target, Task};
+use crate::rollout::{Measured, Progress, Route, Service, Target, Task};
 
 /// What has to be proven.
 #[derive(Clone, Debug)]
@@ -88,6 +88,12 @@ impl Observed {
     pub fn lists(&self, id: &DeploymentId) -> bool {
         let Measured::Is(Some(service)) = &self.service else { return false };
         service.deployments.iter().any(|one| one.deployment.id == *id)
+    }
+
+    /// Returns where requests go while ECS shifts traffic, by the target groups that our tasks are in.
+    pub fn routes(&self, ours: &[String]) -> Vec<Route> {
+        let Measured::Is(Some(service)) = &self.service else { return Vec::new() };
+        service.pairs.iter().zip(ours).map(|(pair, group)| pair.route(group)).collect()
     }
 }
 

@@ -174,7 +174,8 @@ mod tests {
         let forward_only = MoveRow { forward_only: true, ..row() };
         assert!(nothing(&forward_only, RollbackScope::All).is_some());
         let gate = pipeline::service_deployment::Stage::of("POST_TEST_TRAFFIC_SHIFT");
-        let traffic = pipeline::rows::Traffic { strategy: "CANARY".to_owned(), gate, seconds: 60 };
+        let traffic =
+            pipeline::rows::Traffic { strategy: "CANARY".to_owned(), gate, seconds: 60, drain_minutes: 0 };
         let dark = MoveRow { traffic: Some(traffic), ..forward_only };
         assert_eq!(nothing(&dark, RollbackScope::All), None);
         let seen = MoveRow { shifted: dark.touched, ..dark };

@@ -147,6 +147,8 @@ impl Environment {
             ("maxWaitMinutes", self.max_wait_minutes, 0, 24 * 60),
             ("healthTimeoutSeconds", self.health_timeout_seconds, 1, 12 * 3600),
             ("bakeSeconds", self.bake_seconds, 0, 24 * 3600),
+            // The gate waits for 15 minutes at the longest, and the numbers come two minutes late.
+            ("drainMinutes", self.drain_minutes, 0, 10),
         ];
         match limits.into_iter().find(|(_, value, least, most)| !(*least..=*most).contains(value)) {
             Some((key, value, least, most)) => {
@@ -282,6 +284,7 @@ mod tests {
                 "\"alarms.*[1]\": \"red\" is there twice: expected it once",
             ),
             (json!({"concurrency": 0}), "\"concurrency\": 0 is out of range: expected 1 to 1000"),
+            (json!({"drainMinutes": 11}), "\"drainMinutes\": 11 is out of range: expected 0 to 10"),
         ];
         for (document, expected) in cases {
             assert_eq!(refusal(document), format!("dev at {expected}"));
@@ -292,6 +295,8 @@ mod tests {
     fn what_people_write_is_accepted() {
         for document in [
             json!({}),
+            json!({"drainMinutes": 0}),
+            json!({"drainMinutes": 10}),
             json!({"cluster": "arn:aws:ecs:eu-west-1:123456789012:cluster/shop-prod"}),
             json!({"deployOn": ["main-????????????", "v1.*", "*"], "from": "test", "waves": [["canary"], ["api_*", "*"]],
                    "forwardOnly": ["*-db"], "alarms": {"*": ["shop 5xx/all"], "api-*": []}}),

@@ -53,6 +53,9 @@ pub enum MoveEvent {
         /// Whether what fails says nothing of the image.
         #[serde(skip_serializing_if = "Option::is_none")]
         blameless: Option<bool>,
+        /// Whether requests still reached the old tasks, if it waited for the end of that.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        drain: Option<String>,
     },
     /// A gate is about to be answered.
     GateAnswered {
@@ -187,10 +190,14 @@ mod tests {
         let answered = Answered { hook: "h1".to_owned(), action: Action::Continue, at };
         vec![
             (
-                MoveEvent::GateJudged { gate: gate.clone(), blameless: Some(true) },
+                MoveEvent::GateJudged { gate: gate.clone(), blameless: Some(true), drain: None },
                 json!(["blameless", "gate"]),
             ),
-            (MoveEvent::GateJudged { gate: gate.clone(), blameless: None }, json!(["gate"])),
+            (MoveEvent::GateJudged { gate: gate.clone(), blameless: None, drain: None }, json!(["gate"])),
+            (
+                MoveEvent::GateJudged { gate: gate.clone(), blameless: None, drain: Some("told".to_owned()) },
+                json!(["drain", "gate"]),
+            ),
             (
                 MoveEvent::GateAnswered { answered: answered.clone(), shifted: Some(at) },
                 json!(["answered", "shifted"]),

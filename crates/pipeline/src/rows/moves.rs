@@ -193,6 +193,9 @@ pub struct MoveRow {
     /// Who let it move, if that was not the pipeline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shifted_by: Option<String>,
+    /// Whether requests still reached the old tasks after the shift, as it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<String>,
     /// Whether what it failed by says nothing of its image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blameless: Option<bool>,

@@ -8,6 +8,7 @@ use crate::service_deployment::{Action, Stage};
 
 /// How ECS shifts the traffic of a service, as it was when the lease was taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Traffic {
     /// `BLUE_GREEN`, `LINEAR` or `CANARY`.
     pub strategy: String,
@@ -15,6 +16,10 @@ pub struct Traffic {
     pub gate: Stage,
     /// How many seconds the steps and the bake are planned to take.
     pub seconds: u32,
+    /// For how many minutes no request may reach the old tasks before a gate after the shift is passed; 0 asks nothing,
+    /// and so do rows of older versions.
+    #[serde(default)]
+    pub drain_minutes: u32,
 }
 
 /// What a gate is found to let through.

@@ -5,6 +5,7 @@
 //! as strange, and so is one that is wrong in a way in which no function may be wrong.
 
 mod alarms;
+mod balancer;
 mod bucket;
 mod cbor;
 mod ecr;
@@ -184,6 +185,8 @@ impl State {
             Some(("ecr", name)) => self.ecr.answer(name, input),
             Some(("ssm", name)) => self.parameter_store(name, input),
             Some(("states", name)) => self.step_functions(name, input),
+            Some(("elasticloadbalancing", name)) => balancer::answer(&mut self.ecs, name, input, now),
+            Some(("cloudwatch", "GetMetricData")) => balancer::counted(&mut self.ecs, input, now),
             Some(("cloudwatch", name)) => self.alarms.answer(name, input),
             Some(("sns", "Publish")) => {
                 self.published.push(Published::of(input, now));

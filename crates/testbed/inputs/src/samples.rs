@@ -36,7 +36,7 @@ pub fn environments() -> Vec<(&'static str, String)> {
                 "approval": "required", "approvalMinutes": 5, "waves": [["users"], ["*"]], "concurrency": 3,
                 "shift": "together", "onFailure": "undo-failed", "maxWaitMinutes": 7, "healthTimeoutSeconds": 8,
                 "alarms": {"*": ["shop 5xx/all"], "api-*": []}, "forwardOnly": ["*-db"], "bakeSeconds": 60,
-                "guardMinutes": 15}),
+                "drainMinutes": 5, "guardMinutes": 15}),
         ),
         (
             "prod",

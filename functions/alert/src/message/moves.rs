@@ -127,6 +127,7 @@ fn words(fate: MoveOutcome, row: &MoveRow) -> String {
 fn sentences(row: &MoveRow) -> Vec<(&'static str, String)> {
     let parts = [
         ("rollout", row.reason.clone()),
+        ("drain", row.drain.clone()),
         ("rollout failed", row.failure.as_ref().map(text::failure)),
         ("rollback", row.rollback_reason.clone()),
         ("rollback failed", row.rollback_failure.as_ref().map(text::failure)),

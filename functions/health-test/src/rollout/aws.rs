@@ -23,9 +23,10 @@ use pipeline::task_definition::TaskDefinition;
 use pipeline::{Fault, settings};
 use serde_json::json;
 
+use super::routes::balancer_of;
 use super::{
-    Binding, Container, Ended, Found, OnInstance, Port, Ports, Progress, RunNote, RunTask, Search, Service,
-    Stream, Target, Task, instances, logs, metrics, search,
+    Binding, Container, Ended, Found, OnInstance, Pair, Port, Ports, Progress, Requests, Route, RunNote,
+    RunTask, Search, Service, Span, Stream, Target, Task, instances, logs, metrics, search,
 };
 use crate::tests_row::TestsRow;
 
@@ -37,7 +38,7 @@ pub struct Aws {
     ssm: aws_sdk_ssm::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
     config: SdkConfig,
-    /// Made for the first metric: few live tests have one.
+    /// Made for the first metric: few releases need one.
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     ledger: Ledger,
     own_groups: Vec<String>,
@@ -56,6 +57,10 @@ impl Aws {
             config: config.clone(),
             cloudwatch: OnceLock::new(),
         }
+    }
+
+    fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
+        self.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.config))
     }
 }
 
@@ -230,8 +235,11 @@ impl Port for Aws {
         begins: Timestamp,
         seconds: i64,
     ) -> Result<Option<f64>, Fault> {
-        let cloudwatch = self.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.config));
-        metrics::measure(cloudwatch, queries, begins, seconds).await
+        metrics::measure(self.cloudwatch(), queries, begins, seconds).await
+    }
+
+    async fn requests(&self, routes: &[Route], span: Span) -> Result<Requests, Fault> {
+        metrics::requests(self.cloudwatch(), routes, span).await
     }
 }
 
@@ -246,8 +254,10 @@ fn service_of(found: &DescribedService) -> Result<Service, Fault> {
     });
     let groups = found.load_balancers().iter().filter_map(|balancer| balancer.target_group_arn());
     let pairs = found.load_balancers().iter().filter_map(|balancer| {
-        let alternate = balancer.advanced_configuration()?.alternate_target_group_arn()?;
-        Some([balancer.target_group_arn()?.to_owned(), alternate.to_owned()])
+        let advanced = balancer.advanced_configuration()?;
+        let groups = [balancer.target_group_arn()?, advanced.alternate_target_group_arn()?];
+        let rule = advanced.production_listener_rule().unwrap_or_default();
+        Some(Pair { groups: groups.map(str::to_owned), balancer: balancer_of(rule) })
     });
     let network = found.network_configuration().and_then(|network| network.awsvpc_configuration());
     Ok(Service {

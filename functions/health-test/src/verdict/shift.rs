@@ -4,6 +4,7 @@
 //! functions is the order of the questions: whose deployment it is, whether ECS goes back, whether it is complete, and
 //! then what is proven at a gate, or between two of them.
 
+pub mod drain;
 mod proof;
 mod restored;
 

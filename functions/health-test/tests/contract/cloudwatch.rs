@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use health_test::rollout::{Found, Line, Search, Stream};
+use health_test::rollout::{Found, Line, Requests, Route, Search, Span, Stream};
 use pack::kind::metric::Asked;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -17,6 +17,10 @@ pub struct CloudWatch {
     pub lines: RefCell<Vec<(&'static str, i64, &'static str)>>,
     /// The values of the one metric, by when their period begins.
     pub values: RefCell<BTreeMap<i64, f64>>,
+    /// How many requests come to the old and to the new tasks.
+    pub requests: Cell<(u64, u64)>,
+    /// For which spans they were counted, by seconds after the moment of the samples.
+    pub counted: RefCell<Vec<(i64, i64)>>,
     /// How often it asks to slow down before it answers.
     pub throttles: Cell<u32>,
     /// What was asked.
@@ -54,6 +58,19 @@ impl CloudWatch {
         self.measured.borrow_mut().push(queries.to_vec());
         self.answers()?;
         Ok(self.values.borrow().get(&begins.seconds_since(now())).copied())
+    }
+
+    pub fn requests(&self, routes: &[Route], span: Span) -> Result<Requests, Fault> {
+        let [Route { balancer, old, new }] = routes else { panic!("{routes:?}") };
+        let group = |arn: &String| arn.rsplit('/').nth(1).unwrap_or_default().to_owned();
+        assert_eq!(
+            (balancer.as_str(), group(old), group(new)),
+            ("app/users/1", "users-2".to_owned(), "users".to_owned())
+        );
+        self.counted.borrow_mut().push((span.from.seconds_since(now()), span.until.seconds_since(now())));
+        self.answers()?;
+        let (old, new) = self.requests.get();
+        Ok(Requests { old, new })
     }
 
     fn answers(&self) -> Result<(), Fault> {

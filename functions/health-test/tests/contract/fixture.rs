@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use health_test::probe::{Answer, ProbeResult, Web};
 use health_test::rollout::{
-    Binding, Container, Ended, Exit, Found, OnInstance, Port, Ports, Progress, RunNote, RunTask, Search,
-    Service, Stream, Target, Task,
+    Binding, Container, Ended, Exit, Found, OnInstance, Pair, Port, Ports, Progress, Requests, Route,
+    RunNote, RunTask, Search, Service, Span, Stream, Target, Task,
 };
 use health_test::tests_row::TestsRow;
 use pack::kind::http::Request;
@@ -140,11 +140,13 @@ impl Fixture {
         }
     }
 
-    fn pairs(&self) -> Vec<[String; 2]> {
+    fn pairs(&self) -> Vec<Pair> {
         let group = |name| {
             format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{name}/0123456789abcdef")
         };
-        self.shift.iter().map(|_| [group("users"), group("users-2")]).collect()
+        let groups = ["users", "users-2"].map(group);
+        let pair = Pair { groups, balancer: "app/users/1".to_owned() };
+        self.shift.iter().map(|_| pair.clone()).collect()
     }
 
     /// The same before its service is touched.
@@ -374,6 +376,10 @@ impl Port for &Fixture {
         assert_eq!(seconds, 60);
         self.called("measure")?;
         self.cloudwatch.measure(queries, begins)
+    }
+    async fn requests(&self, routes: &[Route], span: Span) -> Result<Requests, Fault> {
+        self.called("requests")?;
+        self.cloudwatch.requests(routes, span)
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "this is how a test fails")]
 
 mod cloudwatch;
+mod drains;
 mod fixture;
 mod instances;
 mod packs;

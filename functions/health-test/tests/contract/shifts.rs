@@ -16,7 +16,7 @@ use crate::requests::{again, answer, at_gate, now, of, poll, request, sample};
 fn fixture(case: &str) -> Fixture {
     let mut fixture = Fixture::of(case);
     let gate = Stage::of("POST_TEST_TRAFFIC_SHIFT");
-    let traffic = Traffic { strategy: "BLUE_GREEN".to_owned(), gate, seconds: 300 };
+    let traffic = Traffic { strategy: "BLUE_GREEN".to_owned(), gate, seconds: 300, drain_minutes: 0 };
     fixture.moves.found = Some(Loaded::given(&MoveRow { traffic: Some(traffic), ..row() }));
     fixture
 }

@@ -191,7 +191,8 @@ mod tests {
         let why = "users: live test \"listener\" is not asked, since the service has no gate in the dark";
         assert_eq!(told(None), [why]);
         let gate = pipeline::service_deployment::Stage::of("POST_TEST_TRAFFIC_SHIFT");
-        let traffic = pipeline::rows::Traffic { strategy: "CANARY".to_owned(), gate, seconds: 60 };
+        let traffic =
+            pipeline::rows::Traffic { strategy: "CANARY".to_owned(), gate, seconds: 60, drain_minutes: 0 };
         assert!(told(Some(traffic)).is_empty());
     }
 

@@ -61,7 +61,8 @@ mod tests {
             .zip(["carts", "orders", "users"])
             .map(|(minutes, name)| {
                 let gate = Stage::of("POST_TEST_TRAFFIC_SHIFT");
-                let traffic = Traffic { strategy: "BLUE_GREEN".to_owned(), gate, seconds: 300 };
+                let traffic =
+                    Traffic { strategy: "BLUE_GREEN".to_owned(), gate, seconds: 300, drain_minutes: 0 };
                 let mut service = template.clone();
                 service.name = ServiceName::parse(name).unwrap();
                 service.shifting.minutes = *minutes;

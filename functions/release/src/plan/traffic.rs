@@ -13,12 +13,12 @@ const DARK: [&str; 3] = ["POST_SCALE_UP", "POST_TEST_TRAFFIC_SHIFT", Stage::LAST
 const EARLY: [&str; 2] = ["RECONCILE_SERVICE", "PRE_SCALE_UP"];
 
 /// Returns what a move has to know of the traffic of its service; none if it rolls.
-pub fn traffic(service: &Service) -> Option<Traffic> {
+pub fn traffic(service: &Service, drain_minutes: u32) -> Option<Traffic> {
     let gate =
         DARK.iter().rev().find(|stage| service.shifting.gates.iter().any(|gate| gate.as_str() == **stage));
     let gate = gate.filter(|_| service.shifts())?;
     let seconds = service.shifting.planned_minutes.saturating_mul(60);
-    Some(Traffic { strategy: service.strategy.clone(), gate: Stage::of(*gate), seconds })
+    Some(Traffic { strategy: service.strategy.clone(), gate: Stage::of(*gate), seconds, drain_minutes })
 }
 
 /// Tells why a service can never be moved with the gates that it has; the pipeline answers them, and nobody else.
@@ -34,7 +34,7 @@ pub fn unfit(service: &Service, health_timeout_seconds: u32) -> Option<String> {
             "its deployment strategy is {strategy}: expected ROLLING, BLUE_GREEN, LINEAR or CANARY"
         ));
     }
-    if traffic(service).is_none() {
+    if traffic(service, 0).is_none() {
         return Some(format!(
             "its strategy is {strategy} and nothing stops it before production traffic: add a PAUSE hook at \
              POST_TEST_TRAFFIC_SHIFT (README, \"Traffic\")"
@@ -147,10 +147,12 @@ mod tests {
 
     #[test]
     fn a_move_knows_its_last_gate_and_how_long_its_shift_takes() {
-        let known = |strategy, gates| traffic(&service(strategy, gates)).map(|one| (one.gate, one.seconds));
+        let known =
+            |strategy, gates| traffic(&service(strategy, gates), 3).map(|one| (one.gate, one.seconds));
         assert_eq!(known("ROLLING", &[TEST]), None);
         assert_eq!(known("CANARY", &["POST_SCALE_UP", TEST]), Some((Stage::of(TEST), 300)));
         let last = Stage::LAST_BEFORE_PRODUCTION;
         assert_eq!(known("CANARY", &[last, TEST]), Some((Stage::of(last), 300)));
+        assert_eq!(traffic(&service("CANARY", &[TEST]), 3).unwrap().drain_minutes, 3);
     }
 }

@@ -221,7 +221,12 @@ mod tests {
     fn waiting(left: i64) -> MoveRow {
         let at = Timestamp::from_millis(NOW);
         let (stage, reason) = (Stage::of("POST_TEST_TRAFFIC_SHIFT"), "why".to_owned());
-        let traffic = Traffic { strategy: "BLUE_GREEN".to_owned(), gate: stage.clone(), seconds: 300 };
+        let traffic = Traffic {
+            strategy: "BLUE_GREEN".to_owned(),
+            gate: stage.clone(),
+            seconds: 300,
+            drain_minutes: 0,
+        };
         let (hook, verdict, expires) =
             ("h1".to_owned(), GateVerdict::DarkHealthy, Some(at.plus_seconds(left)));
         let gate = Gate { hook, stage, verdict, reason, expires, at, poll: 3, deployment: String::new() };

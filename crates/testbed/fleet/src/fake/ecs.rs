@@ -278,7 +278,9 @@ impl Ecs {
         let names = names.and_then(Value::as_array).into_iter().flatten().map(|one| &one["name"]);
         let images = self.images_of(&task.revision);
         let containers = names.zip(&images).zip(&task.digests).map(|((name, image), digest)| {
-            json!({"name": name, "lastStatus": "RUNNING", "imageDigest": digest, "image": image})
+            let interfaces = task.address.iter().map(|address| json!({"privateIpv4Address": address}));
+            json!({"name": name, "lastStatus": "RUNNING", "imageDigest": digest, "image": image,
+                   "networkInterfaces": interfaces.collect::<Vec<_>>()})
         });
         let service = service.rsplit('/').next().unwrap_or_default();
         json!({

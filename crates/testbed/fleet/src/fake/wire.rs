@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use super::{Answer, Fake, REGION, Refusal, cbor, topic, unknown};
+use super::{Answer, Fake, REGION, Refusal, balancer, cbor, topic, unknown};
 
 /// How the services call themselves in the header that names an operation, and about how many milliseconds a call
 /// takes within a region: ECS takes 100 to 400, the others less.
@@ -80,8 +80,8 @@ struct Asked {
 enum Speaks {
     Json,
     Cbor,
-    /// A form, which is answered in XML.
-    Xml,
+    /// A form, which is answered in XML; this writes it.
+    Xml(fn(&Value) -> Vec<u8>),
 }
 
 fn read(request: &HttpRequest) -> Result<Asked, Refusal> {
@@ -101,7 +101,15 @@ fn read(request: &HttpRequest) -> Result<Asked, Refusal> {
             operation: "sns.Publish".to_owned(),
             input: topic::read(body),
             takes: 30,
-            speaks: Speaks::Xml,
+            speaks: Speaks::Xml(topic::write),
+        });
+    }
+    if body.starts_with(b"Action=DescribeTargetHealth&") {
+        return Ok(Asked {
+            operation: "elasticloadbalancing.DescribeTargetHealth".to_owned(),
+            input: balancer::read(body),
+            takes: 30,
+            speaks: Speaks::Xml(balancer::write),
         });
     }
     let target = request.headers().get("x-amz-target").and_then(|target| target.split_once('.'));
@@ -132,7 +140,7 @@ fn respond(answer: Answer, speaks: Speaks) -> Result<HttpResponse, ConnectorErro
     let bytes = match speaks {
         Speaks::Json => body.to_string().into_bytes(),
         Speaks::Cbor => cbor::write(&body),
-        Speaks::Xml => topic::write(&body),
+        Speaks::Xml(write) => write(&body),
     };
     let answer = StatusCode::try_from(status).map(|status| HttpResponse::new(status, SdkBody::from(bytes)));
     let mut answer = answer.map_err(|error| ConnectorError::other(error.into(), None))?;

@@ -8,7 +8,7 @@ use super::harness::{Story, ask, push};
 
 const MINUTE: i64 = 60_000;
 
-const SLOW: Shifting = Shifting { gate: 60 * MINUTE, bake: 5 * MINUTE, somebody: None };
+const SLOW: Shifting = Shifting { gate: 60 * MINUTE, bake: 5 * MINUTE, somebody: None, drain: None };
 
 /// A release of one image to services `a` and `b`, one after the other; some shift, and some have a test in some phase.
 fn story(end: End, shifts: &[(&str, Shifting)], tests: &[(&str, &str)]) -> Story {

@@ -24,11 +24,20 @@ async fn played(story: Story, how: Shifting) -> Story {
 }
 
 fn slow(bake: i64) -> Shifting {
-    Shifting { gate: 60 * MINUTE, bake, somebody: None }
+    Shifting { gate: 60 * MINUTE, bake, somebody: None, drain: None }
+}
+
+/// The same behind a load balancer, with a gate after the shift, and requests that still reach the old tasks.
+fn draining(still: u64) -> Shifting {
+    Shifting { drain: Some(still), ..slow(5 * MINUTE) }
 }
 
 fn calls(story: &Story, operation: &str) -> u64 {
-    story.machine.fake.open().calls.get(&format!("ecs.{operation}")).copied().unwrap_or_default()
+    called(story, &format!("ecs.{operation}"))
+}
+
+fn called(story: &Story, operation: &str) -> u64 {
+    story.machine.fake.open().calls.get(operation).copied().unwrap_or_default()
 }
 
 fn moved(story: &Story) -> Value {
@@ -108,4 +117,55 @@ async fn a_rollback_on_request_passes_the_gate_as_any_release() {
     assert_eq!((story.end("next").as_str(), story.end("back").as_str()), ("Deployed", "Deployed"));
     assert!(story.runs("dev/a", "0"));
     assert_eq!(calls(&story, "ContinueServiceDeployment"), 2);
+}
+
+/// Returns how many seconds after production traffic moved its last gate was judged.
+fn held(row: &Value) -> i64 {
+    let at = |value: &Value| pipeline::clock::Timestamp::parse(value.as_str().unwrap()).unwrap();
+    at(&row["gate"]["at"]).seconds_since(at(&row["shifted"]))
+}
+
+fn told(story: &Story) -> String {
+    story.machine.fake.open().published.last().unwrap().text.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_tasks_live_until_no_request_has_reached_them_for_some_minutes() {
+    let story = released(draining(0), Completes).await;
+    assert_eq!(story.end("next"), "Deployed");
+    let row = moved(&story);
+    let drain = row["drain"].as_str().unwrap();
+    assert!(drain.starts_with("no request reached the old tasks from "), "{drain}");
+    assert!(drain.ends_with("(new: 180)"), "{drain}");
+    // Three whole minutes, after which two pass until their requests are counted.
+    assert!((5 * 60..6 * 60 + 60).contains(&held(&row)), "{row}");
+    assert!(told(&story).contains(&format!("  drain: {drain}")), "{}", told(&story));
+    assert_eq!((calls(&story, "ContinueServiceDeployment"), calls(&story, "StopServiceDeployment")), (2, 0));
+    assert_eq!(called(&story, "cloudwatch.GetMetricData"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_tasks_that_are_still_asked_hold_a_gate_for_a_while_and_no_release() {
+    let story = released(draining(12), Completes).await;
+    assert_eq!(story.end("next"), "Deployed");
+    assert!(story.runs("dev/a", "next"));
+    let row = moved(&story);
+    assert_eq!(row["drain"], "not drained: 12 requests a minute still reached the old tasks");
+    assert!((15 * 60..16 * 60 + 30).contains(&held(&row)), "{row}");
+    assert!(told(&story).contains("  drain: not drained: 12 requests a minute"), "{}", told(&story));
+    // Once in 30 s at most, from the sixth minute on.
+    let counted = called(&story, "cloudwatch.GetMetricData");
+    assert!((15..=22).contains(&counted), "{counted}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_gives_up_sooner_is_passed_before_that() {
+    let story = released(Shifting { gate: 16 * MINUTE, ..draining(0) }, Completes).await;
+    assert_eq!(story.end("next"), "Deployed");
+    let short = released(Shifting { gate: 16 * MINUTE, ..draining(12) }, Completes).await;
+    assert_eq!(short.end("next"), "Deployed");
+    let row = moved(&short);
+    assert!(row["drain"].as_str().unwrap().starts_with("not drained"), "{row}");
+    assert!((13 * 60..15 * 60).contains(&held(&row)), "{row}");
+    assert_eq!(calls(&short, "ContinueServiceDeployment"), 2);
 }

@@ -30,7 +30,7 @@ pub const SERVICE_SETTINGS: Body = Body {
     play: service_settings,
 };
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "cluster",
     "tag",
     "deployOn",
@@ -47,6 +47,7 @@ const KEYS: [&str; 17] = [
     "alarms",
     "forwardOnly",
     "bakeSeconds",
+    "drainMinutes",
     "guardMinutes",
 ];
 

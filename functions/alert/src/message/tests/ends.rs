@@ -31,6 +31,20 @@ fn deployed() {
 }
 
 #[test]
+fn a_move_tells_of_its_drain_and_of_nothing_more() {
+    let drain = "not drained: 12 requests a minute still reached the old tasks";
+    let with = |drain: Option<&str>| {
+        let change = |request: &mut Request| {
+            let moves = &mut request.report.as_mut().unwrap().moves;
+            moves[0].drain = drain.map(str::to_owned);
+        };
+        message(sample!("deployed"), change).text
+    };
+    assert_eq!(with(Some(drain)).replace(&format!("  drain: {drain}\n"), ""), with(None));
+    assert_ne!(with(Some(drain)), with(None));
+}
+
+#[test]
 fn rolled_back() {
     check(
         sample!("rolled-back"),

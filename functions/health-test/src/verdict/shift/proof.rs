@@ -106,12 +106,15 @@ impl Proof<'_> {
         let mut proven = Proven { targets: Vec::new(), tasks, groups: Vec::new(), shared };
         let targets = match &self.seen.targets {
             _ if self.service.pairs.is_empty() => return Ok(proven),
-            Measured::NotYet => return Err(Judgement::Need(Missing::Targets(self.service.pairs.concat()))),
+            Measured::NotYet => {
+                let groups = self.service.pairs.iter().flat_map(|pair| pair.groups.clone());
+                return Err(Judgement::Need(Missing::Targets(groups.collect())));
+            }
             Measured::Not(why) => return Err(unmeasured(why)),
             Measured::Is(targets) => targets,
         };
         for pair in &self.service.pairs {
-            let group = home(pair, targets, ours).map_err(not_yet)?;
+            let group = home(&pair.groups, targets, ours).map_err(not_yet)?;
             let name = name_of(group);
             let here = || targets.iter().filter(|target| target.group == name);
             let absent = ours.iter().filter(|task| !here().any(|target| is_at(target, task)));

@@ -1,7 +1,7 @@
 use super::*;
 use crate::report::Report;
 use crate::rollout::samples::{progress, row, target, task};
-use crate::rollout::{Target, Task};
+use crate::rollout::{Pair, Target, Task};
 use pipeline::rows::{Answered, Gate, MoveRow};
 use pipeline::service::Rollout;
 use pipeline::service_deployment::Stage;
@@ -39,7 +39,8 @@ fn in_group(group: &str, target: Target) -> Target {
 }
 
 fn dark() -> Case {
-    let traffic = Traffic { strategy: "BLUE_GREEN".to_owned(), gate: Stage::of(TEST), seconds: 300 };
+    let traffic =
+        Traffic { strategy: "BLUE_GREEN".to_owned(), gate: Stage::of(TEST), seconds: 300, drain_minutes: 0 };
     let blue = |n: u32| in_group("blue", target(&format!("10.0.0.{n}"), "healthy"));
     let green = |n: u32| in_group("green", target(&format!("10.0.0.{n}"), "healthy"));
     Case {
@@ -106,7 +107,7 @@ impl Case {
             desired: 2,
             deployments: vec![primary],
             target_groups: vec![BLUE.to_owned()],
-            pairs: vec![[BLUE.to_owned(), GREEN.to_owned()]],
+            pairs: vec![Pair { groups: [BLUE, GREEN].map(str::to_owned), balancer: "app/shop/1".to_owned() }],
             security_groups: vec![],
         };
         Observed {

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::shift::{Now, Shift, Shifting};
+use super::shift::{DRAIN, GATE, Now, Shift, Shifting};
+use crate::fake::balancer;
+
+/// How many requests a minute a load balancer sends to the tasks that have its traffic.
+const REQUESTS: u64 = 60;
 
 /// How many tasks a service runs, unless somebody has changed that.
 const DESIRED: u32 = 2;
@@ -40,6 +44,8 @@ struct Deployment {
     end: End,
     began: i64,
     ends: i64,
+    /// In which of the two target groups its tasks are.
+    is_green: bool,
 }
 
 /// A running task.
@@ -53,6 +59,8 @@ pub struct Task {
     pub revision: String,
     /// What its containers run.
     pub digests: Vec<String>,
+    /// Its address, where a load balancer needs it.
+    pub address: Option<String>,
 }
 
 /// That a service was pointed at something.
@@ -99,6 +107,7 @@ impl Service {
             end: End::Completes,
             began: 0,
             ends: 0,
+            is_green: false,
         };
         Service {
             ends: BTreeMap::new(),
@@ -122,7 +131,9 @@ impl Service {
             let up = (end != End::Never).then_some(ends);
             self.shifts.push(Shift::begin(name, &id, now, up, how));
         }
-        self.deployments.push(Deployment { id, revision, digests, state: "IN_PROGRESS", end, began, ends });
+        let is_green = self.serving().is_some_and(|serving| !serving.is_green);
+        let state = "IN_PROGRESS";
+        self.deployments.push(Deployment { id, revision, digests, state, end, began, ends, is_green });
     }
 
     /// Has the rollout that has just begun be given up: no task of it can start.
@@ -224,7 +235,7 @@ impl Service {
     /// Tells whether what it runs answers live tests as it should.
     pub fn answers_well(&self) -> bool {
         let serves = match self.shift() {
-            Some(Now::Bakes) => self.deployments.last(),
+            Some(Now::Drains | Now::Bakes) => self.deployments.last(),
             _ => self.serving(),
         };
         serves.is_some_and(|one| one.end != End::AnswersBadly)
@@ -237,7 +248,7 @@ impl Service {
     /// Returns its running tasks.
     pub(super) fn tasks(&self, name: &str) -> Vec<Task> {
         let mut tasks = self.serving().map(|serving| self.tasks_of(name, serving)).unwrap_or_default();
-        if let (Some(last), Some(Now::Waits | Now::Bakes | Now::GoesBack(_))) =
+        if let (Some(last), Some(Now::Waits | Now::Drains | Now::Bakes | Now::GoesBack(_))) =
             (self.deployments.last(), self.shift())
         {
             tasks.extend(self.tasks_of(name, last));
@@ -257,8 +268,32 @@ impl Service {
             deployment: id.clone(),
             revision: revision.clone(),
             digests: digests.clone(),
+            address: self.is_balanced().then(|| format!("10.0.{}.{n}", number.trim_start_matches('0'))),
         };
         (0..self.desired).map(task).collect()
+    }
+
+    /// Tells whether it is behind a load balancer.
+    fn is_balanced(&self) -> bool {
+        self.shifting.is_some_and(|how| how.drain.is_some())
+    }
+
+    /// Returns the addresses in one of its two target groups.
+    pub(in crate::fake) fn targets(&self, is_green: bool) -> Vec<String> {
+        let here = |task: &Task| {
+            self.deployments.iter().any(|one| one.id == task.deployment && one.is_green == is_green)
+        };
+        self.tasks("").into_iter().filter(here).filter_map(|task| task.address).collect()
+    }
+
+    /// Returns how many requests reach one of its two target groups in the minute that begins then.
+    pub(in crate::fake) fn requests(&self, is_green: bool, at: i64) -> u64 {
+        let Some((last, shift)) = self.deployments.last().zip(self.shifts.last()) else { return REQUESTS };
+        match (last.is_green == is_green, shift.has_moved(at)) {
+            (true, true) | (false, false) => REQUESTS,
+            (false, true) => shift.still(),
+            (true, false) => 0,
+        }
     }
 
     /// Describes it with the deployments that have begun by a moment.
@@ -287,7 +322,10 @@ impl Service {
         if let Some(how) = self.shifting {
             shown["runningCount"] = json!(self.desired);
             shown["deploymentConfiguration"] = json!({"strategy": "BLUE_GREEN", "bakeTimeInMinutes": how.bake / 60_000,
-                "lifecycleHooks": [{"lifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"]}]});
+                "lifecycleHooks": [{"lifecycleStages": if self.is_balanced() { vec![GATE, DRAIN] } else { vec![GATE] }}]});
+        }
+        if self.is_balanced() {
+            shown["loadBalancers"] = balancer::of(name);
         }
         shown
     }
