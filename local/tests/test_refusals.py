@@ -73,7 +73,7 @@ BLUE_GREEN = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0}
     ("kind", "expected"),
     [
         ({"deploymentController": {"type": "CODE_DEPLOY"}}, "controller is CODE_DEPLOY: expected ECS"),
-        ({"deploymentConfiguration": BLUE_GREEN}, "strategy is BLUE_GREEN: expected ROLLING"),
+        ({"deploymentConfiguration": BLUE_GREEN}, "strategy is BLUE_GREEN and nothing stops it"),
     ],
 )
 def test_a_service_that_is_not_ours_to_roll(pipeline, shop, kind, expected):

@@ -98,7 +98,7 @@ def test_rollback_after_completion(pipeline, name):
 
 
 def test_canary_steps(pipeline, name):
-    canary = {"canaryPercent": 10, "canaryBakeTimeInMinutes": 1}
+    canary = {"canaryPercent": 10, "canaryBakeTimeInMinutes": 5}
     service = opened(
         pipeline, name, gates(STEP), "CANARY", bakeTimeInMinutes=1, canaryConfiguration=canary
     )
