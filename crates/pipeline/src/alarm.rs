@@ -1,4 +1,10 @@
-//! What an alarm of CloudWatch says about a move.  Pure, and the same wherever it is asked.
+//! What an alarm of CloudWatch says about a move, the same wherever it is asked.
+
+mod aws;
+
+pub use aws::describe;
+
+use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
 use crate::rows::MoveRow;
@@ -32,6 +38,16 @@ impl Alarm {
         let before = row.leased.or(row.started).zip(self.since);
         self.state == AlarmState::InAlarm && before.is_none_or(|(leased, since)| since > leased)
     }
+}
+
+/// Returns the first alarm of a move that speaks against it.
+pub fn first_against<'a>(row: &'a MoveRow, states: &BTreeMap<String, Alarm>) -> Option<&'a String> {
+    row.alarms.iter().find(|name| states.get(*name).is_some_and(|alarm| alarm.speaks_against(row)))
+}
+
+/// Says that an alarm speaks against a move.
+pub fn went_red(name: &str) -> String {
+    format!("the alarm {name} went to ALARM after the release began")
 }
 
 #[cfg(test)]

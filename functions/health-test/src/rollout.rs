@@ -337,6 +337,8 @@ pub trait Port {
     /// Reads the value of the one period that begins then; none if there is none.
     async fn measure(&self, queries: &[Asked], begins: Timestamp, seconds: i64)
     -> Result<Option<f64>, Fault>;
+    /// Returns the first alarm of a move that speaks against it, if one does.
+    async fn alarmed(&self, row: &MoveRow) -> Result<Option<String>, Fault>;
     /// Reads how many requests came along some routes in a span, all together.
     async fn requests(&self, routes: &[Route], span: Span) -> Result<Requests, Fault>;
 }

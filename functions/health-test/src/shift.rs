@@ -1,5 +1,7 @@
 //! One poll of a service whose traffic ECS shifts.
 
+mod alarms;
+
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::DeploymentId;
@@ -113,6 +115,9 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let shown = if let Measured::Is(shown) = &seen { shown.as_ref() } else { None };
         poll.state.see(shown, now);
         let shift = self.moved(course, key, row, shown, now).await?;
+        if let Some(alarm) = self.alarmed(course, row, shift, shown).await {
+            return self.ends_by(alarm, (key, row), poll.state, now).await.map(Answer::Poll);
+        }
         let deadline = course.deadline(row, traffic, poll.state.drains, poll.deadline);
         poll.deadline = shift::deadline(deadline, shown);
         let way = Way {

@@ -10,6 +10,7 @@ use aws_sdk_ecs::types::{
 };
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
 use pack::kind::metric::Asked;
+use pipeline::alarm;
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
 use pipeline::environment::tests_path;
@@ -236,6 +237,11 @@ impl Port for Aws {
         seconds: i64,
     ) -> Result<Option<f64>, Fault> {
         metrics::measure(self.cloudwatch(), queries, begins, seconds).await
+    }
+
+    async fn alarmed(&self, row: &MoveRow) -> Result<Option<String>, Fault> {
+        let states = alarm::describe(self.cloudwatch(), &row.alarms.iter().cloned().collect()).await?;
+        Ok(alarm::first_against(row, &states).cloned())
     }
 
     async fn requests(&self, routes: &[Route], span: Span) -> Result<Requests, Fault> {

@@ -377,6 +377,10 @@ impl Port for &Fixture {
         self.called("measure")?;
         self.cloudwatch.measure(queries, begins)
     }
+    async fn alarmed(&self, row: &MoveRow) -> Result<Option<String>, Fault> {
+        self.called("alarms")?;
+        Ok(row.alarms.iter().find(|name| name.ends_with("is red")).cloned())
+    }
     async fn requests(&self, routes: &[Route], span: Span) -> Result<Requests, Fault> {
         self.called("requests")?;
         self.cloudwatch.requests(routes, span)

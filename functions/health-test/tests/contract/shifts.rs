@@ -79,6 +79,37 @@ async fn a_move_that_has_waited_for_others_goes_on_from_the_poll_that_judged_its
 }
 
 #[tokio::test]
+async fn an_alarm_ends_a_move_that_has_production_traffic_as_long_as_ecs_keeps_the_old_tasks() {
+    let watched = |shifted: bool, status: Status, name: &str| {
+        let mut fixture = fixture("dark-healthy");
+        moved(&mut fixture, |row| {
+            row.alarms = vec!["shop-5xx".to_owned(), name.to_owned()];
+            row.shifted = shifted.then(|| now().plus_seconds(-60));
+        });
+        let stage = Stage::of("BAKE_TIME");
+        fixture.shift = Some(ServiceDeployment { stage, status, production: 100.0, ..waits("SUCCEEDED") });
+        fixture
+    };
+    let red = watched(true, Status::Open, "shop is red");
+    let ended = poll(&red, request(Phase::After)).await.unwrap();
+    assert_eq!(ended.reason, "the alarm shop is red went to ALARM after the release began");
+    let noted = red.moves.noted.borrow()[0].clone();
+    assert_eq!((&noted["verdict"], &noted["alarm"]), (&json!("Unhealthy"), &json!("shop is red")));
+    let quiet = watched(true, Status::Open, "shop-4xx");
+    assert_eq!(poll(&quiet, request(Phase::After)).await.unwrap().verdict, Verdict::Pending);
+    assert_eq!(quiet.calls.take().iter().filter(|call| **call == "alarms").count(), 1);
+    // What is complete is watched by the bake of its wave, and what ECS gives back is over.
+    for status in [Status::Successful, Status::RollingBack] {
+        let over = watched(true, status, "shop is red");
+        poll(&over, request(Phase::After)).await.unwrap();
+        assert!(!over.calls.take().contains(&"alarms"));
+    }
+    let dark = fixture("dark-healthy");
+    at_gate(&dark, request(Phase::After)).await;
+    assert!(!dark.calls.take().contains(&"alarms"), "no alarm is asked in the dark");
+}
+
+#[tokio::test]
 async fn a_poll_finds_the_service_deployment_once_and_asks_no_more_than_it_needs() {
     let dark = fixture("dark-healthy");
     let found = at_gate(&dark, request(Phase::After)).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pipeline::alarm::{Alarm, AlarmState};
+use pipeline::alarm::{Alarm, AlarmState, first_against, went_red};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, Verdict};
 
@@ -54,10 +54,9 @@ pub fn is_healthy(row: &MoveRow) -> bool {
 ///
 /// One that is gone may come back as long as the wave bakes, as when a stack replaces it.
 fn verdict(row: &MoveRow, states: &AlarmStates, baked: bool) -> Option<AlarmVerdict> {
-    let against = |name: &&String| states.get(*name).is_some_and(|alarm| alarm.speaks_against(row));
-    if let Some(name) = row.alarms.iter().find(against) {
-        let reason = format!("the alarm {name} went to ALARM after the release began");
-        return Some(AlarmVerdict { verdict: Verdict::Unhealthy, reason, alarm: name.clone() });
+    if let Some(name) = first_against(row, states) {
+        let (verdict, reason) = (Verdict::Unhealthy, went_red(name));
+        return Some(AlarmVerdict { verdict, reason, alarm: name.clone() });
     }
     let gone = row.alarms.iter().find(|name| baked && !states.contains_key(*name))?;
     let reason =

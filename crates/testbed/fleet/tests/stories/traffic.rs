@@ -2,9 +2,10 @@
 
 use fleet::fake::End::{AnswersBadly, Completes, OtherImage};
 use fleet::fake::{End, Shifting};
+use fleet::machine::Hand;
 use serde_json::{Value, json};
 
-use super::harness::{Story, ask, push};
+use super::harness::{Story, ask, hand, push};
 
 const MINUTE: i64 = 60_000;
 
@@ -73,6 +74,23 @@ async fn a_version_that_is_bad_in_production_is_given_back_while_ecs_bakes() {
     assert_eq!(story.end("next"), "RolledBack");
     assert_eq!((calls(&story, "StopServiceDeployment"), calls(&story, "UpdateService")), (1, 1));
     assert_eq!(moved(&story)["undoVerdict"], "Healthy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_that_goes_red_while_ecs_bakes_gives_the_traffic_back() {
+    let alarms = json!({"dev": {"alarms": {"*": ["shop-5xx"]}}});
+    let story = Story::of(&[("dev/a", "shop/a")], alarms)
+        .at(0, hand(Hand::Alarm("shop-5xx".to_owned(), false)))
+        .at(1, push("next", "shop/a", Completes))
+        .at(200, hand(Hand::Alarm("shop-5xx".to_owned(), true)));
+    let story = played(story, slow(5 * MINUTE)).await;
+    assert_eq!(story.end("next"), "RolledBack");
+    assert_eq!((calls(&story, "StopServiceDeployment"), calls(&story, "UpdateService")), (1, 1));
+    assert_eq!(
+        (&moved(&story)["alarm"], &moved(&story)["undoVerdict"]),
+        (&json!("shop-5xx"), &json!("Healthy"))
+    );
+    assert!(story.evidence("shop/a", "next", "dev")["quarantine"].is_null());
 }
 
 #[tokio::test(start_paused = true)]
