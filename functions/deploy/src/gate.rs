@@ -23,6 +23,15 @@ pub enum Way {
     Rollback,
 }
 
+/// Why a service that takes its traffic together with others is not let go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Not all of its wave are ready for production traffic.
+    Waits,
+    /// One of them has failed: it goes back, too.
+    GivenUp,
+}
+
 /// What to do about a gate.
 #[derive(Debug, PartialEq)]
 pub enum Plan<'a> {
@@ -53,8 +62,13 @@ impl Way {
 
 /// Decides what to answer: it follows from what health-test found at this very hook, and no hook gets two answers.
 ///
-/// What lets production traffic move `waits` as long as the other services of the wave are not ready for it.
-pub fn next<'a>(way: Way, shift: Shift<'_>, waits: bool, seen: Option<&'a ServiceDeployment>) -> Plan<'a> {
+/// What is `held` gets no CONTINUE.
+pub fn next<'a>(
+    way: Way,
+    shift: Shift<'_>,
+    held: Option<Held>,
+    seen: Option<&'a ServiceDeployment>,
+) -> Plan<'a> {
     let Some(gate) = shift.gate else { return Plan::Nothing("no gate was judged", false) };
     let Some((seen, hook)) = seen.and_then(|seen| Some((seen, seen.gate()?))) else {
         return Plan::Nothing("no gate waits for an answer", true);
@@ -71,8 +85,13 @@ pub fn next<'a>(way: Way, shift: Shift<'_>, waits: bool, seen: Option<&'a Servic
             return Plan::Nothing("ROLLBACK would keep the version that is to go", false);
         }
     };
-    match action {
-        Action::Continue if waits => Plan::Nothing("its traffic waits for the others of its wave", false),
+    match (action, held) {
+        (Action::Continue, Some(Held::Waits)) => {
+            Plan::Nothing("its traffic waits for the others of its wave", false)
+        }
+        (Action::Continue, Some(Held::GivenUp)) => {
+            Plan::Nothing("another service of its release has failed", true)
+        }
         _ => Plan::Answer(seen, gate.hook.clone(), action),
     }
 }
@@ -81,7 +100,7 @@ impl<P: Port, L: MoveLedger> Deploy<P, L> {
     /// Answers the gate of a move as it was judged, if it still waits.
     pub(crate) async fn go_on(&self, key: &MoveKey, way: Way, now: Timestamp) -> Result<Response, Fault> {
         let loaded = self.moves.load_leased(key).await?;
-        let holds = way == Way::After && loaded.holds(key);
+        let (holds, given_up) = (loaded.holds(key), loaded.given_up().is_some());
         let row = if way == Way::After { loaded.forward()? } else { loaded.row };
         let Known { shift, verdict, deployment, started } = way.known(&row);
         let decided = verdict.is_some_and(|verdict| verdict != Verdict::Pending);
@@ -89,8 +108,13 @@ impl<P: Port, L: MoveLedger> Deploy<P, L> {
             return Ok(Response::Nothing { nothing: "it is decided already, or was not begun", look: false });
         };
         let seen = self.port.shift(&row, deployment, started).await?;
-        let waits = holds && seen.as_ref().is_some_and(|seen| lets_traffic(&row, &seen.stage));
-        let (at, hook, action) = match next(way, shift, waits, seen.as_ref()) {
+        let lets_traffic = seen.as_ref().is_some_and(|seen| lets_traffic(&row, &seen.stage));
+        let held = match way {
+            Way::After if given_up => Some(Held::GivenUp),
+            Way::After if holds && lets_traffic => Some(Held::Waits),
+            Way::After | Way::Rollback => None,
+        };
+        let (at, hook, action) = match next(way, shift, held, seen.as_ref()) {
             Plan::Answer(at, hook, action) => (at, hook, action),
             Plan::Nothing(nothing, look) => return Ok(Response::Nothing { nothing, look }),
         };
@@ -216,17 +240,19 @@ mod tests {
         ] {
             let gate = found.map(gate);
             let shift = Shift { gate: gate.as_ref(), answered: before.as_ref(), shifted: None };
-            let plan = |waits| match next(way, shift, waits, shown.as_ref()) {
+            let plan = |held| match next(way, shift, held, shown.as_ref()) {
                 Plan::Answer(_, hook, action) => Ok((hook, action)),
                 Plan::Nothing(_, look) => Err(look),
             };
-            assert_eq!(plan(false), expected, "{way:?} {found:?} {before:?} {shown:?}");
-            // A wave that waits lets nothing on, and gives back what has failed.
-            let held = expected.and_then(|(hook, action)| match action {
-                Action::Continue => Err(false),
-                Action::Rollback => Ok((hook, action)),
-            });
-            assert_eq!(plan(true), held, "{way:?} {found:?} {before:?} {shown:?}");
+            assert_eq!(plan(None), expected, "{way:?} {found:?} {before:?} {shown:?}");
+            // What is held is not let on, and gives back what has failed.
+            for (held, look) in [(Held::Waits, false), (Held::GivenUp, true)] {
+                let expected = expected.clone().and_then(|(hook, action)| match action {
+                    Action::Continue => Err(look),
+                    Action::Rollback => Ok((hook, action)),
+                });
+                assert_eq!(plan(Some(held)), expected, "{way:?} {found:?} {before:?} {shown:?}");
+            }
         }
     }
 

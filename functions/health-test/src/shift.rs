@@ -202,7 +202,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let shift = if is_back { row.rollback_shift() } else { row.shift() };
         if course.is_of_old_tasks()
             || shift.shifted.is_some()
-            || !shown.is_some_and(ServiceDeployment::has_shifted)
+            || !shown.is_some_and(|shown| shown.has_shifted() && !shown.status.is_back())
         {
             return Ok(shift);
         }

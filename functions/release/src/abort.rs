@@ -95,6 +95,7 @@ fn unborn(name: &EnvironmentName, stop: &Stop, policy: &Environment) -> HeadRow 
         findings: Vec::new(),
         stop: Some(stop.clone()),
         shift_through: None,
+        failed: None,
         outcome: Some(Outcome::Rejected),
         fates: BTreeMap::new(),
     }

@@ -41,7 +41,7 @@ pub async fn judge(
         ledger.decide(key, row, &said, now).await?;
         (row.verdict, row.reason) = (Some(said.verdict), Some(said.reason));
     }
-    let decision = decide(&moves, (wave, step), policy, now);
+    let decision = decide(&moves, (wave, step), (policy, head.failed.as_ref()), now);
     match decision.next {
         Next::Rollback => {
             let rollback = if policy.on_failure == OnFailure::UndoFailed {

@@ -262,6 +262,7 @@ async fn record(
         rollback: None,
         stop: None,
         shift_through: None,
+        failed: None,
         outcome: None,
         fates: BTreeMap::new(),
     };

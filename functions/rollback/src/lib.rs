@@ -99,7 +99,7 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
         let deployments = self.port.deployments(&row).await?;
         let decided = match &row.traffic {
             None => Step::of(plan::next(&deployments, &row, restore)),
-            Some(_) => self.shift_back(key, &row, restore, deployments, started).await?,
+            Some(_) => self.shift_back(key, &row, restore, deployments, (started, now)).await?,
         };
         let (deployment, already) = match decided {
             Step::Done(deployment, already) => (deployment, already),
@@ -131,9 +131,9 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
         row: &MoveRow,
         restore: &RestorePoint,
         mut deployments: Vec<Deployment>,
-        started: Timestamp,
+        (started, now): (Timestamp, Timestamp),
     ) -> Result<Step, Fault> {
-        let mut refused = None;
+        let mut refused: Option<(shift::Plan, Fault)> = None;
         loop {
             let ours = shift::ours(&deployments, row);
             let seen = match &ours {
@@ -145,9 +145,9 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
             let (Some((ours, seen)), shift::Plan::Refuse(_) | shift::Plan::Stop) = (seen, &plan) else {
                 return Step::of_shift(plan);
             };
-            // It was decided anew, and comes to the same.
-            if let Some(fault) = refused {
-                return Err(fault);
+            match refused {
+                Some((before, fault)) if before == plan => return Err(shift::again(&plan, row, now, fault)),
+                _ => {}
             }
             if row.deployment.is_none() {
                 self.moves.note(key, row, MoveEvent::DeployedAnew { deployment: ours.clone() }).await?;
@@ -160,7 +160,7 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
             match asked {
                 Ok(()) => return Ok(Step::Done(ours.clone(), false)),
                 // It has gone on meanwhile, or waits no more.
-                Err(fault @ (Fault::Denied(_) | Fault::NotFound(_))) => refused = Some(fault),
+                Err(fault @ (Fault::Denied(_) | Fault::NotFound(_))) => refused = Some((plan, fault)),
                 Err(fault) => return Err(fault),
             }
             deployments = self.port.deployments(row).await?;

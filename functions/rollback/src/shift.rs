@@ -2,10 +2,15 @@
 //!
 //! As long as ECS keeps the old tasks it gives the service back to them at once, and nothing has to start.
 
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::ids::DeploymentId;
 use pipeline::rows::{MoveRow, RestorePoint};
 use pipeline::service::Deployment;
 use pipeline::service_deployment::{ServiceDeployment, Status};
+
+/// For how many seconds the answer to a gate may not be seen yet.
+const ANSWER_ARRIVES: i64 = 60;
 
 /// The next step.
 #[derive(Debug, PartialEq)]
@@ -74,13 +79,25 @@ pub fn next(
     }
 }
 
+/// Says what it means that ECS has refused the same twice: a gate that was answered a moment ago may still be shown.
+pub fn again(plan: &Plan, row: &MoveRow, now: Timestamp, fault: Fault) -> Fault {
+    let Plan::Refuse(hook) = plan else { return fault };
+    let answered = row.answered.as_ref().filter(|answered| answered.hook == *hook);
+    match answered.is_some_and(|answered| now.seconds_since(answered.at) < ANSWER_ARRIVES) {
+        true => {
+            Fault::Unavailable(format!("its gate was answered a moment ago, and is still shown: {fault}"))
+        }
+        false => fault,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::clock::Timestamp;
     use pipeline::ids::TaskDefinitionArn;
+    use pipeline::rows::Answered;
     use pipeline::service::Rollout;
-    use pipeline::service_deployment::{Hook, Stage};
+    use pipeline::service_deployment::{Action, Hook, Stage};
 
     fn row() -> MoveRow {
         let request: serde_json::Value =
@@ -164,5 +181,21 @@ mod tests {
         assert_eq!(ours(&[deployment(1, 1)], &row()), row().deployment);
         assert_eq!(ours(&[deployment(4, 2)], &unnoted), Some(deployment(4, 2).id));
         assert_eq!(ours(&[deployment(1, 1)], &unnoted), None);
+    }
+
+    #[test]
+    fn a_gate_that_was_answered_a_moment_ago_is_tried_again() {
+        let answered = |hook: &str, seconds: i64| {
+            let (hook, at) = (hook.to_owned(), Timestamp::from_millis(0).plus_seconds(-seconds));
+            MoveRow { answered: Some(Answered { hook, action: Action::Continue, at }), ..row() }
+        };
+        let fault = |plan: &Plan, row: &MoveRow| {
+            again(plan, row, Timestamp::from_millis(0), Fault::Denied("no".to_owned())).name()
+        };
+        let refuse = Plan::Refuse("h1".to_owned());
+        assert_eq!(fault(&refuse, &answered("h1", 59)), "Unavailable");
+        assert_eq!(fault(&refuse, &answered("h1", 60)), "Denied");
+        assert_eq!(fault(&refuse, &answered("h0", 1)), "Denied");
+        assert_eq!(fault(&Plan::Stop, &answered("h1", 1)), "Denied");
     }
 }

@@ -108,6 +108,9 @@ pub struct HeadRow {
     /// The last wave that may take production traffic, of a release whose waves take it together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shift_through: Option<u32>,
+    /// The service that failed first of those that take their traffic together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<ServiceName>,
     /// How it ended; none while it is open.
     pub outcome: Option<Outcome>,
     /// How many moves had each fate; they sum up to all moves.

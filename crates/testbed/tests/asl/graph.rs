@@ -254,7 +254,7 @@ fn what_cannot_be_reached_is_refused_before_anything_is_changed() {
 #[test]
 fn the_rollback_counts_down_to_the_first_wave() {
     let expected = json!([
-        {"Condition": "{% $wave > 0 %}", "Assign": {"wave": "{% $wave - 1 %}"}, "Next": "RollbackWave"},
+        {"Condition": "{% $wave > 0 %}", "Assign": {"wave": "{% $wave - 1 %}", "step": "move"}, "Next": "RollbackWave"},
     ]);
     check(
         |document| {

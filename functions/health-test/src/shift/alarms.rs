@@ -8,7 +8,7 @@ use pipeline::clock::Timestamp;
 use pipeline::ledger::MoveLedger;
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveEvent, MoveRow, Shift, Verdict};
-use pipeline::service_deployment::{ServiceDeployment, Status};
+use pipeline::service_deployment::{Action, ServiceDeployment, Status};
 use tokio::time::timeout;
 
 use super::Course;
@@ -34,7 +34,8 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let moves = course == Course::Forward
             && shift.shifted.is_some()
             && shown.is_some_and(|shown| shown.status == Status::Open);
-        if !moves || row.alarms.is_empty() {
+        let rejected = row.answered.as_ref().is_some_and(|answered| answered.action == Action::Rollback);
+        if !moves || rejected || row.alarms.is_empty() {
             return None;
         }
         let asked = timeout(PATIENCE, self.port.alarmed(row)).await;

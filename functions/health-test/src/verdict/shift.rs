@@ -226,7 +226,12 @@ fn answer(way: &Way<'_>, shift: &ServiceDeployment, hook: &Hook, proven: Judgeme
         Finding::Unmeasured if way.is_late() => {
             return say(
                 Finding::Inconclusive,
-                format!("at its gate at {at} it could not be measured in time: {why}"),
+                format!(
+                    "at its gate at {at} it could not be measured in time, and ECS puts it back when the gate gives up: \
+                     {why}; to have it put back now: aws ecs continue-service-deployment --service-deployment-arn {} \
+                     --hook-id {} --action ROLLBACK",
+                    shift.arn, hook.id
+                ),
             );
         }
         _ => return say(finding, why),

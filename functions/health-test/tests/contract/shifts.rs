@@ -110,6 +110,18 @@ async fn an_alarm_ends_a_move_that_has_production_traffic_as_long_as_ecs_keeps_t
 }
 
 #[tokio::test]
+async fn traffic_that_goes_back_has_not_moved_to_the_new_tasks() {
+    for (status, noted) in [(Status::Open, true), (Status::RollingBack, false), (Status::RolledBack, false)] {
+        let mut fixture = fixture("dark-healthy");
+        let stage = Stage::of("PRODUCTION_TRAFFIC_SHIFT");
+        fixture.shift = Some(ServiceDeployment { stage, status, ..waits("FAILED") });
+        poll(&fixture, request(Phase::After)).await.unwrap();
+        let notes = fixture.moves.noted.borrow();
+        assert_eq!(notes.iter().any(|note| note.get("shiftedBy").is_some()), noted);
+    }
+}
+
+#[tokio::test]
 async fn a_poll_finds_the_service_deployment_once_and_asks_no_more_than_it_needs() {
     let dark = fixture("dark-healthy");
     let found = at_gate(&dark, request(Phase::After)).await;

@@ -2,6 +2,7 @@
 
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Environment, OnFailure, Shift};
+use pipeline::ids::ServiceName;
 use pipeline::payload::{MoveKey, Step};
 use pipeline::rows::{FrozenRow, HeadRow, MoveRow, Stop, Verdict};
 
@@ -28,7 +29,7 @@ const LATER_PAUSE_SECONDS: i64 = 300;
 pub fn decide(
     moves: &[(MoveKey, MoveRow)],
     (wave, step): (u32, Step),
-    policy: &Environment,
+    (policy, failed): (&Environment, Option<&ServiceName>),
     now: Timestamp,
 ) -> Judged {
     let judged = |next, because: String, pause_seconds| Judged { next, because, wave, step, pause_seconds };
@@ -36,13 +37,15 @@ pub fn decide(
     let (waiting, reached): (Vec<&MoveRow>, Vec<&MoveRow>) =
         rows.partition(|row| policy.shift == Shift::Together && row.waits_for_others());
     let mut reached = reached.into_iter();
+    let goes_back = if policy.on_failure == OnFailure::Freeze { Next::Stop } else { Next::Rollback };
     let unhealthy = reached.clone().find(|row| standing(row) == Verdict::Unhealthy).map(said);
     if let Some(why) = unhealthy.or_else(|| waiting.iter().find_map(|row| expired(row, now))) {
-        let next = if policy.on_failure == OnFailure::Freeze { Next::Stop } else { Next::Rollback };
-        return judged(next, why, 0);
+        return judged(goes_back, why, 0);
     }
     if let Some(row) = reached.clone().find(|row| standing(row) == Verdict::Inconclusive) {
-        return judged(Next::Stop, said(row), 0);
+        // The others were given up with it, whatever became of it since.
+        let next = if failed.is_some() { goes_back } else { Next::Stop };
+        return judged(next, said(row), 0);
     }
     match (waiting.first(), step) {
         (Some(_), Step::Move) => {
@@ -164,7 +167,7 @@ mod tests {
 
     fn check(moves: &[(MoveKey, MoveRow)], on_failure: OnFailure, bake: u32, expected: (Next, u32, i64)) {
         let policy = Environment { on_failure, bake_seconds: bake, ..environment() };
-        let judged = decide(moves, (0, Step::Move), &policy, Timestamp::from_millis(NOW));
+        let judged = decide(moves, (0, Step::Move), (&policy, None), Timestamp::from_millis(NOW));
         assert_eq!((judged.next, judged.wave, judged.pause_seconds), expected, "{on_failure:?}");
     }
 
@@ -213,7 +216,7 @@ mod tests {
     fn a_move_of_an_earlier_wave_counts_as_long_as_the_release_goes_on() {
         let moves = [at(0, seen(Verdict::Unhealthy)), at(1, seen(Verdict::Healthy)), at(2, row("orders"))];
         let policy = Environment { bake_seconds: 0, ..environment() };
-        let judged = decide(&moves, (1, Step::Move), &policy, Timestamp::from_millis(NOW));
+        let judged = decide(&moves, (1, Step::Move), (&policy, None), Timestamp::from_millis(NOW));
         assert_eq!((judged.next, judged.wave), (Next::Rollback, 1));
     }
 
@@ -239,7 +242,7 @@ mod tests {
             let policy = Environment { shift, on_failure, bake_seconds: 0, ..environment() };
             let moves: Vec<_> =
                 moves.iter().map(|row| at(0, row.clone())).chain([at(1, row("last"))]).collect();
-            let judged = decide(&moves, (0, step), &policy, Timestamp::from_millis(NOW));
+            let judged = decide(&moves, (0, step), (&policy, None), Timestamp::from_millis(NOW));
             (judged.next, judged.step)
         };
         let (healthy, bad, unknown) =
@@ -263,6 +266,15 @@ mod tests {
             assert_eq!(judged(moves, step, Shift::Together, OnFailure::UndoAll), expected, "{moves:?}");
         }
         assert_eq!(judged(&[waiting(60)], Move, Shift::Together, OnFailure::Freeze), (Next::Stop, Move));
+        // They were given up with one that failed, and of which nobody knows the end.
+        let given_up = [at(0, seen(Verdict::Inconclusive))];
+        let failed = ServiceName::parse("carts").unwrap();
+        for (on_failure, expected) in [(OnFailure::UndoAll, Next::Rollback), (OnFailure::Freeze, Next::Stop)]
+        {
+            let policy = Environment { shift: Shift::Together, on_failure, ..environment() };
+            let of = (&policy, Some(&failed));
+            assert_eq!(decide(&given_up, (0, Shifts), of, Timestamp::from_millis(NOW)).next, expected);
+        }
         assert_eq!(judged(&[waiting(600)], Move, Shift::Each, OnFailure::UndoAll), (Next::Stop, Move));
     }
 
