@@ -13,6 +13,7 @@ mod rest;
 mod runs;
 mod stops;
 mod told;
+mod traffic;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};

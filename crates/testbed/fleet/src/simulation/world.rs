@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use states::Random;
 
-use super::draw::{one_of, some};
+use super::draw::{below, one_of, some};
 use crate::cluster;
-use crate::fake::Fake;
+use crate::fake::{Fake, Shifting, State};
 use crate::web;
 
 /// The environments, in the order of promotion; their clusters and tags have their names.
@@ -37,8 +37,9 @@ pub fn build(fake: &Fake, random: &mut Random) {
         }
         cluster::configure(fake, environment, &document(environment, random));
     }
-    let mut account = fake.open();
+    let account = &mut *fake.open();
     let now = account.now;
+    shift(account, random);
     account.ecr.push("shop/suite", "the suite", Some("main-0"));
     account.ecs.register(SUITE, &[format!("{}:main-0", cluster::uri("shop/suite"))]);
     account.alarms.set(ALARM, false, now);
@@ -88,5 +89,31 @@ pub fn document(environment: &str, random: &mut Random) -> Value {
     if place > 0 && some(random, if place == 1 { 4 } else { 2 }) {
         document["approval"] = json!("required");
     }
+    // What takes traffic as one is undone as one.
+    if document["onFailure"] != "undo-failed" && some(random, 3) {
+        document["shift"] = json!("together");
+    }
     document
+}
+
+/// Draws which services shift their traffic, and how.
+fn shift(account: &mut State, random: &mut Random) {
+    const MINUTE: i64 = 60_000;
+    for environment in ENVIRONMENTS {
+        for service in ["a", "c", "e"] {
+            if !some(random, 3) {
+                continue;
+            }
+            let (after, action) = (below(random, 60_000), one_of(random, &["CONTINUE", "ROLLBACK"]));
+            let how = Shifting {
+                gate: one_of(random, &[MINUTE, 30 * MINUTE, 60 * MINUTE, 60 * MINUTE]),
+                bake: one_of(random, &[1_000, MINUTE, 10 * MINUTE]),
+                somebody: some(random, 5).then_some((after, action)),
+                drain: None,
+            };
+            if let Some(service) = account.ecs.services.get_mut(&format!("{environment}/{service}")) {
+                service.shifting = Some(how);
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ const LATE_MS: (i64, i64) = (300_000, 90_000);
 const TESTS_MS: i64 = 900_000;
 
 /// What of a move says until when its service is looked at.
-const TIMED: [&str; 10] = [
+const TIMED: [&str; 12] = [
     "service",
     "healthTimeoutSeconds",
     "pack",
@@ -24,6 +24,8 @@ const TIMED: [&str; 10] = [
     "undoStarted",
     "undoVerdict",
     "undoFailure",
+    "traffic",
+    "shifted",
 ];
 
 impl Oracle {
@@ -55,12 +57,16 @@ impl Oracle {
 
 /// Returns which way a move goes that is not judged yet, and until when.
 fn deadline(row: &Value) -> Option<(&'static str, i64)> {
+    // A shift has its steps and its bake beside, and those of the way forward begin with it.
+    let planned = row["traffic"]["seconds"].as_i64().unwrap_or_default() * 1000;
     let timeout = row["healthTimeoutSeconds"].as_i64()? * 1000;
     let is_open = |verdict: &str, failure: &str| row[verdict].is_null() && row[failure].is_null();
     if let Some(began) = millis(&row["undoStarted"]) {
-        return is_open("undoVerdict", "undoFailure").then_some(("back", began + timeout + TESTS_MS));
+        return is_open("undoVerdict", "undoFailure")
+            .then_some(("back", began + planned + timeout + TESTS_MS));
     }
     let began = millis(&row["touched"])?.max(millis(&row["leased"])?);
+    let began = millis(&row["shifted"]).map_or(began, |shifted| began.max(shifted + planned));
     // The time of live tests begins with what is proven.
     let tests = if row["pack"].is_null() { 0 } else { timeout + TESTS_MS };
     is_open("verdict", "failure").then_some(("forward", began + timeout + tests))

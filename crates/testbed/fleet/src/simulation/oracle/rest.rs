@@ -46,6 +46,7 @@ impl Oracle {
         self.no_wave_began_in_a_freeze(faults);
         self.every_stop_was_seen(faults);
         self.every_look_was_in_time(faults);
+        self.no_traffic_comes_too_early(account, executions);
         self.no_run_is_left(account);
         self.no_run_without_a_result_is_held_against_anybody(account);
         self.nothing_fails_at_its_beginning(account, faults);
