@@ -1,9 +1,9 @@
 //! Points one ECS service at one image digest, and says which deployment that started.
 //!
 //! Copies the task definition that runs, changes nothing but the image of the matching containers, and updates
-//! the service with it alone.  Answers the gate at which ECS waits before it shifts traffic, as it was judged.  Reads first, so that a repeat is harmless.  Never waits for the rollout, never
-//! picks an image, never deregisters anything.  It runs what live tests order beside the service, too: whoever may
-//! hand on a role is nobody else.
+//! the service with it alone.  Answers the gate at which ECS waits before it shifts traffic, as it was judged.  Reads
+//! first, so that a repeat is harmless.  Never waits for the rollout, never picks an image, never deregisters anything.
+//! It runs what live tests order beside the service, too: whoever may hand on a role is nobody else.
 
 pub mod gate;
 pub mod plan;
