@@ -4,3 +4,4 @@ pub mod contract;
 pub mod image;
 pub mod moves;
 pub mod recorded;
+pub mod shift;

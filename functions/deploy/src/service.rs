@@ -76,6 +76,7 @@ impl Port for Aws {
     async fn point(&self, row: &MoveRow, to: &TaskDefinitionArn) -> Result<DeploymentId, Fault> {
         service::point(&self.ecs, &row.cluster, &row.service, to).await
     }
+
     async fn shift(
         &self,
         row: &MoveRow,

@@ -11,10 +11,11 @@ use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, RunRow, RunsTask};
 use pipeline::service::{Deployment, Rollout};
-use pipeline::service_deployment::{Action, Hook, ServiceDeployment, Stage, Status};
+use pipeline::service_deployment::{Action, ServiceDeployment};
 use pipeline::signed::Answer;
 use serde_json::{Value, json};
 use testbed::moves::Moves;
+use testbed::shift::at_its_gate;
 
 /// A service at rest on deployment 1 of revision 1.
 struct AtRest;
@@ -43,16 +44,7 @@ impl Port for AtRest {
         _: Timestamp,
     ) -> Result<Option<ServiceDeployment>, Fault> {
         let status = if row.answered.is_some() { "SUCCEEDED" } else { "AWAITING_ACTION" };
-        let hook = Hook { id: "h1".to_owned(), is_pause: true, status: status.to_owned(), expires: None };
-        Ok(Some(ServiceDeployment {
-            arn: "arn:sd".to_owned(),
-            status: Status::Open,
-            reason: String::new(),
-            stage: Stage::of("POST_TEST_TRAFFIC_SHIFT"),
-            hooks: vec![hook],
-            requested: 2,
-            production: 0.0,
-        }))
+        Ok(Some(at_its_gate(status)))
     }
     async fn answer(&self, _: &str, hook: &str, _: Action) -> Result<(), Fault> {
         assert_eq!(hook, "h1");

@@ -14,10 +14,11 @@ use pipeline::ledger::{Loaded, MoveLedger};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveEvent, MoveRow, RunRow, RunsTask, Stop};
 use pipeline::service::{Deployment, Rollout};
-use pipeline::service_deployment::{Action, Hook, ServiceDeployment, Stage, Status};
+use pipeline::service_deployment::{Action, ServiceDeployment};
 use pipeline::signed::Answer;
 use serde_json::{Value, json};
 use testbed::moves::Moves;
+use testbed::shift::at_its_gate;
 
 /// A service at rest on revision 1, whose update fails if it is told so.
 #[derive(Default)]
@@ -88,16 +89,7 @@ impl Port for &Recorder {
     ) -> Result<Option<ServiceDeployment>, Fault> {
         self.did("read the service deployment");
         let waits = if self.gone.get() { "SUCCEEDED" } else { "AWAITING_ACTION" };
-        let hook = Hook { id: "h1".to_owned(), is_pause: true, status: waits.to_owned(), expires: None };
-        Ok(Some(ServiceDeployment {
-            arn: "arn:sd".to_owned(),
-            status: Status::Open,
-            reason: String::new(),
-            stage: Stage::of("POST_TEST_TRAFFIC_SHIFT"),
-            hooks: vec![hook],
-            requested: 2,
-            production: 0.0,
-        }))
+        Ok(Some(at_its_gate(waits)))
     }
     async fn answer(&self, _: &str, hook: &str, action: Action) -> Result<(), Fault> {
         self.did(&format!("answer {hook} {action:?}"));

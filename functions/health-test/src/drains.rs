@@ -1,7 +1,5 @@
 //! What a gate after the shift waits for beside its proof: that no request reaches the old tasks any more.
 
-use std::time::Duration;
-
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ledger::MoveLedger;
@@ -13,12 +11,9 @@ use tokio::time::timeout;
 use crate::finding::Finding;
 use crate::poll::Poll;
 use crate::probe::Web;
-use crate::rollout::Port;
+use crate::rollout::{CLOUDWATCH_PATIENCE, Port};
 use crate::verdict::shift::drain::{Drain, Drained};
 use crate::{Answer, HealthTest, Phase, Seen};
-
-/// How long CloudWatch may take in one poll; the function's own time-out is well above that and the rest together.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 /// How many seconds are between two polls of a gate that waits for this alone.
 const PAUSE: u32 = 30;
@@ -43,7 +38,8 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             Err(drained) => return Some(drained),
         };
         let late = |_| Err(Fault::Unavailable("CloudWatch did not answer in time".to_owned()));
-        let counted = timeout(PATIENCE, self.port.requests(routes, span)).await.unwrap_or_else(late);
+        let counted =
+            timeout(CLOUDWATCH_PATIENCE, self.port.requests(routes, span)).await.unwrap_or_else(late);
         Some(drain.judge(span, counted))
     }
 

@@ -12,6 +12,7 @@ pub use routes::{Pair, Requests, Route, Span};
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use pack::kind::metric::Asked;
 use pipeline::Fault;
@@ -25,6 +26,9 @@ use pipeline::service_deployment::ServiceDeployment;
 use pipeline::task_definition::OpenPort;
 
 use crate::tests_row::TestsRow;
+
+/// How long CloudWatch may take to say what only delays or shortens a shift; no poll fails without it.
+pub const CLOUDWATCH_PATIENCE: Duration = Duration::from_secs(4);
 
 /// A service that exists.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,5 @@
 //! The alarms of a service that takes production traffic, while ECS still keeps the old tasks: the way back is short then.
 
-use std::time::Duration;
-
 use pipeline::Fault;
 use pipeline::alarm::went_red;
 use pipeline::clock::Timestamp;
@@ -14,11 +12,8 @@ use tokio::time::timeout;
 use super::Course;
 use crate::poll_state::PollState;
 use crate::probe::Web;
-use crate::rollout::Port;
+use crate::rollout::{CLOUDWATCH_PATIENCE, Port};
 use crate::{HealthTest, Response};
-
-/// How long CloudWatch may take in one poll; the function's own time-out is well above that and the rest together.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
     /// Returns an alarm that speaks against tasks which have production traffic, while ECS still keeps the old ones.
@@ -38,7 +33,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         if !moves || rejected || row.alarms.is_empty() {
             return None;
         }
-        let asked = timeout(PATIENCE, self.port.alarmed(row)).await;
+        let asked = timeout(CLOUDWATCH_PATIENCE, self.port.alarmed(row)).await;
         asked.ok().and_then(Result::ok).flatten()
     }
 

@@ -1,5 +1,7 @@
 //! AWS and HTTP in memory.
 
+mod port;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,10 +24,11 @@ use pipeline::ledger::{Key, Loaded};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, RunRow};
 use pipeline::service::{Deployment, Rollout};
-use pipeline::service_deployment::{Hook, ServiceDeployment, Stage, Status};
+use pipeline::service_deployment::{ServiceDeployment, Stage, Status};
 use pipeline::task_definition::OpenPort;
 use serde_json::Value;
 use testbed::moves::Moves;
+use testbed::shift::at_its_gate;
 
 use crate::cloudwatch::CloudWatch;
 
@@ -205,188 +208,6 @@ fn host_port(n: u16) -> u16 {
     32767 + n
 }
 
-impl Port for &Fixture {
-    async fn service(&self, _: &MoveRow) -> Result<Option<Service>, Fault> {
-        self.called("service")?;
-        let ours = self.progress(if self.primary == 3 { self.tasks.0 } else { 2 }, self.rollout.clone());
-        let other = self.progress(self.primary, Rollout::Completed);
-        let deployments =
-            if other.deployment.id == ours.deployment.id { vec![ours] } else { vec![other, ours] };
-        let group = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/users/0123456789abcdef";
-        Ok(Some(Service {
-            desired: 2,
-            deployments,
-            target_groups: vec![group.to_owned()],
-            pairs: self.pairs(),
-            security_groups: vec!["sg-users".to_owned()],
-        }))
-    }
-    async fn shift(
-        &self,
-        _: &MoveRow,
-        _: &DeploymentId,
-        _: Timestamp,
-        known: Option<&str>,
-    ) -> Result<Option<ServiceDeployment>, Fault> {
-        self.called(if known.is_some() {
-            "describe the service deployment"
-        } else {
-            "find the service deployment"
-        })?;
-        Ok(self.shift.clone())
-    }
-    async fn tasks(&self, _: &MoveRow) -> Result<Vec<Task>, Fault> {
-        self.called("tasks")?;
-        Ok(vec![self.task(1), self.task(2)])
-    }
-    async fn ports(&self, _: &TaskDefinitionArn) -> Result<Ports, Fault> {
-        self.called("ports")?;
-        let port = |container: &str, name: &str, number| OpenPort {
-            container: container.to_owned(),
-            name: Some(name.to_owned()),
-            number,
-        };
-        let open = vec![port("proxy", "admin", 9901), port("app", "http", 8080)];
-        Ok(Ports { open, are_of_host: false })
-    }
-    async fn instances(&self, _: &MoveRow, arns: &[String]) -> Result<BTreeMap<String, String>, Fault> {
-        self.called("instances")?;
-        Ok(arns.iter().map(|arn| (arn.clone(), arn.replace("arn-", ""))).collect())
-    }
-    async fn addresses(&self, instances: &[String]) -> Result<BTreeMap<String, IpAddr>, Fault> {
-        self.called("addresses")?;
-        let managed = self.managed.unwrap_or_default();
-        let managed = managed.iter().filter(|(id, _)| instances.iter().any(|one| one == id));
-        Ok(managed.map(|(id, address)| ((*id).to_owned(), address.parse().unwrap())).collect())
-    }
-    async fn balancer(&self, groups: &[String]) -> Result<String, Fault> {
-        assert_eq!(groups.len(), 1);
-        self.called("balancer")?;
-        Ok("users-1.eu-west-1.elb.amazonaws.com".to_owned())
-    }
-    async fn targets(&self, groups: &[String]) -> Result<Vec<Target>, Fault> {
-        assert_eq!(groups.len(), if self.shift.is_some() { 2 } else { 1 });
-        self.called("targets")?;
-        let target = |n: u16| {
-            let own = (format!("10.0.0.{n}"), 8080);
-            let (id, port) = self.managed.map_or(own, |_| ("i-1".to_owned(), host_port(n).into()));
-            let (group, state, reason) = ("users".to_owned(), self.target.to_owned(), String::new());
-            Target { group, id, port, state, reason }
-        };
-        Ok(vec![target(1), target(2)])
-    }
-    async fn pack(&self, _: &MoveRow) -> Result<Option<String>, Fault> {
-        self.called("pack")?;
-        Ok(self.pack.map(str::to_owned))
-    }
-    async fn secret(&self, _: &str) -> Result<String, Fault> {
-        self.called("secret")?;
-        self.secret.clone().map(str::to_owned)
-    }
-    async fn kept(&self, key: &Key) -> Result<Option<TestsRow>, Fault> {
-        self.called("kept")?;
-        Ok(self.kept_tests.borrow().get(key).cloned())
-    }
-    async fn keep(&self, key: &Key, row: &TestsRow) -> Result<bool, Fault> {
-        self.called("keep")?;
-        let mut kept = self.kept_tests.borrow_mut();
-        kept.extend(self.quicker.take().map(|row| (key.clone(), row)));
-        let is_newer = kept.get(key).is_none_or(|kept| kept.standing.look < row.standing.look);
-        is_newer.then(|| kept.insert(key.clone(), row.clone()));
-        Ok(is_newer)
-    }
-    async fn runs(&self, _: &MoveKey) -> Result<Vec<RunRow>, Fault> {
-        self.called("runs")?;
-        Ok(self.orders.borrow().values().cloned().collect())
-    }
-    async fn order(&self, _: &MoveKey, order: &RunRow) -> Result<(), Fault> {
-        self.called("order")?;
-        self.orders.borrow_mut().entry(order.name.clone()).or_insert_with(|| order.clone());
-        Ok(())
-    }
-    async fn note_run(&self, _: &MoveKey, name: &str, what: RunNote) -> Result<(), Fault> {
-        self.called("note run")?;
-        let mut orders = self.orders.borrow_mut();
-        let order = orders.get_mut(name).unwrap();
-        match what {
-            RunNote::Stop => order.stop = true,
-            RunNote::Over => order.over = true,
-        }
-        Ok(())
-    }
-    async fn ran(&self, _: &MoveRow, tasks: &[String]) -> Result<Vec<RunTask>, Fault> {
-        self.called("ran")?;
-        Ok(self.ran.borrow().iter().filter(|task| tasks.contains(&task.arn)).cloned().collect())
-    }
-    async fn pinned(&self, packs: &[PackHash]) -> Result<BTreeMap<PackHash, String>, Fault> {
-        self.called("pinned")?;
-        let kept = self.kept.iter().map(|text| (pack::hash(text), (*text).to_owned()));
-        Ok(kept.filter(|(hash, _)| packs.contains(hash)).collect())
-    }
-    async fn moves(&self, _: &ReleaseId) -> Result<Vec<MoveRow>, Fault> {
-        self.called("moves")?;
-        Ok(vec![row()])
-    }
-    fn own_groups(&self) -> &[String] {
-        self.own_groups.as_slice()
-    }
-    async fn ended(&self, _: &MoveRow) -> Result<Vec<Ended>, Fault> {
-        self.called("ended")?;
-        self.may_read("list the stopped tasks")?;
-        let exit = Exit { container: "app".to_owned(), code: Some(1), reason: String::new() };
-        let task = |n: i64, started_by: u32| Ended {
-            id: format!("ended{n}"),
-            started_by: format!("ecs-svc/{started_by}"),
-            code: "EssentialContainerExited".to_owned(),
-            reason: "Essential container in task exited".to_owned(),
-            exits: vec![exit.clone()],
-            at: n,
-        };
-        // Tasks of other deployments end too.
-        let ours = if self.rollout == Rollout::Completed { vec![] } else { vec![task(1, 2), task(2, 2)] };
-        let replaced = self.replaced.iter().map(|id| Ended { id: (*id).to_owned(), ..task(4, 2) });
-        Ok([ours, vec![task(3, 1)], replaced.collect()].concat())
-    }
-    async fn logged(
-        &self,
-        _: &MoveRow,
-        revision: &TaskDefinitionArn,
-        tasks: &[String],
-        _: i32,
-    ) -> Result<Vec<Vec<String>>, Fault> {
-        self.called("logged")?;
-        self.may_read("read the log")?;
-        let revision = revision.as_str().rsplit('/').next().unwrap_or_default();
-        Ok(tasks.iter().map(|task| vec![format!("{revision} {task} says goodbye")]).collect())
-    }
-    async fn streams(&self, revision: &TaskDefinitionArn, tasks: &[String]) -> Result<Vec<Stream>, Fault> {
-        self.called("streams")?;
-        Ok(CloudWatch::streams(revision.as_str(), tasks))
-    }
-    async fn search(&self, search: &Search) -> Result<Found, Fault> {
-        self.called("search")?;
-        self.cloudwatch.search(search)
-    }
-    async fn measure(
-        &self,
-        queries: &[Asked],
-        begins: Timestamp,
-        seconds: i64,
-    ) -> Result<Option<f64>, Fault> {
-        assert_eq!(seconds, 60);
-        self.called("measure")?;
-        self.cloudwatch.measure(queries, begins)
-    }
-    async fn alarmed(&self, row: &MoveRow) -> Result<Option<String>, Fault> {
-        self.called("alarms")?;
-        Ok(row.alarms.iter().find(|name| name.ends_with("is red")).cloned())
-    }
-    async fn requests(&self, routes: &[Route], span: Span) -> Result<Requests, Fault> {
-        self.called("requests")?;
-        self.cloudwatch.requests(routes, span)
-    }
-}
-
 impl Web for &Fixture {
     fn policy(&self) -> Policy {
         Policy::default()
@@ -410,19 +231,13 @@ impl Web for &Fixture {
     }
 }
 
-/// Returns a service deployment whose gate is in a state.
+/// Returns a service deployment whose gate is in a state, and gives up in an hour.
 pub fn waits(status: &str) -> ServiceDeployment {
-    let expires = Timestamp::parse("2026-11-23T11:00:00Z").ok();
-    let hook = Hook { id: "h1".to_owned(), is_pause: true, status: status.to_owned(), expires };
-    ServiceDeployment {
-        arn: "arn:aws:ecs:eu-west-1:123456789012:service-deployment/dev/users/d1".to_owned(),
-        status: Status::Open,
-        reason: String::new(),
-        stage: Stage::of("POST_TEST_TRAFFIC_SHIFT"),
-        hooks: vec![hook],
-        requested: 2,
-        production: 0.0,
+    let mut shift = at_its_gate(status);
+    for hook in &mut shift.hooks {
+        hook.expires = Timestamp::parse("2026-11-23T11:00:00Z").ok();
     }
+    shift
 }
 
 /// The revision of a deployment: ours is the second, also where somebody forced a ninth deployment of it.
