@@ -10,7 +10,7 @@ use deploy::{Deploy, Request, Response};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, ReleaseId, ServiceName, TaskDefinitionArn};
-use pipeline::ledger::{Loaded, MoveLedger};
+use pipeline::ledger::{Loaded, MoveLedger, Together};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveEvent, MoveRow, RunRow, RunsTask, Stop};
 use pipeline::service::{Deployment, Rollout};
@@ -30,6 +30,7 @@ struct Recorder {
     lost: bool,
     stopped: bool,
     goes_back: bool,
+    together: Option<Together>,
     orders: Vec<Value>,
     no_capacity: bool,
     ends_meanwhile: bool,
@@ -53,7 +54,7 @@ impl MoveLedger for Recorder {
         loaded.row.rollback_started = self.goes_back.then_some(Timestamp::from_millis(0));
         let (by, because) = (ReleaseId::parse("r9")?, "bad numbers".to_owned());
         let stop = Stop { by, because, since: Timestamp::from_millis(0), rollback: true };
-        Ok(Loaded { stop: self.stopped.then_some(stop), ..loaded })
+        Ok(Loaded { stop: self.stopped.then_some(stop), together: self.together.clone(), ..loaded })
     }
     async fn note(&self, _: &MoveKey, _: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
         let fields = serde_json::to_value(event).unwrap();
@@ -341,6 +342,23 @@ async fn an_answer_is_noted_before_it_is_given() {
         "answer h1 Continue",
     ];
     assert_eq!(order, expected);
+}
+
+#[tokio::test]
+async fn what_takes_traffic_together_waits_for_the_others_and_is_given_up_with_them() {
+    let failed = Some(ServiceName::parse("carts").unwrap());
+    for (together, look) in [
+        (Together::default(), false),
+        (Together { failed: failed.clone(), ..Together::default() }, true),
+        (Together { through: Some(0), failed }, true),
+    ] {
+        let (answer, order) = go_on(Recorder { together: Some(together), ..Recorder::default() }).await;
+        assert!(matches!(answer, Ok(Response::Nothing { look: found, .. }) if found == look), "{answer:?}");
+        assert_eq!(order, ["read the move and its lease", "read the service deployment"]);
+    }
+    let may = Together { through: Some(0), failed: None };
+    let (answer, _) = go_on(Recorder { together: Some(may), ..Recorder::default() }).await;
+    assert_eq!(answer, Ok(Response::Answered { answered: Action::Continue, look: true }));
 }
 
 #[tokio::test]
