@@ -5,6 +5,8 @@ _ASKED_FOR = {"TransactWriteItems": "ConditionCheckItem", "TransactGetItems": "G
 
 # The calls that more than one function makes, and those functions.  Every other call is one function's alone.
 SHARED = {
+    # Alarms of a service are asked before a release and while it bakes, and by each poll while its traffic moves.
+    "cloudwatch:DescribeAlarms": {"release", "health-test"},
     # The ledger is one table: each function reads and writes the rows of its own step.
     "dynamodb:BatchGetItem": {"release", "retag", "deploy", "health-test", "rollback"},
     "dynamodb:GetItem": {"release", "retag", "rollback", "alert", "health-test"},

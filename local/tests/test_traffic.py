@@ -130,19 +130,26 @@ def test_a_later_failure_answers_the_gate_of_its_own_rollback(pipeline, name):
     assert set(service.answers().values()) == hello("v1")
 
 
-def test_somebody_answers_first(pipeline, name):
-    service = opened(pipeline, name, gates(DARK), bakeTimeInMinutes=0)
+def waits_at_its_gate(pipeline, service: ShiftingService, name: str) -> str:
+    """Pushes v2 with live tests that take a minute, and returns the execution once its gate waits."""
     again = {"url": "http://${target.address}/health"}
     slow = {"name": "slow", "http": again, "attempts": 60, "passes": 60, "interval": "1s"}
     put(pipeline.cloud, f"environments/{name}/services/{name}/tests", {"checks": [slow]})
     digest = service.push(f"{name}-1", "v2")["digest"]
     execution = watch.started_by_push(pipeline.cloud, pipeline.machine, digest, f"{name}-1")
+    eventually(lambda: waiting(service), "its gate waited", 60)
+    return execution
 
-    def waits() -> bool:
-        hooks = service.shifts()[0].get("lifecycleHookDetails", [])
-        return any(each["status"] == "AWAITING_ACTION" for each in hooks)
 
-    eventually(waits, "its gate waited", 60)
+def waiting(service: ShiftingService) -> list[dict]:
+    """The hooks of the newest service deployment that wait for an answer."""
+    hooks = service.shifts()[0].get("lifecycleHookDetails", [])
+    return [each for each in hooks if each["status"] == "AWAITING_ACTION"]
+
+
+def test_somebody_answers_first(pipeline, name):
+    service = opened(pipeline, name, gates(DARK), bakeTimeInMinutes=0)
+    execution = waits_at_its_gate(pipeline, service, name)
     service.answer("ROLLBACK")
     run = pipeline.ended(execution)
     assert run.outcome == "RolledBack", run.cause
@@ -150,4 +157,33 @@ def test_somebody_answers_first(pipeline, name):
     assert set(service.answers().values()) == hello("v1")
     # That says nothing of the image: it may come again.
     put(pipeline.cloud, f"environments/{name}/services/{name}/tests", PACK)
+    digest = service.tagged(f"{name}-1")
     assert pipeline.request(service, digest, "v2").run.outcome == "Deployed"
+
+
+def test_somebody_deploys_while_its_gate_waits(pipeline, name):
+    service = opened(pipeline, name, gates(DARK), bakeTimeInMinutes=0)
+    execution = waits_at_its_gate(pipeline, service, name)
+    theirs = service.define(service.push("theirs", "v3")["digest"])
+    service.ecs.update_service(cluster=name, service=name, taskDefinition=theirs)
+    run = pipeline.ended(execution)
+    assert run.outcome == "Superseded", run.cause
+    # The gate of their deployment is theirs to answer.
+    eventually(lambda: waiting(service), "their gate waited", 60)
+    service.answer()
+    service.wait()
+    assert set(service.answers().values()) == hello("v3")
+
+
+def test_weights_that_infrastructure_code_has_reset(pipeline, name):
+    service = opened(pipeline, name, gates(DARK), bakeTimeInMinutes=0)
+    # From now on ECS takes the empty group for the live one, and puts new tasks beside the old ones.
+    service.balancer.reset(service.balancer.green)
+    before = ids(service)
+    proof = pipeline.push(service, f"{name}-1", "v2")
+    assert proof.run.outcome == "RolledBack", proof.run.cause
+    assert "share" in proof.run.cause
+    assert ids(service) == before and service.shifts()[0]["status"] == "ROLLBACK_SUCCESSFUL"
+    # It says nothing of the image, which comes once the weights are right.
+    service.balancer.reset(service.balancer.blue)
+    assert pipeline.request(service, proof.digest, "v2").run.outcome == "Deployed"

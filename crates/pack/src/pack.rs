@@ -117,6 +117,12 @@ impl Pack {
         self.of(Phase::Bake).map(|check| check.watched).max().unwrap_or(Span::seconds(0))
     }
 
+    /// Returns how long it may take until all that is decided, what cannot be measured included.
+    pub fn watch_budget(&self) -> Span {
+        let patience = self.of(Phase::Bake).map(|check| check.patience.0).max().unwrap_or_default();
+        Span(self.watched().0.saturating_add(patience))
+    }
+
     /// Refuses what its checks cannot know, or takes too long.
     pub(crate) fn validated(self, what: &str) -> Result<Self, Fault> {
         let given = Given { variables: &self.variables, secrets: &self.secrets };

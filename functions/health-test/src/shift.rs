@@ -2,6 +2,7 @@
 
 mod alarms;
 
+use futures_util::future::join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::DeploymentId;
@@ -110,8 +111,8 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         if let (true, Some(ours)) = (course.is_of_old_tasks(), &row.deployment) {
             poll.expected.deployment = ours.clone();
         }
-        let service = Measured::of(self.port.service(row).await);
-        let seen = self.deployment(course, row, &poll, now).await;
+        let (service, seen) = join(self.port.service(row), self.deployment(course, row, &poll, now)).await;
+        let service = Measured::of(service);
         let shown = if let Measured::Is(shown) = &seen { shown.as_ref() } else { None };
         poll.state.see(shown, now);
         let shift = self.moved(course, key, row, shown, now).await?;

@@ -100,8 +100,7 @@ impl TestsRow {
         {
             return judgement;
         }
-        let patience = pack.of(Phase::Bake).map(|check| check.patience.whole_seconds()).max();
-        let longest = pack.watched().whole_seconds().saturating_add(patience.unwrap_or_default());
+        let longest = pack.watch_budget().whole_seconds();
         let look = self.standing.look;
         self.standing = Standing { look, ..Standing::new(Phase::Bake, now, now.plus_seconds(longest)) };
         judge::judge(pack, &self.standing, now)

@@ -10,6 +10,7 @@ pub mod draft;
 pub mod eta;
 pub mod findings;
 pub mod freeze;
+pub mod gate_time;
 pub mod gates;
 pub mod history;
 pub mod image_check;

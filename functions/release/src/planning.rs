@@ -4,11 +4,12 @@
 
 use pipeline::Fault;
 use pipeline::ids::ServiceName;
-use pipeline::rows::MoveRow;
+use pipeline::rows::{Finding, MoveRow};
 
 use crate::observe;
 use crate::plan::{
-    PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gates, image_check, packs, settings, together,
+    PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gate_time, gates, image_check, packs, settings,
+    together,
 };
 use crate::ports::{
     Alarms, ClusterSnapshot, Clusters, History, ImageKey, Images, Leases, LiveTests, Releases,
@@ -119,7 +120,13 @@ pub async fn find(
         draft.warn(findings::strangers(&draft.services, context.environment));
     }
     draft.findings.extend(findings::of(draft, aws.roles()));
-    draft.findings.extend(together::of(draft, context.environment));
+    let gates = gate_time::of(draft).into_iter().chain(together::of(draft, context.environment));
+    let gates: Vec<Finding> = match spec.to.goes_back() {
+        // Nothing of it stops what goes back.
+        true => gates.map(|finding| Finding::warns(finding.text)).collect(),
+        false => gates.collect(),
+    };
+    draft.findings.extend(gates);
     if plans || !draft.is_refused() {
         let states = observe::alarms(aws, &draft.moves).await?;
         let unwatched = alarms::watch_what_exists(&mut draft.moves, &states);

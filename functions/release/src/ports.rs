@@ -6,7 +6,7 @@ mod ledger;
 
 pub use aws::{
     AlarmStates, Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, LiveTests,
-    Prober, Revision, Service, Shifting, TaskImages,
+    Pause, Prober, Revision, Service, Shifting, TaskImages,
 };
 pub use images::{
     Child, Config, ImageId, Images, Index, Mutability, Platform, Scan, Signed, Signing, Vulnerability,

@@ -4,6 +4,7 @@
 //! rolled back.  Never guesses "the revision before": the restore point was written down before the first change.
 //! Proves nothing; the rollback is a rollout, and health-test looks at it as at any other.
 
+mod give_back;
 pub mod plan;
 pub mod service;
 pub mod shift;
@@ -11,10 +12,9 @@ pub mod shift;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
-use pipeline::ledger::{Loaded, MoveLedger};
+use pipeline::ledger::MoveLedger;
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveEvent, MoveRow, RestorePoint};
-use pipeline::service::Deployment;
 use pipeline::service_deployment::Action;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,8 @@ pub enum Request {
     Reserve(MoveKey),
     /// Put it back.
     Back(MoveKey),
+    /// Have ECS give it back to its old tasks if it has failed and they still run, before its wave is judged.
+    GiveBack(MoveKey),
 }
 
 /// What was done.
@@ -73,14 +75,19 @@ pub struct Rollback<P, L> {
 impl<P: Port, L: MoveLedger> Rollback<P, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
-        let (Request::Reserve(key) | Request::Back(key)) = &request;
-        let Loaded { row, rollback, .. } = self.moves.load_leased(key).await?;
-        let Some(scope) = rollback else {
-            return Err(Fault::InvalidInput(format!("{} was not judged to be rolled back", key.release)));
+        let (Request::Reserve(key) | Request::Back(key) | Request::GiveBack(key)) = &request;
+        let loaded = self.moves.load_leased(key).await?;
+        let nothing = match (&request, loaded.rollback) {
+            (Request::GiveBack(_), _) => plan::keeps_traffic(&loaded),
+            (Request::Reserve(_) | Request::Back(_), Some(scope)) => plan::nothing(&loaded.row, scope),
+            (Request::Reserve(_) | Request::Back(_), None) => {
+                return Err(Fault::InvalidInput(format!("{} was not judged to be rolled back", key.release)));
+            }
         };
-        if let Some(nothing) = plan::nothing(&row, scope) {
+        if let Some(nothing) = nothing {
             return Ok(Response::Nothing { nothing });
         }
+        let row = loaded.row;
         match request {
             Request::Reserve(_) => {
                 // What a release has verified is pinned and active; what was only adopted may name a tag.
@@ -88,19 +95,23 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
                 Ok(Response::Reserved { start_at: self.port.reserve(registers, now).await? })
             }
             Request::Back(key) => self.back(&key, row, now).await,
+            Request::GiveBack(key) => self.give_back(&key, &row, now).await,
         }
     }
 
     async fn back(&self, key: &MoveKey, row: MoveRow, now: Timestamp) -> Result<Response, Fault> {
+        let started = row.rollback_started.unwrap_or(now);
+        let asks = MoveEvent::RollbackStarted { rollback_started: started };
+        let deployments = self.port.deployments(&row).await?;
+        // ECS gives back what ran before, whatever is known of that.
+        let given_back = match &row.traffic {
+            None => None,
+            Some(_) => Some(self.shift_back(key, &row, deployments.clone(), asks.clone(), now).await?),
+        };
         let Some(restore) = &row.restore else {
             return Err(Fault::NotFound(format!("a known good version of {}", row.service)));
         };
-        let started = row.rollback_started.unwrap_or(now);
-        let deployments = self.port.deployments(&row).await?;
-        let decided = match &row.traffic {
-            None => Step::of(plan::next(&deployments, &row, restore)),
-            Some(_) => self.shift_back(key, &row, restore, deployments, (started, now)).await?,
-        };
+        let decided = given_back.unwrap_or_else(|| Step::of(plan::next(&deployments, &row, restore)));
         let (deployment, already) = match decided {
             Step::Done(deployment, already) => (deployment, already),
             Step::Superseded(reason) => {
@@ -109,7 +120,7 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
             }
             Step::Start => {
                 let to = self.restore_revision(key, &row, restore).await?;
-                self.moves.note(key, &row, MoveEvent::RollbackStarted { rollback_started: started }).await?;
+                self.moves.note(key, &row, asks).await?;
                 (self.port.point(&row, &to).await?, false)
             }
         };
@@ -118,53 +129,10 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
             rollback_started: started,
             rollback_deployment: deployment.clone(),
             // Nobody has asked for it yet, and it is there.
-            rolled_back_by_ecs: (already && row.rollback_started.is_none() && !ours).then_some(true),
+            rolled_back_by_ecs: (already && row.goes_back_since().is_none() && !ours).then_some(true),
         };
         self.moves.note(key, &row, deployed).await?;
         Ok(Response::Started { deployment, already })
-    }
-
-    /// Has ECS give a service back whose traffic it shifts, as long as the old tasks run.
-    async fn shift_back(
-        &self,
-        key: &MoveKey,
-        row: &MoveRow,
-        restore: &RestorePoint,
-        mut deployments: Vec<Deployment>,
-        (started, now): (Timestamp, Timestamp),
-    ) -> Result<Step, Fault> {
-        let mut refused: Option<(shift::Plan, Fault)> = None;
-        loop {
-            let ours = shift::ours(&deployments, row);
-            let seen = match &ours {
-                Some(ours) => self.port.shift(row, ours, row.touched.unwrap_or(started)).await?,
-                None => None,
-            };
-            let seen = ours.as_ref().zip(seen.as_ref());
-            let plan = shift::next(&deployments, seen, row, restore);
-            let (Some((ours, seen)), shift::Plan::Refuse(_) | shift::Plan::Stop) = (seen, &plan) else {
-                return Step::of_shift(plan);
-            };
-            match refused {
-                Some((before, fault)) if before == plan => return Err(shift::again(&plan, row, now, fault)),
-                _ => {}
-            }
-            if row.deployment.is_none() {
-                self.moves.note(key, row, MoveEvent::DeployedAnew { deployment: ours.clone() }).await?;
-            }
-            self.moves.note(key, row, MoveEvent::RollbackStarted { rollback_started: started }).await?;
-            let asked = match &plan {
-                shift::Plan::Refuse(hook) => self.port.refuse(&seen.arn, hook).await,
-                _ => self.port.stop(&seen.arn).await,
-            };
-            match asked {
-                Ok(()) => return Ok(Step::Done(ours.clone(), false)),
-                // It has gone on meanwhile, or waits no more.
-                Err(fault @ (Fault::Denied(_) | Fault::NotFound(_))) => refused = Some((plan, fault)),
-                Err(fault) => return Err(fault),
-            }
-            deployments = self.port.deployments(row).await?;
-        }
     }
 
     /// Returns the revision to go back to: the recorded one, or a copy of it where that is inactive or names a tag.

@@ -1,6 +1,7 @@
 //! What to do about a service that is to go back, given the deployments that it has.  Pure.
 
 use pipeline::ids::DeploymentId;
+use pipeline::ledger::Loaded;
 use pipeline::rows::{MoveRow, RestorePoint, RollbackScope, Verdict};
 use pipeline::service::{Deployment, Rollout};
 
@@ -31,6 +32,24 @@ pub fn nothing(row: &MoveRow, scope: RollbackScope) -> Option<&'static str> {
         .then_some("onFailure is undo-failed, and the service is not unhealthy")
 }
 
+/// Tells why a move is not given back before its wave is judged, if it is not.
+pub fn keeps_traffic(loaded: &Loaded) -> Option<&'static str> {
+    let row = &loaded.row;
+    if row.traffic.is_none() {
+        return Some("the service rolls, so that ECS keeps no old tasks");
+    }
+    if row.verdict != Some(Verdict::Unhealthy) {
+        return Some("the service is not unhealthy");
+    }
+    if loaded.stop.is_some() {
+        return Some("somebody has stopped the release, and said whether it goes back");
+    }
+    if loaded.freezes {
+        return Some("onFailure is freeze, so nothing is rolled back");
+    }
+    nothing(row, RollbackScope::Failed)
+}
+
 /// Decides how to put a touched service back.
 pub fn next(deployments: &[Deployment], row: &MoveRow, restore: &RestorePoint) -> Plan {
     let Some(primary) = deployments.iter().find(|one| one.primary) else {
@@ -58,7 +77,9 @@ pub fn next(deployments: &[Deployment], row: &MoveRow, restore: &RestorePoint) -
 mod tests {
     use super::*;
     use pipeline::clock::Timestamp;
-    use pipeline::ids::TaskDefinitionArn;
+    use pipeline::ids::{ReleaseId, TaskDefinitionArn};
+    use pipeline::rows::{Stop, Traffic};
+    use pipeline::service_deployment::Stage;
 
     fn row() -> MoveRow {
         let request: serde_json::Value =
@@ -74,6 +95,36 @@ mod tests {
 
     fn check(row: &MoveRow, deployments: &[Deployment], expected: Plan) {
         assert_eq!(next(deployments, row, row.restore.as_ref().unwrap()), expected);
+    }
+
+    #[test]
+    fn what_has_failed_with_all_its_traffic_is_given_back_unless_somebody_said_otherwise() {
+        let traffic = Traffic {
+            strategy: "CANARY".to_owned(),
+            gate: Stage::of("POST_TEST_TRAFFIC_SHIFT"),
+            seconds: 300,
+            drain_minutes: 0,
+        };
+        let shifts = MoveRow { traffic: Some(traffic), shifted: row().touched, ..row() };
+        let failed = Loaded::given(&MoveRow { verdict: Some(Verdict::Unhealthy), ..shifts });
+        assert_eq!(keeps_traffic(&failed), None);
+        let with = |change: &dyn Fn(&mut Loaded)| {
+            let mut loaded = failed.clone();
+            change(&mut loaded);
+            keeps_traffic(&loaded).unwrap()
+        };
+        assert!(with(&|one| one.row.traffic = None).starts_with("the service rolls"));
+        for verdict in [None, Some(Verdict::Inconclusive), Some(Verdict::Superseded), Some(Verdict::Healthy)]
+        {
+            assert_eq!(with(&|one| one.row.verdict = verdict), "the service is not unhealthy");
+        }
+        assert!(with(&|one| one.freezes = true).starts_with("onFailure is freeze"));
+        let (by, since) = (ReleaseId::parse("r9").unwrap(), Timestamp::from_millis(0));
+        for rollback in [true, false] {
+            let stop = Stop { by: by.clone(), because: String::new(), since, rollback };
+            assert!(with(&|one| one.stop = Some(stop.clone())).starts_with("somebody has stopped"));
+        }
+        assert!(with(&|one| one.row.forward_only = true).contains("forwardOnly"));
     }
 
     #[test]

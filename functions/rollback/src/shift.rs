@@ -5,7 +5,7 @@
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::DeploymentId;
-use pipeline::rows::{MoveRow, RestorePoint};
+use pipeline::rows::MoveRow;
 use pipeline::service::Deployment;
 use pipeline::service_deployment::{ServiceDeployment, Status};
 
@@ -40,19 +40,19 @@ pub fn next(
     deployments: &[Deployment],
     seen: Option<(&DeploymentId, &ServiceDeployment)>,
     row: &MoveRow,
-    restore: &RestorePoint,
 ) -> Plan {
     let Some(primary) = deployments.iter().find(|one| one.primary) else {
         return Plan::Superseded("the service no longer exists".to_owned());
     };
-    let is_back = primary.task_definition == restore.task_definition
+    let restored = row.restore.as_ref().map(|restore| &restore.task_definition);
+    let is_back = Some(&primary.task_definition) == restored
         || Some(&primary.task_definition) == row.rollback_revision.as_ref();
     let is_replaced = primary.id == row.replaces || primary.task_definition == row.running;
     let is_last = Some(&primary.id) == row.rollback_deployment.as_ref();
     if !(primary.is_of(row) || is_back || is_replaced || is_last) {
         return Plan::Superseded(primary.has_replaced_ours());
     }
-    let asked = row.rollback_started.is_some();
+    let asked = row.goes_back_since().is_some();
     let starts = || match (primary.is_of(row), is_last || is_back && asked) {
         (false, true) => Plan::Already(primary.id.clone()),
         (true, _) => Plan::Start,
@@ -69,7 +69,7 @@ pub fn next(
         },
         Status::RollingBack => Plan::Already(id.clone()),
         // ECS goes back to what ran before, which is not always what was verified.
-        Status::RolledBack if restore.task_definition != row.running && !is_back => Plan::Start,
+        Status::RolledBack if restored != Some(&row.running) && !is_back => Plan::Start,
         Status::RolledBack if is_last => Plan::Already(primary.id.clone()),
         Status::RolledBack => Plan::Already(id.clone()),
         Status::RollbackFailed => {
@@ -135,6 +135,8 @@ mod tests {
         let (ours, old, back, stranger) =
             (deployment(2, 2), deployment(1, 1), deployment(3, 1), deployment(9, 7));
         let asked = MoveRow { rollback_started: Some(Timestamp::from_millis(0)), ..row() };
+        let given = MoveRow { given_back: asked.rollback_started, ..row() };
+        let forced = MoveRow { restore: None, ..row() };
         let noted = MoveRow { rollback_deployment: Some(back.id.clone()), ..asked.clone() };
         let mut unverified = row();
         unverified.restore.as_mut().unwrap().task_definition = deployment(1, 5).task_definition;
@@ -155,6 +157,11 @@ mod tests {
             (Some(shift(Status::RollingBack, false)), &old, &row(), already(2)),
             (Some(shift(Status::RolledBack, false)), &old, &asked, already(2)),
             (Some(shift(Status::RolledBack, false)), &back, &row(), already(2)),
+            (Some(shift(Status::RolledBack, false)), &old, &given, already(2)),
+            (Some(shift(Status::Successful, false)), &back, &given, already(3)),
+            // What was there before is given back, even if nobody knows whether it was good.
+            (Some(shift(Status::Open, false)), &ours, &forced, Plan::Stop),
+            (Some(shift(Status::Open, true)), &ours, &forced, Plan::Refuse("h1".to_owned())),
             (Some(shift(Status::RolledBack, false)), &old, &unverified, Plan::Start),
             (Some(shift(Status::RolledBack, false)), &stranger, &row(), superseded()),
             (Some(shift(Status::Successful, false)), &ours, &row(), Plan::Start),
@@ -168,10 +175,10 @@ mod tests {
             (Some(shift(Status::RollbackFailed, false)), &stranger, &row(), superseded()),
         ] {
             let seen = seen.as_ref().map(|seen| (&ours.id, seen));
-            let plan = next(std::slice::from_ref(primary), seen, row, row.restore.as_ref().unwrap());
+            let plan = next(std::slice::from_ref(primary), seen, row);
             assert_eq!(plan, expected, "{seen:?} {primary:?}");
         }
-        let none = next(&[], None, &row(), row().restore.as_ref().unwrap());
+        let none = next(&[], None, &row());
         assert_eq!(none, Plan::Superseded("the service no longer exists".to_owned()));
     }
 

@@ -22,6 +22,8 @@ pub struct Loaded {
     pub stop: Option<Stop>,
     /// How far its waves are; none if each service takes its traffic as soon as it is ready.
     pub together: Option<Together>,
+    /// Whether nothing of it is rolled back when it fails.
+    pub freezes: bool,
 }
 
 /// How far a release is whose services take their traffic together, wave by wave.
@@ -43,7 +45,8 @@ impl Together {
 impl Loaded {
     /// Takes a move that is given whole; nothing else is known of its release.
     pub fn given(row: &MoveRow) -> Self {
-        Loaded { row: row.clone(), rollback: Some(RollbackScope::All), stop: None, together: None }
+        let (rollback, stop, together) = (Some(RollbackScope::All), None, None);
+        Loaded { row: row.clone(), rollback, stop, together, freezes: false }
     }
 
     /// Says why a move is given up whatever it would come to: its release was stopped, or a service that it is to take
@@ -67,7 +70,7 @@ impl Loaded {
     pub fn forward(self) -> Result<MoveRow, Fault> {
         match self.stop {
             Some(Stop { by, because, .. }) => Err(Fault::Stopped(format!("stopped by {by}: {because}"))),
-            None if self.row.rollback_started.is_some() => {
+            None if self.row.goes_back_since().is_some() => {
                 Err(Fault::Stopped(format!("the rollback of {} has begun", self.row.service)))
             }
             None => Ok(self.row),
@@ -124,10 +127,13 @@ struct Head {
 
 /// What a move needs of the policy of its release.
 #[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Policy {
-    /// In the word that was written: one of a later version is no reason to stop a rollback.
+    // In the words that were written: one of a later version is no reason to stop a rollback.
     #[serde(default)]
     shift: String,
+    #[serde(default)]
+    on_failure: String,
 }
 
 impl MoveLedger for Ledger {
@@ -145,7 +151,7 @@ impl MoveLedger for Ledger {
         let found: Option<Head> = items.remove(&head).map(|item| row_of(&head, item)).transpose()?;
         let Head { rollback, stop, policy, shift_through: through, failed } = found.unwrap_or_default();
         let together = (policy.shift == "together").then_some(Together { through, failed });
-        Ok(Loaded { row, rollback, stop, together })
+        Ok(Loaded { row, rollback, stop, together, freezes: policy.on_failure == "freeze" })
     }
 
     async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {

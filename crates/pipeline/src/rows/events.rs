@@ -90,6 +90,11 @@ pub enum MoveEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         blameless: Option<bool>,
     },
+    /// ECS is about to be asked to give its service back to the old tasks, before its wave is judged.
+    GivenBack {
+        /// When.
+        given_back: Timestamp,
+    },
     /// A revision to go back to is registered.
     RollbackRegistered {
         /// The revision.

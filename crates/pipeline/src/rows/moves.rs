@@ -199,6 +199,9 @@ pub struct MoveRow {
     /// Whether what it failed by says nothing of its image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blameless: Option<bool>,
+    /// When ECS was asked to give it back to the old tasks, before its wave was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_back: Option<Timestamp>,
     /// The last gate of its rollback that was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_gate: Option<Gate>,
@@ -240,6 +243,11 @@ impl MoveRow {
             reason: self.reason.as_deref(),
             failure: self.failure.as_ref(),
         }
+    }
+
+    /// Returns when it was first asked for that it goes back, if it was.
+    pub fn goes_back_since(&self) -> Option<Timestamp> {
+        self.given_back.or(self.rollback_started)
     }
 
     /// Returns its rollback.

@@ -78,6 +78,11 @@ fn every_way_of_an_item_ends_with_nothing() {
     );
 }
 
+/// What may fail without a word, and where it goes on: the next poll looks again at what was not run, a move that failed
+/// is told already, and the rollback asks once more for what was not given back.
+const SEEN_TO_LATER: [(&str, &str); 4] =
+    [("PreRun", "HasPreRun"), ("Run", "HasRun"), ("EndRuns", "MoveDone"), ("GiveBack", "HasLeftRuns")];
+
 #[test]
 fn why_an_item_failed_is_written_down_in_its_row() {
     let row = |sort: &str| {
@@ -111,10 +116,7 @@ fn why_an_item_failed_is_written_down_in_its_row() {
                 }
                 for (name, state) in inner.as_object().into_iter().flatten() {
                     let next = &state["Catch"][0]["Next"];
-                    // The next poll looks again at what was not run, and a move that failed is told already.
-                    let again = [("PreRun", "HasPreRun"), ("Run", "HasRun"), ("EndRuns", "MoveDone")]
-                        .iter()
-                        .any(|(run, ran)| name == run && next == ran);
+                    let again = SEEN_TO_LATER.iter().any(|(state, then)| name == state && next == then);
                     let lost = name != note && state["Type"] == "Task" && next != note && !again;
                     found.extend(lost.then(|| format!("{name} fails without a word")));
                 }

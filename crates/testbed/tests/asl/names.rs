@@ -109,7 +109,7 @@ fn the_template_fills_exactly_the_gaps_of_the_definition() {
         },
         &[
             ("/States/Judge/Arguments/FunctionName", json!("${JudgeArn}"), "only one side knows JudgeArn"),
-            ("/States/RollbackWave", Value::Null, "only one side knows RollbackFunctionArn"),
+            ("/States", json!({}), "only one side knows RollbackFunctionArn"),
         ],
     );
 }

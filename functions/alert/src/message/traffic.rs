@@ -20,12 +20,15 @@ pub(super) fn story(row: &MoveRow) -> Option<String> {
 
 /// Says how it went back.
 fn back(row: &MoveRow) -> Option<String> {
-    let started = row.rollback_started?;
-    let by_ecs = row.rollback_deployment.is_some() && row.rollback_deployment == row.deployment;
+    let since = row.goes_back_since()?;
+    let by_ecs = match &row.rollback_deployment {
+        Some(back) => Some(back) == row.deployment.as_ref(),
+        None => row.given_back.is_some(),
+    };
     match (row.shifted, row.rollback_shifted) {
         (_, Some(at)) => Some(format!("to the restore point from {at} on")),
         (Some(_), None) if by_ecs => {
-            Some(format!("given back to the old tasks, which still ran, at {started}"))
+            Some(format!("given back to the old tasks, which still ran, at {since}"))
         }
         _ => None,
     }
@@ -37,7 +40,7 @@ pub(super) fn open_gate(row: &MoveRow) -> Option<String> {
     let answered = row.answered.as_ref().is_some_and(|answered| answered.hook == *hook);
     let decided =
         row.verdict.is_some_and(|verdict| matches!(verdict, Verdict::Healthy | Verdict::Superseded));
-    if answered || decided || row.rollback_started.is_some() {
+    if answered || decided || row.goes_back_since().is_some() {
         return None;
     }
     let until = expires.map_or_else(String::new, |at| format!(" until {at}"));
@@ -88,6 +91,13 @@ mod tests {
                     "tested in the dark, to the new tasks from {at} on; to the restore point from {later} on"
                 )),
             ),
+            (
+                json!({"shifted": at, "givenBack": later}),
+                Some(format!(
+                    "tested in the dark, to the new tasks from {at} on; given back to the old tasks, which still \
+                     ran, at {later}"
+                )),
+            ),
             (json!({"undoStarted": at, "undo": ours}), Some("none reached the new tasks".to_owned())),
             (json!({"touched": null}), None),
             (json!({"traffic": null}), None),
@@ -119,6 +129,7 @@ mod tests {
         for more in [
             json!({ "answered": answered }),
             json!({"undoStarted": "2026-11-23T10:00:01Z"}),
+            json!({"givenBack": "2026-11-23T10:00:01Z"}),
             json!({"verdict": "Healthy"}),
         ] {
             assert_eq!(told(more.clone()), None, "{more}");

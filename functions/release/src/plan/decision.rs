@@ -173,6 +173,7 @@ fn row(
         shifted_by: None,
         drain: None,
         blameless: None,
+        given_back: None,
         rollback_gate: None,
         rollback_answered: None,
         rollback_shifted: None,

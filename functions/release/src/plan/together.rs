@@ -3,7 +3,7 @@
 use pipeline::environment::{Environment, Shift};
 use pipeline::rows::{Finding, MoveRow};
 
-use super::{PlanDraft, waves};
+use super::{PlanDraft, gate_time, waves};
 
 /// How many minutes a wave is given beside the time-outs of its services.
 const SPARE_MINUTES: u32 = 10;
@@ -24,18 +24,23 @@ fn of_wave(wave: &[MoveRow], draft: &PlanDraft, environment: &Environment) -> Ve
     }
     // Its services are updated so many at a time, and the first of them waits for the last.
     let turns = count.div_ceil(environment.concurrency.max(1));
-    let minutes = turns.saturating_mul(environment.health_timeout_seconds).div_ceil(60);
+    let dark = |row: &MoveRow| {
+        let gate = &row.traffic.as_ref()?.gate;
+        Some(gate_time::needed(gate, row, gate_time::pack(draft, row).as_ref()))
+    };
+    let longest = wave.iter().filter_map(dark).max().unwrap_or_default();
+    let minutes = turns.saturating_mul(longest.max(environment.health_timeout_seconds)).div_ceil(60);
     let needs = minutes.saturating_add(SPARE_MINUTES);
     let said = wave.iter().filter_map(|row| {
         let service = &row.service;
-        if row.traffic.is_none() {
+        let Some(traffic) = &row.traffic else {
             return Some(Finding::warns(format!(
                 "{service}: it rolls, so it takes production traffic before the others of its wave: expected \
                  BLUE_GREEN, LINEAR or CANARY, or a wave of its own"
             )));
-        }
-        let seen = draft.services.iter().find(|one| one.name == *service);
-        let waits = seen.and_then(|one| one.shifting.minutes);
+        };
+        let mut last = gate_time::pauses(draft, row).filter(|pause| pause.stage == traffic.gate);
+        let waits = last.next().and_then(|pause| pause.minutes);
         let waits = waits.filter(|minutes| i64::from(*minutes) < i64::from(needs))?;
         Some(Finding::refuses(format!(
             "{service}: its PAUSE hook waits {waits} minutes, and its wave of {count} may need {needs}: raise \
@@ -49,6 +54,7 @@ fn of_wave(wave: &[MoveRow], draft: &PlanDraft, environment: &Environment) -> Ve
 mod tests {
     use super::*;
     use crate::plan::tests::{candidate, environment, row};
+    use crate::ports::Pause;
     use pipeline::ids::ServiceName;
     use pipeline::rows::Traffic;
     use pipeline::service_deployment::Stage;
@@ -65,7 +71,8 @@ mod tests {
                     Traffic { strategy: "BLUE_GREEN".to_owned(), gate, seconds: 300, drain_minutes: 0 };
                 let mut service = template.clone();
                 service.name = ServiceName::parse(name).unwrap();
-                service.shifting.minutes = *minutes;
+                let stage = Stage::of("POST_TEST_TRAFFIC_SHIFT");
+                service.shifting.gates = vec![Pause { stage, minutes: *minutes }];
                 (MoveRow { traffic: minutes.map(|_| traffic), ..row(name) }, service)
             })
             .unzip();

@@ -14,8 +14,10 @@ const EARLY: [&str; 2] = ["RECONCILE_SERVICE", "PRE_SCALE_UP"];
 
 /// Returns what a move has to know of the traffic of its service; none if it rolls.
 pub fn traffic(service: &Service, drain_minutes: u32) -> Option<Traffic> {
-    let gate =
-        DARK.iter().rev().find(|stage| service.shifting.gates.iter().any(|gate| gate.as_str() == **stage));
+    let gate = DARK
+        .iter()
+        .rev()
+        .find(|stage| service.shifting.gates.iter().any(|gate| gate.stage.as_str() == **stage));
     let gate = gate.filter(|_| service.shifts())?;
     let seconds = service.shifting.planned_minutes.saturating_mul(60);
     Some(Traffic { strategy: service.strategy.clone(), gate: Stage::of(*gate), seconds, drain_minutes })
@@ -40,16 +42,17 @@ pub fn unfit(service: &Service, health_timeout_seconds: u32) -> Option<String> {
              POST_TEST_TRAFFIC_SHIFT (README, \"Traffic\")"
         ));
     }
-    if let Some(early) = gates.iter().find(|gate| EARLY.contains(&gate.as_str())) {
+    if let Some(early) = gates.iter().find(|gate| EARLY.contains(&gate.stage.as_str())) {
         return Some(format!(
-            "its PAUSE hook at {early} waits before there is anything to test: take the stage away"
+            "its PAUSE hook at {} waits before there is anything to test: take the stage away",
+            early.stage
         ));
     }
-    if let Some(twice) =
-        gates.iter().enumerate().find_map(|(n, gate)| gates.get(..n)?.contains(gate).then_some(gate))
-    {
+    let again = |n: usize, stage: &Stage| gates.iter().take(n).any(|before| before.stage == *stage);
+    if let Some((_, twice)) = gates.iter().enumerate().find(|(n, gate)| again(*n, &gate.stage)) {
         return Some(format!(
-            "two PAUSE hooks wait at {twice}, and nobody can tell which one is to be answered"
+            "two PAUSE hooks wait at {}, and nobody can tell which one is to be answered",
+            twice.stage
         ));
     }
     if service.shifting.goes_on {
@@ -58,7 +61,8 @@ pub fn unfit(service: &Service, health_timeout_seconds: u32) -> Option<String> {
         );
     }
     let needs = health_timeout_seconds.div_ceil(60);
-    if let Some(minutes) = service.shifting.minutes.filter(|minutes| i64::from(*minutes) < i64::from(needs)) {
+    let shortest = gates.iter().filter_map(|gate| gate.minutes).min();
+    if let Some(minutes) = shortest.filter(|minutes| i64::from(*minutes) < i64::from(needs)) {
         return Some(format!(
             "its PAUSE hook waits {minutes} minutes, and its tests may need {needs}: raise timeoutInMinutes"
         ));
@@ -91,14 +95,14 @@ pub fn is_blameless(row: &MoveRow) -> bool {
 mod tests {
     use super::*;
     use crate::plan::tests::candidate;
-    use crate::ports::Shifting;
+    use crate::ports::{Pause, Shifting};
 
     fn service(strategy: &str, gates: &[&str]) -> Service {
         let mut service = candidate(":main-1").service;
         service.strategy = strategy.to_owned();
         service.balanced = vec![("app".to_owned(), 8080)];
         service.revision.network_mode = Some("awsvpc".to_owned());
-        let gates = gates.iter().map(|gate| Stage::of(*gate)).collect();
+        let gates = gates.iter().map(|gate| Pause { stage: Stage::of(*gate), minutes: None }).collect();
         service.shifting = Shifting { gates, planned_minutes: 5, ..Shifting::default() };
         service
     }
@@ -136,8 +140,8 @@ mod tests {
             change(&mut service);
             unfit(&service, 900)
         };
-        assert_eq!(with(&|one| one.shifting.minutes = Some(15)), None);
-        let short = with(&|one| one.shifting.minutes = Some(14)).unwrap();
+        assert_eq!(with(&|one| one.shifting.gates[0].minutes = Some(15)), None);
+        let short = with(&|one| one.shifting.gates[0].minutes = Some(14)).unwrap();
         assert!(short.contains("waits 14 minutes, and its tests may need 15"), "{short}");
         assert!(with(&|one| one.shifting.goes_on = true).unwrap().ends_with("expected action ROLLBACK"));
         let mode = with(&|one| one.revision.network_mode = None).unwrap();

@@ -176,14 +176,21 @@ pub struct Revision {
 /// What the deployment configuration of a service says of its traffic.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shifting {
-    /// The stages in which a PAUSE hook waits, once for each hook.
-    pub gates: Vec<Stage>,
+    /// Its PAUSE hooks, once for each stage in which one waits.
+    pub gates: Vec<Pause>,
     /// Whether such a hook goes on by itself when nobody answers, where ECS says so.
     pub goes_on: bool,
-    /// The shortest time for which such a hook waits, in minutes, where ECS says so.
-    pub minutes: Option<i32>,
     /// How many minutes its steps and its bake are planned to take.
     pub planned_minutes: u32,
+}
+
+/// A PAUSE hook at one stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Where it waits.
+    pub stage: Stage,
+    /// For how many minutes, where ECS says so.
+    pub minutes: Option<i32>,
 }
 
 impl Service {

@@ -137,6 +137,59 @@ async fn a_rollback_on_request_passes_the_gate_as_any_release() {
     assert_eq!(calls(&story, "ContinueServiceDeployment"), 2);
 }
 
+/// A release of an image that answers badly to `a`, and to `b`, which has no tests and whose old tasks are still asked.
+async fn bad_beside_a_slow_one(policy: Value) -> Story {
+    let story = Story::of(&[("dev/a", "shop/a"), ("dev/b", "shop/a")], json!({ "dev": policy }));
+    let story = story.at(0, push("next", "shop/a", AnswersBadly));
+    let (how, other) = (slow(5 * MINUTE), draining(12));
+    story.machine.fake.open().ecs.services.get_mut("dev/b").unwrap().shifting = Some(other);
+    played(story, how).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_fails_in_production_is_given_back_before_the_others_of_its_wave_have_ended() {
+    for (policy, ended) in [(json!({}), "Undone"), (json!({"onFailure": "undo-failed"}), "Deployed")] {
+        let story = bad_beside_a_slow_one(policy).await;
+        assert_eq!(story.end("next"), "RolledBack");
+        let (a, b) = (moved(&story), story.row("release#next", "move#0#1"));
+        assert_eq!((&a["verdict"], &b["verdict"]), (&json!("Unhealthy"), &json!("Healthy")));
+        assert_eq!((&a["undoVerdict"], &a["undo"]), (&json!("Healthy"), &a["deployment"]), "{a}");
+        assert!(a["rolledBackByEcs"].is_null(), "it was asked to: {a}");
+        let at = |value: &Value| pipeline::clock::Timestamp::parse(value.as_str().unwrap()).unwrap();
+        assert!(at(&a["givenBack"]).seconds_since(at(&a["decided"])) < 5, "{a}");
+        assert!(at(&b["decided"]).seconds_since(at(&a["givenBack"])) > 600, "{a} {b}");
+        assert_eq!(calls(&story, "StopServiceDeployment"), 1);
+        assert_eq!(b["undoVerdict"] == "Healthy", ended == "Undone", "{b}");
+        let said =
+            format!("given back to the old tasks, which still ran, at {}", a["givenBack"].as_str().unwrap());
+        assert!(told(&story).contains(&said), "{}", told(&story));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_fails_where_nothing_is_rolled_back_keeps_its_traffic() {
+    let story = bad_beside_a_slow_one(json!({"onFailure": "freeze"})).await;
+    assert_eq!(story.end("next"), "NeedsHuman");
+    let a = moved(&story);
+    assert!(a["verdict"] == "Unhealthy" && a["givenBack"].is_null() && a["undo"].is_null(), "{a}");
+    assert_eq!(calls(&story, "StopServiceDeployment"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_version_that_is_bad_is_given_back_even_if_nobody_knows_what_was_there() {
+    // What runs is no longer in the registry, so that no way back could be proven.
+    let story = Story::of(&[("dev/a", "shop/a")], json!({}))
+        .image("new", "shop/a", AnswersBadly)
+        .at(0, hand(Hand::Expire("shop/a".to_owned(), 1)))
+        .at(60, ask("next", "dev", json!({"images": {"shop/a": "main-new"}, "force": true})));
+    let story = played(story, slow(5 * MINUTE)).await;
+    assert_eq!(story.end("next"), "NeedsHuman");
+    let row = moved(&story);
+    assert!(row["restore"].is_null() && row["givenBack"].is_string(), "{row}");
+    assert_eq!((calls(&story, "StopServiceDeployment"), calls(&story, "UpdateService")), (1, 1));
+    assert!(story.revision("dev/a").ends_with("a:1"), "{}", story.revision("dev/a"));
+}
+
 /// Returns how many seconds after production traffic moved its last gate was judged.
 fn held(row: &Value) -> i64 {
     let at = |value: &Value| pipeline::clock::Timestamp::parse(value.as_str().unwrap()).unwrap();

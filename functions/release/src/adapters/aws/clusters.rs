@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ecs::types::{DeploymentConfiguration, Service as Described};
+use aws_sdk_ecs::types::{DeploymentConfiguration, DeploymentLifecycleHookStage, Service as Described};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pipeline::aws::fault_of;
 use pipeline::ids::{Digest, ServiceName, TaskDefinitionArn};
@@ -12,7 +12,7 @@ use pipeline::{Fault, service, service_deployment};
 use super::Aws;
 use super::revisions::{Budget, Failed};
 use crate::at_once;
-use crate::ports::{ClusterSnapshot, Clusters, Revision, Service, Shifting, TaskImages};
+use crate::ports::{ClusterSnapshot, Clusters, Pause, Revision, Service, Shifting, TaskImages};
 
 /// How many services ECS describes in one call.
 const SERVICES_PER_CALL: usize = 10;
@@ -178,13 +178,16 @@ fn shifting_of(configuration: &DeploymentConfiguration) -> Shifting {
     let pauses = hooks.filter(|hook| {
         hook.target_type().map_or(hook.hook_target_arn().is_none(), |kind| kind.as_str() == "PAUSE")
     });
-    let timeouts = || pauses.clone().filter_map(|hook| hook.timeout_configuration());
-    let stages = pauses.clone().flat_map(|hook| hook.lifecycle_stages());
+    let mut timeouts = pauses.clone().filter_map(|hook| hook.timeout_configuration());
+    let gates = pauses.clone().flat_map(|hook| {
+        let minutes = hook.timeout_configuration().and_then(|timeout| timeout.timeout_in_minutes());
+        let at =
+            move |stage: &DeploymentLifecycleHookStage| Pause { stage: Stage::of(stage.as_str()), minutes };
+        hook.lifecycle_stages().iter().map(at)
+    });
     Shifting {
-        gates: stages.map(|stage| Stage::of(stage.as_str())).collect(),
-        goes_on: timeouts()
-            .any(|timeout| timeout.action().is_some_and(|action| action.as_str() == "CONTINUE")),
-        minutes: timeouts().filter_map(|timeout| timeout.timeout_in_minutes()).min(),
+        gates: gates.collect(),
+        goes_on: timeouts.any(|timeout| timeout.action().is_some_and(|action| action.as_str() == "CONTINUE")),
         planned_minutes: planned_minutes(configuration),
     }
 }
