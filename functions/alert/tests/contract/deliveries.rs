@@ -1,24 +1,124 @@
 //! What was delivered already, and what is still to be.
 
-use alert::delivery::Delivery;
+use alert::delivery::{Delivery, Status};
+use alert::port::http::Answer;
+use serde_json::{Value, json};
 use testbed::recorded;
 
+use crate::channels::everywhere;
 use crate::fixture::Fixture;
 use crate::requests::{request, tell};
 
 #[tokio::test]
-async fn a_failing_channel_stops_no_other_and_a_retry_sends_only_what_is_missing() {
+async fn a_failing_channel_stops_no_other_and_is_come_back_to() {
     let mut fixture = Fixture { sns_down: true, ..Fixture::with_webhook() };
+    let first = request(&mut fixture, "RolledBack");
+    let response = tell(&fixture, &first).await.unwrap();
+    assert_eq!((response.delivered, response.later), (vec!["webhook".to_owned()], vec!["sns".to_owned()]));
+    assert_eq!(fixture.sent(), (0, 1));
+    assert_eq!(fixture.deliveries.borrow()["sns"].status, Status::Due);
+    let (name, input) = fixture.followed.borrow()[0].clone();
+    assert!(name.starts_with("follow-") && name.len() == 39, "{name}");
+    // The topic works again; the call that comes back tells what is missing, and nothing else.
+    let input: Value = serde_json::from_str(&input).unwrap();
+    assert_eq!((&input["attempt"], &input["seconds"]), (&json!(1), &json!(60)));
+    let again = tell(&fixture, &input).await.unwrap().follow.unwrap();
+    assert_eq!((again.attempt, again.seconds), (2, 300));
+    fixture.sns_down = false;
+    let last = tell(&fixture, serde_json::to_value(again).unwrap()).await.unwrap();
+    assert_eq!((last.delivered, last.follow), (vec!["sns".to_owned(), "webhook".to_owned()], None));
+    assert_eq!(fixture.sent(), (1, 1));
+    tell(&fixture, first).await.unwrap();
+    assert_eq!(fixture.sent(), (1, 1));
+}
+
+#[tokio::test]
+async fn where_nobody_can_come_back_the_machine_tries_again() {
+    let mut fixture = Fixture { sns_down: true, no_follower: true, ..Fixture::with_webhook() };
     let first = request(&mut fixture, "RolledBack");
     let fault = tell(&fixture, &first).await.unwrap_err();
     assert_eq!(fault.name(), "Unavailable");
     assert_eq!(fault.to_string(), "the alert was not delivered by sns (could not publish to the topic)");
-    assert_eq!(fixture.sent(), (0, 1));
     fixture.sns_down = false;
     assert_eq!(tell(&fixture, &first).await.unwrap().delivered, ["sns", "webhook"]);
     assert_eq!(fixture.sent(), (1, 1));
-    assert_eq!(tell(&fixture, first).await.unwrap().delivered, ["sns", "webhook"]);
-    assert_eq!(fixture.sent(), (1, 1));
+}
+
+#[tokio::test]
+async fn what_will_never_be_taken_is_told_once_and_kept_by_the_machine() {
+    for status in [301, 400, 404] {
+        let mut fixture = Fixture { webhook_status: status, ..Fixture::with_webhook() };
+        let request = request(&mut fixture, "Deployed");
+        for _ in 0..2 {
+            let fault = tell(&fixture, &request).await.unwrap_err();
+            let expected =
+                format!("the alert was not delivered by webhook (it answered with status {status})");
+            assert_eq!((fault.name(), fault.to_string()), ("Denied", expected));
+        }
+        assert_eq!(fixture.sent(), (1, 1));
+        assert!(fixture.followed.borrow().is_empty());
+        assert_eq!(fixture.deliveries.borrow()["webhook"].status, Status::Failed);
+    }
+}
+
+#[tokio::test]
+async fn each_channel_is_judged_by_its_own_answers() {
+    let answer = |status, body: &str, after| Answer { status, body: body.to_owned(), retry_after: after };
+    for (host, answer, later) in [
+        ("slack.com", answer(200, r#"{"ok":false,"error":"ratelimited"}"#, Some(7)), true),
+        ("slack.com", answer(429, "", Some(400)), true),
+        ("slack.com", answer(503, "<html>", None), true),
+        ("slack.com", answer(200, r#"{"ok":false,"error":"invalid_auth"}"#, None), false),
+        ("slack.com", answer(200, "<html>a proxy</html>", None), false),
+        ("hooks.slack.com", answer(200, "<html>a proxy</html>", None), false),
+        ("hooks.slack.com", answer(404, "no_service", None), false),
+        ("events.eu.pagerduty.com", answer(429, "", None), true),
+        ("events.eu.pagerduty.com", answer(400, "", None), false),
+        ("flows.example.org", answer(502, "", None), true),
+        ("api.example.org", answer(410, "", None), false),
+        ("sms-voice", answer(500, "", None), true),
+        ("sms-voice", answer(400, "", None), false),
+    ] {
+        let mut fixture = everywhere();
+        let request = request(&mut fixture, "NeedsHuman");
+        let after = answer.retry_after;
+        fixture.answers.insert(host.to_owned(), answer.clone());
+        match tell(&fixture, request).await {
+            Ok(response) => {
+                assert!(later && response.later.len() == 1, "{host} {answer:?}: {response:?}");
+                let input: Value = serde_json::from_str(&fixture.followed.borrow()[0].1).unwrap();
+                assert_eq!(input["seconds"], after.unwrap_or(0).max(60), "{host} {answer:?}");
+            }
+            Err(fault) => assert!(!later && fault.name() == "Denied", "{host} {answer:?}: {fault}"),
+        }
+        let deliveries = fixture.deliveries.borrow();
+        let sent = deliveries.values().filter(|delivery| delivery.status == Status::Sent).count();
+        assert_eq!(sent, 6, "the others have it: {deliveries:?}");
+    }
+    let mut silent = everywhere();
+    let request = request(&mut silent, "NeedsHuman");
+    silent.answers.remove("sms-voice");
+    let fault = tell(&silent, request).await.unwrap_err();
+    assert!(fault.to_string().contains("the call may have been made"), "{fault}");
+}
+
+#[tokio::test]
+async fn what_is_overtaken_is_not_told_after_what_is_newer() {
+    let mut fixture = everywhere();
+    fixture.answers.insert("slack.com".to_owned(), Answer { status: 503, ..Answer::default() });
+    let asked = request(&mut fixture, "Refused");
+    tell(&fixture, asked).await.unwrap();
+    let (_, input) = fixture.followed.borrow()[0].clone();
+    let mut input: Value = serde_json::from_str(&input).unwrap();
+    // Meanwhile the release was told otherwise.
+    let ended = request(&mut fixture, "NeedsHuman");
+    fixture.answers.insert("slack.com".to_owned(), everywhere().answers["slack.com"].clone());
+    tell(&fixture, ended).await.unwrap();
+    input["request"]["at"] = "2026-11-23T09:59:00Z".into();
+    let before = fixture.posted.borrow().len();
+    let response = tell(&fixture, input).await.unwrap();
+    assert_eq!((response.delivered, response.follow), (Vec::new(), None));
+    assert_eq!(fixture.posted.borrow().len(), before);
 }
 
 #[tokio::test]

@@ -1,0 +1,67 @@
+//! Comes back to a message that not every channel has: after a minute, then ever more seldom, for a day.
+//!
+//! A small machine waits and calls; the message is rendered again from the ledger, and goes only where it is missing.
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::delivery::later;
+use crate::port::Port;
+use crate::send::Sent;
+use crate::{Alert, AlertContext, Follow, Request, Response};
+
+impl<P: Port> Alert<P> {
+    /// Starts the machine that comes back.
+    pub(crate) async fn comes_back(
+        &self,
+        request: &Request,
+        context: &AlertContext,
+        after: Option<u32>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let request = Request { at: Some(now), ..request.clone() };
+        let name = name(&request, context);
+        let seconds = later(0, after).unwrap_or_default();
+        let follow = Follow { request, attempt: 1, seconds };
+        let input = serde_json::to_string(&follow);
+        let input = input.map_err(|error| Fault::Defect(format!("unwritable request: {error}")))?;
+        self.port.follow(&name, input).await
+    }
+
+    /// Tries again, and says when to come back; what is given up is an error, which the machine keeps.
+    pub(crate) async fn follow_up(
+        &self,
+        request: Request,
+        attempt: u32,
+        now: Timestamp,
+    ) -> Result<Response, Fault> {
+        let context = self.context(&request).await;
+        let Sent { delivered, later: missing, failed } = self.send(&request, &context, now).await;
+        let after = missing.iter().filter_map(|(_, _, after)| *after).max();
+        if let ([], []) = (missing.as_slice(), failed.as_slice()) {
+            return Ok(Response { delivered, ..Response::default() });
+        }
+        match later(attempt, after).filter(|_| !missing.is_empty()) {
+            Some(seconds) => {
+                let names = missing.into_iter().map(|(name, ..)| name).collect();
+                let follow = Follow { request, attempt: attempt + 1, seconds };
+                Ok(Response { delivered, later: names, follow: Some(follow) })
+            }
+            None => {
+                let missing = missing.into_iter().map(|(name, why, _)| (name, why));
+                let told: Vec<String> =
+                    missing.chain(failed).map(|(name, why)| format!("{name} ({why})")).collect();
+                Err(Fault::Denied(format!("the alert is given up for {}", told.join(" and "))))
+            }
+        }
+    }
+}
+
+/// Names the execution: one for each message, however often it is started.
+fn name(request: &Request, context: &AlertContext) -> String {
+    let plan = context.report.head.as_ref().map(|head| head.plan.as_str()).unwrap_or_default();
+    let same = format!("{}\n{}\n{plan}", request.release, request.outcome.name());
+    let hash: String = Sha256::digest(same).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("follow-{hash}")
+}
