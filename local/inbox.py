@@ -17,14 +17,14 @@ from service import put
 class Inbox:
     """Takes what releases say at their end, by SNS and by HTTP; ends with this process."""
 
-    def __init__(self, cloud, topic: str) -> None:
+    def __init__(self, cloud, topic: str, channels: dict | None = None) -> None:
         self._sqs, self._queue = cloud.client("sqs"), _subscribed(cloud, topic)
         self._by_topic: list[tuple[str, str, str]] = []
         self._by_webhook: list[tuple[str, str, dict]] = []
         self._posts: SimpleQueue[dict] = SimpleQueue()
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._posted))
         Thread(target=server.serve_forever, daemon=True).start()
-        put(cloud, "alerts", webhook(server.server_port))
+        put(cloud, "alerts", webhook(server.server_port) | ({"channels": channels} if channels else {}))
 
     def about(self, release: str, outcome: str = "", seconds: float = 10) -> tuple[str | None, dict | None]:
         """What both channels said last of a release, or of one outcome of it; None for one that did not."""

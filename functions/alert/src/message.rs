@@ -175,6 +175,9 @@ fn titles(
     (why, stands): (&str, String),
 ) -> [String; 2] {
     let request = facts.request;
+    // A reason that names the only service says it twice.
+    let only = services.first().filter(|_| services.len() == 1);
+    let why = only.and_then(|only| why.strip_prefix(only.as_str())?.strip_prefix(": ")).unwrap_or(why);
     let title = Title {
         words: &words(facts).to_uppercase(),
         services: &services.iter().map(String::as_str).collect::<Vec<_>>(),
