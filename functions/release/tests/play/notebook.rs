@@ -1,5 +1,7 @@
 //! A ledger in memory, which remembers every write by a word.
 
+mod guards;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,9 +17,7 @@ use pipeline::rows::{
 };
 use release::Run;
 use release::plan::waves::Numbered;
-use release::ports::{
-    AlarmVerdict, Approvals, Events, Freezes, Guards, History, ImageKey, Leases, Proven, Releases,
-};
+use release::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
 
 use crate::shop::{arn, digest};
 
@@ -395,43 +395,5 @@ impl Approvals for Notebook {
     ) -> Result<(), Fault> {
         self.waiting.borrow_mut().retain(|(waiting, _)| waiting != by);
         self.write("answered")
-    }
-}
-
-impl Guards for Notebook {
-    async fn guard(
-        &self,
-        release: &ReleaseId,
-        environment: &EnvironmentName,
-        alarms: &[String],
-        since: Timestamp,
-        until: Timestamp,
-    ) -> Result<(), Fault> {
-        let row = GuardRow { environment: environment.clone(), since, until, expires: 0 };
-        let mut guards = self.guards.borrow_mut();
-        for alarm in alarms {
-            guards.entry(alarm.clone()).or_default().push((release.clone(), row.clone()));
-        }
-        drop(guards);
-        self.write(format!("guard {}", alarms.join(" ")))
-    }
-    async fn guarded_by(&self, alarm: &str) -> Result<Vec<(ReleaseId, GuardRow)>, Fault> {
-        Ok(self.guards.borrow().get(alarm).cloned().unwrap_or_default())
-    }
-    async fn guard_rollback(&self, _: &ReleaseId) -> Result<Option<GuardRollbackRow>, Fault> {
-        Ok(self.guard_rollback.borrow().clone())
-    }
-    async fn begin_rollback(
-        &self,
-        _: &ReleaseId,
-        row: &GuardRollbackRow,
-    ) -> Result<Option<GuardRollbackRow>, Fault> {
-        let there = self.guard_rollback.borrow_mut().get_or_insert_with(|| row.clone()).clone();
-        Notebook::write(self, "begin rollback")?;
-        Ok(Some(there).filter(|there| there.by != row.by))
-    }
-    async fn withdraw_rollback(&self, _: &ReleaseId, by: &ReleaseId) -> Result<(), Fault> {
-        self.guard_rollback.replace_with(|there| there.take().filter(|there| there.by != *by));
-        Notebook::write(self, "withdraw rollback")
     }
 }
