@@ -1,10 +1,12 @@
 //! Whether an alarm after the end of a release rolls it back.  Pure.
 
+mod further;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use further::taken;
 pub use words::{because, declined, request};
 
 use std::collections::{BTreeMap, BTreeSet};

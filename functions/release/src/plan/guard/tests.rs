@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use pipeline::ids::EnvironmentName;
-use pipeline::rows::{FrozenRow, Verdict};
+use pipeline::rows::{FrozenRow, ServiceRow, Verdict, VerifiedImage};
 
 use super::*;
 use crate::plan::ImageSelection;
-use crate::plan::tests::{arn, environment, head, release, row, spec};
+use crate::plan::tests::{arn, digest, environment, head, known, release, repository, row, spec};
 
 const LEASED: i64 = 1_000_000;
 const CLOSED: i64 = 2_000_000;
@@ -256,6 +256,31 @@ fn line_8_it_was_rolled_back_already() {
         world.begun = Some(begun.clone());
         world.place("users").last = Some(release("g1"));
     });
+}
+
+#[test]
+fn line_9_an_environment_further_on_has_taken_it() {
+    let prod = EnvironmentName::parse("prod").unwrap();
+    let image = |letter| [(repository(), digest(letter))].into();
+    let fact = |letter| VerifiedImage { release: Some(release("p1")), ..known(letter) };
+    let services = |letter| {
+        let row = ServiceRow { history: vec![fact(letter), fact('c')], ..ServiceRow::default() };
+        BTreeMap::from([(ServiceName::parse("users").unwrap(), row)])
+    };
+    let open = [(release("p2"), vec![row("orders")])];
+    let told = |letter, services, open: &[_]| {
+        let found = taken(&prod, &image(letter), &services, open, "red");
+        found.into_iter().map(|finding| finding.text).collect::<Vec<_>>()
+    };
+    let runs = "prod runs the same image in 1 service, and stays as it is. Act now: look at it; to roll it back, start the \
+                state machine with {\"environment\":\"prod\",\"mode\":\"rollback\",\"reason\":\"red\",\"release\":\"p1\"}";
+    assert_eq!(told('a', services('a'), &[]), [runs]);
+    let coming = "p2 is deploying the same image to prod. Act now: look at it; to end it, start the state machine with \
+                  {\"environment\":\"prod\",\"mode\":\"abort\",\"reason\":\"red\",\"release\":\"p2\"}";
+    assert_eq!(told('b', services('a'), &open), [coming]);
+    // What it ran before, or runs of something else, is no matter.
+    assert!(told('c', services('a'), &[]).is_empty());
+    assert!(told('d', services('a'), &open).is_empty());
 }
 
 #[test]
