@@ -2,6 +2,7 @@
 
 mod approval;
 mod freeze;
+mod guard;
 mod link;
 mod moves;
 mod tags;
@@ -24,6 +25,7 @@ use serde_json::json;
 
 use crate::kind::{AlertKind, Severity};
 use crate::{AlertContext, Request};
+use guard::Guard;
 
 /// How many moves, tags and findings a message tells of, and how many bytes they may take as JSON; the others are
 /// counted.
@@ -93,7 +95,9 @@ impl Message {
         let told = rows.iter().take(paragraphs.len());
         let moves: Vec<MoveSummary> = told.map(|row| MoveSummary::of(row, rollback)).collect();
         let more_moves = rows.len() - moves.len();
-        let because = line(request.because.as_deref().unwrap_or_default(), LONGEST_SENTENCE);
+        let guard = Guard::of(facts);
+        let because = guard.as_ref().and_then(Guard::because).or_else(|| request.because.clone());
+        let because = line(&because.unwrap_or_default(), LONGEST_SENTENCE);
         let headline = headline(facts, &rows);
         let fates = rows.iter().fold(BTreeMap::new(), |mut fates, row| {
             *fates.entry(MoveOutcome::of(row, rollback)).or_insert(0) += 1;
@@ -109,7 +113,8 @@ impl Message {
             release: request.release.clone(),
             environment: environment(facts),
             outcome: request.outcome,
-            severity: request.outcome.severity(),
+            severity: guard
+                .map_or_else(|| request.outcome.severity(), |guard| guard.severity(request.outcome)),
             subject: text::ascii(&headline, LONGEST_SUBJECT),
             text: body(facts, &[&headline, &because, &sum], &paragraphs, more_moves, link.as_deref()),
             sms: text::gsm(&sms, LONGEST_SMS),
@@ -137,11 +142,14 @@ fn is_rollback(head: &HeadRow) -> bool {
 /// Says in one line what happened to what, and where.
 fn headline(facts: &Facts<'_>, rows: &[&MoveRow]) -> String {
     let back = facts.context.report.head.as_ref().is_some_and(is_rollback);
-    let words = match facts.request.outcome {
-        AlertKind::Deployed if back => "Rolled back on request",
-        outcome => outcome.words(),
+    let guard = Guard::of(facts);
+    let words = match (&guard, facts.request.outcome) {
+        (Some(guard), outcome) => guard.words(outcome),
+        (None, AlertKind::Deployed) if back => "Rolled back on request".to_owned(),
+        (None, outcome) => outcome.words().to_owned(),
     };
-    if facts.request.outcome == AlertKind::Answered {
+    // The run has no services, or none of its own: the sentence names the release.
+    if facts.request.outcome == AlertKind::Answered || matches!(guard, Some(Guard::Declined)) {
         return format!("{words}{}", place(facts));
     }
     let mut services: Vec<&str> = rows.iter().map(|row| row.service.as_str()).collect();
@@ -204,6 +212,7 @@ fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, li
         ]);
     }
     lines.extend(answers(facts));
+    lines.extend(Guard::of(facts).iter().flat_map(Guard::lines));
     let took = context.report.head.as_ref().map(|head| text::duration(now.seconds_since(head.opened)));
     lines.push(match took {
         Some(took) => format!("When: {now}, {took} after it opened"),
