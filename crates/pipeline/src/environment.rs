@@ -73,8 +73,8 @@ pub struct Environment {
     /// How long a wave is watched after its last verdict.
     #[serde(default = "minute_in_seconds")]
     pub bake_seconds: u32,
-    /// How long an alarm after a release rolls it back.
-    #[serde(default = "quarter_in_minutes")]
+    /// For how many minutes after a release an alarm that it watched rolls it back; 0 never.
+    #[serde(default)]
     pub guard_minutes: u32,
     /// Whether a finished release starts the next environment's.
     #[serde(default)]
@@ -157,9 +157,6 @@ fn is_three(value: &u32) -> bool {
 }
 fn ten() -> u32 {
     10
-}
-fn quarter_in_minutes() -> u32 {
-    15
 }
 fn hour_in_minutes() -> u32 {
     60

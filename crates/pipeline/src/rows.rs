@@ -2,6 +2,7 @@
 
 mod events;
 mod finding;
+mod guard;
 mod images;
 mod move_outcome;
 mod moves;
@@ -13,6 +14,7 @@ mod traffic;
 
 pub use events::MoveEvent;
 pub use finding::{Finding, FindingKind};
+pub use guard::{GUARD_DECLINED, GuardRollbackRow, GuardRow};
 pub use images::{Evidence, EvidenceRow, Quarantine, RepositoryRow, TagMove, TagRow, WriteRow};
 pub use move_outcome::{MoveOutcome, RollbackScope};
 pub use moves::{Bundle, Failure, MoveRow, RestorePoint, Verdict};

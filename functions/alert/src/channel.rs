@@ -16,6 +16,7 @@ use crate::delivery::Delivery;
 use crate::kind::{Act, AlertKind, Severity};
 use crate::message::Message;
 use crate::port::http::Answer;
+use crate::route::TOPIC;
 use crate::secret::{Kept, Reference, Secret, Secrets};
 
 /// One way to reach people, as the document has it.
@@ -77,6 +78,8 @@ pub enum Call {
     Publish(sns::Publication),
     /// To post.
     Post(Post),
+    /// To post what edits an earlier message; the news is told without it.
+    Edit(Post),
     /// To call a telephone.
     Ring(String),
 }
@@ -92,8 +95,8 @@ pub enum Failed {
 
 impl Channel {
     /// Makes the channel that is there without any document.
-    pub fn topic(name: &str) -> Self {
-        Channel { name: name.to_owned(), details: true, pages: Pages::default(), how: How::Sns }
+    pub fn topic() -> Self {
+        Channel { name: TOPIC.to_owned(), details: true, pages: Pages::default(), how: How::Sns }
     }
 
     /// Returns the secrets that it needs.
@@ -124,8 +127,8 @@ impl Channel {
         Ok(match &self.how {
             How::Sns => vec![Call::Publish(sns::publication(message))],
             How::Slack(bot) => {
-                let thread = before.and_then(|before| before.thread.as_deref());
-                all(slack::posts(bot, message, thread, known)?)
+                let thread = before.and_then(|before| bot.thread(before.thread.as_deref()?));
+                slack::calls(bot, message, thread, known)?
             }
             How::SlackWebhook(webhook) => one(slack::post(webhook, message, known)?),
             How::Teams(settings) => one(teams::post(settings, message, known)?),
@@ -140,16 +143,29 @@ impl Channel {
 
     /// Reads the answer to a request; returns what names the message there, if it can be edited.
     pub fn read(&self, answer: &Answer) -> Result<Option<String>, Failed> {
-        match self.how {
-            How::Slack(_) => slack::read(answer),
+        match &self.how {
+            How::Slack(bot) => slack::read(bot, answer),
+            How::Voice(_) => voice::read(answer),
             How::SlackWebhook(_) => slack::read_webhook(answer),
             _ => by_status(answer).map(|()| None),
         }
     }
 
-    /// Tells whether a message wakes somebody here, until its end is told.
-    pub fn pages(&self, message: &Message) -> bool {
-        matches!(self.how, How::PagerDuty(_)) && pagerduty::pages(message, self.pages)
+    /// Returns what a message wakes somebody for here, until its end is told.
+    pub fn opens(&self, message: &Message) -> Option<String> {
+        let pages = matches!(self.how, How::PagerDuty(_)) && pagerduty::pages(message, self.pages);
+        (pages && message.outcome != AlertKind::Test).then(|| message.dedup_key.clone())
+    }
+
+    /// Returns what names the message that goes on, if there is one here.
+    pub fn thread(&self, before: &Delivery) -> Option<String> {
+        let How::Slack(bot) = &self.how else { return None };
+        before.thread.clone().filter(|thread| bot.thread(thread).is_some())
+    }
+
+    /// Tells whether it calls a telephone, which rings each time.
+    pub fn is_telephone(&self) -> bool {
+        matches!(self.how, How::Voice(_))
     }
 
     /// Tells whether a telephone is called: for what is critical alone.

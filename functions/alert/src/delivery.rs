@@ -10,6 +10,9 @@ use crate::report::Report;
 /// After how many seconds what was not delivered is tried again; the last one stays.
 const LATER: [u32; 4] = [60, 300, 900, 3600];
 
+/// How long a channel may ask for at most.
+const LONGEST_ASKED: u32 = 3600;
+
 /// How often it is tried again: for a day.
 pub const MOST_LATER: u32 = 27;
 
@@ -20,7 +23,7 @@ pub struct Delivery {
     pub outcome: AlertKind,
     /// The plan that it told it of: one that became smaller is asked about again.
     pub plan: Option<String>,
-    /// When.
+    /// When it was first told.
     pub time: Timestamp,
     /// How far it is; rows of older versions were written once it was delivered.
     #[serde(default)]
@@ -31,9 +34,9 @@ pub struct Delivery {
     /// What names the first message there, which later ones edit and answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
-    /// Whether it has woken somebody, and nothing has ended that yet.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub paged: bool,
+    /// What it has woken somebody for, as long as nothing has ended that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<String>,
 }
 
 /// How far a delivery is.
@@ -49,21 +52,17 @@ pub enum Status {
     Failed,
 }
 
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
 impl Delivery {
     /// Makes the record of a message that is about to be told, after what was told before.
-    pub fn due(request: &Request, report: &Report, time: Timestamp, before: Option<&Delivery>) -> Self {
+    pub fn due(request: &Request, report: &Report, now: Timestamp, before: Option<&Delivery>) -> Self {
         Delivery {
             outcome: request.outcome,
             plan: report.head.as_ref().map(|head| head.plan.clone()),
-            time,
+            time: request.at.unwrap_or(now),
             status: Status::Due,
             error: None,
             thread: before.and_then(|before| before.thread.clone()),
-            paged: before.is_some_and(|before| before.paged),
+            open: before.and_then(|before| before.open.clone()),
         }
     }
 
@@ -74,10 +73,12 @@ impl Delivery {
     }
 }
 
-/// Returns after how many seconds an attempt is made, longer if that was asked for; none if there were enough.
-pub fn later(attempt: u32, asked: Option<u32>) -> Option<u32> {
+/// Returns after how many seconds an attempt is made; longer if every channel that is missing asked for that, up to an
+/// hour; none if there were enough.
+pub fn later(attempt: u32, asked: impl Iterator<Item = Option<u32>>) -> Option<u32> {
     let usual = LATER.get(attempt as usize).or(LATER.last()).copied()?;
-    (attempt < MOST_LATER).then(|| usual.max(asked.unwrap_or_default()).min(24 * 3600))
+    let soonest = asked.map(Option::unwrap_or_default).min().unwrap_or_default();
+    (attempt < MOST_LATER).then(|| usual.max(soonest.min(LONGEST_ASKED)))
 }
 
 #[cfg(test)]
@@ -86,17 +87,20 @@ mod tests {
 
     #[test]
     fn what_is_not_delivered_is_tried_for_a_day_ever_more_seldom() {
-        assert_eq!([0, 1, 2, 3, 4].map(|n| later(n, None)), [60, 300, 900, 3600, 3600].map(Some));
-        assert_eq!((later(0, Some(90)), later(3, Some(90))), (Some(90), Some(3600)));
-        let seconds: u32 = (0..MOST_LATER).filter_map(|n| later(n, None)).sum();
+        let after = |attempt, asked: &[Option<u32>]| later(attempt, asked.iter().copied());
+        assert_eq!([0, 1, 2, 3, 4].map(|n| after(n, &[None])), [60, 300, 900, 3600, 3600].map(Some));
+        assert_eq!((after(0, &[Some(90)]), after(3, &[Some(90)])), (Some(90), Some(3600)));
+        // One that asks for a day makes no other wait, and itself not longer than an hour.
+        assert_eq!((after(0, &[Some(86_400), None]), after(0, &[Some(86_400)])), (Some(60), Some(3600)));
+        let seconds: u32 = (0..MOST_LATER).filter_map(|n| after(n, &[None])).sum();
         assert!((24 * 3600..26 * 3600).contains(&seconds), "{seconds}");
-        assert_eq!(later(MOST_LATER, None), None);
+        assert_eq!(after(MOST_LATER, &[None]), None);
     }
 
     #[test]
     fn a_row_of_an_older_version_was_written_once_it_was_delivered() {
         let row = r#"{"outcome":"Deployed","plan":null,"time":"2026-11-23T10:00:00Z"}"#;
         let row: Delivery = serde_json::from_str(row).unwrap();
-        assert_eq!((row.status, row.paged), (Status::Sent, false));
+        assert_eq!((row.status, row.open), (Status::Sent, None));
     }
 }

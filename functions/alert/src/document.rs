@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::channel::{Channel, How, Pages};
-use crate::route::Route;
+use crate::route::{Route, TOPIC};
 use crate::secret::Secret;
 
 /// The types of channels, as people write them.
@@ -80,6 +80,12 @@ impl Document {
         self.routes = Some(read);
     }
 
+    /// Returns the topic, as one of its channels has it, or as it is without any.
+    pub fn topic(&self) -> Channel {
+        let own = self.channels.values().flatten().find(|channel| matches!(channel.how, How::Sns));
+        own.cloned().unwrap_or_else(Channel::topic)
+    }
+
     fn wrong(mut self, name: &str, why: &str) -> Self {
         self.mistakes.push(format!("{name}: {why}"));
         self
@@ -135,6 +141,12 @@ fn channel(name: &str, value: &Value) -> Result<Channel, String> {
             ))
         }
     }?;
+    let is_topic = matches!(how, How::Sns);
+    if name == TOPIC && !is_topic {
+        return Err(format!("{place}: this is the name of the topic: expected another one, or type \"sns\""));
+    }
+    // There is one topic, whatever it is called.
+    let name = if is_topic { TOPIC } else { name };
     Ok(Channel { name: name.to_owned(), details, pages, how })
 }
 

@@ -7,22 +7,25 @@ use pipeline::clock::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::delivery::later;
+use crate::kind::AlertKind;
 use crate::port::Port;
 use crate::send::Sent;
 use crate::{Alert, AlertContext, Follow, Request, Response};
+
+/// For how long a repeat is taken for the same message: the state machine tries for less.
+const SAME_MESSAGE_MS: i64 = 600_000;
 
 impl<P: Port> Alert<P> {
     /// Starts the machine that comes back.
     pub(crate) async fn comes_back(
         &self,
         request: &Request,
-        context: &AlertContext,
-        after: Option<u32>,
+        asked: &[Option<u32>],
         now: Timestamp,
     ) -> Result<(), Fault> {
         let request = Request { at: Some(now), ..request.clone() };
-        let name = name(&request, context);
-        let seconds = later(0, after).unwrap_or_default();
+        let name = name(&request, now);
+        let seconds = later(0, asked.iter().copied()).unwrap_or_default();
         let follow = Follow { request, attempt: 1, seconds };
         let input = serde_json::to_string(&follow);
         let input = input.map_err(|error| Fault::Defect(format!("unwritable request: {error}")))?;
@@ -37,12 +40,15 @@ impl<P: Port> Alert<P> {
         now: Timestamp,
     ) -> Result<Response, Fault> {
         let context = self.context(&request).await;
+        if is_over(&request, &context) {
+            return Ok(Response::default());
+        }
         let Sent { delivered, later: missing, failed } = self.send(&request, &context, now).await;
-        let after = missing.iter().filter_map(|(_, _, after)| *after).max();
         if let ([], []) = (missing.as_slice(), failed.as_slice()) {
             return Ok(Response { delivered, ..Response::default() });
         }
-        match later(attempt, after).filter(|_| !missing.is_empty()) {
+        let asked = missing.iter().map(|(_, _, after)| *after);
+        match later(attempt, asked).filter(|_| !missing.is_empty()) {
             Some(seconds) => {
                 let names = missing.into_iter().map(|(name, ..)| name).collect();
                 let follow = Follow { request, attempt: attempt + 1, seconds };
@@ -58,10 +64,18 @@ impl<P: Port> Alert<P> {
     }
 }
 
-/// Names the execution: one for each message, however often it is started.
-fn name(request: &Request, context: &AlertContext) -> String {
-    let plan = context.report.head.as_ref().map(|head| head.plan.as_str()).unwrap_or_default();
-    let same = format!("{}\n{}\n{plan}", request.release, request.outcome.name());
+/// Tells whether what was to be told is no longer so: a question that is answered, or an end after which it went on.
+fn is_over(request: &Request, context: &AlertContext) -> bool {
+    let ended = context.report.head.as_ref().and_then(|head| head.outcome).map(AlertKind::from);
+    match request.outcome {
+        AlertKind::Answered => false,
+        outcome => ended.is_some_and(|ended| ended != outcome),
+    }
+}
+
+/// Names the execution: one for each message within some minutes, however often it is started.
+fn name(request: &Request, now: Timestamp) -> String {
+    let same = format!("{}\n{}\n{}", request.release, request.outcome.name(), now.millis() / SAME_MESSAGE_MS);
     let hash: String = Sha256::digest(same).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("follow-{hash}")
 }

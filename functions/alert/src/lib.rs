@@ -18,16 +18,22 @@ pub mod route;
 pub mod secret;
 mod send;
 
+use std::time::Duration;
+
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId};
 use pipeline::{Fault, document as read};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use kind::AlertKind;
 use port::Port;
 use report::Report;
 use send::Sent;
+
+/// How long the ledger is waited for: those on call rather hear little than nothing.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// What the state machine asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,7 +136,10 @@ impl<P: Port> Alert<P> {
     async fn context(&self, request: &Request) -> AlertContext {
         let (report, unread) = match &request.report {
             Some(report) => (report.clone(), None),
-            None => readable(self.read(request).await),
+            None => readable(match timeout(PATIENCE, self.read(request)).await {
+                Ok(read) => read,
+                Err(_) => Err(Fault::Unavailable("the ledger did not answer in time".to_owned())),
+            }),
         };
         AlertContext { report, unread, input: request.input.clone() }
     }
@@ -161,7 +170,7 @@ impl<P: Port> Alert<P> {
         now: Timestamp,
     ) -> Result<Response, Fault> {
         let Sent { delivered, later, failed } = self.send(&request, context, now).await;
-        let after = later.iter().filter_map(|(_, _, after)| *after).max();
+        let after: Vec<Option<u32>> = later.iter().map(|(_, _, after)| *after).collect();
         let names = later.iter().map(|(name, ..)| name.clone()).collect();
         let mut reasons = failed;
         reasons.extend(later.into_iter().map(|(name, why, _)| (name, why)));
@@ -172,7 +181,7 @@ impl<P: Port> Alert<P> {
         let told = reasons.iter().map(|(name, why)| format!("{name} ({why})")).collect::<Vec<_>>();
         let fault = format!("the alert was not delivered by {}", told.join(" and "));
         let is_followed = match request.report.is_none() && !request.is_test() && !names.is_empty() {
-            true => self.comes_back(&request, context, after, now).await.is_ok(),
+            true => self.comes_back(&request, &after, now).await.is_ok(),
             false => false,
         };
         match (only_later, is_followed) {

@@ -2,6 +2,7 @@
 
 mod approval;
 mod freeze;
+mod guard;
 mod link;
 mod moves;
 mod stands;
@@ -26,6 +27,7 @@ use serde_json::json;
 
 use crate::kind::{Act, AlertKind, Severity};
 use crate::{AlertContext, Request};
+use guard::Guard;
 use title::Title;
 
 /// How many moves, tags and findings a message tells of, and how many bytes they may take as JSON; the others are
@@ -62,6 +64,8 @@ pub struct Message {
     pub environment: Option<String>,
     /// What happened.
     pub outcome: AlertKind,
+    /// The type of the event, as routes and programs name it.
+    pub event: &'static str,
     /// How grave it is.
     pub severity: Severity,
     /// Whether somebody has to act.
@@ -92,6 +96,8 @@ pub struct Message {
     pub fates: BTreeMap<MoveOutcome, u32>,
     /// What a person is asked to agree to; as many as are told of.
     pub plan: Vec<PlanRow>,
+    /// Which plan that is, if a person is asked.
+    pub asked: Option<String>,
     /// The execution in the console.
     pub link: Option<String>,
     /// What two messages about the same thing share.
@@ -118,16 +124,20 @@ impl Message {
             *fates.entry(MoveOutcome::of(row, rollback)).or_insert(0) += 1;
             fates
         });
-        let because = line(request.because.as_deref().unwrap_or_default(), LONGEST_SENTENCE);
+        let how = How::of(facts);
+        let because = how.because.as_deref().or(request.because.as_deref()).unwrap_or_default();
+        let because = line(because, LONGEST_SENTENCE);
         let services = services(facts, &rows);
         let environment = environment(facts);
-        let stands = stands::of(facts, &rows, |fate| fates.get(&fate).copied().unwrap_or_default());
-        let [subject, title] = titles(facts, &services, environment.as_deref(), (&because, stands));
+        let count = |fate| fates.get(&fate).copied().unwrap_or_default();
+        let stands = how.stands.clone().unwrap_or_else(|| stands::of(facts, &rows, count));
+        let [subject, title] = titles(facts, &how, (&services, environment.as_deref()), (&because, stands));
         Message {
             release: request.release.clone(),
             outcome: request.outcome,
-            severity: request.outcome.severity(),
-            act: request.outcome.act(),
+            event: how.event,
+            severity: how.severity,
+            act: how.act,
             subject: text::ascii(&subject, LONGEST_SUBJECT),
             sms: text::gsm(&format!("TIDEGATE {title}"), LONGEST_SMS),
             paragraphs: paragraphs(facts, sum(&fates), told, more_moves),
@@ -141,6 +151,12 @@ impl Message {
             more_moves,
             fates,
             plan: context.report.plan.iter().take(TOLD).cloned().collect(),
+            asked: context
+                .report
+                .head
+                .as_ref()
+                .filter(|_| request.outcome == AlertKind::WaitingForApproval)
+                .map(|head| head.plan.clone()),
             link: link::console(&request.execution),
             at: *now,
             dedup_key: match request.outcome {
@@ -167,42 +183,66 @@ fn is_rollback(head: &HeadRow) -> bool {
     to.is_some_and(|to| to == "previous" || to.get("restorePointsOf").is_some())
 }
 
+/// How it is told: an outcome alone does not say who has rolled back.
+struct How {
+    words: String,
+    severity: Severity,
+    act: Act,
+    event: &'static str,
+    because: Option<String>,
+    /// What is so now, if it is not what the moves say.
+    stands: Option<String>,
+    /// What it is about where no service is known; the release, if nothing else is said.
+    about: Option<String>,
+}
+
+impl How {
+    fn of(facts: &Facts<'_>) -> Self {
+        let outcome = facts.request.outcome;
+        let plain = How {
+            words: outcome.words().to_owned(),
+            severity: outcome.severity(),
+            act: outcome.act(),
+            event: outcome.event(),
+            because: None,
+            stands: None,
+            about: (outcome == AlertKind::Answered).then(|| format!("by run {}", facts.request.release)),
+        };
+        let back = facts.context.report.head.as_ref().is_some_and(is_rollback);
+        match (Guard::of(facts), outcome) {
+            (Some(guard), _) => guard.told(facts, plain),
+            (None, AlertKind::Deployed) if back => {
+                let event = AlertKind::RolledBack.event();
+                How { words: "Rolled back on request".to_owned(), event, ..plain }
+            }
+            (None, AlertKind::Answered) => How { words: "Request carried out".to_owned(), ..plain },
+            (None, _) => plain,
+        }
+    }
+}
+
 /// Writes the title, as a subject and as it is.
 fn titles(
     facts: &Facts<'_>,
-    services: &[String],
-    place: Option<&str>,
+    how: &How,
+    (services, place): (&[String], Option<&str>),
     (why, stands): (&str, String),
 ) -> [String; 2] {
-    let request = facts.request;
     // A reason that names the only service says it twice.
     let only = services.first().filter(|_| services.len() == 1);
     let why = only.and_then(|only| why.strip_prefix(only.as_str())?.strip_prefix(": ")).unwrap_or(why);
     let title = Title {
-        words: &words(facts).to_uppercase(),
+        words: &how.words.to_uppercase(),
         services: &services.iter().map(String::as_str).collect::<Vec<_>>(),
-        instead: &match request.outcome {
-            AlertKind::Answered => format!("by run {}", request.release),
-            _ => format!("release {}", request.release),
-        },
+        instead: &how.about.clone().unwrap_or_else(|| format!("release {}", facts.request.release)),
         place,
         why,
         stands,
-        act: request.outcome.act(),
+        act: how.act,
     };
-    let mark = format!("[{}] ", request.outcome.severity().name());
+    let mark = format!("[{}] ", how.severity.name());
     let subject = format!("{mark}{}", title.within(LONGEST_SUBJECT - mark.len()));
     [subject, title.within(title::LONGEST)]
-}
-
-/// Says in words what happened.
-fn words(facts: &Facts<'_>) -> &'static str {
-    let back = facts.context.report.head.as_ref().is_some_and(is_rollback);
-    match facts.request.outcome {
-        AlertKind::Deployed if back => "Rolled back on request",
-        AlertKind::Answered => "Request carried out",
-        outcome => outcome.words(),
-    }
 }
 
 /// Returns the services that it is about.
@@ -248,7 +288,13 @@ fn paragraphs(facts: &Facts<'_>, sum: String, moves: Vec<String>, more: usize) -
     };
     let all = [sum, lines(plan)].into_iter().chain(moves).chain(more);
     let all = all.chain([lines(found(context)), lines(tags::lines(&context.report.repositories))]);
-    all.chain(unread).chain(input).chain(freeze).filter(|paragraph| !paragraph.is_empty()).collect()
+    let guard = Guard::of(facts).and_then(|guard| guard.forward());
+    all.chain(unread)
+        .chain(input)
+        .chain(freeze)
+        .chain(guard)
+        .filter(|paragraph| !paragraph.is_empty())
+        .collect()
 }
 
 /// Says when, of which release, and where to look.

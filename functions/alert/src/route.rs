@@ -104,11 +104,15 @@ impl Route {
         Ok(self)
     }
 
+    /// What is critical and of which nobody knows where it is matches every place.
     fn matches(&self, message: &Message) -> bool {
+        let unknown = |is_empty: bool| is_empty && message.severity == Severity::Critical;
+        let services = &message.services;
         message.severity >= self.severity
-            && self.environment.matches(message.environment.as_deref())
-            && self.service.matches(message.services.iter().map(String::as_str))
-            && self.kind.matches([message.outcome.event()])
+            && self.kind.matches([message.event])
+            && (unknown(message.environment.is_none())
+                || self.environment.matches(message.environment.as_deref()))
+            && (unknown(services.is_empty()) || self.service.matches(services.iter().map(String::as_str)))
     }
 }
 
@@ -142,29 +146,29 @@ pub fn choose(document: &Document, message: &Message) -> Chosen {
             }
         }
     }
-    let mut channels: Vec<Channel> = Vec::new();
+    let mut chosen = Chosen { channels: Vec::new(), notes };
     for name in names {
         match document.channels.get(name) {
-            Some(Ok(channel)) => channels.push(channel.clone()),
+            Some(Ok(channel)) => chosen.add(channel.clone()),
             Some(Err(why)) => {
-                notes.push(format!("The channel {name} is switched off: {why}"));
-                channels.push(Channel::topic(TOPIC));
+                chosen.notes.push(format!("The channel {name} is switched off: {why}"));
+                chosen.add(document.topic());
             }
-            None => channels.push(Channel::topic(TOPIC)),
+            None => chosen.add(document.topic()),
         }
     }
-    let is_topic = |channel: &Channel| matches!(channel.how, How::Sns);
-    let mut told = Vec::new();
-    channels.retain(|channel| {
-        // There is one topic, whatever names it has.
-        let key = if is_topic(channel) { String::new() } else { channel.name.clone() };
-        let first = !told.contains(&key);
-        told.push(key);
-        first
-    });
-    notes.sort();
-    notes.dedup();
-    Chosen { channels, notes }
+    chosen.notes.sort();
+    chosen.notes.dedup();
+    chosen
+}
+
+impl Chosen {
+    /// Adds a channel, unless it is there already.
+    pub fn add(&mut self, channel: Channel) {
+        if !self.channels.iter().any(|one| one.name == channel.name) {
+            self.channels.push(channel);
+        }
+    }
 }
 
 /// Returns all channels, or one of them, whatever the routes say: somebody tries them.
@@ -177,8 +181,8 @@ pub fn all(document: &Document, only: Option<&str>) -> Chosen {
             Err(why) => chosen.notes.push(format!("The channel {name} is switched off: {why}")),
         }
     }
-    if named(TOPIC) && !document.channels.contains_key(TOPIC) {
-        chosen.channels.push(Channel::topic(TOPIC));
+    if named(TOPIC) {
+        chosen.add(document.topic());
     }
     chosen
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use tokio::time::timeout;
@@ -13,12 +13,14 @@ use crate::delivery::{Delivery, Status};
 use crate::document::Document;
 use crate::message::{Facts, Message};
 use crate::port::Port;
-use crate::route::{self, Chosen};
+use crate::route::{self, Chosen, TOPIC};
 use crate::secret::Secrets;
 use crate::{Alert, AlertContext, Request};
 
-/// How long one channel may take, all its requests together; the function's own time-out is well above it.
+/// How long one channel may take, all its requests together, and how long one read or write beside; the function's own
+/// time-out is above all of them together.
 const DEADLINE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What became of a message, channel by channel.
 #[derive(Debug, Default)]
@@ -37,6 +39,8 @@ struct Told<'a> {
     context: &'a AlertContext,
     /// The message for those who may read what tasks logged, and for all others.
     messages: [Message; 2],
+    /// What each channel was told before.
+    before: BTreeMap<String, Delivery>,
     now: Timestamp,
 }
 
@@ -44,6 +48,12 @@ impl Told<'_> {
     fn message(&self, channel: &Channel) -> &Message {
         let [whole, short] = &self.messages;
         if channel.details { whole } else { short }
+    }
+
+    fn note(&mut self, note: &str) {
+        if !note.is_empty() {
+            self.messages.iter_mut().for_each(|message| message.paragraphs.insert(0, note.to_owned()));
+        }
     }
 
     /// Tells whether it is in the ledger, or given whole as in a sample: then nothing is read or written.
@@ -55,23 +65,53 @@ impl Told<'_> {
 impl<P: Port> Alert<P> {
     /// Tells a message to every channel that does not have it yet.
     pub(crate) async fn send(&self, request: &Request, context: &AlertContext, now: Timestamp) -> Sent {
-        let at = request.at.unwrap_or(now);
-        let facts = Facts { request, context, now: at };
+        let facts = Facts { request, context, now: request.at.unwrap_or(now) };
         let messages = [true, false].map(|details| Message::of(&facts, details));
-        let mut told = Told { request, context, messages, now };
-        let (chosen, unread) = self.chosen(&told).await;
-        let note = chosen.notes.join("\n");
-        if !note.is_empty() {
-            told.messages.iter_mut().for_each(|message| message.paragraphs.insert(0, note.clone()));
-        }
-        let before = match told.is_recorded() {
+        let mut told = Told { request, context, messages, before: BTreeMap::new(), now };
+        let is_recorded = told.is_recorded();
+        let (document, before) = join(self.document(), async {
             // What cannot be read is as if nothing were told: to be told twice is better than not at all.
-            true => self.port.deliveries(&request.release).await.unwrap_or_default(),
-            false => BTreeMap::new(),
-        };
-        let each = chosen.channels.iter().map(async |channel| {
-            (channel.name.clone(), self.tell_one(&told, channel, before.get(&channel.name)).await)
-        });
+            let reading = async { self.port.deliveries(&request.release).await.unwrap_or_default() };
+            if is_recorded { timeout(PATIENCE, reading).await.unwrap_or_default() } else { BTreeMap::new() }
+        })
+        .await;
+        told.before = before;
+        let (document, unread) = document;
+        let chosen = chosen(&document, &told);
+        told.note(&chosen.notes.join("\n"));
+        let mut sent = self.tell_all(&told, &chosen.channels).await;
+        if request.is_test() {
+            sent.failed.extend(chosen.notes.into_iter().map(|note| ("the document".to_owned(), note)));
+        } else if !sent.failed.is_empty() && !chosen.channels.iter().any(|one| one.name == TOPIC) {
+            // What nobody else can be told is told to the topic, and why.
+            let failed: Vec<String> =
+                sent.failed.iter().map(|(name, why)| format!("{name} ({why})")).collect();
+            told.note(&format!("This was not delivered by {}.", failed.join(" and ")));
+            let topic = self.tell_all(&told, &[document.topic()]).await;
+            sent.delivered.extend(topic.delivered);
+            sent.later.extend(topic.later);
+            sent.failed.extend(topic.failed);
+        }
+        sent.delivered.sort();
+        if let Some(why) = unread {
+            sent.later.push(("the channels of the document".to_owned(), why, None));
+        }
+        sent
+    }
+
+    /// Reads the document; of one that cannot be read now, why.
+    async fn document(&self) -> (Document, Option<String>) {
+        match timeout(PATIENCE, self.port.settings()).await {
+            Ok(Ok(Some((name, text)))) => (Document::read(&name, &text), None),
+            Ok(Ok(None)) => (Document::default(), None),
+            Ok(Err(fault)) => (Document::default(), Some(fault.to_string())),
+            Err(_) => (Document::default(), Some("their document was not read in time".to_owned())),
+        }
+    }
+
+    async fn tell_all(&self, told: &Told<'_>, channels: &[Channel]) -> Sent {
+        let each =
+            channels.iter().map(async |channel| (channel.name.clone(), self.tell_one(told, channel).await));
         let mut sent = Sent::default();
         for (name, result) in join_all(each).await {
             match result {
@@ -81,35 +121,13 @@ impl<P: Port> Alert<P> {
                 Err(Failed::Final(why)) => sent.failed.push((name, why)),
             }
         }
-        sent.delivered.sort();
-        if let Some(why) = unread {
-            sent.later.push(("the channels of the document".to_owned(), why, None));
-        }
         sent
     }
 
-    /// Chooses the channels; of a document that cannot be read now, the topic, and why.
-    async fn chosen(&self, told: &Told<'_>) -> (Chosen, Option<String>) {
-        let (document, unread) = match self.port.settings().await {
-            Ok(Some((name, text))) => (Document::read(&name, &text), None),
-            Ok(None) => (Document::default(), None),
-            Err(fault) => (Document::default(), Some(fault.to_string())),
-        };
-        let [message, _] = &told.messages;
-        match told.request.is_test() {
-            true => (route::all(&document, told.request.channel.as_deref()), unread),
-            false => (route::choose(&document, message), unread),
-        }
-    }
-
     /// Tells one channel, unless it has the message already or something newer; says whether it has it.
-    async fn tell_one(
-        &self,
-        told: &Told<'_>,
-        channel: &Channel,
-        before: Option<&Delivery>,
-    ) -> Result<bool, Failed> {
+    async fn tell_one(&self, told: &Told<'_>, channel: &Channel) -> Result<bool, Failed> {
         let (request, report) = (told.request, &told.context.report);
+        let before = told.before.get(&channel.name);
         let due = Delivery::due(request, report, told.now, before);
         if let Some(before) = before {
             match (before.is_of_the_same(&due), before.status) {
@@ -117,36 +135,50 @@ impl<P: Port> Alert<P> {
                 (true, Status::Failed) => {
                     return Err(Failed::Final(before.error.clone().unwrap_or_default()));
                 }
+                // A call of this function ended while it rang, or just before.
+                (true, Status::Due) if channel.is_telephone() && before.error.is_none() => {
+                    return Err(may_have_rung());
+                }
                 // It was told something newer since.
-                (false, _) if request.at.is_some_and(|at| before.time > at) => return Ok(false),
+                (false, _) if before.time > due.time => return Ok(false),
                 _ => {}
             }
         }
         let message = told.message(channel);
-        let written = told.is_recorded();
-        if written && let Err(fault) = self.port.record(&request.release, &channel.name, &due).await {
-            tracing::warn!(
-                channel = channel.name,
-                fault = fault.name(),
-                "not recorded before it is told: {fault}"
-            );
-        }
-        let told = timeout(DEADLINE, self.calls(channel, message, before, told.now)).await;
-        let told = told.unwrap_or_else(|_| Err(Failed::Later("it did not answer in time".to_owned(), None)));
-        let record = match &told {
-            Ok(thread) => Delivery {
+        self.record(told, channel, &due).await;
+        let result = match timeout(DEADLINE, self.calls(channel, message, before, told.now)).await {
+            Ok(result) => result,
+            Err(_) if channel.is_telephone() => Err(may_have_rung()),
+            Err(_) => Err(Failed::Later("it did not answer in time".to_owned(), None)),
+        };
+        let record = match &result {
+            Ok(named) => Delivery {
                 status: Status::Sent,
-                thread: due.thread.clone().or(thread.clone()),
-                paged: channel.pages(message),
+                thread: before.and_then(|before| channel.thread(before)).or(named.clone()),
+                open: channel.opens(message),
                 ..due
             },
             Err(Failed::Later(why, _)) => Delivery { error: Some(why.clone()), ..due },
             Err(Failed::Final(why)) => Delivery { status: Status::Failed, error: Some(why.clone()), ..due },
         };
-        if written && let Err(fault) = self.port.record(&request.release, &channel.name, &record).await {
-            tracing::warn!(channel = channel.name, fault = fault.name(), "told, but not recorded: {fault}");
+        self.record(told, channel, &record).await;
+        result.map(|_| true)
+    }
+
+    /// Records how far a delivery is; where that fails, it may be told twice.
+    async fn record(&self, told: &Told<'_>, channel: &Channel, delivery: &Delivery) {
+        if !told.is_recorded() {
+            return;
         }
-        told.map(|_| true)
+        let recording = self.port.record(&told.request.release, &channel.name, delivery);
+        let late = |_| Err(Fault::Unavailable("the ledger did not answer in time".to_owned()));
+        if let Err(fault) = timeout(PATIENCE, recording).await.unwrap_or_else(late) {
+            tracing::warn!(
+                channel = channel.name,
+                fault = fault.name(),
+                "a delivery is not recorded: {fault}"
+            );
+        }
     }
 
     /// Makes the requests of a channel, one after the other; returns what names the first message there.
@@ -169,17 +201,42 @@ impl<P: Port> Alert<P> {
                     let named = channel.read(&self.port.post(post).await.map_err(failed)?)?;
                     thread = thread.or(named);
                 }
+                Call::Edit(post) => {
+                    // The news has been told: only what stood there before is older.
+                    let edited = self.port.post(post).await.map_err(failed);
+                    if let Err(why) = edited.and_then(|answer| channel.read(&answer)) {
+                        tracing::warn!(channel = channel.name, "the first message was not edited: {why:?}");
+                    }
+                }
                 Call::Ring(call) => {
-                    let answer = self.port.ring(call).await.map_err(failed)?;
-                    // Somebody may have been called already.
-                    let unanswered =
-                        || Failed::Final("it did not answer; the call may have been made".to_owned());
-                    channel.read(&answer.ok_or_else(unanswered)?)?;
+                    // Whatever breaks now, somebody may have been called already.
+                    let answer = self.port.ring(call).await.ok().flatten().ok_or_else(may_have_rung)?;
+                    channel.read(&answer)?;
                 }
             }
         }
         Ok(thread)
     }
+}
+
+/// Chooses the channels of a message, and those that were told something which it ends or goes on with.
+fn chosen(document: &Document, told: &Told<'_>) -> Chosen {
+    let [message, _] = &told.messages;
+    if told.request.is_test() {
+        return route::all(document, told.request.channel.as_deref());
+    }
+    let mut chosen = route::choose(document, message);
+    let goes_on = told.before.iter().filter(|(_, before)| before.open.is_some() || before.thread.is_some());
+    for (name, _) in goes_on {
+        if let Some(Ok(channel)) = document.channels.get(name) {
+            chosen.add(channel.clone());
+        }
+    }
+    chosen
+}
+
+fn may_have_rung() -> Failed {
+    Failed::Final("it did not answer; the call may have been made".to_owned())
 }
 
 /// Says whether what failed may be done later.

@@ -28,6 +28,10 @@ pub enum Opening {
     Refused,
     /// Stopped before it had a plan.
     Rejected,
+    /// An alarm rolls nothing back, and somebody has taken care of that already.
+    Superseded,
+    /// An alarm rolls nothing back, and a person has to act.
+    NeedsHuman,
     /// It is too early to say: ask again.
     Waiting,
     /// A person must agree first.

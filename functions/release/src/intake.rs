@@ -1,5 +1,6 @@
 //! What started an execution, and what it asks of which environment.
 
+pub mod alarm;
 pub mod home;
 pub mod images;
 pub mod push;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use crate::answer::{Opened, Opening};
 use crate::payload::Run;
 use crate::ports::Events;
+use alarm::AlarmEvent;
 use home::Home;
 use images::ImageRequest;
 use push::{Event, Push};
@@ -26,12 +28,18 @@ use route::ReleaseIntent;
 pub enum Trigger {
     /// An event.
     Event(Event),
+    /// An alarm went red, which may guard a release.
+    Alarm(AlarmEvent),
     /// An engineer, or another release, asks for something.
     Request(Box<Request>),
 }
 
 /// Reads the raw input of an execution.
-pub fn read(input: Value) -> Result<Trigger, Fault> {
+pub fn read(input: Value, run: &Run) -> Result<Trigger, Fault> {
+    if alarm::is_one(&input) {
+        let nothing = |why| Trigger::Event(Event::Nothing(why));
+        return Ok(alarm::read(input, &Home::of(run)?)?.map_or_else(nothing, Trigger::Alarm));
+    }
     if input.get("detail-type").is_none() {
         return Request::read(input).map(|request| Trigger::Request(Box::new(request)));
     }

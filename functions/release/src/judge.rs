@@ -5,7 +5,8 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::OnFailure;
 use pipeline::ids::{ReleaseId, ServiceName};
-use pipeline::rows::{FrozenRow, HeadRow, RollbackScope};
+use pipeline::payload::{MoveKey, Step};
+use pipeline::rows::{FrozenRow, HeadRow, MoveRow, RollbackScope};
 
 use crate::answer::{Judged, Next};
 use crate::held::give_up_lost;
@@ -13,13 +14,14 @@ use crate::observe;
 use crate::payload::Judge;
 use crate::plan::ReleaseSpec;
 use crate::plan::alarms::{alarmed, watched};
+use crate::plan::guard;
 use crate::plan::verdict::{decide, has_baked, held, stopped};
-use crate::ports::{Alarms, Freezes, Leases, Releases};
+use crate::ports::{Alarms, Freezes, Guards, Leases, Releases};
 
 /// Decides how the release goes on after a wave.
 pub async fn judge(
     aws: &impl Alarms,
-    ledger: &(impl Freezes + Leases + Releases),
+    ledger: &(impl Freezes + Leases + Releases + Guards),
     judge: Judge,
     now: Timestamp,
 ) -> Result<Judged, Fault> {
@@ -35,13 +37,16 @@ pub async fn judge(
         return Ok(stopped(stop, wave, step));
     }
     let policy = &head.policy;
-    let states = observe::states(aws, watched(&moves)).await?;
-    for (place, said) in alarmed(&moves, &states, has_baked(&moves, wave, policy, now)) {
-        let Some((key, row)) = moves.get_mut(place) else { continue };
-        ledger.decide(key, row, &said, now).await?;
-        (row.verdict, row.reason) = (Some(said.verdict), Some(said.reason));
+    let mut decision = look(aws, ledger, &head, &mut moves, (wave, step), now).await?;
+    if decision.next == Next::Done {
+        let alarms = guard::alarms(&head, release, watched(&moves));
+        if !alarms.is_empty() {
+            let until = now.plus_seconds(i64::from(policy.guard_minutes) * 60);
+            ledger.guard(release, &head.environment, &alarms, now, until).await?;
+            // What goes red from now on finds these rows, and what went red before is seen here: nothing is missed.
+            decision = look(aws, ledger, &head, &mut moves, (wave, step), now).await?;
+        }
     }
-    let decision = decide(&moves, (wave, step), (policy, head.failed.as_ref()), now);
     match decision.next {
         Next::Rollback => {
             let rollback = if policy.on_failure == OnFailure::UndoFailed {
@@ -66,6 +71,25 @@ pub async fn judge(
         _ => {}
     }
     Ok(decision)
+}
+
+/// Asks the alarms of what is healthy, and decides by what they and the moves say.
+async fn look(
+    aws: &impl Alarms,
+    ledger: &impl Releases,
+    head: &HeadRow,
+    moves: &mut [(MoveKey, MoveRow)],
+    (wave, step): (u32, Step),
+    now: Timestamp,
+) -> Result<Judged, Fault> {
+    let policy = &head.policy;
+    let states = observe::states(aws, watched(moves)).await?;
+    for (place, said) in alarmed(moves, &states, has_baked(moves, wave, policy, now)) {
+        let Some((key, row)) = moves.get_mut(place) else { continue };
+        ledger.decide(key, row, &said, now).await?;
+        (row.verdict, row.reason) = (Some(said.verdict), Some(said.reason));
+    }
+    Ok(decide(moves, (wave, step), (policy, head.failed.as_ref()), now))
 }
 
 /// Reads the freeze that holds a release, if one does: what goes back is never held.

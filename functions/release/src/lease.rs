@@ -16,16 +16,17 @@ use crate::plan::findings::refusals;
 use crate::plan::waves::{hash, proposal};
 use crate::plan::{Admission, PlanContext, PlanDraft, ReleaseSpec, abort, alarms, approval};
 use crate::ports::{
-    Alarms, Approvals, Clusters, Documents, Executions, Freezes, History, Images, Leases, LiveTests, Releases,
+    Alarms, Approvals, Clusters, Documents, Executions, Freezes, Guards, History, Images, Leases, LiveTests,
+    Releases,
 };
-use crate::{approve, at_once, observe, planning};
+use crate::{approve, at_once, guard, observe, planning};
 use record::{forget_all_but, record};
 use take::{Fences, free, take};
 
 /// Takes the leases, or says who holds one.
 pub async fn lease(
     aws: &(impl Documents + LiveTests + Clusters + Images + Alarms + Executions),
-    ledger: &(impl History + Freezes + Leases + Releases + Approvals),
+    ledger: &(impl History + Freezes + Leases + Releases + Approvals + Guards),
     run: Run,
     now: Timestamp,
 ) -> Result<Leased, Fault> {
@@ -35,11 +36,16 @@ pub async fn lease(
         forget_all_but(ledger, &run.release, &[], &Fences::new()).await?;
         return Ok(Leased::nothing(Leasing::Rejected, abort::stopped(stop), 0));
     }
+    let spec = ReleaseSpec::of(&head, &run.release)?;
+    if let Some(why) = guard::outrun(ledger, &spec, &head.environment, &head.services, &run).await? {
+        guard::withdraw(ledger, &spec, &run).await?;
+        return Ok(Leased::nothing(Leasing::Superseded, why, 0));
+    }
     let fences = match take(aws, ledger, &head, &run, now).await? {
         Ok(fences) => fences,
         Err(why) => return wait(ledger, &head, &why, &run, now).await,
     };
-    let leased = match plan_again(aws, ledger, &head, &run, &fences, now).await {
+    let leased = match plan_again(aws, ledger, &head, &spec, &run, &fences, now).await {
         // A call that was given up runs on beside this one, or this one was given up.
         Err(Fault::LeaseLost(why)) => {
             free(ledger, &head, &run, &fences, now).await?;
@@ -53,6 +59,9 @@ pub async fn lease(
     if leased.next != Leasing::Wave {
         forget_all_but(ledger, &run.release, &[], &fences).await?;
         free(ledger, &head, &run, &fences, now).await?;
+    }
+    if !matches!(leased.next, Leasing::Wave | Leasing::Waiting) {
+        guard::withdraw(ledger, &spec, &run).await?;
     }
     Ok(leased)
 }
@@ -84,16 +93,16 @@ async fn plan_again(
     aws: &(impl Documents + LiveTests + Clusters + Images + Alarms),
     ledger: &(impl History + Freezes + Leases + Releases + Approvals),
     head: &HeadRow,
+    spec: &ReleaseSpec,
     run: &Run,
     fences: &Fences,
     now: Timestamp,
 ) -> Result<Leased, Fault> {
-    let spec = ReleaseSpec::of(head, &run.release)?;
     let environments = aws.environments().await?;
     // Nothing is touched yet, and the document may be mended at leisure.
     let environment = match policy(&head.environment, &environments, spec.to.goes_back()) {
         Ok(Policy { environment, findings }) => match refusals(&findings).next() {
-            None => environment,
+            None => guard::policy(environment, spec),
             Some(why) => return Ok(Leased::nothing(Leasing::Refused, why.to_owned(), 0)),
         },
         Err(why) => return Ok(Leased::nothing(Leasing::Refused, why, 0)),
@@ -102,11 +111,14 @@ async fn plan_again(
     let (name, order, release) = (&head.environment, &head.order, &run.release);
     let since = head.waits.unwrap_or(now);
     let context = PlanContext { name, environment, order, release, since, now };
-    let PlanDraft { moves, known, findings, packs, .. } =
-        match draft(aws, ledger, head, context, &spec).await? {
+    let PlanDraft { mut moves, known, findings, packs, .. } =
+        match draft(aws, ledger, head, context, spec).await? {
             Ok(draft) => draft,
             Err(leased) => return Ok(leased),
         };
+    if let Some(why) = guard::keep(aws, ledger, spec, run, &mut moves, &known).await? {
+        return Ok(Leased::nothing(Leasing::Superseded, why, 0));
+    }
     // A service that was not in the plan has no lease: it waits for the next release.
     let held = moves.into_iter().filter_map(|one| {
         let fence = *fences.get(&one.service)?;
@@ -124,7 +136,7 @@ async fn plan_again(
     // Before the moves that name them.
     let packs: Vec<(PackHash, String)> = packs.into_iter().collect();
     at_once(&packs, async |(hash, text)| ledger.keep(hash, text).await).await?;
-    let leased = record(aws, ledger, context, &spec, moves, &known, fences).await?;
+    let leased = record(aws, ledger, context, spec, moves, &known, fences).await?;
     let told = findings.into_iter().map(|finding| finding.text);
     Ok(Leased { because: [leased.because].into_iter().chain(told).collect::<Vec<_>>().join("; "), ..leased })
 }

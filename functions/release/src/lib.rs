@@ -13,6 +13,7 @@ pub mod answer;
 mod approve;
 mod close;
 mod freeze;
+mod guard;
 mod held;
 pub mod intake;
 mod judge;
@@ -31,8 +32,8 @@ use serde_json::Value;
 
 pub use payload::{Ask, Close, Judge, Open, Request, Run};
 use ports::{
-    Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, History, Images, Leases, LiveTests,
-    Releases,
+    Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, Guards, History, Images, Leases,
+    LiveTests, Releases,
 };
 
 /// The function.
@@ -47,7 +48,7 @@ pub struct Release<A, L> {
 impl<A, L> Release<A, L>
 where
     A: Documents + LiveTests + Clusters + Images + Alarms + Executions,
-    L: Events + History + Freezes + Leases + Releases + Approvals,
+    L: Events + History + Freezes + Leases + Releases + Approvals + Guards,
 {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Value, Fault> {

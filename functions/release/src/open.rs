@@ -21,15 +21,15 @@ use crate::plan::waves::{hash, proposal};
 use crate::plan::words::{TO_OVERRIDE, plural};
 use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, preview};
 use crate::ports::{
-    Alarms, Approvals, ClusterSnapshot, Clusters, Documents, Events, Executions, Freezes, History, Images,
-    Leases, LiveTests, Releases,
+    Alarms, Approvals, ClusterSnapshot, Clusters, Documents, Events, Executions, Freezes, Guards, History,
+    Images, Leases, LiveTests, Releases,
 };
-use crate::{abort, approve, at_once, freeze, observe, planning};
+use crate::{abort, approve, at_once, freeze, guard, observe, planning};
 
 /// Decides what an execution's input means.
 pub async fn open(
     aws: &(impl Documents + LiveTests + Clusters + Images + Alarms + Executions),
-    ledger: &(impl Events + History + Freezes + Leases + Releases + Approvals),
+    ledger: &(impl Events + History + Freezes + Leases + Releases + Approvals + Guards),
     open: Open,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
@@ -40,7 +40,7 @@ pub async fn open(
     }
     let environments = aws.environments().await?;
     let plans = open.input.get("mode") == Some(&"plan".into());
-    let trigger = match intake::read(open.input) {
+    let trigger = match intake::read(open.input, &open.run) {
         Err(Fault::InvalidInput(why)) => return Ok(Opened::refused(plans, None, why)),
         read => read?,
     };
@@ -51,12 +51,20 @@ pub async fn open(
         Trigger::Event(Event::Push(push)) => {
             intake::of_push(ledger, *push, run, &environments, started, now).await?
         }
+        Trigger::Alarm(event) => guard::open(aws, ledger, &event, run, &environments, (started, now)).await?,
         Trigger::Request(request) => {
             of_request(aws, ledger, *request, run, &environments, started, now).await?
         }
     };
     match intent {
-        Ok(intent) => accept(aws, ledger, intent, run, started, now).await,
+        Ok(intent) => {
+            let guarded = guard::Told::of(&intent);
+            let opened = accept(aws, ledger, intent, run, started, now).await?;
+            Ok(match guarded {
+                Some(guarded) => guarded.unless_let_in(opened),
+                None => opened,
+            })
+        }
         Err(answer) => Ok(answer),
     }
 }
@@ -113,7 +121,7 @@ async fn of_request(
 /// Plans what is asked of an environment, and writes an accepted plan down.
 async fn accept(
     aws: &(impl LiveTests + Clusters + Images + Alarms + Executions),
-    ledger: &(impl History + Freezes + Leases + Releases + Approvals),
+    ledger: &(impl History + Freezes + Leases + Releases + Approvals + Guards),
     intent: ReleaseIntent,
     run: &Run,
     since: Timestamp,
@@ -148,6 +156,9 @@ async fn accept(
     }
     if let Some(ended) = ended(draft.admission(&spec, context), context, asked) {
         return Ok(ended);
+    }
+    if let Some(answer) = guard::begin(ledger, &spec, run, context).await? {
+        return Ok(answer);
     }
     record(aws, ledger, context, &spec, &draft).await?;
     let mut opened = opened(&draft, context, &spec);

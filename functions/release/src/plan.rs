@@ -12,6 +12,7 @@ pub mod findings;
 pub mod freeze;
 pub mod gate_time;
 pub mod gates;
+pub mod guard;
 pub mod history;
 pub mod image_check;
 pub mod leases;

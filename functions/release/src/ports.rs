@@ -1,6 +1,7 @@
 //! What the function asks of the world: narrow ports, each for one subject, whose types are ours.
 
 mod aws;
+mod guards;
 mod images;
 mod ledger;
 
@@ -8,6 +9,7 @@ pub use aws::{
     AlarmStates, Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, LiveTests,
     Pause, Prober, Revision, Service, Shifting, TaskImages,
 };
+pub use guards::Guards;
 pub use images::{
     Child, Config, ImageId, Images, Index, Mutability, Platform, Scan, Signed, Signing, Vulnerability,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Environment, OnFailure, Shift, quarter_in_minutes};
+use super::{Environment, OnFailure, Shift};
 use crate::Fault;
 use crate::ids::EnvironmentName;
 use crate::text::shown;
@@ -42,18 +42,11 @@ impl Environment {
 
     /// Names what is set and has no effect.
     pub fn warnings(&self) -> Vec<String> {
-        let Environment { guard_minutes, soak_minutes, from, .. } = self;
-        let guarded = *guard_minutes != 0 && *guard_minutes != quarter_in_minutes();
-        let guard = guarded.then(|| {
-            format!(
-                "\"guardMinutes\" is {guard_minutes}, and this version guards no finished release yet: watch the \
-                 alarms after it yourself"
-            )
-        });
+        let Environment { soak_minutes, from, .. } = self;
         let soak = (*soak_minutes > 0 && from.is_none()).then(|| {
             format!("\"soakMinutes\" is {soak_minutes}, and has no effect without \"from\": add \"from\", or remove it")
         });
-        [guard, soak].into_iter().flatten().collect()
+        soak.into_iter().collect()
     }
 
     /// Returns how long one pause of a bake may last: short enough to stop the release, and long enough for its history.
@@ -149,6 +142,7 @@ impl Environment {
             ("bakeSeconds", self.bake_seconds, 0, 24 * 3600),
             // The gate waits for 15 minutes at the longest, and the numbers come two minutes late.
             ("drainMinutes", self.drain_minutes, 0, 10),
+            ("guardMinutes", self.guard_minutes, 0, 24 * 60),
         ];
         match limits.into_iter().find(|(_, value, least, most)| !(*least..=*most).contains(value)) {
             Some((key, value, least, most)) => {
@@ -285,6 +279,7 @@ mod tests {
             ),
             (json!({"concurrency": 0}), "\"concurrency\": 0 is out of range: expected 1 to 1000"),
             (json!({"drainMinutes": 11}), "\"drainMinutes\": 11 is out of range: expected 0 to 10"),
+            (json!({"guardMinutes": 1441}), "\"guardMinutes\": 1441 is out of range: expected 0 to 1440"),
         ];
         for (document, expected) in cases {
             assert_eq!(refusal(document), format!("dev at {expected}"));
@@ -328,17 +323,9 @@ mod tests {
     #[test]
     fn what_has_no_effect_is_told() {
         let told = |document| environment(document).warnings();
-        assert!(
-            told(json!({"shift": "together", "guardMinutes": 15, "from": "test", "soakMinutes": 5}))
-                .is_empty()
-        );
-        assert!(told(json!({"guardMinutes": 0})).is_empty());
-        for (document, key) in [
-            (json!({"guardMinutes": 30}), "\"guardMinutes\" is 30"),
-            (json!({"soakMinutes": 30}), "\"soakMinutes\" is 30"),
-        ] {
-            let told = told(document);
-            assert!(told.len() == 1 && told[0].starts_with(key), "{told:?}");
-        }
+        let works = json!({"shift": "together", "guardMinutes": 30, "from": "test", "soakMinutes": 5});
+        assert!(told(works).is_empty());
+        let told = told(json!({"soakMinutes": 30}));
+        assert!(told.len() == 1 && told[0].starts_with("\"soakMinutes\" is 30"), "{told:?}");
     }
 }

@@ -96,6 +96,14 @@ impl Key {
     pub fn waiting(environment: &EnvironmentName, release: &ReleaseId) -> Self {
         Key::new(format!("env#{environment}"), format!("waiting#{release}"))
     }
+    /// `guard#<alarm>` / `release#<id>`
+    pub fn guard(alarm: &str, release: &ReleaseId) -> Self {
+        Key::new(format!("guard#{alarm}"), format!("release#{release}"))
+    }
+    /// `release#<id>` / `guard`
+    pub fn guard_rollback(release: &ReleaseId) -> Self {
+        Key::new(format!("release#{release}"), "guard")
+    }
     /// `pace` / `<action>`: up to when the calls of the whole account are reserved.
     pub fn rate_limit(action: &str) -> Self {
         Key::new("pace".to_owned(), action)

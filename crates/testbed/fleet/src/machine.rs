@@ -91,6 +91,8 @@ pub struct Machine {
     actions: usize,
     /// How many tags ECR has told of beside those of pushes.
     tags: usize,
+    /// How many alarms CloudWatch has told of.
+    alarms: usize,
     working: Working,
     /// The release for which each call of a function works, also after Lambda has ended it.
     writers: BTreeMap<u64, String>,
@@ -162,6 +164,7 @@ impl Machine {
             agenda: Agenda::default(),
             actions: 0,
             tags: 0,
+            alarms: 0,
             working: Working::default(),
             writers: BTreeMap::new(),
             late: None,

@@ -208,6 +208,47 @@ fn a_push_starts_the_machine_unless_its_tag_is_our_own() {
 }
 
 #[test]
+fn an_alarm_starts_the_machine_unless_it_is_one_of_the_stack() {
+    let template = Template::read();
+    let events = &template.resources()["ReleaseMachine"]["Properties"]["Events"];
+    let (rule, push) = (&events["AlarmInGuard"]["Properties"], &events["ImagePushed"]["Properties"]);
+    let prefix =
+        "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:${GuardAlarmPrefix}";
+    // Each by its name: the alarms of a team may begin like the stack.
+    let own = template.of_type("AWS::CloudWatch::Alarm").map(|(id, _)| json!({"Ref": id}));
+    let mut own: Vec<Value> = own.collect();
+    let mut left_out = rule["Pattern"]["detail"]["alarmName"][0]["anything-but"].clone();
+    let left_out = left_out.as_array_mut().expect("the names that it leaves out");
+    for names in [&mut own, left_out] {
+        names.sort_by_key(Value::to_string);
+    }
+    assert_eq!(*left_out, own);
+    let expected = json!({
+        "source": ["aws.cloudwatch"],
+        "detail-type": ["CloudWatch Alarm State Change"],
+        // Two values of one field are alternatives; two fields have to hold both.
+        "resources": [{"prefix": {"Fn::Sub": prefix}}],
+        "detail": {
+            "alarmName": rule["Pattern"]["detail"]["alarmName"],
+            "state": {"value": ["ALARM"]},
+            "previousState": {"value": ["OK", "INSUFFICIENT_DATA"]}
+        }
+    });
+    assert_eq!(rule["Pattern"], expected);
+    // It takes the raw event, and what cannot be handed over is kept where that of a push is; ten minutes later it is
+    // too late to act.
+    assert!(["Input", "InputPath", "InputTransformer"].iter().all(|key| rule.get(key).is_none()));
+    assert_eq!(rule["DeadLetterConfig"], push["DeadLetterConfig"]);
+    assert_eq!(rule["RetryPolicy"]["MaximumEventAgeInSeconds"], json!(600));
+    let kept = &template.resources()["PushDeadLettersPolicy"]["Properties"]["PolicyDocument"]["Statement"][0];
+    let kept = &kept["Condition"]["ArnEquals"]["aws:SourceArn"];
+    for (event, source) in [(push, 0), (rule, 1)] {
+        let name = text(&event["RuleName"]["Fn::Sub"]);
+        assert!(text(&kept[source]["Fn::Sub"]).ends_with(&format!(":rule/{name}")), "{kept}");
+    }
+}
+
+#[test]
 fn an_end_that_the_machine_could_not_tell_reaches_the_alert_function() {
     let template = Template::read();
     let rule = &template.resources()["ReleaseDied"]["Properties"];

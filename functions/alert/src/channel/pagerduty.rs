@@ -69,11 +69,11 @@ pub fn posts(
     }
     let mut posts = Vec::new();
     let opens = self::pages(message, pages);
-    let asked = before.filter(|before| before.paged && before.outcome == AlertKind::WaitingForApproval);
-    if asked.is_some() && message.outcome != AlertKind::WaitingForApproval {
-        posts.push(settings.to("enqueue", resolve(&format!("approval/{}", message.release)), known)?);
-    } else if before.is_some_and(|before| before.paged) && !opens {
-        posts.push(settings.to("enqueue", resolve(&message.dedup_key), known)?);
+    // A question is over once there is an end, and an incident once nobody has to act on it any more.
+    let over =
+        before.and_then(|before| before.open.as_ref()).filter(|key| !opens || **key != message.dedup_key);
+    if let Some(key) = over {
+        posts.push(settings.to("enqueue", resolve(key), known)?);
     }
     if opens {
         posts.push(settings.to("enqueue", trigger(message), known)?);
@@ -97,21 +97,21 @@ fn trigger(message: &Message) -> Value {
         (_, Act::None) => "warning",
     };
     let details = pipeline::text::cut(message.text().chars(), LONGEST_DETAILS);
-    json!({
-        "event_action": "trigger",
-        "dedup_key": key_of(&message.dedup_key),
-        "payload": {
-            "summary": pipeline::text::cut(message.title.chars(), LONGEST_SUMMARY),
-            "source": "tidegate",
-            "severity": severity,
-            "timestamp": message.at,
-            "component": message.services.first(),
-            "group": message.environment,
-            "class": message.outcome.event(),
-            "custom_details": {"text": details},
-        },
-        "links": links(message),
-    })
+    let mut payload = json!({
+        "summary": pipeline::text::cut(message.title.chars(), LONGEST_SUMMARY),
+        "source": "tidegate",
+        "severity": severity,
+        "timestamp": message.at,
+        "class": message.event,
+        "custom_details": {"text": details},
+    });
+    for (key, value) in [("component", message.services.first()), ("group", message.environment.as_ref())] {
+        if let Some(value) = value {
+            payload = with(payload, key, value.as_str());
+        }
+    }
+    let (key, links) = (key_of(&message.dedup_key), links(message));
+    json!({"event_action": "trigger", "dedup_key": key, "payload": payload, "links": links})
 }
 
 fn change(message: &Message) -> Value {

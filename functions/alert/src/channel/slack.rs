@@ -4,7 +4,7 @@ use pipeline::Fault;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Failed, Post, with};
+use super::{Call, Failed, Post, with};
 use crate::message::Message;
 use crate::port::http::Answer;
 use crate::secret::{Reference, Secret, Secrets};
@@ -26,6 +26,13 @@ pub struct Bot {
     pub channel: String,
 }
 
+impl Bot {
+    /// Returns what names a message, if that is in this channel: the document may name another one since.
+    pub fn thread<'a>(&self, thread: &'a str) -> Option<&'a str> {
+        thread.strip_prefix(self.channel.as_str())?.strip_prefix('/')
+    }
+}
+
 /// A webhook.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,12 +42,12 @@ pub struct Webhook {
 }
 
 /// Returns the requests that tell a message: the root of a thread, or a reply and the root as it reads from now on.
-pub fn posts(
+pub fn calls(
     bot: &Bot,
     message: &Message,
     thread: Option<&str>,
     known: &Secrets,
-) -> Result<Vec<Post>, Fault> {
+) -> Result<Vec<Call>, Fault> {
     let token = known.get(&bot.token)?;
     let authorization = || ("authorization", Secret::new(format!("Bearer {}", token.reveal())));
     let to = |method: &str, body: Value| {
@@ -50,12 +57,12 @@ pub fn posts(
     };
     let whole = content(message);
     Ok(match thread {
-        None => vec![to("chat.postMessage", whole)],
+        None => vec![Call::Post(to("chat.postMessage", whole))],
         Some(root) => {
             // Those who do not follow the thread hear of it, too.
             let reply = with(with(whole.clone(), "thread_ts", root), "reply_broadcast", true);
             let edited = with(whole, "ts", root);
-            vec![to("chat.postMessage", reply), to("chat.update", edited)]
+            vec![Call::Post(to("chat.postMessage", reply)), Call::Edit(to("chat.update", edited))]
         }
     })
 }
@@ -66,13 +73,13 @@ pub fn post(webhook: &Webhook, message: &Message, known: &Secrets) -> Result<Pos
     Ok(Post { url, headers: Vec::new(), body: content(message).to_string() })
 }
 
-/// Reads an answer of the API, which says 200 to errors, too; returns the message's own time, which names it.
-pub fn read(answer: &Answer) -> Result<Option<String>, Failed> {
+/// Reads an answer of the API, which says 200 to errors, too; returns what names the message.
+pub fn read(bot: &Bot, answer: &Answer) -> Result<Option<String>, Failed> {
     super::by_status(answer)?;
     let said: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let text = |key: &str| said.get(key).and_then(Value::as_str);
     if said.get("ok") == Some(&Value::Bool(true)) {
-        return Ok(text("ts").map(str::to_owned));
+        return Ok(text("ts").map(|time| format!("{}/{time}", bot.channel)));
     }
     // Its own words, which name no secret.
     let error = text("error").filter(|error| is_word(error)).unwrap_or("an answer that is none of Slack's");

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::Failed;
 use crate::message::Message;
+use crate::port::http::Answer;
 use crate::secret::{Kept, Secrets};
 
 /// Who is called, by which number.
@@ -38,6 +40,21 @@ pub fn call(settings: &Settings, message: &Message, known: &Secrets) -> Result<S
         put("MaxPricePerMinute", price);
     }
     Ok(Value::Object(body).to_string())
+}
+
+/// Reads an answer, whose error stands in its body: one that was throttled may be asked again.
+pub fn read(answer: &Answer) -> Result<Option<String>, Failed> {
+    let error: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let name = error.get("__type").and_then(Value::as_str).unwrap_or_default();
+    let name = name.rsplit('#').next().unwrap_or_default();
+    if name.chars().all(|c| c.is_ascii_alphanumeric()) && !name.is_empty() {
+        let why = format!("it answered {name}");
+        return match name {
+            "ThrottlingException" | "InternalServerException" => Err(Failed::Later(why, answer.retry_after)),
+            _ => Err(Failed::Final(why)),
+        };
+    }
+    super::by_status(answer).map(|()| None)
 }
 
 /// Says a message aloud, twice, without a digest or a URL.

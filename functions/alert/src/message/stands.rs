@@ -28,6 +28,9 @@ pub(super) fn of(facts: &Facts<'_>, rows: &[&MoveRow], of: impl Fn(MoveOutcome) 
             (count, None) => counted(count, "is back, proven", "are back, proven"),
         },
         AlertKind::NeedsHuman => match (of(MoveOutcome::NeedsHuman), of(MoveOutcome::Deployed)) {
+            (0, 0) if rows.iter().any(|row| row.touched.is_some()) => {
+                counted(of(MoveOutcome::Undone), "is back, proven", "are back, proven")
+            }
             (0, 0) => UNCHANGED.to_owned(),
             (0, count) => counted(count, "stays on the new version", "stay on the new version"),
             (count, _) => counted(count, "is unverified", "are unverified"),
@@ -40,7 +43,8 @@ pub(super) fn of(facts: &Facts<'_>, rows: &[&MoveRow], of: impl Fn(MoveOutcome) 
     }
 }
 
-const UNCHANGED: &str = "nothing was changed";
+/// What is said where nothing is another than before.
+pub(super) const UNCHANGED: &str = "nothing was changed";
 
 fn short(digest: &str) -> &str {
     digest.get(..SHORT).unwrap_or(digest)

@@ -6,6 +6,7 @@ macro_rules! sample {
 
 mod bounds;
 mod ends;
+mod guard;
 mod needs_human;
 mod requests;
 

@@ -50,7 +50,8 @@ impl Title<'_> {
     }
 
     fn written(&self, names: usize, stands: &str, most: usize) -> String {
-        let head = format!("{} {}{}", self.words, self.what(names), self.place(names));
+        let head = format!("{} {}", self.words, self.what(names));
+        let head = format!("{}{}", head.trim_end(), self.place(names));
         let (stands, phrase) = (line(stands, most), self.act.phrase());
         let end = |mark: &str| match stands.as_str() {
             "" => format!(". {phrase}"),

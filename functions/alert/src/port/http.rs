@@ -12,8 +12,8 @@ use crate::channel::Post;
 const CONNECT: Duration = Duration::from_secs(3);
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// How much of an answer is read.
-const LONGEST_ANSWER: usize = 16 * 1024;
+/// How much of an answer is read: Slack repeats the whole message.
+const LONGEST_ANSWER: usize = 256 * 1024;
 
 /// What came back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

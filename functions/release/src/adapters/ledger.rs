@@ -1,6 +1,7 @@
 //! The adapter to the ledger's table.
 
 mod approvals;
+mod guards;
 mod history;
 
 use std::collections::{BTreeMap, BTreeSet};

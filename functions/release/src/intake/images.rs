@@ -42,7 +42,7 @@ impl ImageRequest {
         self.spec.services.as_deref()
     }
 
-    /// Takes what a push asks: its own image.
+    /// Takes what a push asks, its own image, or what the guard does: what ran before.
     pub fn of_push(spec: ReleaseSpec) -> Self {
         ImageRequest { spec, images: Requested::OfSpec }
     }
@@ -73,6 +73,7 @@ impl ImageRequest {
             services,
             only_newer,
             promoted_by,
+            alarm: None,
             force,
             reason,
         };

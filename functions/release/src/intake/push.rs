@@ -113,7 +113,7 @@ pub fn read(input: Value) -> Result<Event, Fault> {
 }
 
 /// Takes a name that the event must have: it becomes a part of a key, and of sentences.
-fn name(key: &str, value: Option<String>) -> Result<String, Fault> {
+pub(super) fn name(key: &str, value: Option<String>) -> Result<String, Fault> {
     let value = value.filter(|value| !value.is_empty()).ok_or_else(|| required(key))?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
     if value.len() <= LONGEST_WORD && value.bytes().all(plain) {
@@ -125,7 +125,7 @@ fn name(key: &str, value: Option<String>) -> Result<String, Fault> {
     )))
 }
 
-fn required(key: &str) -> Fault {
+pub(super) fn required(key: &str) -> Fault {
     Fault::InvalidInput(format!("the event: missing field `{key}`"))
 }
 

@@ -47,6 +47,7 @@ impl ReleaseIntent {
             services: None,
             only_newer: false,
             promoted_by: None,
+            alarm: None,
             force: false,
             reason: None,
         };

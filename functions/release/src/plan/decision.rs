@@ -142,7 +142,8 @@ fn row(
         health_timeout_seconds: environment.health_timeout_seconds,
         commit: None,
         forward_only: environment.is_forward_only(&candidate.service.name),
-        alarms: watched(candidate, environment),
+        // What has gone bad still speaks while it goes: that says nothing of what comes back.
+        alarms: if spec.alarm.is_some() { Vec::new() } else { watched(candidate, environment) },
         // What goes back is judged by what it has passed.
         pack: candidate.passed().filter(|_| spec.to.goes_back()).cloned(),
         leased: None,

@@ -20,6 +20,10 @@ impl Freeze {
     /// What goes back passes.  Past the freeze of a person it takes a reason, since that person did not expect it; a
     /// release that froze its environment by itself asks for nothing better.
     pub fn refuses(&self, name: &EnvironmentName, spec: &ReleaseSpec) -> Option<String> {
+        // The guard is nobody who could have a reason.
+        if spec.alarm.is_some() {
+            return Some(self.named(name));
+        }
         let back = spec.to.goes_back();
         let reasoned = spec.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
         if back && (reasoned || self.is_automatic()) {

@@ -110,6 +110,19 @@ pub fn followers<'a>(
     environments.good().filter(move |(_, environment)| takes(environment)).map(|(name, _)| name)
 }
 
+/// Returns the environments that take from another one, at whatever remove.
+pub fn downstream<'a>(environments: &'a Environments, from: &'a EnvironmentName) -> Vec<&'a EnvironmentName> {
+    let mut found = vec![from];
+    let mut next = 0;
+    while let Some(one) = found.get(next).copied() {
+        // Two may take from one another.
+        let more: Vec<_> = followers(environments, one).filter(|name| !found.contains(name)).collect();
+        found.extend(more);
+        next += 1;
+    }
+    found.split_off(1)
+}
+
 /// Returns the request for the release that follows.
 pub fn following(
     next: &EnvironmentName,

@@ -31,6 +31,9 @@ pub struct ReleaseSpec {
     /// The release of another environment that has led to this one by itself.
     #[serde(default)]
     pub promoted_by: Option<ReleaseId>,
+    /// The alarm for which the guard rolls a release back; none if somebody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<String>,
     /// Whether rules that may be overridden are.
     pub force: bool,
     /// Why.

@@ -42,6 +42,7 @@ pub fn spec() -> ReleaseSpec {
         services: None,
         only_newer: false,
         promoted_by: None,
+        alarm: None,
         force: false,
         reason: None,
     }

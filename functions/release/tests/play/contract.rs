@@ -1,15 +1,17 @@
 //! The samples in `events/release`, against a shop in memory.
 
 use pipeline::Fault;
+use pipeline::alarm::{Alarm, AlarmState};
 use pipeline::clock::Timestamp;
-use pipeline::ids::{EnvironmentName, ReleaseId};
-use pipeline::rows::{OrderKey, Outcome, ServiceRow};
+use pipeline::ids::{DeploymentId, EnvironmentName, ReleaseId};
+use pipeline::rows::{FrozenRow, GuardRow, MoveRow, OrderKey, Outcome, ServiceRow, Verdict, VerifiedImage};
 use release::Release;
 use release::ports::Execution;
+use serde_json::json;
 
 use crate::notebook::{Notebook, dead_move, known};
 use crate::promotion::{waiting, with_dev};
-use crate::shop::{Shop, digest};
+use crate::shop::{Shop, arn, digest};
 
 #[tokio::test]
 async fn the_samples_are_answered_as_their_golden_files_say() {
@@ -60,6 +62,14 @@ fn prepare(release: &Release<Shop, Notebook>, case: &str, now: Timestamp) -> Res
         }
         "refused-abort-of-nothing" => release.aws.holder.set(Some(Execution::Unknown)),
         "refused-rollback-of-a-running-release" => waiting(&release.ledger, "token"),
+        "alarm-in-guard" | "alarm-declined-frozen" => {
+            guarded(release, now)?;
+            if case == "alarm-declined-frozen" {
+                let (by, because) = (ReleaseId::parse("freeze-1")?, "the sale".to_owned());
+                let row = FrozenRow { frozen: true, by, because, since: now, automatic: false };
+                *release.ledger.frozen.borrow_mut() = Some(row);
+            }
+        }
         "refused-approve-too-late" => waiting(&release.ledger, "stale"),
         "refused-pushed-within-one-second" => {
             let pushed = Timestamp::parse("2026-11-23T10:00:00Z")?;
@@ -73,6 +83,43 @@ fn prepare(release: &Release<Shop, Notebook>, case: &str, now: Timestamp) -> Res
     Ok(())
 }
 
+/// Writes down a release of users that has ended a minute ago, and that the alarm shop-5xx guards.
+fn guarded(release: &Release<Shop, Notebook>, now: Timestamp) -> Result<(), Fault> {
+    let (ledger, ended) = (&release.ledger, ReleaseId::parse("guarded")?);
+    let document = json!({"cluster": "dev", "tag": "dev", "guardMinutes": 15, "alarms": {"*": ["shop-5xx"]}});
+    release.aws.wrong.borrow_mut().insert("dev".to_owned(), document.to_string());
+    let alarm = Alarm { state: AlarmState::InAlarm, since: Some(now.plus_seconds(-5)) };
+    release.aws.alarms.borrow_mut().insert("shop-5xx".to_owned(), alarm);
+    waiting(ledger, "token");
+    ledger.waiting.take();
+    *ledger.head_of.borrow_mut() = Some(ended.clone());
+    if let Some(head) = ledger.head.borrow_mut().as_mut() {
+        (head.environment, head.outcome) = (EnvironmentName::parse("dev")?, Some(Outcome::Deployed));
+    }
+    let (key, row) = dead_move();
+    let row = MoveRow {
+        alarms: vec!["shop-5xx".to_owned()],
+        leased: Some(now.plus_seconds(-300)),
+        touched: Some(now.plus_seconds(-290)),
+        verdict: Some(Verdict::Healthy),
+        registered: Some(arn("users")),
+        deployment: Some(DeploymentId::parse("ecs-svc/1")?),
+        ..row
+    };
+    ledger.moves.borrow_mut().push((key, row));
+    let verified = VerifiedImage { release: Some(ended.clone()), ..known('a') };
+    let row = ServiceRow { verified: Some(verified), last: Some(ended.clone()), ..ServiceRow::default() };
+    ledger.know("dev", "users", row);
+    let row = GuardRow {
+        environment: EnvironmentName::parse("dev")?,
+        since: now.plus_seconds(-60),
+        until: now.plus_seconds(840),
+        expires: 0,
+    };
+    ledger.guards.borrow_mut().insert("shop-5xx".to_owned(), vec![(ended, row)]);
+    Ok(())
+}
+
 /// Returns what a sample may write.
 fn writes(case: &str) -> &'static [&'static str] {
     match case {
@@ -82,6 +129,8 @@ fn writes(case: &str) -> &'static [&'static str] {
         | "request-force"
         | "request-rollback"
         | "request-rollback-of-a-dead-release" => &["order", "open"],
+        "alarm-in-guard" => &["claim", "begin rollback", "order", "open"],
+        "alarm-declined-frozen" => &["claim"],
         "request-cluster" => &["order", "order", "open"],
         "request-promotion"
         | "request-promotion-of-a-release"

@@ -1,5 +1,7 @@
 //! A ledger in memory, which remembers every write by a word.
 
+mod guards;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +11,9 @@ use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceNam
 use pipeline::payload::MoveKey;
 use pipeline::rows::MoveOutcome;
 use pipeline::rows::{
-    Answer, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
-    Quarantine, RestorePoint, RollbackScope, ServiceRow, Stop, Verdict, VerifiedImage, WaitingRow, WriteRow,
+    Answer, Evidence, EvidenceRow, FrozenRow, GuardRollbackRow, GuardRow, HeadRow, LeaseRow, MoveRow,
+    OrderKey, Outcome, PlanRow, Quarantine, RestorePoint, RollbackScope, ServiceRow, Stop, Verdict,
+    VerifiedImage, WaitingRow, WriteRow,
 };
 use release::Run;
 use release::plan::waves::Numbered;
@@ -57,6 +60,10 @@ pub struct Notebook {
     pub waiting: RefCell<Vec<(ReleaseId, WaitingRow)>>,
     pub proposed: RefCell<Vec<PlanRow>>,
     pub frozen: RefCell<Option<FrozenRow>>,
+    /// The releases that alarms guard, by alarm.
+    pub guards: RefCell<BTreeMap<String, Vec<(ReleaseId, GuardRow)>>>,
+    /// The run by which the guard rolls a release back.
+    pub guard_rollback: RefCell<Option<GuardRollbackRow>>,
 }
 
 impl Notebook {

@@ -11,9 +11,16 @@ use super::{Answer, unknown};
 pub struct Alarms(BTreeMap<String, (&'static str, i64)>);
 
 impl Alarms {
-    /// Makes an alarm, or changes it.
-    pub fn set(&mut self, name: &str, red: bool, now: i64) {
-        self.0.insert(name.to_owned(), (if red { "ALARM" } else { "OK" }, now));
+    /// Makes an alarm, or changes it; returns the state that it has left, if it has left one.
+    pub fn set(&mut self, name: &str, red: bool, now: i64) -> Option<&'static str> {
+        let state = if red { "ALARM" } else { "OK" };
+        let before = self.0.get(name).map_or("INSUFFICIENT_DATA", |(before, _)| before);
+        // What says the same once more changes nothing.
+        if before == state {
+            return None;
+        }
+        self.0.insert(name.to_owned(), (state, now));
+        Some(before)
     }
 
     pub(super) fn answer(&self, name: &str, input: &Value) -> Answer {

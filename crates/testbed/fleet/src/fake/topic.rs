@@ -15,6 +15,8 @@ pub struct Published {
     pub environment: String,
     /// What it says of it.
     pub outcome: String,
+    /// How urgent it is.
+    pub severity: String,
     /// The whole text.
     pub text: String,
 }
@@ -27,6 +29,7 @@ impl Published {
             release: text("release"),
             environment: text("environment"),
             outcome: text("outcome"),
+            severity: text("severity"),
             text: text("Message"),
         }
     }

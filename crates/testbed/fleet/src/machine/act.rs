@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use states::Event;
 
 use super::faults::lost;
-use super::hands::{Hand, Tagged};
+use super::hands::{Hand, Noticed, Tagged};
 use super::mishap::Mishap;
 use super::{EVENT_MS, Machine, Running, arn_of, machine_arn};
 use crate::fake::{ACCOUNT, End as Rollout, REGION, RunEnd};
@@ -82,8 +82,12 @@ impl Machine {
                 if let Some(oracle) = &mut self.oracle {
                     oracle.sees_hand(&hand);
                 }
-                let tagged = hand.act(&mut self.fake.open());
-                tagged.into_iter().for_each(|tagged| self.announce("tag", &tagged));
+                let noticed = hand.act(&mut self.fake.open());
+                match noticed {
+                    Some(Noticed::Tagged(tagged)) => self.announce("tag", &tagged),
+                    Some(Noticed::Red { alarm, before }) => self.alarmed(&alarm, before),
+                    None => {}
+                }
             }
             Action::Notify { event, again } => self.notify(event, again),
         }
@@ -160,6 +164,21 @@ impl Machine {
         self.tags += 1;
         let name = format!("{whose}-{}-{}", tagged.tag, self.tags);
         let event = self.event(&name, tagged);
+        self.plan(self.now() + EVENT_MS, Action::Start(name, event));
+    }
+
+    /// Tells of an alarm that went red, as the rule of the template does: its event starts an execution.
+    fn alarmed(&mut self, alarm: &str, before: &str) {
+        self.alarms += 1;
+        let name = format!("alarm-{}", self.alarms);
+        let now = states::moment::text(self.now());
+        let event = json!({
+            "version": "0", "id": format!("event-{name}"), "detail-type": "CloudWatch Alarm State Change",
+            "source": "aws.cloudwatch", "account": ACCOUNT, "time": states::moment::text(self.now() / 1000 * 1000),
+            "region": REGION, "resources": [format!("arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{alarm}")],
+            "detail": {"alarmName": alarm, "previousState": {"value": before},
+                       "state": {"value": "ALARM", "timestamp": now}}
+        });
         self.plan(self.now() + EVENT_MS, Action::Start(name, event));
     }
 

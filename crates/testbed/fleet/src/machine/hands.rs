@@ -36,7 +36,20 @@ pub enum Hand {
     Older,
 }
 
-/// An image that got a tag, and so leads to an event.
+/// What leads to an event.
+pub enum Noticed {
+    /// An image got a tag.
+    Tagged(Tagged),
+    /// An alarm went red, which it was not.
+    Red {
+        /// The alarm.
+        alarm: String,
+        /// Its state before.
+        before: &'static str,
+    },
+}
+
+/// An image that got a tag.
 pub struct Tagged {
     /// The repository.
     pub repository: String,
@@ -48,7 +61,7 @@ pub struct Tagged {
 
 impl Hand {
     /// Does it; a name that is not there any more changes nothing.
-    pub(super) fn act(self, account: &mut State) -> Option<Tagged> {
+    pub(super) fn act(self, account: &mut State) -> Option<Noticed> {
         let now = account.now;
         match self {
             Hand::Deploy(service, repository) => {
@@ -78,10 +91,13 @@ impl Hand {
             Hand::Tag(repository, tag, other) => {
                 let digest = account.ecr.tagged(&repository, &other)?.to_owned();
                 account.ecr.tag(&repository, &tag, &digest);
-                return Some(Tagged { repository, tag, digest });
+                return Some(Noticed::Tagged(Tagged { repository, tag, digest }));
             }
             Hand::Expire(repository, keep) => account.ecr.expire(&repository, keep),
-            Hand::Alarm(name, red) => account.alarms.set(&name, red, now),
+            Hand::Alarm(alarm, red) => {
+                let before = account.alarms.set(&alarm, red, now)?;
+                return red.then_some(Noticed::Red { alarm, before });
+            }
             Hand::Older => account.table.make_older(),
             Hand::Forget(tag) => account.ecr.forget(&tag),
             Hand::Slow(operation, milliseconds) => {

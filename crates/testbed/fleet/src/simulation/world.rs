@@ -74,7 +74,7 @@ pub fn document(environment: &str, random: &mut Random) -> Value {
         "cluster": environment, "tag": environment, "waves": waves, "concurrency": 2, "maxWaitMinutes": 30,
         "bakeSeconds": one_of(random, &[0, 30, 30, 90, 90, 1_800]), "alarms": {"a": [ALARM]}, "approvalMinutes": 60,
         "onFailure": one_of(random, &["undo-all", "undo-all", "undo-failed", "freeze"]),
-        "promote": one_of(random, &["none", "auto"]), "healthTimeoutSeconds": 300,
+        "promote": one_of(random, &["none", "auto"]), "healthTimeoutSeconds": 300, "guardMinutes": 15,
     });
     match from {
         None => document["deployOn"] = json!(["main-*"]),

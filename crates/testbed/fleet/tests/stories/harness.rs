@@ -7,7 +7,7 @@ use fleet::simulation::oracle::Oracle;
 use serde_json::{Value, json};
 
 /// The moment at which every history begins.
-const START: i64 = 1_795_000_000_000;
+pub const START: i64 = 1_795_000_000_000;
 
 /// A history.
 pub struct Story {

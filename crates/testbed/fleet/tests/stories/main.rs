@@ -6,6 +6,7 @@
 
 mod admission;
 mod documents;
+mod guard;
 mod harness;
 mod orders;
 mod runs;

@@ -87,7 +87,9 @@ impl Oracle {
         for (release, outcome) in self.told.clone() {
             let opened = account.table.row(&format!("release#{release}"), "head").is_some();
             let died = self.stopped.contains(&release);
-            self.holds(faults || opened || died || outcome != "NeedsHuman", || {
+            // An alarm that may not roll anything back is told to a person.
+            let guards = self.inputs.get(&release).is_some_and(|input| input["source"] == "aws.cloudwatch");
+            self.holds(faults || opened || died || guards || outcome != "NeedsHuman", || {
                 format!("{release} needs a human, and was never opened")
             });
         }
