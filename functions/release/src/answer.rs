@@ -24,6 +24,8 @@ pub enum Opening {
     Answered,
     /// So it is, and others have to hear of it.
     Alert,
+    /// Somebody has to look at what was found.
+    NeedsHuman,
     /// Not let in.
     Refused,
     /// Stopped before it had a plan.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environments};
-use pipeline::rows::{Finding, HeadRow, PlanRow};
+use pipeline::rows::{Finding, HeadRow, ListedRun, PlanRow};
 
 use crate::answer::{Managed, Opened, Opening, Plan, SHOWN, TOLD};
 use crate::intake::images::ImageRequest;
@@ -22,14 +22,14 @@ use crate::plan::words::{TO_OVERRIDE, plural};
 use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, preview};
 use crate::ports::{
     Alarms, Approvals, ClusterSnapshot, Clusters, Documents, Events, Executions, Freezes, History, Images,
-    Leases, LiveTests, Releases,
+    Leases, LiveTests, Releases, Runs, Sweeps,
 };
-use crate::{abort, approve, at_once, freeze, observe, planning};
+use crate::{abort, approve, at_once, freeze, observe, planning, runs, sweep};
 
 /// Decides what an execution's input means.
 pub async fn open(
     aws: &(impl Documents + LiveTests + Clusters + Images + Alarms + Executions),
-    ledger: &(impl Events + History + Freezes + Leases + Releases + Approvals),
+    ledger: &(impl Events + History + Freezes + Leases + Releases + Approvals + Runs + Sweeps),
     open: Open,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
@@ -39,12 +39,16 @@ pub async fn open(
         return Ok(answer);
     }
     let environments = aws.environments().await?;
+    if sweep::is_asked(&open.input) {
+        return sweep::sweep(aws, ledger, open, &environments, now).await;
+    }
     let plans = open.input.get("mode") == Some(&"plan".into());
-    let trigger = match intake::read(open.input) {
+    let trigger = match intake::read(open.input.clone()) {
         Err(Fault::InvalidInput(why)) => return Ok(Opened::refused(plans, None, why)),
         read => read?,
     };
     let (run, started) = (&open.run, open.started.unwrap_or(now));
+    let listed = runs::asked(&trigger, open.input, run, started);
     let intent = match trigger {
         Trigger::Event(Event::Nothing(why)) => Err(Opened::without_plan(Opening::Ignored, None, why)),
         Trigger::Event(Event::Foreign(why)) => Err(Opened::without_plan(Opening::Refused, None, why)),
@@ -55,10 +59,12 @@ pub async fn open(
             of_request(aws, ledger, *request, run, &environments, started, now).await?
         }
     };
-    match intent {
-        Ok(intent) => accept(aws, ledger, intent, run, started, now).await,
-        Err(answer) => Ok(answer),
-    }
+    let answer = match intent {
+        Ok(intent) => accept(aws, ledger, intent, &listed, run, started, now).await?,
+        Err(answer) => answer,
+    };
+    runs::list(ledger, &environments, &listed, &answer, run, started, now).await?;
+    Ok(answer)
 }
 
 /// Answers a call that comes again after one that let the release in: it stays in, and is planned anew under its leases.
@@ -78,7 +84,7 @@ fn accepted_before(head: &HeadRow) -> Option<Opened> {
 /// Finds what a request asks for; what needs no release is done at once.
 async fn of_request(
     aws: &impl Executions,
-    ledger: &(impl Freezes + Leases + Releases + Approvals),
+    ledger: &(impl Freezes + Leases + Releases + Approvals + Runs),
     request: Request,
     run: &Run,
     environments: &Environments,
@@ -106,7 +112,8 @@ async fn of_request(
             Err(why) => Ok(Err(refused(why))),
         },
         Mode::Approve | Mode::Reject => Ok(Err(approve::answer(aws, ledger, &request, run, now).await?)),
-        Mode::Reconcile => Err(Fault::NotSupported(format!("the mode {:?} of a request", request.mode))),
+        // A sweep names no environment, or one: it is no request of this kind.
+        Mode::Reconcile => Err(Fault::Defect("a sweep is read as a request".to_owned())),
     }
 }
 
@@ -115,6 +122,7 @@ async fn accept(
     aws: &(impl LiveTests + Clusters + Images + Alarms + Executions),
     ledger: &(impl History + Freezes + Leases + Releases + Approvals),
     intent: ReleaseIntent,
+    listed: &ListedRun,
     run: &Run,
     since: Timestamp,
     now: Timestamp,
@@ -149,7 +157,7 @@ async fn accept(
     if let Some(ended) = ended(draft.admission(&spec, context), context, asked) {
         return Ok(ended);
     }
-    record(aws, ledger, context, &spec, &draft).await?;
+    record(aws, ledger, context, &spec, &draft, listed).await?;
     let mut opened = opened(&draft, context, &spec);
     if let Some(freeze) = freeze {
         opened.because = format!("{}; {}", opened.because, freeze.passed(&name));
@@ -236,6 +244,7 @@ async fn record(
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
     draft: &PlanDraft,
+    listed: &ListedRun,
 ) -> Result<(), Fault> {
     let moves = &draft.moves;
     at_once(moves, async |one| {
@@ -266,7 +275,7 @@ async fn record(
         outcome: None,
         fates: BTreeMap::new(),
     };
-    ledger.open(context.release, &head).await
+    ledger.open(context.release, &head, &runs::of_environment(listed, context.name)).await
 }
 
 /// Answers what does not go on.  Whoever asked is refused where a push is ignored.

@@ -73,8 +73,21 @@ fn prepare(release: &Release<Shop, Notebook>, case: &str, now: Timestamp) -> Res
     Ok(())
 }
 
+/// What is refused before it is about an environment that there is.
+const NOT_LISTED: [&str; 8] = [
+    "refused-foreign-event",
+    "refused-abort-without-a-reason",
+    "refused-narrowed-cluster",
+    "refused-tag-of-two-environments",
+    "refused-unknown-environment",
+    "refused-unknown-key",
+    "refused-unsupported-field",
+    "refused-x",
+];
+
 /// Returns what a sample may write.
 fn writes(case: &str) -> &'static [&'static str] {
+    let listed = |case: &str| case.starts_with("refused-") && !NOT_LISTED.contains(&case);
     match case {
         "push-build-tag" | "push-environment-tag" | "push-multi-arch-index" => &["claim", "order", "open"],
         "request-full"
@@ -90,14 +103,16 @@ fn writes(case: &str) -> &'static [&'static str] {
         | "request-rollback-of-an-image"
         | "request-rollback-of-a-cluster"
         | "request-cluster-with-an-idle-service" => &["order", "open"],
-        "refused-pushed-within-one-second" => &["claim"],
+        "refused-pushed-within-one-second" => &["claim", "list Refused"],
         "request-promotion-that-asks" => &["order", "propose users", "open"],
-        "request-approve" | "refused-approve-too-late" => &["answer Approved", "answered"],
-        "request-reject" => &["answer Rejected", "answered"],
-        "request-abort" | "request-abort-without-rollback" => &["stop", "answered"],
-        "request-freeze" => &["freeze dev"],
-        "request-resume" => &["resume dev"],
-        // Planned, ignored and refused: nothing but the event's own row.
+        "request-approve" => &["answer Approved", "answered", "list Answered"],
+        "refused-approve-too-late" => &["answer Approved", "answered", "list Refused"],
+        "request-reject" => &["answer Rejected", "answered", "list Answered"],
+        "request-abort" | "request-abort-without-rollback" => &["stop", "answered", "list Answered"],
+        "request-freeze" => &["freeze dev", "list Answered"],
+        "request-resume" => &["resume dev", "list Answered"],
+        // Refused, it only stands in the list of runs; planned and ignored, nowhere but in the event's own row.
+        _ if listed(case) => &["list Refused"],
         _ => &[],
     }
 }

@@ -7,14 +7,16 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
-use pipeline::rows::MoveOutcome;
 use pipeline::rows::{
-    Answer, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow,
+    Answer, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, ListedRun, MoveRow, OrderKey, PlanRow,
     Quarantine, RestorePoint, RollbackScope, ServiceRow, Stop, Verdict, VerifiedImage, WaitingRow, WriteRow,
 };
 use release::Run;
+use release::answer::Closed;
 use release::plan::waves::Numbered;
-use release::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
+use release::ports::{
+    AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases, Runs,
+};
 
 use crate::shop::{arn, digest};
 
@@ -57,6 +59,8 @@ pub struct Notebook {
     pub waiting: RefCell<Vec<(ReleaseId, WaitingRow)>>,
     pub proposed: RefCell<Vec<PlanRow>>,
     pub frozen: RefCell<Option<FrozenRow>>,
+    /// The list of runs.
+    pub listed: RefCell<Vec<ListedRun>>,
 }
 
 impl Notebook {
@@ -206,7 +210,8 @@ impl Leases for Notebook {
 }
 
 impl Releases for Notebook {
-    async fn open(&self, release: &ReleaseId, head: &HeadRow) -> Result<(), Fault> {
+    async fn open(&self, release: &ReleaseId, head: &HeadRow, listed: &ListedRun) -> Result<(), Fault> {
+        self.listed.borrow_mut().push(listed.clone());
         self.head_of.borrow_mut().get_or_insert_with(|| release.clone());
         self.head.borrow_mut().get_or_insert_with(|| head.clone());
         self.write("open")
@@ -319,16 +324,31 @@ impl Releases for Notebook {
         }
         Notebook::write(self, "shift")
     }
-    async fn close(
-        &self,
-        _: &ReleaseId,
-        outcome: Outcome,
-        _: &BTreeMap<MoveOutcome, u32>,
-    ) -> Result<(), Fault> {
+    async fn close(&self, _: &ReleaseId, _: &HeadRow, closed: &Closed, now: Timestamp) -> Result<(), Fault> {
+        let outcome = closed.outcome;
         if let Some(head) = self.head.borrow_mut().as_mut() {
             head.outcome = Some(outcome);
         }
+        if let Some(listed) = self.listed.borrow_mut().last_mut() {
+            (listed.outcome, listed.ended) = (Some(format!("{outcome:?}")), Some(now));
+        }
         Notebook::write(self, format!("close {outcome:?}"))
+    }
+}
+
+impl Runs for Notebook {
+    async fn list(
+        &self,
+        _: &EnvironmentName,
+        _: Timestamp,
+        _: &ReleaseId,
+        row: &ListedRun,
+    ) -> Result<(), Fault> {
+        self.listed.borrow_mut().push(row.clone());
+        Notebook::write(self, format!("list {}", row.outcome.as_deref().unwrap_or("open")))
+    }
+    async fn runs(&self, _: &EnvironmentName, _: Timestamp) -> Result<Vec<ListedRun>, Fault> {
+        Ok(self.listed.borrow().clone())
     }
 }
 
