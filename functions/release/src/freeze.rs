@@ -66,7 +66,7 @@ pub async fn resume(
     if let Some(before) = before {
         let since = before.since;
         lines.push(format!("until now {}", Freeze::Row(before).named(&name)));
-        lines.extend(refused_since(&ledger.runs(&name, listed_from(since)).await?, since));
+        lines.extend(refused_since(&ledger.listed_runs(&name, listed_from(since)).await?, since));
     }
     Ok(Opened::answered(&name, lines.join("; ")))
 }

@@ -33,8 +33,9 @@ pub async fn open(
     open: Open,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
-    if let Some(head) = ledger.head(&open.run.release).await?
-        && let Some(answer) = abort::stopped_before(&head).or_else(|| accepted_before(&head))
+    let head = ledger.head(&open.run.release).await?;
+    if let Some(head) = &head
+        && let Some(answer) = abort::stopped_before(head).or_else(|| accepted_before(head))
     {
         return Ok(answer);
     }
@@ -63,7 +64,10 @@ pub async fn open(
         Ok(intent) => accept(aws, ledger, intent, &listed, run, started, now).await?,
         Err(answer) => answer,
     };
-    runs::list(ledger, &environments, &listed, &answer, run, started, now).await?;
+    // What a call says that comes again when its release has ended is no end of it.
+    if head.is_none() {
+        runs::list(ledger, &environments, &listed, &answer, run, started, now).await?;
+    }
     Ok(answer)
 }
 

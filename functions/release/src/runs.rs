@@ -80,7 +80,7 @@ pub async fn list(
         ended: Some(now),
         ..of_environment(listed, &name)
     };
-    ledger.list(&name, started, &run.release, &row).await
+    ledger.list_run(&name, started, &run.release, &row).await
 }
 
 #[cfg(test)]

@@ -22,7 +22,9 @@ use crate::payload::{Open, Run};
 use crate::plan::sweep::told::{News, changes};
 use crate::plan::sweep::{DOCUMENT, Found};
 use crate::plan::words::plural;
-use crate::ports::{Approvals, Clusters, Events, Executions, Freezes, History, Images, Releases, Runs, Sweeps};
+use crate::ports::{
+    Approvals, Clusters, Events, Executions, Freezes, History, Images, Releases, Runs, Sweeps,
+};
 
 /// How much one call looks at: a repository counts as one, and so do ten services.
 const WORK: u32 = 100;
@@ -179,9 +181,7 @@ async fn other(
     context: Context<'_>,
     before: Option<&SweepRow>,
 ) -> Result<Option<String>, Fault> {
-    let unfinished = |row: &&SweepRow| {
-        row.left > 0 && context.now.seconds_since(row.since) < LONGEST_SECONDS
-    };
+    let unfinished = |row: &&SweepRow| row.left > 0 && context.now.seconds_since(row.since) < LONGEST_SECONDS;
     let Some(row) = before.filter(unfinished) else { return Ok(None) };
     Ok(observe::still_runs(aws, context.run, &row.run).await?.then(|| row.run.to_string()))
 }

@@ -17,8 +17,7 @@ use pipeline::ledger::Ledger;
 use pipeline::{Fault, settings};
 
 use crate::ports::{
-    self, Child, Config, Documents, ImageId, Index, LiveTests, Mutability, Prober, Scan, Signing,
-    StoredImage,
+    self, Child, Config, Documents, ImageId, Index, LiveTests, Mutability, Prober, Scan, Signing, StoredImage,
 };
 use images::Images;
 use revisions::Revisions;

@@ -12,8 +12,8 @@ use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceNam
 use pipeline::ledger::{Condition, Key, Ledger, MoveLedger, Write};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
-    FrozenRow, HeadRow, LeaseRow, ListedRun, MoveEvent, MoveRow, Outcome, RollbackScope,
-    ServiceRow, Stop, Verdict, WriteRow,
+    FrozenRow, HeadRow, LeaseRow, ListedRun, MoveEvent, MoveRow, Outcome, RollbackScope, ServiceRow, Stop,
+    Verdict, WriteRow,
 };
 use pipeline::text::{LONGEST_SENTENCE, line};
 use serde::de::DeserializeOwned;
@@ -266,17 +266,22 @@ impl Releases for Ledger {
 }
 
 impl Runs for Ledger {
-    async fn list(
+    async fn list_run(
         &self,
         environment: &EnvironmentName,
         started: Timestamp,
         run: &ReleaseId,
         row: &ListedRun,
     ) -> Result<(), Fault> {
-        self.put(&Key::listed(environment, started, run), row).await
+        // What a call that comes again says of a run that stands there is no news.
+        self.put_new(&Key::listed(environment, started, run), row).await.map(drop)
     }
 
-    async fn runs(&self, environment: &EnvironmentName, from: Timestamp) -> Result<Vec<ListedRun>, Fault> {
+    async fn listed_runs(
+        &self,
+        environment: &EnvironmentName,
+        from: Timestamp,
+    ) -> Result<Vec<ListedRun>, Fault> {
         let rows = self.runs_since(environment, from).await?;
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }

@@ -35,8 +35,7 @@ pub fn event(
     pushed: Timestamp,
 ) -> Lost {
     let what = format!("{name}/{repository}/{tag}/{}/{}", image.digest, pushed.millis());
-    let hash: String =
-        Sha256::digest(what).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = Sha256::digest(what).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let short: String = name.as_str().chars().take(LONGEST_NAME).collect();
     let event = json!({
         "version": "0", "id": format!("{ID}{hash}"), "detail-type": "ECR Image Action", "source": "aws.ecr",
@@ -61,7 +60,6 @@ impl Push {
 mod tests {
     use super::*;
     use crate::intake::push::{Event, read};
-    use crate::plan::tests::digest;
     use pipeline::ids::{Registry, ReleaseId};
 
     #[test]

@@ -5,9 +5,9 @@ pub mod lost;
 pub mod services;
 pub mod told;
 
+use pipeline::rows::BETWEEN_FINDINGS;
 use pipeline::rows::FoundKind;
 use pipeline::text::{LONGEST_SENTENCE, line};
-use pipeline::rows::BETWEEN_FINDINGS;
 
 /// By how many seconds what ECR says of an image and what its event says may differ for the same push.
 pub const SAME_PUSH_SECONDS: i64 = 120;

@@ -225,7 +225,7 @@ pub trait Releases {
 /// The list of the runs that were accepted or refused.
 pub trait Runs {
     /// Adds a run that is no release, or was refused before it was one.
-    async fn list(
+    async fn list_run(
         &self,
         environment: &EnvironmentName,
         started: Timestamp,
@@ -233,7 +233,11 @@ pub trait Runs {
         row: &ListedRun,
     ) -> Result<(), Fault>;
     /// Reads the runs that stand there from a moment on, oldest first.
-    async fn runs(&self, environment: &EnvironmentName, from: Timestamp) -> Result<Vec<ListedRun>, Fault>;
+    async fn listed_runs(
+        &self,
+        environment: &EnvironmentName,
+        from: Timestamp,
+    ) -> Result<Vec<ListedRun>, Fault>;
 }
 
 /// The plans that a person is asked to agree to.

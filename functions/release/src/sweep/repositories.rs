@@ -13,10 +13,10 @@ use super::Context;
 use crate::intake::lost::Lost;
 use crate::intake::push::Push;
 use crate::observe;
+use crate::plan::sweep::Found;
 use crate::plan::sweep::images::{gone, needed, other_than_verified, tag, unlisted};
 use crate::plan::sweep::lost::{self, Candidate, Moment, Shelf, candidates, is_lost};
 use crate::plan::sweep::told::changes;
-use crate::plan::sweep::Found;
 use crate::ports::{Events, Executions, Freezes, History, ImageId, Images, PushKey, StoredImage, Sweeps};
 
 /// How many repositories are listed at once: ECR does not say how often it may be asked.
@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn the_next_look_goes_on_behind_the_last_and_begins_again() {
-        let all: BTreeSet<Repository> = ["ab", "cd", "ef"].map(|name| Repository::parse(name).unwrap()).into();
+        let all: BTreeSet<Repository> =
+            ["ab", "cd", "ef"].map(|name| Repository::parse(name).unwrap()).into();
         let names = |last: Option<&str>, count| {
             let last = last.map(|name| Repository::parse(name).unwrap());
             let next = next(&all, last.as_ref(), count);

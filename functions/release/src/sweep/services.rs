@@ -38,13 +38,17 @@ pub(super) async fn look(
     let rows = ledger.services(name, None).await?;
     let held: BTreeSet<ServiceName> = ledger.held(name).await?.into_keys().collect();
     let mut row = begin(context, policy, before);
-    let (busy, mut found) = releases(aws, ledger, context, name).await?;
+    let (busy, mut found) = releases(aws, ledger, context, name, &rows).await?;
     row.busy = busy;
     let read = match revisions(aws, &policy.cluster).await {
         Ok(read) => read,
         Err(fault) => {
             let may_pass = Fault::RETRIED.contains(&fault.name());
-            found.push(Found::unreadable("cluster", &format!("its services cannot be read: {fault}"), may_pass));
+            found.push(Found::unreadable(
+                "cluster",
+                &format!("its services cannot be read: {fault}"),
+                may_pass,
+            ));
             note(ledger, context, name, &found, |place| place == DOCUMENT).await?;
             ledger.note_progress(name, &row).await?;
             return Ok(Ok(row));
@@ -107,9 +111,8 @@ fn ours<'a>(
     revisions: impl Iterator<Item = &'a Revision>,
 ) -> impl Iterator<Item = Repository> {
     let images = revisions.flat_map(|revision| &revision.images).map(|(_, image)| image);
-    let here = images.filter(move |image| {
-        image.registry == context.home.account && image.region == context.home.region
-    });
+    let here = images
+        .filter(move |image| image.registry == context.home.account && image.region == context.home.region);
     here.map(|image| image.repository.clone())
 }
 
@@ -159,6 +162,7 @@ async fn releases(
     ledger: &(impl Releases + Approvals + Runs + Sweeps),
     context: Context<'_>,
     name: &EnvironmentName,
+    rows: &BTreeMap<ServiceName, ServiceRow>,
 ) -> Result<(bool, Vec<Found>), Fault> {
     let mut open: BTreeMap<ReleaseId, Open> = BTreeMap::new();
     for (service, lease) in ledger.held(name).await? {
@@ -170,7 +174,7 @@ async fn releases(
     for (release, waiting) in ledger.waiting(name).await? {
         open.entry(release).or_default().since.get_or_insert(waiting.since);
     }
-    let runs = ledger.runs(name, context.now.plus_seconds(-OPEN_SECONDS)).await?;
+    let runs = ledger.listed_runs(name, context.now.plus_seconds(-OPEN_SECONDS)).await?;
     for run in runs.into_iter().filter(|run| run.outcome.is_none()) {
         open.extend(run.release.filter(|one| !open.contains_key(one)).map(|one| (one, Open::default())));
     }
@@ -180,9 +184,11 @@ async fn releases(
         busy |= execution == Execution::Running;
         let Some(ended) = ended(&open, execution, context.now) else { continue };
         let head = ledger.head(&release).await?;
-        if let Some(one) = died(&release, head.as_ref(), &open, ended)
-            && !ledger.is_end_told(&release).await?
-        {
+        let Some(one) = died(&release, head.as_ref(), &open, ended) else { continue };
+        let last = |row: &ServiceRow| row.last.as_ref() == Some(&release);
+        let left = !open.holds.is_empty() || rows.values().any(last);
+        // One whose services others have taken over is nobody's trouble any more.
+        if (left || ledger.moves(&release).await?.is_empty()) && !ledger.is_end_told(&release).await? {
             found.push(one);
         }
     }

@@ -3,7 +3,7 @@
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId};
-use pipeline::rows::{OrderKey, Outcome, ServiceRow};
+use pipeline::rows::{OrderKey, Outcome, ServiceRow, SweepRow};
 use release::Release;
 use release::ports::Execution;
 
@@ -67,6 +67,20 @@ fn prepare(release: &Release<Shop, Notebook>, case: &str, now: Timestamp) -> Res
             let row = ServiceRow { order: Some(order), ..ServiceRow::default() };
             release.ledger.know("dev", "users", row);
         }
+        "reconcile-finds-a-lost-push" => {
+            let first = Timestamp::parse("2026-11-22T09:00:00Z")?;
+            *release.ledger.progress.borrow_mut() = Some(SweepRow {
+                first,
+                takes: "dev main-* both-*".to_owned(),
+                run: ReleaseId::parse("before")?,
+                since: first,
+                left: 0,
+                last: None,
+                unmet: Vec::new(),
+                gone: Vec::new(),
+                busy: false,
+            });
+        }
         _ if case.contains("promotion") => with_dev(&release.ledger),
         _ => {}
     }
@@ -74,7 +88,7 @@ fn prepare(release: &Release<Shop, Notebook>, case: &str, now: Timestamp) -> Res
 }
 
 /// What is refused before it is about an environment that there is.
-const NOT_LISTED: [&str; 8] = [
+const NOT_LISTED: [&str; 9] = [
     "refused-foreign-event",
     "refused-abort-without-a-reason",
     "refused-narrowed-cluster",
@@ -82,14 +96,17 @@ const NOT_LISTED: [&str; 8] = [
     "refused-unknown-environment",
     "refused-unknown-key",
     "refused-unsupported-field",
-    "refused-x",
+    "refused-reconcile-of-an-unknown-environment",
+    "refused-reconcile-with-an-unknown-key",
 ];
 
 /// Returns what a sample may write.
 fn writes(case: &str) -> &'static [&'static str] {
     let listed = |case: &str| case.starts_with("refused-") && !NOT_LISTED.contains(&case);
     match case {
-        "push-build-tag" | "push-environment-tag" | "push-multi-arch-index" => &["claim", "order", "open"],
+        "push-build-tag" | "push-that-a-sweep-found" | "push-environment-tag" | "push-multi-arch-index" => {
+            &["claim", "order", "open"]
+        }
         "request-full"
         | "request-by-tag"
         | "request-force"
@@ -109,6 +126,11 @@ fn writes(case: &str) -> &'static [&'static str] {
         "refused-approve-too-late" => &["answer Approved", "answered", "list Refused"],
         "request-reject" => &["answer Rejected", "answered", "list Answered"],
         "request-abort" | "request-abort-without-rollback" => &["stop", "answered", "list Answered"],
+        "reconcile" => &["progress, 8 left", "progress, 0 left"],
+        "reconcile-one-environment" => &["progress, 8 left", "progress, 0 left"],
+        "reconcile-finds-a-lost-push" => {
+            &["progress, 8 left", "found lost shop/users#main-7", "progress, 0 left"]
+        }
         "request-freeze" => &["freeze dev", "list Answered"],
         "request-resume" => &["resume dev", "list Answered"],
         // Refused, it only stands in the list of runs; planned and ignored, nowhere but in the event's own row.

@@ -8,14 +8,18 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    Answer, Evidence, EvidenceRow, FrozenRow, HeadRow, LeaseRow, ListedRun, MoveRow, OrderKey, PlanRow,
-    Quarantine, RestorePoint, RollbackScope, ServiceRow, Stop, Verdict, VerifiedImage, WaitingRow, WriteRow,
+    Answer, Evidence, EvidenceRow, FoundRow, FrozenRow, HeadRow, LeaseRow, ListedRun, MoveRow, OrderKey,
+    PlanRow, PushRow, Quarantine, RestorePoint, RollbackScope, ServiceRow, Stop, SweepRow, Verdict,
+    VerifiedImage, WaitingRow, WriteRow,
 };
 use release::Run;
 use release::answer::Closed;
+use release::intake::push::Push;
+use release::plan::sweep::told::Change;
 use release::plan::waves::Numbered;
 use release::ports::{
-    AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases, Runs,
+    AlarmVerdict, Approvals, Claim, Events, Freezes, History, ImageKey, Leases, Proven, PushKey, Releases,
+    Runs, Sweeps,
 };
 
 use crate::shop::{arn, digest};
@@ -61,6 +65,9 @@ pub struct Notebook {
     pub frozen: RefCell<Option<FrozenRow>>,
     /// The list of runs.
     pub listed: RefCell<Vec<ListedRun>>,
+    /// How far the last sweep is, and what was found.
+    pub progress: RefCell<Option<SweepRow>>,
+    pub found: RefCell<BTreeMap<String, FoundRow>>,
 }
 
 impl Notebook {
@@ -89,11 +96,56 @@ impl Events for Notebook {
         let time = Timestamp::parse("2026-11-23T09:30:00Z")?;
         Ok(vec![WriteRow { digest: digest('b'), time, expires: 0 }])
     }
-    async fn claim(&self, event: &str, _: &str, _: Timestamp) -> Result<Option<String>, Fault> {
-        if event == "delivered-before" {
-            return Ok(Some("arn:aws:states:eu-west-1:123456789012:execution:tidegate:first".to_owned()));
+    async fn claim(&self, _: &EnvironmentName, push: &Push, _: &str, _: Timestamp) -> Result<Claim, Fault> {
+        let first = "arn:aws:states:eu-west-1:123456789012:execution:tidegate:first".to_owned();
+        match push.event.as_str() {
+            "delivered-before" => Ok(Claim::Delivered(first)),
+            "found-before" => Ok(Claim::Found(first)),
+            _ => self.write("claim").map(|()| Claim::Ours),
         }
-        self.write("claim").map(|()| None)
+    }
+}
+
+impl Sweeps for Notebook {
+    async fn progress(&self, _: &EnvironmentName) -> Result<Option<SweepRow>, Fault> {
+        Ok(self.progress.borrow().clone())
+    }
+    async fn note_progress(&self, _: &EnvironmentName, row: &SweepRow) -> Result<(), Fault> {
+        *self.progress.borrow_mut() = Some(row.clone());
+        self.write(format!("progress, {} left", row.left))
+    }
+    async fn found(&self, _: &EnvironmentName) -> Result<Vec<(String, FoundRow)>, Fault> {
+        let found = self.found.borrow();
+        Ok(found
+            .iter()
+            .map(|(what, row)| (format!("found#{}#{what}", row.kind.word()), row.clone()))
+            .collect())
+    }
+    async fn note_found(&self, _: &EnvironmentName, changes: &[Change]) -> Result<(), Fault> {
+        for change in changes {
+            match change {
+                Change::Write { what, row } => {
+                    self.found.borrow_mut().insert(what.clone(), row.clone());
+                    Notebook::write(self, format!("found {} {what}", row.kind.word()))?;
+                }
+                Change::Delete { what, .. } => {
+                    self.found.borrow_mut().remove(what);
+                    Notebook::write(self, format!("settled {what}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+    async fn seen(&self, _: &EnvironmentName, _: &[Push]) -> Result<BTreeMap<PushKey, PushRow>, Fault> {
+        Ok(BTreeMap::new())
+    }
+    async fn is_end_told(&self, _: &ReleaseId) -> Result<bool, Fault> {
+        Ok(false)
+    }
+    async fn held(&self, _: &EnvironmentName) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
+        let leases = self.leases.borrow();
+        let held = leases.iter().filter(|(_, lease)| lease.release.is_some());
+        Ok(held.map(|(name, lease)| (name.clone(), lease.clone())).collect())
     }
 }
 
@@ -337,7 +389,7 @@ impl Releases for Notebook {
 }
 
 impl Runs for Notebook {
-    async fn list(
+    async fn list_run(
         &self,
         _: &EnvironmentName,
         _: Timestamp,
@@ -347,7 +399,7 @@ impl Runs for Notebook {
         self.listed.borrow_mut().push(row.clone());
         Notebook::write(self, format!("list {}", row.outcome.as_deref().unwrap_or("open")))
     }
-    async fn runs(&self, _: &EnvironmentName, _: Timestamp) -> Result<Vec<ListedRun>, Fault> {
+    async fn listed_runs(&self, _: &EnvironmentName, _: Timestamp) -> Result<Vec<ListedRun>, Fault> {
         Ok(self.listed.borrow().clone())
     }
 }

@@ -97,7 +97,9 @@ impl Oracle {
     pub fn sees_hand(&mut self, hand: &Hand) {
         match hand {
             // What builds call their images is no tag of ours.
-            Hand::Tag(repository, tag, _) if !tag.starts_with("main-") => {
+            Hand::Tag(repository, tag, _) | Hand::TagUnheard(repository, tag, _)
+                if !tag.starts_with("main-") =>
+            {
                 self.tagged.extend([repository.clone()]);
             }
             Hand::Forget(_) => self.forgotten = true,

@@ -55,9 +55,7 @@ fn unseen(write: Write, row: &PushRow) -> Write {
             json!({"event": row.seen_by, "from": from, "to": to}),
         )),
         // What was seen later is a tag that an older image got, and was seen all the same.
-        SeenBy::Sweep => {
-            write.when(("attribute_not_exists(pk) OR #pushed < :from", json!({"from": from})))
-        }
+        SeenBy::Sweep => write.when(("attribute_not_exists(pk) OR #pushed < :from", json!({"from": from}))),
     }
 }
 
@@ -87,7 +85,9 @@ impl Sweeps for Ledger {
             Change::Write { what, row } => {
                 let seen = json!({"seen": row.version.saturating_sub(1)});
                 let unchanged = "attribute_not_exists(pk) OR #version = :seen";
-                self.put_when(&Key::found(environment, row.kind, what), row, (unchanged, seen)).await.map(drop)
+                self.put_when(&Key::found(environment, row.kind, what), row, (unchanged, seen))
+                    .await
+                    .map(drop)
             }
             Change::Delete { what, row } => {
                 let unchanged = ("#version = :seen", json!({"seen": row.version}));

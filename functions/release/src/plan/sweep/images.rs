@@ -170,7 +170,8 @@ mod tests {
 
     #[test]
     fn the_tag_agrees_with_what_was_verified_or_both_requests_are_told() {
-        let other = |tagged: char| with(&[image(tagged, &["dev"], 1)], |shelf| other_than_verified(shelf).is_some());
+        let other =
+            |tagged: char| with(&[image(tagged, &["dev"], 1)], |shelf| other_than_verified(shelf).is_some());
         assert!(!other('a') && other('c') && other('b'));
         assert!(with(&[image('b', &["main-1"], 1)], |shelf| other_than_verified(shelf).is_none()), "no tag");
         let write = |letter| WriteRow { digest: digest(letter), time: Timestamp::from_millis(1), expires: 0 };

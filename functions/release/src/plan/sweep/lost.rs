@@ -179,7 +179,11 @@ pub(crate) mod tests {
     }
 
     fn at(now: i64) -> Moment {
-        Moment { now: Timestamp::from_millis(now * 1000), first: Timestamp::from_millis(DAY * 1000), asked: false }
+        Moment {
+            now: Timestamp::from_millis(now * 1000),
+            first: Timestamp::from_millis(DAY * 1000),
+            asked: false,
+        }
     }
 
     fn seen(pushed: i64) -> PushRow {
@@ -218,7 +222,13 @@ pub(crate) mod tests {
                 false,
             ),
             ("its event was seen", vec![ordered(DAY)], vec![seen(pushed + 3)], at(pushed + 900), false),
-            ("the clock of the event is behind", vec![ordered(DAY)], vec![seen(pushed - 120)], at(pushed + 900), false),
+            (
+                "the clock of the event is behind",
+                vec![ordered(DAY)],
+                vec![seen(pushed - 120)],
+                at(pushed + 900),
+                false,
+            ),
             ("the same image was seen long before", vec![], vec![seen(pushed - 121)], at(pushed + 900), true),
             ("the tag was seen later, too", vec![], vec![seen(pushed + DAY)], at(pushed + 900), false),
             ("something newer was accepted", vec![ordered(pushed + 60)], vec![], at(pushed + 900), false),
@@ -268,7 +278,10 @@ pub(crate) mod tests {
         let (started, lost) = super::found(&found[0], None).unwrap();
         assert_eq!(
             started.text,
-            format!("the push of main-2 to shop/users at 1970-01-03T00:00:00Z was lost and is started now, as {}", lost.execution)
+            format!(
+                "the push of main-2 to shop/users at 1970-01-03T00:00:00Z was lost and is started now, as {}",
+                lost.execution
+            )
         );
         let (told, _) = super::found(&found[0], Some("dev is frozen since noon; by bob")).unwrap();
         assert_eq!(

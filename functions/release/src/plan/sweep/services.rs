@@ -49,7 +49,8 @@ pub fn drift(
     };
     let fact = facts.into_iter().find(|fact| !runs(fact))?;
     let images = revision.images.iter().filter(|(_, image)| image.repository == fact.repository);
-    let images: BTreeSet<String> = images.map(|(_, image)| shown(image.digest.as_ref(), image.tag.as_ref())).collect();
+    let images: BTreeSet<String> =
+        images.map(|(_, image)| shown(image.digest.as_ref(), image.tag.as_ref())).collect();
     let instead = match images.is_empty() {
         true => format!("no image of {}", fact.repository),
         false => format!("{} {}", fact.repository, images.into_iter().collect::<Vec<_>>().join(" and ")),
@@ -176,7 +177,11 @@ mod tests {
         ] {
             assert_eq!(ended(&open, execution, at(now)), expected, "{execution:?} {now}");
         }
-        assert_eq!(ended(&Open::default(), Execution::Unknown, at(9_999)), None, "nobody knows how old it is");
+        assert_eq!(
+            ended(&Open::default(), Execution::Unknown, at(9_999)),
+            None,
+            "nobody knows how old it is"
+        );
     }
 
     #[test]

@@ -15,7 +15,10 @@ const PER_PAGE: i32 = 1000;
 
 impl Images {
     /// Lists the images that have a tag.
-    pub(in crate::adapters::aws) async fn stored(&self, of: &RepositoryRef) -> Result<Vec<StoredImage>, Fault> {
+    pub(in crate::adapters::aws) async fn stored(
+        &self,
+        of: &RepositoryRef,
+    ) -> Result<Vec<StoredImage>, Fault> {
         let tagged = DescribeImagesFilter::builder().tag_status(TagStatus::Tagged).build();
         let call = self.ecr.describe_images().registry_id(of.registry.as_str()).filter(tagged);
         let call = call.repository_name(of.repository.as_str()).max_results(PER_PAGE);

@@ -96,8 +96,7 @@ fn of_two_sweeps_at_once_one_tells() {
     let mut rows = Rows::default();
     let died = [found(FoundKind::Died, "r1")];
     let now = Timestamp::from_millis(0);
-    let [first, second] =
-        ["s1", "s2"].map(|run| changes(&rows.known(), &died, |_| true, &release(run), now));
+    let [first, second] = ["s1", "s2"].map(|run| changes(&rows.known(), &died, |_| true, &release(run), now));
     rows.change(first);
     rows.change(second);
     assert_eq!((rows.told("s1").len(), rows.told("s2").len()), (1, 0));
