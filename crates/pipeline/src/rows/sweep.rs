@@ -126,6 +126,8 @@ pub struct FoundRow {
     pub since: Timestamp,
     /// The sweep that wrote the row.
     pub run: ReleaseId,
+    /// When it did.
+    pub noted: Timestamp,
     /// The sweep that tells it; none as long as it has to be seen once more first.
     #[serde(default)]
     pub told: Option<ReleaseId>,

@@ -152,8 +152,8 @@ async fn move_of(
         let moves = ledger.moves(release).await?;
         known.insert(release.clone(), moves.into_iter().map(|(_, row)| row).collect());
     }
-    let moves = known.get(release).into_iter().flatten();
-    Ok(moves.filter(|row| row.service == *service).next_back().cloned())
+    let mut moves = known.get(release).into_iter().flatten();
+    Ok(moves.rfind(|row| row.service == *service).cloned())
 }
 
 /// Finds the releases that died; and tells whether any release goes on.

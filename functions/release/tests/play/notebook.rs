@@ -66,7 +66,7 @@ pub struct Notebook {
     /// The list of runs.
     pub listed: RefCell<Vec<ListedRun>>,
     /// How far the last sweep is, and what was found.
-    pub progress: RefCell<Option<SweepRow>>,
+    pub progress: RefCell<BTreeMap<String, SweepRow>>,
     pub found: RefCell<BTreeMap<String, FoundRow>>,
 }
 
@@ -107,11 +107,11 @@ impl Events for Notebook {
 }
 
 impl Sweeps for Notebook {
-    async fn progress(&self, _: &EnvironmentName) -> Result<Option<SweepRow>, Fault> {
-        Ok(self.progress.borrow().clone())
+    async fn progress(&self, of: &EnvironmentName) -> Result<Option<SweepRow>, Fault> {
+        Ok(self.progress.borrow().get(of.as_str()).cloned())
     }
-    async fn note_progress(&self, _: &EnvironmentName, row: &SweepRow) -> Result<(), Fault> {
-        *self.progress.borrow_mut() = Some(row.clone());
+    async fn note_progress(&self, of: &EnvironmentName, row: &SweepRow) -> Result<(), Fault> {
+        self.progress.borrow_mut().insert(of.to_string(), row.clone());
         self.write(format!("progress, {} left", row.left))
     }
     async fn found(&self, _: &EnvironmentName) -> Result<Vec<(String, FoundRow)>, Fault> {

@@ -264,7 +264,7 @@ async fn an_image_that_vanished_is_told_before_it_is_needed() {
         .at(2_102, forget("dev"))
         .at(3_000, sweep("s3"))
         .at(4_000, sweep("s4"));
-    let story = story.play().await;
+    let story = story.play_with_a_loss().await;
     assert!(is_silent(&story, "s1") && is_silent(&story, "s4"));
     let told = findings(&story, "s2");
     assert!(told.len() == 1 && told[0].contains("a would be rolled back to it"), "{told:?}");
@@ -348,7 +348,7 @@ async fn somebody_who_asks_does_not_wait_for_an_event_that_may_come() {
     assert!(story.runs("dev/a", "lost") && story.pointed("dev/a")[0] < 200);
 }
 
-/// Releases so many services and sweeps twice; returns the calls of the second sweep, and how the sweeps ended.
+/// Sweeps so many services twice; returns the calls of the second sweep, and how the sweeps ended.
 async fn calls(services: usize) -> (Vec<String>, String) {
     let names: Vec<(String, String)> =
         (0..services).map(|n| (format!("dev/s{n:04}"), format!("shop/s{n:04}"))).collect();
@@ -356,11 +356,14 @@ async fn calls(services: usize) -> (Vec<String>, String) {
     let mut story = Story::of(&placed, json!({"dev": {"concurrency": 200}}));
     cluster::configure(&story.machine.fake, "staging", &json!({"cluster": "none", "tag": "none"}));
     story.machine.oracle = None;
+    // What was pushed within the second of the first sweep counts as pushed after it.
+    story.machine.fake.open().now += 5_000;
     let ends: Vec<String> = {
         let mut ends = Vec::new();
         for run in ["s1", "s2"] {
             story.machine.fake.open().calls.clear();
-            ends.push(story.machine.run(run, &json!({"mode": "reconcile"})).await.end);
+            let run = story.machine.run(run, &json!({"mode": "reconcile"})).await;
+            ends.push(run.end);
             story.machine.fake.open().now += 900_000;
         }
         ends
@@ -374,5 +377,16 @@ async fn calls(services: usize) -> (Vec<String>, String) {
 async fn a_sweep_makes_few_calls_for_ten_services_and_one_for_a_repository() {
     let (calls, ends) = calls(40).await;
     assert_eq!(ends, "Answered Answered");
-    assert_eq!(calls, [""; 0]);
+    // A page and a description for ten services, and one list of images for each repository; the rows of two
+    // environments, each a few times.
+    let expected = [
+        "dynamodb.GetItem 3",
+        "dynamodb.PutItem 3",
+        "dynamodb.Query 17",
+        "ecr.DescribeImages 40",
+        "ecs.DescribeServices 4",
+        "ecs.ListServices 2",
+        "ssm.GetParametersByPath 1",
+    ];
+    assert_eq!(calls, expected);
 }

@@ -12,6 +12,9 @@ use super::Found;
 const TOLD: usize = 20;
 const LONGEST: usize = 3_600;
 
+/// How long what one sweep has written stays as it is for another, which may run beside it: by then it has been told.
+const TOLD_WITHIN_SECONDS: i64 = 600;
+
 /// What changes of the rows of an environment.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
@@ -48,7 +51,7 @@ pub fn changes(
     }
     // What a later version has found is for that to settle.
     let gone = left.into_iter().filter(|((kind, _), row)| *kind != FoundKind::Other && looked(row));
-    changes.extend(gone.filter_map(|((_, what), row)| settled(what, row, run)));
+    changes.extend(gone.filter_map(|((_, what), row)| settled(what, row, run, now)));
     changes
 }
 
@@ -73,6 +76,7 @@ fn written(one: &Found, row: Option<&FoundRow>, run: &ReleaseId, now: Timestamp)
         text: one.text.clone(),
         since: same.map_or(now, |same| same.since),
         run: run.clone(),
+        noted: now,
         told,
         gone: false,
         version: row.map_or(0, |row| row.version) + 1,
@@ -80,17 +84,18 @@ fn written(one: &Found, row: Option<&FoundRow>, run: &ReleaseId, now: Timestamp)
 }
 
 /// Says what becomes of the row of a finding that is no more.
-fn settled(what: &str, row: &FoundRow, run: &ReleaseId) -> Option<Change> {
+fn settled(what: &str, row: &FoundRow, run: &ReleaseId, now: Timestamp) -> Option<Change> {
     let (what, mut row) = (what.to_owned(), row.clone());
-    // What this sweep tells has to stand there until it has told so.
-    if row.told.as_ref() == Some(run) {
+    // What a sweep tells has to stand there until it has told so: this one, or one that runs beside it.
+    let young = now.seconds_since(row.noted) < TOLD_WITHIN_SECONDS;
+    if row.told.as_ref() == Some(run) || (young && row.told.as_ref() == Some(&row.run)) {
         return None;
     }
     // A lost push is settled by the release that it started, which tells its own end.
     if row.gone || row.told.is_none() || row.kind == FoundKind::Lost {
         return Some(Change::Delete { what, row });
     }
-    (row.gone, row.run, row.told) = (true, run.clone(), Some(run.clone()));
+    (row.gone, row.run, row.told, row.noted) = (true, run.clone(), Some(run.clone()), now);
     row.version += 1;
     Some(Change::Write { what, row })
 }

@@ -9,10 +9,10 @@ use crate::plan::tests::release;
 struct Rows(BTreeMap<String, FoundRow>);
 
 impl Rows {
-    /// Sweeps, and returns what is told.
+    /// Sweeps, `s2` a quarter of an hour after `s1`, and returns what is told.
     fn sweep(&mut self, run: &str, found: &[Found]) -> Vec<String> {
         let known = self.known();
-        self.change(changes(&known, found, |_| true, &release(run), Timestamp::from_millis(0)));
+        self.change(changes(&known, found, |_| true, &release(run), at(run)));
         self.told(run)
     }
 
@@ -43,6 +43,11 @@ impl Rows {
         let told = sentence.as_deref().and_then(|told| told.strip_prefix(SWEEP_FOUND));
         told.map(|told| told.split(BETWEEN_FINDINGS).map(str::to_owned).collect()).unwrap_or_default()
     }
+}
+
+fn at(run: &str) -> Timestamp {
+    let quarters: i64 = run.trim_start_matches('s').parse().unwrap();
+    Timestamp::from_millis(quarters * 900_000)
 }
 
 fn found(kind: FoundKind, value: &str) -> Found {
@@ -100,6 +105,16 @@ fn of_two_sweeps_at_once_one_tells() {
     rows.change(first);
     rows.change(second);
     assert_eq!((rows.told("s1").len(), rows.told("s2").len()), (1, 0));
+}
+
+#[test]
+fn what_another_sweep_has_not_told_yet_stays_there() {
+    let mut rows = Rows::default();
+    assert_eq!(rows.sweep("s1", &[found(FoundKind::Lost, "lost-1")]).len(), 1);
+    let beside = changes(&rows.known(), &[], |_| true, &release("other"), at("s1").plus_seconds(599));
+    assert_eq!(beside, []);
+    let later = changes(&rows.known(), &[], |_| true, &release("other"), at("s1").plus_seconds(600));
+    assert_eq!(later.len(), 1);
 }
 
 #[test]
