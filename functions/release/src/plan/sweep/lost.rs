@@ -197,12 +197,15 @@ pub(crate) mod tests {
         ServiceRow { by_repository, ..ServiceRow::default() }
     }
 
+    /// What it is, what is known of the services, what was seen, when the sweep looks, and whether it was lost.
+    type Case = (&'static str, Vec<ServiceRow>, Vec<PushRow>, Moment, bool);
+
     #[test]
     fn the_newest_build_that_nobody_saw_was_lost() {
         let pushed = 2 * DAY;
         let images = [image('a', &["main-1"], DAY + 5), image('b', &["main-2", "other"], pushed)];
         let runs = ServiceRow { verified: Some(known('b')), ..ServiceRow::default() };
-        let all: [(&str, Vec<ServiceRow>, Vec<PushRow>, Moment, bool); 13] = [
+        let all: [Case; 13] = [
             ("nobody saw it", vec![ordered(DAY)], vec![], at(pushed + 600), true),
             ("no service was ever released", vec![], vec![], at(pushed + 600), true),
             ("its event may still come", vec![ordered(DAY)], vec![], at(pushed + 599), false),
