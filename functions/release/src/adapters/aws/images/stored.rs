@@ -5,7 +5,7 @@ use pipeline::Fault;
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
 use pipeline::ids::Digest;
-use pipeline::image::RepositoryRef;
+use pipeline::image::{MEDIA_TYPES, RepositoryRef};
 
 use super::Images;
 use crate::ports::StoredImage;
@@ -34,12 +34,14 @@ impl Images {
 
 /// Makes our own of an image; none of one that has no digest yet.
 fn stored(image: ImageDetail) -> Option<StoredImage> {
+    // What names the kind of a manifest once more says nothing of what that describes.
+    let described = image.artifact_media_type.filter(|kind| !MEDIA_TYPES.contains(&kind.as_str()));
     let pushed = image.image_pushed_at.and_then(|moment| moment.to_millis().ok());
     Some(StoredImage {
         digest: Digest::parse(image.image_digest?).ok()?,
         tags: image.image_tags.unwrap_or_default(),
         pushed: pushed.map(Timestamp::from_millis),
         manifest_type: image.image_manifest_media_type,
-        artifact_type: image.artifact_media_type,
+        artifact_type: described,
     })
 }
