@@ -61,7 +61,8 @@ def test_a_push_whose_event_was_lost_is_started_by_a_sweep(pipeline):
     listed = ask(pipeline, "runs", "--environment", "swept").splitlines()
     assert listed[0] == "swept: the newest first" and len(listed) == 3, listed
     assert all(word in listed[2] for word in ("push", proof.run.name, "Deployed", "the push of swept-7"))
-    assert "found:" not in ask(pipeline, "where", "--environment", "swept")
+    # Until a sweep that began after it has ended has looked again.
+    assert "  found: the push of swept-7" in ask(pipeline, "where", "--environment", "swept")
 
 
 def test_a_resume_names_what_the_freeze_refused_and_the_list_says_so(pipeline):

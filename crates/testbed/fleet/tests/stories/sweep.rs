@@ -390,3 +390,20 @@ async fn a_sweep_makes_few_calls_for_ten_services_and_one_for_a_repository() {
     ];
     assert_eq!(calls, expected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_of_a_thousand_services_goes_on_in_several_calls_and_stays_bounded() {
+    let (calls, ends) = calls(1_000).await;
+    assert_eq!(ends, "Answered Answered");
+    let count = |name: &str| {
+        let found = calls.iter().find_map(|call| call.strip_prefix(name)?.trim().parse::<u64>().ok());
+        found.unwrap_or_default()
+    };
+    assert_eq!((count("ecr.DescribeImages"), count("ecr.BatchGetImage")), (200, 0), "{calls:?}");
+    assert_eq!((count("ecs.ListServices"), count("ecs.DescribeServices")), (11, 100), "{calls:?}");
+    // Each call of the function reads the environments once.
+    assert_eq!((count("ecs.DescribeTaskDefinition"), count("ssm.GetParametersByPath")), (0, 4), "{calls:?}");
+    let rows = calls.iter().filter(|call| call.starts_with("dynamodb."));
+    let rows: u64 = rows.filter_map(|call| call.rsplit(' ').next()?.parse::<u64>().ok()).sum();
+    assert!(rows <= 40, "{calls:?}");
+}
