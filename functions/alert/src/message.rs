@@ -5,6 +5,7 @@ mod freeze;
 mod guard;
 mod link;
 mod moves;
+mod sweep;
 mod tags;
 mod text;
 mod traffic;
@@ -113,8 +114,10 @@ impl Message {
             release: request.release.clone(),
             environment: environment(facts),
             outcome: request.outcome,
-            severity: guard
-                .map_or_else(|| request.outcome.severity(), |guard| guard.severity(request.outcome)),
+            severity: match guard {
+                Some(guard) => guard.severity(request.outcome),
+                None => sweep::severity(request),
+            },
             subject: text::ascii(&headline, LONGEST_SUBJECT),
             text: body(facts, &[&headline, &because, &sum], &paragraphs, more_moves, link.as_deref()),
             sms: text::gsm(&sms, LONGEST_SMS),
@@ -141,6 +144,9 @@ fn is_rollback(head: &HeadRow) -> bool {
 
 /// Says in one line what happened to what, and where.
 fn headline(facts: &Facts<'_>, rows: &[&MoveRow]) -> String {
+    if let Some(found) = sweep::found(facts.request) {
+        return sweep::headline(&found);
+    }
     let back = facts.context.report.head.as_ref().is_some_and(is_rollback);
     let guard = Guard::of(facts);
     let words = match (&guard, facts.request.outcome) {
@@ -186,12 +192,16 @@ fn environment(facts: &Facts<'_>) -> Option<String> {
 /// Writes the whole text: the outcome first, then why, then each move, then when and where to look.
 fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, link: Option<&str>) -> String {
     let Facts { request, context, now } = facts;
+    let swept = sweep::found(request);
+    // What a sweep has found comes below, one by one.
+    let head = if swept.is_some() { head.get(..1).unwrap_or(head) } else { head };
     let mut lines: Vec<String> =
         head.iter().filter(|line| !line.is_empty()).map(|line| (*line).to_owned()).collect();
     lines.push(String::new());
     if request.outcome == AlertKind::WaitingForApproval {
         lines.extend(approval::lines(&context.report.plan));
     }
+    lines.extend(swept.as_deref().map(sweep::lines).unwrap_or_default());
     lines.extend(paragraphs.iter().cloned());
     if more > 0 {
         lines.extend([format!("and {more} more"), String::new()]);
@@ -219,6 +229,7 @@ fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, li
         None => format!("When: {now}"),
     });
     lines.push(match request.outcome {
+        _ if swept.is_some() => format!("Sweep: {}", request.release),
         AlertKind::Answered => format!("Requested by: run {}", request.release),
         _ => format!("Release: {}", request.release),
     });
