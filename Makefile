@@ -14,7 +14,7 @@ RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where plan alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package sbom clean
+.PHONY: help demo where runs plan alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package sbom clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -28,6 +28,9 @@ OF_WHOM = $(if $(ENV),--environment $(ENV)) $(if $(STACK),--stack $(STACK)) $(if
 
 where: $(LOCAL)/.done ## which digest runs where, since when, verified by what (ENV=..., STACK=..., DEMO=1)
 	$(ASK) local/where.py $(OF_WHOM)
+
+runs: $(LOCAL)/.done ## the last runs of an environment, and what became of them (ENV=..., LAST=20, STACK=..., DEMO=1)
+	$(ASK) local/runs.py $(OF_WHOM) $(if $(LAST),--last $(LAST))
 
 plan: $(LOCAL)/.done ## what a release would do (ENV=..., SCOPE=... or SERVICES=... or REPOSITORY=... IMAGE=...)
 	$(ASK) local/plan.py $(OF_WHOM) $(if $(SCOPE),--scope $(SCOPE)) $(if $(SERVICES),--services $(SERVICES)) \

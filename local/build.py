@@ -45,6 +45,7 @@ def parameters(clusters: str, repositories: str) -> dict[str, str]:
         "RepositoryPrefix": repositories,
         "Architecture": architecture,
         "TestFunctionArns": functions,
+        "SweepMinutes": "0",  # whoever wants a sweep here starts it
     }
 
 

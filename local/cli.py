@@ -1,6 +1,6 @@
-"""What `make where` and `make plan` share: clients of an AWS account, outputs of a stack, and plain tables.
+"""What `make where`, `make runs` and `make plan` share: clients of an AWS account, outputs of a stack, plain tables.
 
-Both use the ordinary credentials of whoever runs them, or the local AWS that `make demo KEEP=1` left running.
+All use the ordinary credentials of whoever runs them, or the local AWS that `make demo KEEP=1` left running.
 """
 
 import json

@@ -68,10 +68,11 @@ class Where:
         title = f"{environment}: cluster {cluster}"
         if frozen.get("frozen"):
             title += f", frozen since {_time(frozen['since'])} ({frozen['because']})"
+        found = [f"  found: {row['text']}" for sk, row in rows.items() if sk.startswith("found#") and _is_open(row)]
         named = {sk.removeprefix("service#"): row for sk, row in rows.items() if sk.startswith("service#")}
         verified = {service: row for service, row in named.items() if row.get("verified")}
         if not verified:
-            return f"{title}\n  no release was verified here yet"
+            return "\n".join([title, "  no release was verified here yet", *found])
         running = self._running(cluster, list(verified))
         lines = [TITLES]
         for service, row in verified.items():
@@ -87,7 +88,7 @@ class Where:
                 known.get("release") or "no release: it ran before the first one",
             )
             lines.append(line)
-        return "\n".join([title, *columns(lines)])
+        return "\n".join([title, *columns(lines), *found])
 
     def _rows(self, environment: str) -> dict[str, dict]:
         """The services, leases and freeze of an environment; the tags that it wrote come after them."""
@@ -149,6 +150,11 @@ class Where:
         tags = sorted(tag for tag in image.get("imageTags", []) if not tag.startswith("tidegate."))
         moving = {document["tag"] for document in self._known.values()}
         return ", ".join([tag for tag in tags if tag not in moving] or tags) or "-"
+
+
+def _is_open(row: dict) -> bool:
+    """Whether a sweep has told it, and it has not gone since."""
+    return bool(row.get("told")) and not row.get("gone")
 
 
 def _time(text: str) -> str:

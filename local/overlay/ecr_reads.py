@@ -9,7 +9,7 @@ import re
 from ministack.core.responses import error_response_json, get_account_id, json_response
 from ministack.services import ecr
 
-from .wrap import Response, need, wrap
+from .wrap import Response, content, need, succeeded, wrap
 
 need(ecr, "_images", "_repositories")
 
@@ -94,4 +94,11 @@ def describe_what_is_there(original, data: dict) -> Response:
         if ecr._find_image(repository, wanted) is None:
             message = f"The image with imageId {wanted} does not exist within the repository '{repository}'"
             return error_response_json("ImageNotFoundException", message, 400)
-    return original(data)
+    status = data.get("filter", {}).get("tagStatus", "ANY")
+    response = original(data)
+    if status == "ANY" or not succeeded(response):
+        return response
+    details = content(response)["imageDetails"]
+    return json_response(
+        {"imageDetails": [one for one in details if bool(one["imageTags"]) == (status == "TAGGED")]}
+    )

@@ -18,9 +18,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::aws::fault_of;
-use crate::ids::{PackHash, ReleaseId, TaskDefinitionArn};
+use crate::clock::Timestamp;
+use crate::ids::{EnvironmentName, PackHash, ReleaseId, TaskDefinitionArn};
 use crate::payload::MoveKey;
-use crate::rows::{MoveRow, PackRow, RevisionRow, RunRow};
+use crate::rows::{ListedRun, MoveRow, PackRow, RevisionRow, RunRow};
 use crate::{Fault, settings};
 use item::{Item, item_of, row_of};
 use writes::Terms;
@@ -93,14 +94,32 @@ impl Ledger {
         pk: &str,
         prefix: &str,
     ) -> Result<Vec<(String, Row)>, Fault> {
+        self.query(pk, "pk = :pk AND begins_with(sk, :sk)", prefix).await
+    }
+
+    /// Reads the runs of an environment from a moment on, oldest first.
+    pub async fn runs_since(
+        &self,
+        environment: &EnvironmentName,
+        from: Timestamp,
+    ) -> Result<Vec<(String, ListedRun)>, Fault> {
+        self.query(&Key::runs(environment), "pk = :pk AND sk >= :sk", &key::in_order(from)).await
+    }
+
+    async fn query<Row: DeserializeOwned>(
+        &self,
+        pk: &str,
+        condition: &str,
+        sk: &str,
+    ) -> Result<Vec<(String, Row)>, Fault> {
         let mut rows = Vec::new();
         let mut pages = self.client.query().table_name(&self.table).consistent_read(true);
-        pages = pages.key_condition_expression("pk = :pk AND begins_with(sk, :sk)");
+        pages = pages.key_condition_expression(condition);
         pages = pages.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
-        pages = pages.expression_attribute_values(":sk", AttributeValue::S(prefix.to_owned()));
+        pages = pages.expression_attribute_values(":sk", AttributeValue::S(sk.to_owned()));
         let mut pages = pages.into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| fault_of(&format!("list {pk} {prefix}"), &error))?;
+            let page = page.map_err(|error| fault_of(&format!("list {pk} {sk}"), &error))?;
             for item in page.items.unwrap_or_default() {
                 let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
                 let key = Key::new(pk.to_owned(), sk.clone());

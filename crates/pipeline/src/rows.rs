@@ -4,24 +4,28 @@ mod events;
 mod finding;
 mod guard;
 mod images;
+mod listed;
 mod move_outcome;
 mod moves;
 mod order;
 mod release;
 mod run;
 mod service;
+mod sweep;
 mod traffic;
 
 pub use events::MoveEvent;
 pub use finding::{Finding, FindingKind};
 pub use guard::{GUARD_DECLINED, GuardRollbackRow, GuardRow};
 pub use images::{Evidence, EvidenceRow, Quarantine, RepositoryRow, TagMove, TagRow, WriteRow};
+pub use listed::{ListedRun, PUSH};
 pub use move_outcome::{MoveOutcome, RollbackScope};
 pub use moves::{Bundle, Failure, MoveRow, RestorePoint, Verdict};
 pub use order::OrderKey;
 pub use release::{Answer, HeadRow, Outcome, PlanRow, Reply, Stop, WaitingRow};
 pub use run::{CallsFunction, HookStatus, RunAnswer, RunNetwork, RunRow, RunStarts, RunsTask};
 pub use service::{Hold, How, ServiceRow, VerifiedImage, hold_key, order_key};
+pub use sweep::{BETWEEN_FINDINGS, FoundKind, FoundRow, PushRow, SETTLED, SWEEP_FOUND, SeenBy, SweepRow};
 pub use traffic::{Answered, Gate, GateVerdict, Shift, Traffic};
 
 use serde::{Deserialize, Serialize};

@@ -6,6 +6,7 @@ mod guard;
 mod link;
 mod moves;
 mod stands;
+mod sweep;
 mod tags;
 pub mod text;
 mod title;
@@ -209,6 +210,9 @@ impl How {
             about: (outcome == AlertKind::Answered).then(|| format!("by run {}", facts.request.release)),
         };
         let back = facts.context.report.head.as_ref().is_some_and(is_rollback);
+        if let Some(found) = sweep::found(facts.request) {
+            return sweep::told(&found, plain);
+        }
         match (Guard::of(facts), outcome) {
             (Some(guard), _) => guard.told(facts, plain),
             (None, AlertKind::Deployed) if back => {
@@ -286,7 +290,8 @@ fn paragraphs(facts: &Facts<'_>, sum: String, moves: Vec<String>, more: usize) -
         AlertKind::Answered => freeze::state(environment(facts).as_deref(), context),
         _ => None,
     };
-    let all = [sum, lines(plan)].into_iter().chain(moves).chain(more);
+    let found_by_sweep = sweep::found(request).filter(|found| found.len() > 1).unwrap_or_default();
+    let all = [sum, lines(plan)].into_iter().chain(found_by_sweep).chain(moves).chain(more);
     let all = all.chain([lines(found(context)), lines(tags::lines(&context.report.repositories))]);
     let guard = Guard::of(facts).and_then(|guard| guard.forward());
     all.chain(unread)
@@ -305,6 +310,7 @@ fn footer(Facts { request, context, now }: &Facts<'_>) -> Vec<String> {
         None => format!("When: {now}"),
     };
     let who = match request.outcome {
+        _ if sweep::found(request).is_some() => format!("Sweep: {}", request.release),
         AlertKind::Answered => format!("Requested by: run {}", request.release),
         _ => format!("Release: {}", request.release),
     };

@@ -66,10 +66,10 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn of_a_long_answer_the_beginning_is_read() {
     let long: &'static str = Box::leak(
-        format!("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(100_000)).into_boxed_str(),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n{}", "x".repeat(300_000)).into_boxed_str(),
     );
     let (address, _) = server(long);
-    assert_eq!(post(to(&format!("http://{address}/")), &hosts(true)).await.unwrap().body.len(), 16 * 1024);
+    assert_eq!(post(to(&format!("http://{address}/")), &hosts(true)).await.unwrap().body.len(), 256 * 1024);
 }
 
 #[tokio::test]

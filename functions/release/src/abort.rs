@@ -6,7 +6,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Environment;
 use pipeline::ids::{EnvironmentName, ReleaseId};
-use pipeline::rows::{HeadRow, OrderKey, Outcome, Stop};
+use pipeline::rows::{HeadRow, ListedRun, OrderKey, Outcome, Stop};
 
 use crate::answer::{Opened, Opening};
 use crate::intake::request::Request;
@@ -67,7 +67,7 @@ async fn write(
     policy: &Environment,
 ) -> Result<Option<String>, Fault> {
     if seen.is_none() {
-        ledger.open(release, &unborn(name, &stop, policy)).await?;
+        ledger.open(release, &unborn(name, &stop, policy), &listed(release, &stop)).await?;
     } else if ledger.stop(release, &stop).await? {
         return Ok(None);
     }
@@ -98,6 +98,18 @@ fn unborn(name: &EnvironmentName, stop: &Stop, policy: &Environment) -> HeadRow 
         failed: None,
         outcome: Some(Outcome::Rejected),
         fates: BTreeMap::new(),
+    }
+}
+
+/// Returns its place in the list of runs.
+fn listed(release: &ReleaseId, stop: &Stop) -> ListedRun {
+    ListedRun {
+        release: Some(release.clone()),
+        by: Some(release.clone()),
+        outcome: Some("Rejected".to_owned()),
+        because: Some(stopped(stop)),
+        ended: Some(stop.since),
+        ..ListedRun::default()
     }
 }
 

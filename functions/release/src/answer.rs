@@ -24,14 +24,14 @@ pub enum Opening {
     Answered,
     /// So it is, and others have to hear of it.
     Alert,
+    /// Somebody has to look at what was found.
+    NeedsHuman,
     /// Not let in.
     Refused,
     /// Stopped before it had a plan.
     Rejected,
     /// An alarm rolls nothing back, and somebody has taken care of that already.
     Superseded,
-    /// An alarm rolls nothing back, and a person has to act.
-    NeedsHuman,
     /// It is too early to say: ask again.
     Waiting,
     /// A person must agree first.

@@ -52,7 +52,7 @@ pub async fn close(
     // Once: what it knows may be outdated.
     if head.outcome.is_none() {
         record(ledger, &run.release, &head, &rows, &deployed, now).await?;
-        ledger.close(&run.release, closed.outcome, &closed.fates).await?;
+        ledger.close(&run.release, &head, &closed, now).await?;
     }
     // By what was asked: the environment may ask only since the release was opened.
     if head.asked.is_some() {

@@ -13,7 +13,8 @@ use crate::observe;
 use crate::payload::Run;
 use crate::plan::abort;
 use crate::plan::freeze::Freeze;
-use crate::ports::{Approvals, Executions, Freezes, Leases};
+use crate::plan::refused::{listed_from, refused_since};
+use crate::ports::{Approvals, Executions, Freezes, Leases, Runs};
 
 /// How many open releases an answer names.
 const NAMED: usize = 20;
@@ -51,9 +52,9 @@ pub async fn freeze(
     Ok(Opened::answered(&name, lines.join("; ")))
 }
 
-/// Lets releases in again, and names the freeze that ends so.
+/// Lets releases in again, and names the freeze that ends so and the pushes that were refused meanwhile.
 pub async fn resume(
-    ledger: &impl Freezes,
+    ledger: &(impl Freezes + Runs),
     request: Request,
     run: &Run,
     now: Timestamp,
@@ -61,11 +62,13 @@ pub async fn resume(
     let (name, row) = (request.environment.clone(), row(request, run, now, false));
     let before = ledger.frozen(&name).await?;
     ledger.freeze(&name, &row).await?;
-    let mut because = format!("{name} is resumed: releases start again ({})", row.because);
+    let mut lines = vec![format!("{name} is resumed: releases start again ({})", row.because)];
     if let Some(before) = before {
-        because = format!("{because}; until now {}", Freeze::Row(before).named(&name));
+        let since = before.since;
+        lines.push(format!("until now {}", Freeze::Row(before).named(&name)));
+        lines.extend(refused_since(&ledger.listed_runs(&name, listed_from(since)).await?, since));
     }
-    Ok(Opened::answered(&name, because))
+    Ok(Opened::answered(&name, lines.join("; ")))
 }
 
 fn row(request: Request, run: &Run, since: Timestamp, frozen: bool) -> FrozenRow {

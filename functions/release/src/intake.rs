@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod home;
 pub mod images;
+pub mod lost;
 pub mod push;
 pub mod request;
 pub mod route;
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use crate::answer::{Opened, Opening};
 use crate::payload::Run;
-use crate::ports::Events;
+use crate::ports::{Claim, Events};
 use alarm::AlarmEvent;
 use home::Home;
 use images::ImageRequest;
@@ -72,8 +73,15 @@ pub async fn of_push(
         Err((next, why)) => return Ok(Err(Opened::without_plan(next, None, why))),
     };
     let ignored = |why: String| Ok(Err(Opened::without_plan(Opening::Ignored, Some(name), why)));
-    if let Some(first) = ledger.claim(&push.event, &run.execution, now).await? {
-        return ignored(format!("the event {} was delivered before, to {first}", push.event));
+    match ledger.claim(name, &push, &run.execution, now).await? {
+        Claim::Ours => {}
+        Claim::Delivered(first) => {
+            return ignored(format!("the event {} was delivered before, to {first}", push.event));
+        }
+        Claim::Found(first) => {
+            let what = format!("the push of {} of {}", push.tag, push.repository);
+            return ignored(format!("{what} was found before, by {first}"));
+        }
     }
     let mut policy = match route::policy(name, environments, false) {
         Ok(policy) => policy,

@@ -2,7 +2,7 @@
 //!
 //! The one door: an ECR push or a typed request comes in, moves or a named refusal come out.  Takes the leases,
 //! writes down the restore points, judges each wave by what the ledger says, and closes with an outcome.  Reads ECS and
-//! ECR, and never writes to them.
+//! ECR, and never writes to them.  The `sweep` looks for what no event has told.
 //!
 //! Each step (`open`, `approve`, `lease`, `judge`, `close`) observes, decides and records.  `intake` reads what an
 //! execution was started with, `observe` reads the world, `plan` decides and is pure, `ports` says what the world is.
@@ -24,6 +24,8 @@ mod payload;
 pub mod plan;
 mod planning;
 pub mod ports;
+mod runs;
+mod sweep;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pipeline::Fault;
@@ -33,7 +35,7 @@ use serde_json::Value;
 pub use payload::{Ask, Close, Judge, Open, Request, Run};
 use ports::{
     Alarms, Approvals, Clusters, Documents, Events, Executions, Freezes, Guards, History, Images, Leases,
-    LiveTests, Releases,
+    LiveTests, Releases, Runs, Sweeps,
 };
 
 /// The function.
@@ -48,7 +50,7 @@ pub struct Release<A, L> {
 impl<A, L> Release<A, L>
 where
     A: Documents + LiveTests + Clusters + Images + Alarms + Executions,
-    L: Events + History + Freezes + Leases + Releases + Approvals + Guards,
+    L: Events + History + Freezes + Leases + Releases + Approvals + Guards + Runs + Sweeps,
 {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Value, Fault> {

@@ -52,8 +52,13 @@ pub async fn freeze(
 
 /// Tells whether the execution of a release of the same machine may still do something.
 pub async fn still_runs(aws: &impl Executions, run: &Run, release: &ReleaseId) -> Result<bool, Fault> {
+    Ok(execution(aws, run, release).await? == Execution::Running)
+}
+
+/// Reads what is known of the execution of a release of the same machine.
+pub async fn execution(aws: &impl Executions, run: &Run, release: &ReleaseId) -> Result<Execution, Fault> {
     let machine = run.execution.rsplit_once(':').map_or(run.execution.as_str(), |(machine, _)| machine);
-    Ok(aws.execution(&format!("{machine}:{release}")).await? == Execution::Running)
+    aws.execution(&format!("{machine}:{release}")).await
 }
 
 /// Reads the head of a release that was opened.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environments};
-use pipeline::rows::{Finding, HeadRow, PlanRow};
+use pipeline::rows::{Finding, HeadRow, ListedRun, PlanRow};
 
 use crate::answer::{Managed, Opened, Opening, Plan, SHOWN, TOLD};
 use crate::intake::images::ImageRequest;
@@ -22,29 +22,34 @@ use crate::plan::words::{TO_OVERRIDE, plural};
 use crate::plan::{Admission, ImageSelection, PlanContext, PlanDraft, ReleaseSpec, preview};
 use crate::ports::{
     Alarms, Approvals, ClusterSnapshot, Clusters, Documents, Events, Executions, Freezes, Guards, History,
-    Images, Leases, LiveTests, Releases,
+    Images, Leases, LiveTests, Releases, Runs, Sweeps,
 };
-use crate::{abort, approve, at_once, freeze, guard, observe, planning};
+use crate::{abort, approve, at_once, freeze, guard, observe, planning, runs, sweep};
 
 /// Decides what an execution's input means.
 pub async fn open(
     aws: &(impl Documents + LiveTests + Clusters + Images + Alarms + Executions),
-    ledger: &(impl Events + History + Freezes + Leases + Releases + Approvals + Guards),
+    ledger: &(impl Events + History + Freezes + Leases + Releases + Approvals + Guards + Runs + Sweeps),
     open: Open,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
-    if let Some(head) = ledger.head(&open.run.release).await?
-        && let Some(answer) = abort::stopped_before(&head).or_else(|| accepted_before(&head))
+    let head = ledger.head(&open.run.release).await?;
+    if let Some(head) = &head
+        && let Some(answer) = abort::stopped_before(head).or_else(|| accepted_before(head))
     {
         return Ok(answer);
     }
     let environments = aws.environments().await?;
+    if sweep::is_asked(&open.input) {
+        return sweep::sweep(aws, ledger, open, &environments, now).await;
+    }
     let plans = open.input.get("mode") == Some(&"plan".into());
-    let trigger = match intake::read(open.input, &open.run) {
+    let trigger = match intake::read(open.input.clone(), &open.run) {
         Err(Fault::InvalidInput(why)) => return Ok(Opened::refused(plans, None, why)),
         read => read?,
     };
     let (run, started) = (&open.run, open.started.unwrap_or(now));
+    let listed = runs::asked(&trigger, open.input, run, started);
     let intent = match trigger {
         Trigger::Event(Event::Nothing(why)) => Err(Opened::without_plan(Opening::Ignored, None, why)),
         Trigger::Event(Event::Foreign(why)) => Err(Opened::without_plan(Opening::Refused, None, why)),
@@ -56,17 +61,22 @@ pub async fn open(
             of_request(aws, ledger, *request, run, &environments, started, now).await?
         }
     };
-    match intent {
+    let answer = match intent {
         Ok(intent) => {
             let guarded = guard::Told::of(&intent);
-            let opened = accept(aws, ledger, intent, run, started, now).await?;
-            Ok(match guarded {
+            let opened = accept(aws, ledger, intent, &listed, run, started, now).await?;
+            match guarded {
                 Some(guarded) => guarded.unless_let_in(opened),
                 None => opened,
-            })
+            }
         }
-        Err(answer) => Ok(answer),
+        Err(answer) => answer,
+    };
+    // What a call says that comes again when its release has ended is no end of it.
+    if head.is_none() {
+        runs::list(ledger, &environments, &listed, &answer, run, started, now).await?;
     }
+    Ok(answer)
 }
 
 /// Answers a call that comes again after one that let the release in: it stays in, and is planned anew under its leases.
@@ -86,7 +96,7 @@ fn accepted_before(head: &HeadRow) -> Option<Opened> {
 /// Finds what a request asks for; what needs no release is done at once.
 async fn of_request(
     aws: &impl Executions,
-    ledger: &(impl Freezes + Leases + Releases + Approvals),
+    ledger: &(impl Freezes + Leases + Releases + Approvals + Runs),
     request: Request,
     run: &Run,
     environments: &Environments,
@@ -114,7 +124,8 @@ async fn of_request(
             Err(why) => Ok(Err(refused(why))),
         },
         Mode::Approve | Mode::Reject => Ok(Err(approve::answer(aws, ledger, &request, run, now).await?)),
-        Mode::Reconcile => Err(Fault::NotSupported(format!("the mode {:?} of a request", request.mode))),
+        // A sweep names no environment, or one: it is no request of this kind.
+        Mode::Reconcile => Err(Fault::Defect("a sweep is read as a request".to_owned())),
     }
 }
 
@@ -123,6 +134,7 @@ async fn accept(
     aws: &(impl LiveTests + Clusters + Images + Alarms + Executions),
     ledger: &(impl History + Freezes + Leases + Releases + Approvals + Guards),
     intent: ReleaseIntent,
+    listed: &ListedRun,
     run: &Run,
     since: Timestamp,
     now: Timestamp,
@@ -160,7 +172,7 @@ async fn accept(
     if let Some(answer) = guard::begin(ledger, &spec, run, context).await? {
         return Ok(answer);
     }
-    record(aws, ledger, context, &spec, &draft).await?;
+    record(aws, ledger, context, &spec, &draft, listed).await?;
     let mut opened = opened(&draft, context, &spec);
     if let Some(freeze) = freeze {
         opened.because = format!("{}; {}", opened.because, freeze.passed(&name));
@@ -247,6 +259,7 @@ async fn record(
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
     draft: &PlanDraft,
+    listed: &ListedRun,
 ) -> Result<(), Fault> {
     let moves = &draft.moves;
     at_once(moves, async |one| {
@@ -277,7 +290,7 @@ async fn record(
         outcome: None,
         fates: BTreeMap::new(),
     };
-    ledger.open(context.release, &head).await
+    ledger.open(context.release, &head, &runs::of_environment(listed, context.name)).await
 }
 
 /// Answers what does not go on.  Whoever asked is refused where a push is ignored.

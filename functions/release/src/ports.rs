@@ -7,10 +7,14 @@ mod ledger;
 
 pub use aws::{
     AlarmStates, Alarms, ClusterSnapshot, Clusters, Digests, Documents, Execution, Executions, LiveTests,
-    Pause, Prober, Revision, Service, Shifting, TaskImages,
+    Pause, Prober, Revision, Revisions, Service, Shifting, TaskImages,
 };
 pub use guards::Guards;
 pub use images::{
-    Child, Config, ImageId, Images, Index, Mutability, Platform, Scan, Signed, Signing, Vulnerability,
+    Child, Config, ImageId, Images, Index, Mutability, Platform, Scan, Signed, Signing, StoredImage,
+    Vulnerability,
 };
-pub use ledger::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
+pub use ledger::{
+    AlarmVerdict, Approvals, Claim, Events, Freezes, History, ImageKey, Leases, Proven, PushKey, Releases,
+    Runs, Sweeps,
+};

@@ -7,7 +7,6 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::key::Key;
 use crate::Fault;
-use crate::clock::Timestamp;
 use crate::text::{LONGEST_SENTENCE, line};
 
 /// The attribute after which the table forgets a row, in seconds since 1970.
@@ -20,8 +19,7 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 pub(super) fn item_of<Row: Serialize>(key: &Key, row: &Row) -> Result<Item, Fault> {
     let mut item = attributes_of(key, row)?;
     item.extend(key.attributes());
-    if let Some(days) = key.kept_days() {
-        let expires = Timestamp::now().plus_seconds(days * 24 * 3600).millis() / 1000;
+    if let Some(expires) = key.expires() {
         item.insert(EXPIRES.to_owned(), AttributeValue::N(expires.to_string()));
     }
     Ok(item)
@@ -63,6 +61,7 @@ fn is_unknown(value: &AttributeValue) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
     use crate::ids::{EnvironmentName, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
 
     fn check(key: &Key, days: Option<i64>) {
@@ -88,6 +87,7 @@ mod tests {
         check(&Key::alert(&release, "sns"), Some(90));
         check(&Key::new("release#r1".to_owned(), "tests#0#0"), Some(90));
         check(&Key::new("pack#0".to_owned(), "text"), None);
+        check(&Key::listed(&environment, Timestamp::from_millis(0), &release), Some(400));
         check(&Key::revision(&arn), None);
         check(&Key::service(&environment, &service), None);
         check(&Key::tag(&environment, &repository), None);

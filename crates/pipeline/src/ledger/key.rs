@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::clock::Timestamp;
-use crate::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName, TaskDefinitionArn};
+use crate::ids::{
+    Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName, Tag, TaskDefinitionArn,
+};
+use crate::rows::FoundKind;
 
 /// How long the rows of a release are kept.
 const RELEASE_DAYS: i64 = 400;
@@ -104,13 +107,41 @@ impl Key {
     pub fn guard_rollback(release: &ReleaseId) -> Self {
         Key::new(format!("release#{release}"), "guard")
     }
+    /// `push#<environment>` / `<repository>#<tag>#<digest>`
+    pub fn push(environment: &EnvironmentName, repository: &Repository, tag: &Tag, digest: &Digest) -> Self {
+        Key::new(format!("push#{environment}"), format!("{repository}#{tag}#{digest}"))
+    }
+    /// `env#<environment>` / `sweep`
+    pub fn sweep(environment: &EnvironmentName) -> Self {
+        Key::new(format!("env#{environment}"), "sweep")
+    }
+    /// `env#<environment>` / `found#<kind>#<what>`
+    pub fn found(environment: &EnvironmentName, kind: FoundKind, what: &str) -> Self {
+        Key::new(format!("env#{environment}"), format!("found#{}#{what}", kind.word()))
+    }
+    /// `runs#<environment>` / `<time>#<run>`
+    pub fn listed(environment: &EnvironmentName, time: Timestamp, run: &ReleaseId) -> Self {
+        Key::new(Key::runs(environment), format!("{}#{run}", in_order(time)))
+    }
+    /// `runs#<environment>`: the partition of the runs of an environment.
+    pub(super) fn runs(environment: &EnvironmentName) -> String {
+        format!("runs#{environment}")
+    }
     /// `pace` / `<action>`: up to when the calls of the whole account are reserved.
     pub fn rate_limit(action: &str) -> Self {
         Key::new("pace".to_owned(), action)
     }
 
-    /// Returns how long a row of a release is kept; all others stay, or say so themselves.
+    /// Returns the second after which the table forgets the row, counted from now; none if it stays, or says so itself.
+    pub fn expires(&self) -> Option<i64> {
+        Some(Timestamp::now().plus_seconds(self.kept_days()? * 24 * 3600).millis() / 1000)
+    }
+
+    /// Returns how long a row of a release or of the list of runs is kept; all others stay, or say so themselves.
     pub(super) fn kept_days(&self) -> Option<i64> {
+        if self.pk.starts_with("runs#") {
+            return Some(RELEASE_DAYS);
+        }
         if !self.pk.starts_with("release#") {
             return None;
         }
@@ -123,5 +154,26 @@ impl Key {
             ("pk".to_owned(), AttributeValue::S(self.pk.clone())),
             ("sk".to_owned(), AttributeValue::S(self.sk.clone())),
         ])
+    }
+}
+
+/// Writes a moment so that text is in the order of time: every one has milliseconds.
+pub(super) fn in_order(time: Timestamp) -> String {
+    let millis = time.millis().rem_euclid(1000);
+    let seconds = Timestamp::from_millis(time.millis() - millis).to_string();
+    format!("{}.{millis:03}Z", seconds.trim_end_matches('Z'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runs_of_an_environment_stand_in_the_order_of_time() {
+        let (dev, run) = (EnvironmentName::parse("dev").unwrap(), ReleaseId::parse("r1").unwrap());
+        let key = |millis| Key::listed(&dev, Timestamp::from_millis(millis), &run).sk;
+        assert_eq!(key(1_795_000_000_000), "2026-11-18T11:06:40.000Z#r1");
+        let keys = [1_795_000_000_000, 1_795_000_000_500, 1_795_000_001_000].map(key);
+        assert!(keys.is_sorted(), "{keys:?}");
     }
 }

@@ -137,7 +137,9 @@ pub type Answer = Result<Value, Refusal>;
 impl Fake {
     /// Opens the account.
     pub fn open(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut account = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        account.ecr.now = account.now;
+        account
     }
 
     /// Asks it for something, in a call that takes so many milliseconds.

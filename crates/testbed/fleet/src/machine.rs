@@ -74,6 +74,8 @@ pub struct Machine {
     pub meter: Meter,
     /// Whether ECR's events of the pipeline's own tags start executions, as they do on AWS.
     pub echoes: bool,
+    /// Whether the events of executions that have ended are lost.
+    pub deaf: bool,
     /// What goes wrong by chance, if anything does.
     pub faults: Option<Faults>,
     /// What goes wrong at one place, and the calls so far.
@@ -155,6 +157,7 @@ impl Machine {
             lag: 0,
             meter: Meter::default(),
             echoes: false,
+            deaf: false,
             faults: None,
             planned: Planned::default(),
             oracle: None,
@@ -323,7 +326,7 @@ impl Machine {
                     let Some(running) = self.executions.get_mut(&id) else { return };
                     running.ended = Some(now);
                     self.fake.open().executions.insert(running.arn.clone(), Some(now));
-                    if let Some(event) = act::ended(running) {
+                    if let Some(event) = act::ended(running).filter(|_| !self.deaf) {
                         self.plan(now + EVENT_MS, Action::Notify { event, again: 2 });
                     }
                 }

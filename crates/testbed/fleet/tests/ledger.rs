@@ -5,11 +5,15 @@
 use fleet::fake::Fake;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, Tag};
 use pipeline::ledger::{Key, Ledger, MoveLedger};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{FrozenRow, HeadRow, How, MoveEvent, MoveRow, OrderKey, ServiceRow, VerifiedImage};
-use release::ports::{Events, Freezes, History, Proven};
+use pipeline::rows::{
+    FrozenRow, HeadRow, How, ListedRun, MoveEvent, MoveRow, OrderKey, Outcome, ServiceRow, VerifiedImage,
+};
+use release::answer::Closed;
+use release::intake::push::Push;
+use release::ports::{Claim, Events, Freezes, History, Proven, Releases, Runs};
 use serde_json::{Value, json};
 
 const AT: &str = "2026-11-23T10:00:00Z";
@@ -149,14 +153,99 @@ async fn known(ledger: &Ledger) -> ServiceRow {
     rows.into_values().next().unwrap()
 }
 
+/// Returns a push of `main-7`, so many seconds after 1970, by the id of its event.
+fn push(event: &str, seconds: i64) -> Push {
+    Push {
+        event: event.to_owned(),
+        time: Timestamp::from_millis(seconds * 1000),
+        registry: Registry::parse("123456789012").unwrap(),
+        region: "eu-west-1".to_owned(),
+        repository: Repository::parse("shop/users").unwrap(),
+        digest: Digest::parse(format!("sha256:{}", "a".repeat(64))).unwrap(),
+        tag: Tag::parse("main-7").unwrap(),
+    }
+}
+
+async fn claim(ledger: &Ledger, push: &Push, execution: &str) -> Claim {
+    let dev = EnvironmentName::parse("dev").unwrap();
+    ledger.claim(&dev, push, execution, push.time).await.unwrap()
+}
+
 #[tokio::test]
 async fn an_event_is_claimed_by_one_execution() {
     let fake = Fake::default();
     let ledger = Ledger::of(&fake.config(), "ledger");
-    let claim = async |execution| ledger.claim("e1", execution, Timestamp::from_millis(0)).await.unwrap();
-    assert_eq!(claim("first").await, None);
-    assert_eq!(claim("second").await.as_deref(), Some("first"));
-    assert_eq!(claim("first").await, None, "its own answer was lost");
+    let one = push("e1", 1_000);
+    assert_eq!(claim(&ledger, &one, "first").await, Claim::Ours);
+    assert_eq!(claim(&ledger, &one, "second").await, Claim::Delivered("first".to_owned()));
+    assert_eq!(claim(&ledger, &one, "first").await, Claim::Ours, "its own answer was lost");
+}
+
+#[tokio::test]
+async fn a_push_is_claimed_by_its_event_or_by_a_sweep() {
+    // What is claimed one after the other, and whether the last one gets it.
+    let cases: [(&[(&str, i64)], bool); 9] = [
+        (&[("sweep-1", 1_000)], true),
+        (&[("sweep-1", 1_000), ("e1", 1_002)], false),
+        (&[("sweep-1", 1_000), ("e1", 1_120)], false),
+        (&[("sweep-1", 1_000), ("e1", 1_121)], true),
+        (&[("e1", 1_002), ("sweep-1", 1_000)], false),
+        (&[("e1", 879), ("sweep-1", 1_000)], true),
+        (&[("e1", 9_000), ("sweep-1", 1_000)], false),
+        // A tag that goes forth and back means a push each time.
+        (&[("e1", 1_000), ("e2", 1_000)], true),
+        (&[("e1", 1_000), ("e2", 1_050), ("e3", 1_060)], true),
+    ];
+    for (claims, expected) in cases {
+        let fake = Fake::default();
+        let ledger = Ledger::of(&fake.config(), "ledger");
+        let mut last = Claim::Ours;
+        for (event, seconds) in claims {
+            last = claim(&ledger, &push(event, *seconds), event).await;
+        }
+        let first = claims[0].0.to_owned();
+        assert_eq!(last, if expected { Claim::Ours } else { Claim::Found(first) }, "{claims:?}");
+        let row = fake.open().table.rows().find(|(pk, ..)| *pk == "push#dev").map(|(.., row)| row).unwrap();
+        assert!(row["expires"].as_i64().is_some_and(|expires| expires > 30 * 24 * 3600), "{row}");
+    }
+}
+
+#[tokio::test]
+async fn a_release_stands_in_the_list_of_runs_from_its_head_to_its_end() {
+    let fake = Fake::default();
+    let ledger = Ledger::of(&fake.config(), "ledger");
+    let policy = json!({"cluster": "dev", "tag": "dev"});
+    let head = json!({
+        "environment": "dev", "policy": policy, "request": {}, "order": "1#", "opened": AT, "plan": "",
+        "services": ["users"], "undo": null, "outcome": null
+    });
+    let head: HeadRow = serde_json::from_value(head).unwrap();
+    let dev = &head.environment;
+    let listed = ListedRun { mode: "push".to_owned(), ..ListedRun::default() };
+    ledger.open(&release(), &head, &listed).await.unwrap();
+    let row = || fake.open().table.row("runs#dev", "2026-11-23T10:00:00.000Z#r1").unwrap();
+    assert_eq!((&row()["mode"], &row()["outcome"]), (&json!("push"), &json!(null)));
+    assert!(row()["expires"].is_i64());
+    // What a late call says of a run that stands there changes nothing.
+    let refused = ListedRun { outcome: Some("Refused".to_owned()), ..ListedRun::default() };
+    ledger.list_run(dev, head.opened, &release(), &refused).await.unwrap();
+    assert_eq!(row()["outcome"], json!(null));
+
+    let closed = Closed {
+        outcome: Outcome::Deployed,
+        because: "all is well".to_owned(),
+        fates: Default::default(),
+        moves: Vec::new(),
+    };
+    let later = head.opened.plus_seconds(60);
+    ledger.close(&release(), &head, &closed, later).await.unwrap();
+    let known = ledger.listed_runs(dev, head.opened).await.unwrap();
+    assert_eq!(
+        (known.len(), known[0].outcome.as_deref(), known[0].ended),
+        (1, Some("Deployed"), Some(later))
+    );
+    assert!(ledger.listed_runs(dev, later).await.unwrap().is_empty());
+    assert_eq!(fake.open().table.row("release#r1", "head").unwrap()["outcome"], "Deployed");
 }
 
 #[tokio::test]

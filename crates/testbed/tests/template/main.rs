@@ -81,7 +81,7 @@ const EXCLUSIVE: [(&str, &[&str]); 25] = [
     ("sqs:SendMessage", &["FollowUpMachine", "ReleaseMachine"]),
     ("states:RedriveExecution", &["ReleaseMachine"]),
     ("states:SendTaskSuccess", &["ReleaseFunction"]),
-    ("states:StartExecution", &["AlertFunction", "ReleaseFunction", "ReleaseMachine"]),
+    ("states:StartExecution", &["AlertFunction", "ReleaseFunction", "ReleaseMachine", "Sweep"]),
     ("states:StopExecution", &["ReleaseMachine"]),
 ];
 
@@ -246,6 +246,31 @@ fn an_alarm_starts_the_machine_unless_it_is_one_of_the_stack() {
         let name = text(&event["RuleName"]["Fn::Sub"]);
         assert!(text(&kept[source]["Fn::Sub"]).ends_with(&format!(":rule/{name}")), "{kept}");
     }
+}
+
+#[test]
+fn a_sweep_starts_the_machine_regularly_unless_it_is_switched_off() {
+    let template = Template::read();
+    let minutes = &template.document["Parameters"]["SweepMinutes"];
+    assert_eq!(minutes["Default"], json!(15));
+    // `rate(1 minutes)` would be refused, and so would a rate of none.
+    let allowed = list(&minutes["AllowedValues"]);
+    assert!(allowed.contains(&&json!(0)) && !allowed.contains(&&json!(1)), "{allowed:?}");
+    let off = json!({"Fn::Not": [{"Fn::Equals": [{"Ref": "SweepMinutes"}, "0"]}]});
+    assert_eq!(template.document["Conditions"]["Sweeps"], off);
+    for id in ["Sweep", "SweepRole"] {
+        assert_eq!(template.resources()[id]["Condition"], json!("Sweeps"), "{id}");
+    }
+    let rule = &template.resources()["Sweep"]["Properties"];
+    assert_eq!(rule["ScheduleExpression"], json!({"Fn::Sub": "rate(${SweepMinutes} minutes)"}));
+    let [target] = list(&rule["Targets"])[..] else { panic!("it has another number of targets") };
+    assert_eq!(target["Arn"], json!({"Ref": "ReleaseMachine"}));
+    let input: Value = serde_json::from_str(&text(&target["Input"])).expect("JSON");
+    assert_eq!(input, json!({"mode": "reconcile"}));
+    let allowed: Vec<_> = template.statements().into_iter().filter(|(owner, _)| owner == "Sweep").collect();
+    let [(_, statement)] = allowed.as_slice() else { panic!("{allowed:?}") };
+    assert_eq!(statement["Action"], json!("states:StartExecution"));
+    assert_eq!(statement["Resource"], json!({"Ref": "ReleaseMachine"}));
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn every_matching_route_counts_and_each_channel_once() {
         assert_eq!(matching(route.clone(), outcome), matches, "{route} {outcome}");
     }
     let twice = json!([{"to": ["chat", "pager"]}, {"to": ["pager", "mail"]}]);
-    assert_eq!(chosen(&document(twice), "NeedsHuman"), (names(&["chat", "pager", "mail"]), 0));
+    assert_eq!(chosen(&document(twice), "NeedsHuman"), (names(&["chat", "pager", "sns"]), 0));
     let stops = json!([{"to": ["chat"], "stop": true}, {"to": ["pager"]}]);
     assert_eq!(chosen(&document(stops), "NeedsHuman"), (names(&["chat"]), 0));
 }

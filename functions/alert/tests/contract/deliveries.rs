@@ -154,3 +154,79 @@ fn what_an_earlier_version_has_delivered_is_still_known() {
         assert!(deliveries.iter().any(|delivery| delivery.plan.is_some()));
     }
 }
+
+/// Every channel, of which only a route for warnings names Slack and the pager.
+fn warned() -> Fixture {
+    let mut fixture = everywhere();
+    let mut document: Value = serde_json::from_str(fixture.settings.as_ref().unwrap()).unwrap();
+    document["routes"] = json!([{"severity": "warning", "to": ["chat", "pager"]}]);
+    fixture.settings = Some(document.to_string());
+    fixture
+}
+
+/// The events that the pager got, as their action and what they are about.
+fn paged(fixture: &Fixture) -> Vec<(String, String)> {
+    let posted = fixture.posted.borrow();
+    let events = posted.iter().filter(|posted| posted.path == "v2/enqueue").map(|posted| posted.json());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    events.map(|event| (text(&event["event_action"]), text(&event["dedup_key"]))).collect()
+}
+
+#[tokio::test]
+async fn who_was_told_a_beginning_hears_the_end_whatever_the_routes_say_of_that() {
+    let mut fixture = warned();
+    let asked = request(&mut fixture, "WaitingForApproval");
+    fixture.report.as_mut().unwrap().head.as_mut().unwrap().outcome = None;
+    assert_eq!(tell(&fixture, asked).await.unwrap().delivered, ["chat", "pager"]);
+    // The pager is busy when the end is told, and what is open there is not forgotten.
+    let ended = request(&mut fixture, "Deployed");
+    fixture.answers.insert("events.eu.pagerduty.com".to_owned(), Answer { status: 429, ..Answer::default() });
+    let first = tell(&fixture, &ended).await.unwrap();
+    assert_eq!((first.delivered, first.later), (vec!["chat".to_owned()], vec!["pager".to_owned()]));
+    fixture.answers.remove("events.eu.pagerduty.com");
+    assert_eq!(tell(&fixture, &ended).await.unwrap().delivered, ["chat", "pager"]);
+    let event = |action: &str| (action.to_owned(), "tidegate/approval/sample".to_owned());
+    assert_eq!(paged(&fixture), [event("trigger"), event("resolve"), event("resolve")]);
+    assert_eq!(fixture.deliveries.borrow()["pager"].open, None);
+    tell(&fixture, &ended).await.unwrap();
+    assert_eq!(paged(&fixture).len(), 3);
+}
+
+#[tokio::test]
+async fn a_question_that_is_answered_meanwhile_is_not_asked_later() {
+    let mut fixture = warned();
+    fixture.answers.insert("slack.com".to_owned(), Answer { status: 503, ..Answer::default() });
+    let asked = request(&mut fixture, "WaitingForApproval");
+    let ended = std::mem::take(&mut fixture.report.as_mut().unwrap().head.as_mut().unwrap().outcome);
+    assert_eq!(tell(&fixture, asked).await.unwrap().later, ["chat"]);
+    let input: Value = serde_json::from_str(&fixture.followed.borrow()[0].1).unwrap();
+    fixture.report.as_mut().unwrap().head.as_mut().unwrap().outcome = ended;
+    let before = fixture.posted.borrow().len();
+    assert_eq!(tell(&fixture, input).await.unwrap(), alert::Response::default());
+    assert_eq!(fixture.posted.borrow().len(), before);
+}
+
+#[tokio::test]
+async fn what_is_critical_and_nobody_knows_where_goes_to_every_place() {
+    let mut fixture = everywhere();
+    let mut document: Value = serde_json::from_str(fixture.settings.as_ref().unwrap()).unwrap();
+    document["routes"] = json!([{"environment": "prod", "service": "payments", "to": ["pager"]}]);
+    fixture.settings = Some(document.to_string());
+    let unknown = json!({"release": "r1", "outcome": "NeedsHuman", "environment": "", "because": "it died"});
+    assert_eq!(tell(&fixture, unknown).await.unwrap().delivered, ["pager"]);
+    fixture.deliveries.borrow_mut().clear();
+    let refused = json!({"release": "r2", "outcome": "Refused", "environment": "", "because": "no"});
+    assert_eq!(tell(&fixture, refused).await.unwrap().delivered, ["sns"]);
+}
+
+#[tokio::test]
+async fn where_nobody_else_can_be_told_the_topic_is_and_why() {
+    let mut fixture = warned();
+    let refuses = Answer { status: 400, ..Answer::default() };
+    fixture.answers.insert("events.eu.pagerduty.com".to_owned(), refuses);
+    let request = request(&mut fixture, "NeedsHuman");
+    let fault = tell(&fixture, request).await.unwrap_err();
+    assert!(fault.to_string().contains("pager (it answered with status 400)"), "{fault}");
+    let told = fixture.published.borrow();
+    assert!(told.len() == 1 && told[0].message.contains("This was not delivered by pager"), "{told:?}");
+}

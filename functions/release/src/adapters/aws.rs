@@ -17,7 +17,7 @@ use pipeline::ledger::Ledger;
 use pipeline::{Fault, settings};
 
 use crate::ports::{
-    self, Child, Config, Documents, ImageId, Index, LiveTests, Mutability, Prober, Scan, Signing,
+    self, Child, Config, Documents, ImageId, Index, LiveTests, Mutability, Prober, Scan, Signing, StoredImage,
 };
 use images::Images;
 use revisions::Revisions;
@@ -79,6 +79,10 @@ impl ports::Images for Aws {
         images: &[ImageId],
     ) -> Result<BTreeMap<String, Digest>, Fault> {
         self.images.find(from, images).await
+    }
+
+    async fn stored(&self, of: &RepositoryRef) -> Result<Vec<StoredImage>, Fault> {
+        self.images.stored(of).await
     }
 
     async fn index(&self, from: &RepositoryRef, tag: &Tag) -> Result<Option<Index>, Fault> {

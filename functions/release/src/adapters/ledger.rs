@@ -3,6 +3,7 @@
 mod approvals;
 mod guards;
 mod history;
+mod sweeps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +12,19 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::{Condition, Key, Ledger, MoveLedger, Write};
 use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::MoveOutcome;
 use pipeline::rows::{
-    EventRow, FrozenRow, HeadRow, LeaseRow, MoveEvent, MoveRow, Outcome, RollbackScope, ServiceRow, Stop,
+    FrozenRow, HeadRow, LeaseRow, ListedRun, MoveEvent, MoveRow, Outcome, RollbackScope, ServiceRow, Stop,
     Verdict, WriteRow,
 };
+use pipeline::text::{LONGEST_SENTENCE, line};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::answer::Closed;
+use crate::intake::push::Push;
 use crate::payload::Run;
 use crate::plan::waves::Numbered;
-use crate::ports::{AlarmVerdict, Events, Freezes, History, Leases, Releases};
+use crate::ports::{AlarmVerdict, Claim, Events, Freezes, History, Leases, Releases, Runs};
 
 /// Up to how many services are read by their keys; of more, all of the environment are read.
 const FEW_SERVICES: usize = 100;
@@ -39,14 +42,14 @@ impl Events for Ledger {
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
-    async fn claim(&self, event: &str, execution: &str, now: Timestamp) -> Result<Option<String>, Fault> {
-        let expires = now.plus_seconds(REMEMBERED_SECONDS).millis() / 1000;
-        let row = EventRow { execution: execution.to_owned(), expires };
-        if self.put_new(&Key::event(event), &row).await? {
-            return Ok(None);
-        }
-        let first: Option<EventRow> = self.get(&Key::event(event)).await?;
-        Ok(first.map(|first| first.execution).filter(|first| first != execution))
+    async fn claim(
+        &self,
+        environment: &EnvironmentName,
+        push: &Push,
+        execution: &str,
+        now: Timestamp,
+    ) -> Result<Claim, Fault> {
+        sweeps::claim(self, environment, push, execution, now).await
     }
 }
 
@@ -119,8 +122,11 @@ fn held(release: &ReleaseId, fence: u64) -> Condition<'static> {
 }
 
 impl Releases for Ledger {
-    async fn open(&self, release: &ReleaseId, head: &HeadRow) -> Result<(), Fault> {
-        self.put_new(&Key::head(release), head).await?;
+    async fn open(&self, release: &ReleaseId, head: &HeadRow, listed: &ListedRun) -> Result<(), Fault> {
+        let once = ("attribute_not_exists(pk)", json!({}));
+        let head_row = Write::put(Key::head(release), head)?.when(once);
+        let listed = Write::put(Key::listed(&head.environment, head.opened, release), listed)?;
+        self.transact(vec![head_row, listed]).await?;
         Ok(())
     }
 
@@ -236,20 +242,49 @@ impl Releases for Ledger {
     async fn close(
         &self,
         release: &ReleaseId,
-        outcome: Outcome,
-        fates: &BTreeMap<MoveOutcome, u32>,
+        head: &HeadRow,
+        closed: &Closed,
+        now: Timestamp,
     ) -> Result<(), Fault> {
-        let fields = json!({"outcome": outcome, "fates": fates});
-        if outcome != Outcome::Deployed {
-            return self.set_head(release, fields).await;
+        let Closed { outcome, because, fates, .. } = closed;
+        let mut end = Write::set(Key::head(release), json!({"outcome": outcome, "fates": fates}));
+        if *outcome == Outcome::Deployed {
+            let not_stopped = "attribute_not_exists(stop) OR stop = :none";
+            end = end.when((not_stopped, json!({"none": null})));
         }
-        let not_stopped = ("attribute_not_exists(stop) OR stop = :none", json!({"none": null}));
-        match self.set(&Key::head(release), fields, Some(not_stopped)).await? {
-            true => Ok(()),
-            false => {
+        let (key, because) =
+            (Key::listed(&head.environment, head.opened, release), line(because, LONGEST_SENTENCE));
+        // A head that an older version wrote has no row there yet.
+        let expires = key.expires();
+        let listed = json!({"outcome": outcome, "because": because, "ended": now, "expires": expires});
+        match self.transact(vec![end, Write::set(key, listed)]).await? {
+            None => Ok(()),
+            Some(_) => {
                 Err(Fault::Unavailable(format!("{release} was stopped while it closed: it is read again")))
             }
         }
+    }
+}
+
+impl Runs for Ledger {
+    async fn list_run(
+        &self,
+        environment: &EnvironmentName,
+        started: Timestamp,
+        run: &ReleaseId,
+        row: &ListedRun,
+    ) -> Result<(), Fault> {
+        // What a call that comes again says of a run that stands there is no news.
+        self.put_new(&Key::listed(environment, started, run), row).await.map(drop)
+    }
+
+    async fn listed_runs(
+        &self,
+        environment: &EnvironmentName,
+        from: Timestamp,
+    ) -> Result<Vec<ListedRun>, Fault> {
+        let rows = self.runs_since(environment, from).await?;
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 }
 

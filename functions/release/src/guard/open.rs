@@ -88,7 +88,7 @@ pub async fn open(
             return Ok(Err(Opened::without_plan(Opening::Ignored, None, why)));
         }
     };
-    if let Some(first) = ledger.claim(&event.event, &run.execution, now).await? {
+    if let Some(first) = ledger.claim_alarm(&event.event, &run.execution, now).await? {
         let why = format!("the event {} was delivered before, to {first}", event.event);
         return Ok(Err(Opened::without_plan(Opening::Ignored, Some(&case.row.environment), why)));
     }

@@ -89,7 +89,7 @@ pub enum Mode {
     Resume,
     /// Stop a release where it is.
     Abort,
-    /// Find lost pushes and drift.
+    /// Find lost pushes, and what is not as it should be.
     Reconcile,
 }
 

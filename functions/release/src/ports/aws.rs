@@ -38,6 +38,10 @@ pub trait LiveTests {
 pub trait Clusters {
     /// Reads the services of a cluster: those named, or all of them.
     async fn services(&self, cluster: &str, named: Option<&[ServiceName]>) -> Result<ClusterSnapshot, Fault>;
+    /// Reads which revision each service of a cluster is steering to, and nothing of the revisions.
+    async fn pointed(&self, cluster: &str) -> Result<BTreeMap<ServiceName, TaskDefinitionArn>, Fault>;
+    /// Reads revisions, and keeps those that ECS had to be asked for.
+    async fn revisions(&self, arns: &BTreeSet<TaskDefinitionArn>) -> Result<Revisions, Fault>;
     /// Reads the digests that the running tasks of some services report, each of the revision that it is pointed at:
     /// those of a rollout that got stuck say what it ran before.
     async fn running(
@@ -110,6 +114,15 @@ pub struct ClusterSnapshot {
     /// The services that cannot be read, and why: each stays as it is, and stops no other.
     pub unreadable: BTreeMap<ServiceName, String>,
     /// How many task definitions are left to be read another time: ECS answers so many at once.
+    pub unread: usize,
+}
+
+/// What could be read of some revisions; one that ECS does not tell of is left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Revisions {
+    /// The revisions.
+    pub read: BTreeMap<TaskDefinitionArn, Revision>,
+    /// How many are left to be read another time: ECS answers so many at once.
     pub unread: usize,
 }
 

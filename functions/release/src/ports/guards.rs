@@ -7,6 +7,13 @@ use pipeline::rows::{GuardRollbackRow, GuardRow};
 
 /// The alarms that guard releases, and what they have led to.
 pub trait Guards {
+    /// Claims the event of an alarm for an execution; returns the one that has it already.
+    async fn claim_alarm(
+        &self,
+        event: &str,
+        execution: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, Fault>;
     /// Writes down that alarms guard a release from now on, until then.
     async fn guard(
         &self,

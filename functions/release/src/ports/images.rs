@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use pipeline::Fault;
+use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, Tag};
 use pipeline::image::RepositoryRef;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub trait Images {
         from: &RepositoryRef,
         images: &[ImageId],
     ) -> Result<BTreeMap<String, Digest>, Fault>;
+    /// Lists the images of a repository that have a tag.
+    async fn stored(&self, of: &RepositoryRef) -> Result<Vec<StoredImage>, Fault>;
     /// Reads the index that a tag names; none if it names a single image, or nothing.
     async fn index(&self, from: &RepositoryRef, tag: &Tag) -> Result<Option<Index>, Fault>;
     /// Reads from which commit an image was built; none if its labels do not say.
@@ -33,6 +36,21 @@ pub trait Images {
     async fn scan(&self, from: &RepositoryRef, digest: &Digest) -> Result<Scan, Fault>;
     /// Reads with which profiles ECR has signed an image, or tried to.
     async fn signings(&self, from: &RepositoryRef, digest: &Digest) -> Result<Vec<Signing>, Fault>;
+}
+
+/// An image of a repository, as it lies there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredImage {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// When it was pushed: a tag that it got later does not change that.
+    pub pushed: Option<Timestamp>,
+    /// The type of its manifest.
+    pub manifest_type: Option<String>,
+    /// The type of what its manifest describes.
+    pub artifact_type: Option<String>,
 }
 
 /// An image for several platforms.

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
+use pipeline::ids::{Digest, EnvironmentName, PackHash, ReleaseId, Repository, ServiceName, Tag};
 use pipeline::payload::MoveKey;
-use pipeline::rows::MoveOutcome;
 use pipeline::rows::{
-    Answer, EvidenceRow, FrozenRow, HeadRow, Hold, LeaseRow, MoveRow, OrderKey, Outcome, PlanRow, Quarantine,
-    RollbackScope, ServiceRow, Stop, Verdict, VerifiedImage, WaitingRow, WriteRow,
+    Answer, EvidenceRow, FoundRow, FrozenRow, HeadRow, Hold, LeaseRow, ListedRun, MoveRow, OrderKey, PlanRow,
+    PushRow, Quarantine, RollbackScope, ServiceRow, Stop, SweepRow, Verdict, VerifiedImage, WaitingRow,
+    WriteRow,
 };
 
+use crate::answer::Closed;
+use crate::intake::push::Push;
 use crate::payload::Run;
+use crate::plan::sweep::told::Change;
 use crate::plan::waves::Numbered;
 
 /// An image: its repository and its digest.
@@ -50,9 +53,51 @@ pub trait Events {
         environment: &EnvironmentName,
         repository: &Repository,
     ) -> Result<Vec<WriteRow>, Fault>;
-    /// Claims an event for an execution; returns the execution that has it, if it is another one.
-    async fn claim(&self, event: &str, execution: &str, now: Timestamp) -> Result<Option<String>, Fault>;
+    /// Claims a push, and its event, for an execution.
+    async fn claim(
+        &self,
+        environment: &EnvironmentName,
+        push: &Push,
+        execution: &str,
+        now: Timestamp,
+    ) -> Result<Claim, Fault>;
 }
+
+/// Who has a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The execution that claimed it.
+    Ours,
+    /// This one: the same event was delivered to it before.
+    Delivered(String),
+    /// This one: a sweep had found the push before its event came, or the other way round.
+    Found(String),
+}
+
+/// What sweeps have found, and how far they are.
+pub trait Sweeps {
+    /// Reads how far the last sweep of an environment is.
+    async fn progress(&self, environment: &EnvironmentName) -> Result<Option<SweepRow>, Fault>;
+    /// Writes down how far a sweep is.
+    async fn note_progress(&self, environment: &EnvironmentName, row: &SweepRow) -> Result<(), Fault>;
+    /// Reads what was found in an environment, by the keys of the rows.
+    async fn found(&self, environment: &EnvironmentName) -> Result<Vec<(String, FoundRow)>, Fault>;
+    /// Writes down what changed of it; what another sweep has changed meanwhile stays.
+    async fn note_found(&self, environment: &EnvironmentName, changes: &[Change]) -> Result<(), Fault>;
+    /// Reads which of some pushes were seen.
+    async fn seen(
+        &self,
+        environment: &EnvironmentName,
+        pushes: &[Push],
+    ) -> Result<BTreeMap<PushKey, PushRow>, Fault>;
+    /// Tells whether somebody was told of the end of a release.
+    async fn is_end_told(&self, release: &ReleaseId) -> Result<bool, Fault>;
+    /// Reads the leases of an environment that are held.
+    async fn held(&self, environment: &EnvironmentName) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault>;
+}
+
+/// What names a push that was seen.
+pub type PushKey = (Repository, Tag, Digest);
 
 /// What services run and have run, verified, and what images have shown.
 pub trait History {
@@ -127,8 +172,8 @@ pub trait Leases {
 
 /// The releases and their moves.
 pub trait Releases {
-    /// Writes the head of a release, once.
-    async fn open(&self, release: &ReleaseId, head: &HeadRow) -> Result<(), Fault>;
+    /// Writes the head of a release, once, and its place in the list of runs.
+    async fn open(&self, release: &ReleaseId, head: &HeadRow, listed: &ListedRun) -> Result<(), Fault>;
     /// Reads the head of a release.
     async fn head(&self, release: &ReleaseId) -> Result<Option<HeadRow>, Fault>;
     /// Writes down since when a release waits for a lease.
@@ -166,13 +211,33 @@ pub trait Releases {
     async fn roll_back(&self, release: &ReleaseId, rollback: RollbackScope) -> Result<(), Fault>;
     /// Writes down the last wave that may take production traffic.
     async fn shift_through(&self, release: &ReleaseId, wave: u32) -> Result<(), Fault>;
-    /// Writes down how a release ended; a stop that was written meanwhile is a fault, and is read by the next call.
+    /// Writes down how a release ended, in the list of runs, too; a stop that was written meanwhile is a fault, and is
+    /// read by the next call.
     async fn close(
         &self,
         release: &ReleaseId,
-        outcome: Outcome,
-        fates: &BTreeMap<MoveOutcome, u32>,
+        head: &HeadRow,
+        closed: &Closed,
+        now: Timestamp,
     ) -> Result<(), Fault>;
+}
+
+/// The list of the runs that were accepted or refused.
+pub trait Runs {
+    /// Adds a run that is no release, or was refused before it was one.
+    async fn list_run(
+        &self,
+        environment: &EnvironmentName,
+        started: Timestamp,
+        run: &ReleaseId,
+        row: &ListedRun,
+    ) -> Result<(), Fault>;
+    /// Reads the runs that stand there from a moment on, oldest first.
+    async fn listed_runs(
+        &self,
+        environment: &EnvironmentName,
+        from: Timestamp,
+    ) -> Result<Vec<ListedRun>, Fault>;
 }
 
 /// The plans that a person is asked to agree to.

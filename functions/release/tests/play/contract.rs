@@ -4,7 +4,9 @@ use pipeline::Fault;
 use pipeline::alarm::{Alarm, AlarmState};
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, EnvironmentName, ReleaseId};
-use pipeline::rows::{FrozenRow, GuardRow, MoveRow, OrderKey, Outcome, ServiceRow, Verdict, VerifiedImage};
+use pipeline::rows::{
+    FrozenRow, GuardRow, MoveRow, OrderKey, Outcome, ServiceRow, SweepRow, Verdict, VerifiedImage,
+};
 use release::Release;
 use release::ports::Execution;
 use serde_json::json;
@@ -62,13 +64,12 @@ fn prepare(release: &Release<Shop, Notebook>, case: &str, now: Timestamp) -> Res
         }
         "refused-abort-of-nothing" => release.aws.holder.set(Some(Execution::Unknown)),
         "refused-rollback-of-a-running-release" => waiting(&release.ledger, "token"),
-        "alarm-in-guard" | "alarm-declined-frozen" => {
+        "alarm-in-guard" => guarded(release, now)?,
+        "alarm-declined-frozen" => {
             guarded(release, now)?;
-            if case == "alarm-declined-frozen" {
-                let (by, because) = (ReleaseId::parse("freeze-1")?, "the sale".to_owned());
-                let row = FrozenRow { frozen: true, by, because, since: now, automatic: false };
-                *release.ledger.frozen.borrow_mut() = Some(row);
-            }
+            let (by, because) = (ReleaseId::parse("freeze-1")?, "the sale".to_owned());
+            let row = FrozenRow { frozen: true, by, because, since: now, automatic: false };
+            *release.ledger.frozen.borrow_mut() = Some(row);
         }
         "refused-approve-too-late" => waiting(&release.ledger, "stale"),
         "refused-pushed-within-one-second" => {
@@ -77,10 +78,29 @@ fn prepare(release: &Release<Shop, Notebook>, case: &str, now: Timestamp) -> Res
             let row = ServiceRow { order: Some(order), ..ServiceRow::default() };
             release.ledger.know("dev", "users", row);
         }
+        "reconcile-finds-a-lost-push" => {
+            release.ledger.progress.borrow_mut().insert("dev".to_owned(), swept_before()?);
+        }
         _ if case.contains("promotion") => with_dev(&release.ledger),
         _ => {}
     }
     Ok(())
+}
+
+/// How far the sweep before this one was.
+fn swept_before() -> Result<SweepRow, Fault> {
+    let first = Timestamp::parse("2026-11-22T09:00:00Z")?;
+    Ok(SweepRow {
+        first,
+        takes: "dev main-* both-*".to_owned(),
+        run: ReleaseId::parse("before")?,
+        since: first,
+        left: 0,
+        last: None,
+        unmet: Vec::new(),
+        gone: Vec::new(),
+        busy: false,
+    })
 }
 
 /// Writes down a release of users that has ended a minute ago, and that the alarm shop-5xx guards.
@@ -120,17 +140,54 @@ fn guarded(release: &Release<Shop, Notebook>, now: Timestamp) -> Result<(), Faul
     Ok(())
 }
 
+/// What is refused before it is about an environment that there is.
+const NOT_LISTED: [&str; 8] = [
+    "refused-foreign-event",
+    "refused-abort-without-a-reason",
+    "refused-narrowed-cluster",
+    "refused-tag-of-two-environments",
+    "refused-unknown-environment",
+    "refused-unknown-key",
+    "refused-reconcile-of-an-unknown-environment",
+    "refused-reconcile-with-an-unknown-key",
+];
+
+/// What a sweep writes that looks at each environment for the first time: four have seven repositories, five three.
+const SWEPT: [&str; 18] = [
+    "progress, 3 left",
+    "progress, 0 left",
+    "progress, 3 left",
+    "progress, 0 left",
+    "progress, 7 left",
+    "progress, 0 left",
+    "progress, 7 left",
+    "progress, 0 left",
+    "progress, 3 left",
+    "progress, 0 left",
+    "progress, 3 left",
+    "progress, 0 left",
+    "progress, 7 left",
+    "progress, 0 left",
+    "progress, 3 left",
+    "progress, 0 left",
+    "progress, 7 left",
+    "progress, 0 left",
+];
+
 /// Returns what a sample may write.
 fn writes(case: &str) -> &'static [&'static str] {
+    let listed = |case: &str| case.starts_with("refused-") && !NOT_LISTED.contains(&case);
     match case {
-        "push-build-tag" | "push-environment-tag" | "push-multi-arch-index" => &["claim", "order", "open"],
+        "push-build-tag" | "push-that-a-sweep-found" | "push-environment-tag" | "push-multi-arch-index" => {
+            &["claim", "order", "open"]
+        }
         "request-full"
         | "request-by-tag"
         | "request-force"
         | "request-rollback"
         | "request-rollback-of-a-dead-release" => &["order", "open"],
         "alarm-in-guard" => &["claim", "begin rollback", "order", "open"],
-        "alarm-declined-frozen" => &["claim"],
+        "alarm-declined-frozen" => &["claim", "list NeedsHuman"],
         "request-cluster" => &["order", "order", "open"],
         "request-promotion"
         | "request-promotion-of-a-release"
@@ -139,14 +196,22 @@ fn writes(case: &str) -> &'static [&'static str] {
         | "request-rollback-of-an-image"
         | "request-rollback-of-a-cluster"
         | "request-cluster-with-an-idle-service" => &["order", "open"],
-        "refused-pushed-within-one-second" => &["claim"],
+        "refused-pushed-within-one-second" => &["claim", "list Refused"],
         "request-promotion-that-asks" => &["order", "propose users", "open"],
-        "request-approve" | "refused-approve-too-late" => &["answer Approved", "answered"],
-        "request-reject" => &["answer Rejected", "answered"],
-        "request-abort" | "request-abort-without-rollback" => &["stop", "answered"],
-        "request-freeze" => &["freeze dev"],
-        "request-resume" => &["resume dev"],
-        // Planned, ignored and refused: nothing but the event's own row.
+        "request-approve" => &["answer Approved", "answered", "list Answered"],
+        "refused-approve-too-late" => &["answer Approved", "answered", "list Refused"],
+        "request-reject" => &["answer Rejected", "answered", "list Answered"],
+        "request-abort" | "request-abort-without-rollback" => &["stop", "answered", "list Answered"],
+        "reconcile" => &SWEPT,
+        "reconcile-one-environment" => &["progress, 7 left", "progress, 0 left"],
+        "reconcile-finds-a-lost-push" => {
+            &["progress, 7 left", "found lost shop/users#main-7", "progress, 0 left"]
+        }
+        "request-freeze" => &["freeze dev", "list Answered"],
+        "request-resume" => &["resume dev", "list Answered"],
+        // Refused, it only stands in the list of runs; planned and ignored, nowhere but in the event's own row.
+        "request-minimal" => &["list Refused"],
+        _ if listed(case) => &["list Refused"],
         _ => &[],
     }
 }

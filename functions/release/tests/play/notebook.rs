@@ -9,15 +9,20 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
-use pipeline::rows::MoveOutcome;
 use pipeline::rows::{
-    Answer, Evidence, EvidenceRow, FrozenRow, GuardRollbackRow, GuardRow, HeadRow, LeaseRow, MoveRow,
-    OrderKey, Outcome, PlanRow, Quarantine, RestorePoint, RollbackScope, ServiceRow, Stop, Verdict,
-    VerifiedImage, WaitingRow, WriteRow,
+    Answer, Evidence, EvidenceRow, FoundRow, FrozenRow, GuardRollbackRow, GuardRow, HeadRow, LeaseRow,
+    ListedRun, MoveRow, OrderKey, PlanRow, PushRow, Quarantine, RestorePoint, RollbackScope, ServiceRow,
+    Stop, SweepRow, Verdict, VerifiedImage, WaitingRow, WriteRow,
 };
 use release::Run;
+use release::answer::Closed;
+use release::intake::push::Push;
+use release::plan::sweep::told::Change;
 use release::plan::waves::Numbered;
-use release::ports::{AlarmVerdict, Approvals, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
+use release::ports::{
+    AlarmVerdict, Approvals, Claim, Events, Freezes, History, ImageKey, Leases, Proven, PushKey, Releases,
+    Runs, Sweeps,
+};
 
 use crate::shop::{arn, digest};
 
@@ -64,6 +69,11 @@ pub struct Notebook {
     pub guards: RefCell<BTreeMap<String, Vec<(ReleaseId, GuardRow)>>>,
     /// The run by which the guard rolls a release back.
     pub guard_rollback: RefCell<Option<GuardRollbackRow>>,
+    /// The list of runs.
+    pub listed: RefCell<Vec<ListedRun>>,
+    /// How far the last sweep is, and what was found.
+    pub progress: RefCell<BTreeMap<String, SweepRow>>,
+    pub found: RefCell<BTreeMap<String, FoundRow>>,
 }
 
 impl Notebook {
@@ -92,11 +102,56 @@ impl Events for Notebook {
         let time = Timestamp::parse("2026-11-23T09:30:00Z")?;
         Ok(vec![WriteRow { digest: digest('b'), time, expires: 0 }])
     }
-    async fn claim(&self, event: &str, _: &str, _: Timestamp) -> Result<Option<String>, Fault> {
-        if event == "delivered-before" {
-            return Ok(Some("arn:aws:states:eu-west-1:123456789012:execution:tidegate:first".to_owned()));
+    async fn claim(&self, _: &EnvironmentName, push: &Push, _: &str, _: Timestamp) -> Result<Claim, Fault> {
+        let first = "arn:aws:states:eu-west-1:123456789012:execution:tidegate:first".to_owned();
+        match push.event.as_str() {
+            "delivered-before" => Ok(Claim::Delivered(first)),
+            "found-before" => Ok(Claim::Found(first)),
+            _ => self.write("claim").map(|()| Claim::Ours),
         }
-        self.write("claim").map(|()| None)
+    }
+}
+
+impl Sweeps for Notebook {
+    async fn progress(&self, of: &EnvironmentName) -> Result<Option<SweepRow>, Fault> {
+        Ok(self.progress.borrow().get(of.as_str()).cloned())
+    }
+    async fn note_progress(&self, of: &EnvironmentName, row: &SweepRow) -> Result<(), Fault> {
+        self.progress.borrow_mut().insert(of.to_string(), row.clone());
+        self.write(format!("progress, {} left", row.left))
+    }
+    async fn found(&self, _: &EnvironmentName) -> Result<Vec<(String, FoundRow)>, Fault> {
+        let found = self.found.borrow();
+        Ok(found
+            .iter()
+            .map(|(what, row)| (format!("found#{}#{what}", row.kind.word()), row.clone()))
+            .collect())
+    }
+    async fn note_found(&self, _: &EnvironmentName, changes: &[Change]) -> Result<(), Fault> {
+        for change in changes {
+            match change {
+                Change::Write { what, row } => {
+                    self.found.borrow_mut().insert(what.clone(), row.clone());
+                    Notebook::write(self, format!("found {} {what}", row.kind.word()))?;
+                }
+                Change::Delete { what, .. } => {
+                    self.found.borrow_mut().remove(what);
+                    Notebook::write(self, format!("settled {what}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+    async fn seen(&self, _: &EnvironmentName, _: &[Push]) -> Result<BTreeMap<PushKey, PushRow>, Fault> {
+        Ok(BTreeMap::new())
+    }
+    async fn is_end_told(&self, _: &ReleaseId) -> Result<bool, Fault> {
+        Ok(false)
+    }
+    async fn held(&self, _: &EnvironmentName) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
+        let leases = self.leases.borrow();
+        let held = leases.iter().filter(|(_, lease)| lease.release.is_some());
+        Ok(held.map(|(name, lease)| (name.clone(), lease.clone())).collect())
     }
 }
 
@@ -213,7 +268,8 @@ impl Leases for Notebook {
 }
 
 impl Releases for Notebook {
-    async fn open(&self, release: &ReleaseId, head: &HeadRow) -> Result<(), Fault> {
+    async fn open(&self, release: &ReleaseId, head: &HeadRow, listed: &ListedRun) -> Result<(), Fault> {
+        self.listed.borrow_mut().push(listed.clone());
         self.head_of.borrow_mut().get_or_insert_with(|| release.clone());
         self.head.borrow_mut().get_or_insert_with(|| head.clone());
         self.write("open")
@@ -326,16 +382,31 @@ impl Releases for Notebook {
         }
         Notebook::write(self, "shift")
     }
-    async fn close(
-        &self,
-        _: &ReleaseId,
-        outcome: Outcome,
-        _: &BTreeMap<MoveOutcome, u32>,
-    ) -> Result<(), Fault> {
+    async fn close(&self, _: &ReleaseId, _: &HeadRow, closed: &Closed, now: Timestamp) -> Result<(), Fault> {
+        let outcome = closed.outcome;
         if let Some(head) = self.head.borrow_mut().as_mut() {
             head.outcome = Some(outcome);
         }
+        if let Some(listed) = self.listed.borrow_mut().last_mut() {
+            (listed.outcome, listed.ended) = (Some(format!("{outcome:?}")), Some(now));
+        }
         Notebook::write(self, format!("close {outcome:?}"))
+    }
+}
+
+impl Runs for Notebook {
+    async fn list_run(
+        &self,
+        _: &EnvironmentName,
+        _: Timestamp,
+        _: &ReleaseId,
+        row: &ListedRun,
+    ) -> Result<(), Fault> {
+        self.listed.borrow_mut().push(row.clone());
+        Notebook::write(self, format!("list {}", row.outcome.as_deref().unwrap_or("open")))
+    }
+    async fn listed_runs(&self, _: &EnvironmentName, _: Timestamp) -> Result<Vec<ListedRun>, Fault> {
+        Ok(self.listed.borrow().clone())
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::Fault;
 use pipeline::alarm::Alarm;
+use pipeline::clock::Timestamp;
 use pipeline::environment::{Environments, PATH, ServiceDocuments};
 use pipeline::ids::{DeploymentId, Digest, EnvironmentName, ServiceName, Tag, TaskDefinitionArn};
 use pipeline::image::{ImageReference, RepositoryRef};
@@ -12,8 +13,8 @@ use pipeline::service::{Deployment, Rollout};
 use pipeline::task_definition::OpenPort;
 use release::ports::{
     Alarms, Child, ClusterSnapshot, Clusters, Config, Digests, Documents, Execution, Executions, ImageId,
-    Images, Index, LiveTests, Mutability, Platform, Prober, Revision, Scan, Service, Shifting, Signing,
-    TaskImages,
+    Images, Index, LiveTests, Mutability, Platform, Prober, Revision, Revisions, Scan, Service, Shifting,
+    Signing, StoredImage, TaskImages,
 };
 use serde_json::{Value, json};
 
@@ -180,6 +181,15 @@ impl Clusters for Shop {
         let asked = |service: &Service| named.is_none_or(|named| named.contains(&service.name));
         Ok(ClusterSnapshot { services: all.services.into_iter().filter(asked).collect(), ..all })
     }
+    async fn pointed(&self, cluster: &str) -> Result<BTreeMap<ServiceName, TaskDefinitionArn>, Fault> {
+        let all = self.all(cluster).services.into_iter();
+        Ok(all.filter_map(|one| Some((one.name.clone(), one.primary()?.task_definition.clone()))).collect())
+    }
+    async fn revisions(&self, arns: &BTreeSet<TaskDefinitionArn>) -> Result<Revisions, Fault> {
+        let all = ["dev", "mall"].into_iter().flat_map(|cluster| self.all(cluster).services);
+        let read = all.filter_map(|one| Some((one.primary()?.task_definition.clone(), one.revision.clone())));
+        Ok(Revisions { read: read.filter(|(arn, _)| arns.contains(arn)).collect(), unread: 0 })
+    }
     async fn running(
         &self,
         _: &str,
@@ -212,6 +222,14 @@ impl Images for Shop {
             ImageId::Tag(tag) => (tag.as_str() == "main-1a2b3c").then(|| digest('b')),
         };
         Ok(images.iter().filter_map(|image| Some((String::from(image.clone()), there(image)?))).collect())
+    }
+    async fn stored(&self, of: &RepositoryRef) -> Result<Vec<StoredImage>, Fault> {
+        let pushed = Timestamp::parse("2026-11-23T09:00:00Z")?;
+        let tags = vec!["main-7".to_owned()];
+        let (manifest_type, artifact_type) = (None, None);
+        let image =
+            StoredImage { digest: digest('b'), tags, pushed: Some(pushed), manifest_type, artifact_type };
+        Ok(if of.repository.as_str() == "shop/users" { vec![image] } else { Vec::new() })
     }
     async fn index(&self, _: &RepositoryRef, tag: &Tag) -> Result<Option<Index>, Fault> {
         let index = Index { digest: digest('f'), images: vec![digest('a')] };

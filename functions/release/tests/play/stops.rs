@@ -313,7 +313,7 @@ async fn a_stop_that_comes_too_late_is_refused() {
         answer["because"].as_str().unwrap().starts_with("r1 ended Deployed: ask for a rollback: {"),
         "{answer}"
     );
-    assert!(release.ledger.written.take().is_empty());
+    assert_eq!(release.ledger.written.take(), ["list Refused"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! ECR: repositories with images and tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -10,9 +10,16 @@ use super::{ACCOUNT, Answer, REGION, Refusal, unknown};
 /// How many images one call returns.
 const IMAGES_PER_CALL: usize = 100;
 
+/// How many images one call lists.
+const LISTED_PER_CALL: usize = 1000;
+
 /// The repositories.
 #[derive(Clone, Debug, Default)]
-pub struct Ecr(BTreeMap<String, Repository>);
+pub struct Ecr {
+    /// Milliseconds since 1970, as the account has it: ECR says when an image was pushed.
+    pub(crate) now: i64,
+    repositories: BTreeMap<String, Repository>,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Repository {
@@ -20,6 +27,8 @@ struct Repository {
     tags: BTreeMap<String, String>,
     /// The digests as they were pushed, oldest first.
     pushed: Vec<String>,
+    /// When each was pushed for the first time.
+    times: BTreeMap<String, i64>,
 }
 
 impl Ecr {
@@ -27,7 +36,9 @@ impl Ecr {
     pub fn push(&mut self, repository: &str, what: &str, tag: Option<&str>) -> String {
         let manifest = json!({"schemaVersion": 2, "layers": [], "annotations": {"what": what}}).to_string();
         let digest = digest_of(&manifest);
-        let repository = self.0.entry(repository.to_owned()).or_default();
+        let now = self.now;
+        let repository = self.repositories.entry(repository.to_owned()).or_default();
+        repository.times.entry(digest.clone()).or_insert(now);
         if repository.manifests.insert(digest.clone(), manifest).is_none() {
             repository.pushed.push(digest.clone());
         }
@@ -37,7 +48,7 @@ impl Ecr {
 
     /// Takes a tag away everywhere, and all images that have none.
     pub fn forget(&mut self, tag: &str) {
-        for repository in self.0.values_mut() {
+        for repository in self.repositories.values_mut() {
             repository.tags.remove(tag);
             let tags = &repository.tags;
             repository.manifests.retain(|digest, _| tags.values().any(|named| named == digest));
@@ -46,14 +57,16 @@ impl Ecr {
 
     /// Has a tag name an image.
     pub fn tag(&mut self, repository: &str, tag: &str, digest: &str) {
-        if let Some(repository) = self.0.get_mut(repository) {
+        if let Some(repository) = self.repositories.get_mut(repository) {
             repository.tags.insert(tag.to_owned(), digest.to_owned());
         }
     }
 
     /// Takes the oldest images of a repository but so many, as a lifecycle rule does beside one that spares keep-tags.
     pub fn expire(&mut self, repository: &str, keep: usize) {
-        let Some(Repository { manifests, tags, pushed }) = self.0.get_mut(repository) else { return };
+        let Some(Repository { manifests, tags, pushed, .. }) = self.repositories.get_mut(repository) else {
+            return;
+        };
         let spared: Vec<String> = tags
             .iter()
             .filter(|(tag, _)| tag.starts_with("tidegate."))
@@ -72,19 +85,22 @@ impl Ecr {
         let Some((_, name)) = image.split_once(".amazonaws.com/") else { return false };
         let repository = name.split(['@', ':']).next().unwrap_or_default();
         let digest = self.resolve(image);
-        self.0.get(repository).zip(digest).is_some_and(|(one, digest)| one.manifests.contains_key(&digest))
+        self.repositories
+            .get(repository)
+            .zip(digest)
+            .is_some_and(|(one, digest)| one.manifests.contains_key(&digest))
     }
 
     /// Returns all tags: the repository, the tag, and the digest that it names.
     pub fn tags(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.0.iter().flat_map(|(repository, inside)| {
+        self.repositories.iter().flat_map(|(repository, inside)| {
             inside.tags.iter().map(|(tag, digest)| (repository.as_str(), tag.as_str(), digest.as_str()))
         })
     }
 
     /// Returns what a tag names.
     pub fn tagged(&self, repository: &str, tag: &str) -> Option<&str> {
-        self.0.get(repository)?.tags.get(tag).map(String::as_str)
+        self.repositories.get(repository)?.tags.get(tag).map(String::as_str)
     }
 
     /// Returns the digest of an image reference, as ECS resolves it.
@@ -104,9 +120,10 @@ impl Ecr {
             return Ok(json!({"repositories": all?}));
         }
         let called = input["repositoryName"].as_str().unwrap_or_default();
-        let Some(repository) = self.0.get_mut(called) else { return Err(no_repository(called)) };
+        let Some(repository) = self.repositories.get_mut(called) else { return Err(no_repository(called)) };
         match name {
             "BatchGetImage" => repository.get(called, input),
+            "DescribeImages" => repository.list(called, input),
             "PutImage" => repository.put(input),
             "GetLifecyclePolicy" => Err(Refusal::new("LifecyclePolicyNotFoundException", called)),
             // Layers are beyond this AWS; whoever reads one can do without.
@@ -117,7 +134,7 @@ impl Ecr {
 
     fn described(&self, name: &Value) -> Answer {
         let name = name.as_str().unwrap_or_default();
-        if !self.0.contains_key(name) {
+        if !self.repositories.contains_key(name) {
             return Err(no_repository(name));
         }
         let uri = format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}");
@@ -151,6 +168,29 @@ impl Repository {
             }));
         }
         Ok(json!({"images": images, "failures": failures}))
+    }
+
+    /// Lists the images that have a tag, page by page.
+    fn list(&self, called: &str, input: &Value) -> Answer {
+        if input["filter"] != json!({"tagStatus": "TAGGED"}) {
+            return Err(Refusal::new("ValidationException", "the fake lists images that have a tag"));
+        }
+        let tagged: BTreeSet<&String> = self.tags.values().collect();
+        let from = input["nextToken"].as_str().and_then(|token| token.parse().ok()).unwrap_or(0);
+        let some: Vec<&&String> = tagged.iter().skip(from).take(LISTED_PER_CALL).collect();
+        let described = some.iter().map(|digest| {
+            let tags: Vec<&String> =
+                self.tags.iter().filter(|(_, one)| *one == **digest).map(|(tag, _)| tag).collect();
+            let pushed = self.times.get(**digest).copied().unwrap_or_default();
+            json!({
+                "registryId": ACCOUNT, "repositoryName": called, "imageDigest": digest, "imageTags": tags,
+                "imagePushedAt": (pushed / 1000) as f64,
+                "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json"
+            })
+        });
+        let (described, next) = (described.collect::<Vec<_>>(), from + some.len());
+        let next = (next < tagged.len()).then(|| next.to_string());
+        Ok(json!({"imageDetails": described, "nextToken": next}))
     }
 
     fn put(&mut self, input: &Value) -> Answer {

@@ -222,15 +222,17 @@ impl Table {
     }
 
     fn query(&self, input: &Value) -> Answer {
-        if input["KeyConditionExpression"] != "pk = :pk AND begins_with(sk, :sk)" {
-            return Err(wrong(format!("the fake does not understand {}", input["KeyConditionExpression"])));
-        }
         let values = &input["ExpressionAttributeValues"];
-        let (pk, prefix) = (text(&values[":pk"])?, text(&values[":sk"])?);
+        let (pk, sk) = (text(&values[":pk"])?, text(&values[":sk"])?);
+        let (prefix, least) = match input["KeyConditionExpression"].as_str() {
+            Some("pk = :pk AND begins_with(sk, :sk)") => (sk.as_str(), ""),
+            Some("pk = :pk AND sk >= :sk") => ("", sk.as_str()),
+            other => return Err(wrong(format!("the fake does not understand {other:?}"))),
+        };
         let after = input.get("ExclusiveStartKey").map(key_of).transpose()?;
         let (mut items, mut bytes) = (Vec::new(), 0);
-        for (key, row) in self.partition(&pk, &prefix) {
-            if after.as_ref().is_some_and(|after| key <= after) {
+        for (key, row) in self.partition(&pk, prefix) {
+            if after.as_ref().is_some_and(|after| key <= after) || key.1.as_str() < least {
                 continue;
             }
             bytes += size(row);

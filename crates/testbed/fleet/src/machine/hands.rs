@@ -22,6 +22,10 @@ pub enum Hand {
     Store(String, String),
     /// Somebody has a tag of a repository name what another tag names.
     Tag(String, String, String),
+    /// A build pushes an image, named as pushes are, whose event is lost.
+    PushUnheard(String, String),
+    /// Somebody has a tag of a repository name what another tag names, and the event is lost.
+    TagUnheard(String, String, String),
     /// A lifecycle rule takes the oldest images of a repository but so many; keep-tags spare theirs.
     Expire(String, usize),
     /// An alarm changes.
@@ -92,6 +96,14 @@ impl Hand {
                 let digest = account.ecr.tagged(&repository, &other)?.to_owned();
                 account.ecr.tag(&repository, &tag, &digest);
                 return Some(Noticed::Tagged(Tagged { repository, tag, digest }));
+            }
+            Hand::PushUnheard(repository, name) => {
+                let (what, tag) = (format!("{repository} {name}"), format!("main-{name}"));
+                account.ecr.push(&repository, &what, Some(&tag));
+            }
+            Hand::TagUnheard(repository, tag, other) => {
+                let digest = account.ecr.tagged(&repository, &other)?.to_owned();
+                account.ecr.tag(&repository, &tag, &digest);
             }
             Hand::Expire(repository, keep) => account.ecr.expire(&repository, keep),
             Hand::Alarm(alarm, red) => {

@@ -76,6 +76,12 @@ impl Display for Hand {
             Hand::Tag(repository, tag, other) => {
                 write!(f, "somebody has the tag {tag} of {repository} name what {other} names")
             }
+            Hand::PushUnheard(repository, name) => {
+                write!(f, "a build pushes {name} to {repository}; its event is lost")
+            }
+            Hand::TagUnheard(repository, tag, other) => {
+                write!(f, "the tag {tag} of {repository} names what {other} names; the event is lost")
+            }
             Hand::Expire(repository, keep) => {
                 write!(f, "a lifecycle rule takes all images of {repository} but the last {keep}")
             }

@@ -67,8 +67,8 @@ pub struct Oracle {
     looks: BTreeMap<String, i64>,
     /// Under which leases each call of a function began.
     numbers: BTreeMap<u64, fences::Numbers>,
-    /// The highest number of each lease so far.
-    given: BTreeMap<(String, String), u64>,
+    /// Who was given which number of each lease.
+    given: BTreeMap<(String, String), BTreeMap<u64, String>>,
 }
 
 /// An image that was pushed.
@@ -97,7 +97,9 @@ impl Oracle {
     pub fn sees_hand(&mut self, hand: &Hand) {
         match hand {
             // What builds call their images is no tag of ours.
-            Hand::Tag(repository, tag, _) if !tag.starts_with("main-") => {
+            Hand::Tag(repository, tag, _) | Hand::TagUnheard(repository, tag, _)
+                if !tag.starts_with("main-") =>
+            {
                 self.tagged.extend([repository.clone()]);
             }
             Hand::Forget(_) => self.forgotten = true,

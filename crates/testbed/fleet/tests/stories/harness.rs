@@ -76,6 +76,31 @@ impl Story {
         self
     }
 
+    /// Plays it to its rest where not all that is promised can hold: something was lost.
+    pub async fn play_with_a_loss(mut self) -> Self {
+        self.machine.oracle = None;
+        self.machine.play().await;
+        assert_eq!(self.machine.fake.open().strange, Vec::<String>::new());
+        self
+    }
+
+    /// Returns the executions whose names begin so, with their last states.
+    pub fn named(&self, prefix: &str) -> Vec<(String, String)> {
+        let all = self.machine.statuses().into_iter().filter(|(name, _)| name.starts_with(prefix));
+        all.map(|(name, (_, last))| (name, last)).collect()
+    }
+
+    /// Returns what a run has told, each line of it.
+    pub fn told(&self, run: &str) -> Vec<String> {
+        let account = self.machine.fake.open();
+        let told = account.published.iter().filter(|one| one.release == run);
+        let texts = told.map(|one| serde_json::from_str::<Value>(&one.text).unwrap_or_default());
+        texts
+            .flat_map(|text| text["email"].as_str().map(str::to_owned))
+            .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+
     /// Returns the last state of a release.
     pub fn end(&self, release: &str) -> String {
         self.machine.statuses()[release].1.clone()
@@ -167,6 +192,11 @@ pub fn stop(release: &str) -> Action {
 
 pub fn redrive(release: &str) -> Action {
     Action::Redrive(release.to_owned())
+}
+
+/// Looks for what no event has told.
+pub fn sweep(name: &str) -> Action {
+    Action::Start(name.to_owned(), json!({"mode": "reconcile"}))
 }
 
 /// Does something past the pipeline.

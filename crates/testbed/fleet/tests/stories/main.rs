@@ -11,6 +11,7 @@ mod harness;
 mod orders;
 mod runs;
 mod stops;
+mod sweep;
 mod tags;
 mod takeovers;
 mod together;

@@ -12,7 +12,9 @@ use pipeline::{Fault, service, service_deployment};
 use super::Aws;
 use super::revisions::{Budget, Failed};
 use crate::at_once;
-use crate::ports::{ClusterSnapshot, Clusters, Pause, Revision, Service, Shifting, TaskImages};
+use crate::ports::{
+    ClusterSnapshot, Clusters, Pause, Revision, Revisions as Known, Service, Shifting, TaskImages,
+};
 
 /// How many services ECS describes in one call.
 const SERVICES_PER_CALL: usize = 10;
@@ -54,6 +56,23 @@ impl Clusters for Aws {
             }
         }
         Ok(ClusterSnapshot { unread, ..seen })
+    }
+
+    async fn pointed(&self, cluster: &str) -> Result<BTreeMap<ServiceName, TaskDefinitionArn>, Fault> {
+        let found = self.describe(cluster, &self.list(cluster).await?).await?;
+        // Of a service that cannot be read here a release says why.
+        Ok(found.iter().filter_map(|one| Some((name_of(one).ok()?, primary_of(one).ok()??))).collect())
+    }
+
+    async fn revisions(&self, arns: &BTreeSet<TaskDefinitionArn>) -> Result<Known, Fault> {
+        let (mut budget, mut failed) = (Budget::new(), Failed::new());
+        let unread = self.revisions.read_and_keep(arns, &mut budget, &mut failed).await?;
+        let mut read = BTreeMap::new();
+        for arn in arns {
+            // A record that is unreadable is a mistake of one revision, and of no other.
+            read.extend(self.revisions.revision(arn).ok().flatten().map(|one| (arn.clone(), one)));
+        }
+        Ok(Known { read, unread })
     }
 
     async fn running(

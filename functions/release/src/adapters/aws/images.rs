@@ -3,6 +3,7 @@
 mod contents;
 mod scan;
 mod signing;
+mod stored;
 
 use std::collections::BTreeMap;
 

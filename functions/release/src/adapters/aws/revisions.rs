@@ -26,6 +26,15 @@ const MOST_KEPT: usize = 200;
 /// The revisions that ECS refused to tell of, and why.
 pub(super) type Failed = HashMap<TaskDefinitionArn, Fault>;
 
+/// What is kept in the ledger of that for which ECS had to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    /// What the call that reads the rest needs.
+    WhatOthersNeed,
+    /// All.
+    All,
+}
+
 /// What is known of task definitions; a revision never changes.
 #[derive(Debug)]
 pub(super) struct Revisions {
@@ -56,6 +65,26 @@ impl Revisions {
         budget: &mut Budget,
         failed: &mut Failed,
     ) -> Result<usize, Fault> {
+        self.read_some(arns, budget, failed, Keep::WhatOthersNeed).await
+    }
+
+    /// Does the same, and keeps all that ECS had to be asked for: whoever asks regularly asks ECS once.
+    pub(super) async fn read_and_keep(
+        &self,
+        arns: &BTreeSet<TaskDefinitionArn>,
+        budget: &mut Budget,
+        failed: &mut Failed,
+    ) -> Result<usize, Fault> {
+        self.read_some(arns, budget, failed, Keep::All).await
+    }
+
+    async fn read_some(
+        &self,
+        arns: &BTreeSet<TaskDefinitionArn>,
+        budget: &mut Budget,
+        failed: &mut Failed,
+        keep: Keep,
+    ) -> Result<usize, Fault> {
         let missing: Vec<_> = arns.iter().filter(|arn| self.json(arn).is_none()).collect();
         let keys: Vec<Key> = missing.iter().map(|arn| Key::revision(arn)).collect();
         let rows: HashMap<Key, Value> = self.ledger.get_all(&keys).await?;
@@ -77,7 +106,7 @@ impl Revisions {
                 Err(fault) => return Ok((*arn, Err(fault))),
             };
             // The call that reads the rest may be another process.
-            if unread.len() > now.len() {
+            if keep == Keep::All || unread.len() > now.len() {
                 self.ledger.record(arn, json.clone()).await?;
             }
             Ok((*arn, Ok(json)))

@@ -4,9 +4,10 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId};
 use pipeline::ledger::{Key, Ledger, Write};
-use pipeline::rows::{GuardRollbackRow, GuardRow};
+use pipeline::rows::{EventRow, GuardRollbackRow, GuardRow};
 use serde_json::json;
 
+use super::REMEMBERED_SECONDS;
 use super::last_part;
 use crate::ports::Guards;
 
@@ -17,6 +18,21 @@ const ROWS_AT_ONCE: usize = 100;
 const KEPT_SECONDS: i64 = 24 * 3600;
 
 impl Guards for Ledger {
+    async fn claim_alarm(
+        &self,
+        event: &str,
+        execution: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, Fault> {
+        let expires = now.plus_seconds(REMEMBERED_SECONDS).millis() / 1000;
+        let row = EventRow { execution: execution.to_owned(), expires };
+        if self.put_new(&Key::event(event), &row).await? {
+            return Ok(None);
+        }
+        let first: Option<EventRow> = self.get(&Key::event(event)).await?;
+        Ok(first.map(|first| first.execution).filter(|first| first != execution))
+    }
+
     async fn guard(
         &self,
         release: &ReleaseId,

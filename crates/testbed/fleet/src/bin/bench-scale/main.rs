@@ -4,6 +4,7 @@
 //! tests.
 
 mod memory;
+mod sweep;
 mod table;
 
 use std::collections::BTreeMap;
@@ -47,7 +48,7 @@ async fn bench() -> Result<Vec<String>, Fault> {
     println!(
         "services waves ledger    rates    bound  seconds  ratio  calls each refused  payload item-ev parent-ev longest"
     );
-    let mut calls = Vec::new();
+    let (mut calls, mut sweeps) = (Vec::new(), Vec::new());
     let checks = env::var("CHECKS").ok().and_then(|text| text.parse().ok()).unwrap_or_default();
     let sizes = if asked.is_empty() { &[1, 40, WAVE, 5 * WAVE] } else { asked.as_slice() };
     for services in sizes.iter().copied() {
@@ -62,8 +63,14 @@ async fn bench() -> Result<Vec<String>, Fault> {
             broken.extend(machine.fake.open().strange.iter().take(3).cloned());
             calls.push((format!("{services} {}", row.ledger()), services, row.calls));
         }
+        sweeps.push(sweep::of(&mut machine, services).await);
     }
     table::print_calls(&calls);
+    println!("\nservices  calls   ECR   ECS ledger opens refused longest  of a sweep without news");
+    for swept in &sweeps {
+        swept.print();
+        broken.extend(swept.broken());
+    }
     Ok(broken)
 }
 

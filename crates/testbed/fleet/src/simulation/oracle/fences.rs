@@ -21,20 +21,20 @@ impl Oracle {
         self.numbers.insert(call, numbers.collect());
     }
 
-    /// Tells why a call comes too late to write to a service.
+    /// Tells why a call comes too late to write to a service: another release has held it since the call began.
+    ///
+    /// A release that takes its own lease once more, since a call of it came twice, has it all the time.
     pub(super) fn comes_too_late(
         &self,
-        account: &State,
         call: u64,
-        environment: &str,
-        service: &str,
+        (environment, service): (&str, &str),
+        release: &str,
     ) -> Option<String> {
         let place = (environment.to_owned(), service.to_owned());
         let began = self.numbers.get(&call)?.get(&place)?;
-        let lease = account.table.row(&format!("env#{environment}"), &format!("lease#{service}"))?;
-        let now = lease["fence"].as_u64()?;
-        (now > *began)
-            .then(|| format!("it began under lease {began} of {service}, and {now} is given by now"))
+        let given = self.given.get(&(format!("env#{environment}"), format!("lease#{service}")))?;
+        let (number, other) = given.range(began + 1..).find(|(_, holder)| *holder != release)?;
+        Some(format!("it began under lease {began} of {service}, and {number} was given to {other} since"))
     }
 
     /// Tells why a call may not write a row of the ledger that belongs to whoever holds a lease.
@@ -78,13 +78,16 @@ impl Oracle {
             .then(|| format!("{} is written down under lease {number:?}, and it is {lease}", text("sk")))
     }
 
-    /// Sees a lease that was taken: its number was never given before.
+    /// Sees a lease that was taken: its number was never given before, but by the same request that was asked again.
     pub(super) fn sees_lease(&mut self, account: &State, release: &str, pk: &str, sk: &str) {
         let Some(row) = account.table.row(pk, sk).filter(|row| row["release"] == release) else { return };
         let number = row["fence"].as_u64().unwrap_or_default();
-        let given = self.given.insert((pk.to_owned(), sk.to_owned()), number).unwrap_or_default();
-        self.holds(number > given, || {
-            format!("{release} takes {sk} of {pk} as number {number}, after {given}")
+        let given = self.given.entry((pk.to_owned(), sk.to_owned())).or_default();
+        let (last, holder) =
+            given.last_key_value().map(|(n, holder)| (*n, holder.clone())).unwrap_or_default();
+        given.insert(number, release.to_owned());
+        self.holds(number > last || (number == last && holder == release), || {
+            format!("{release} takes {sk} of {pk} as number {number}, after {last} of {holder}")
         });
     }
 }

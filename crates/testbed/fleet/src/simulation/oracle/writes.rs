@@ -31,7 +31,7 @@ impl Oracle {
                 self.notes_wave(account, release, service);
                 self.notes_stop(account, release);
                 let wrong = without_lease(account, release, environment, service)
-                    .or_else(|| self.comes_too_late(account, call, environment, service))
+                    .or_else(|| self.comes_too_late(call, (environment, service), release))
                     .or_else(|| self.not_to_be_deployed(account, release, input));
                 wrong.or_else(|| self.not_let_in(account, release, service, text("taskDefinition")))
             }
@@ -40,7 +40,7 @@ impl Oracle {
                 match (parts.next(), parts.next(), parts.next()) {
                     (Some("tidegate"), Some(environment), Some(service)) => {
                         without_lease(account, release, environment, service)
-                            .or_else(|| self.comes_too_late(account, call, environment, service))
+                            .or_else(|| self.comes_too_late(call, (environment, service), release))
                     }
                     _ => without_any_lease(account, release, text("imageTag")),
                 }
