@@ -5,6 +5,7 @@ with Cloud(state_dir) as cloud:
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -27,12 +28,15 @@ class Cloud:
         port: int = 0,
         wait_scale: float = 1.0,
         minute_seconds: float | None = None,
+        hosts: str = "",
     ) -> None:
         self.state = Path(state).resolve()
         self.endpoint = self.registry = self.account = self.region = self.network = ""
         self._options = ["--port", str(port), "--wait-scale", str(wait_scale)]
         if minute_seconds is not None:
             self._options += ["--minute-seconds", str(minute_seconds)]
+        # What stands for every host that alerts are posted to.
+        self._environment = os.environ | ({"TIDEGATE_HOSTS_INSTEAD": hosts} if hosts else {})
         self._process: subprocess.Popen | None = None
         self._clients: dict[tuple[str, str], object] = {}
 
@@ -42,7 +46,8 @@ class Cloud:
             raise RuntimeError("this local AWS runs already")
         self.state.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, str(_LAUNCHER), "--state", str(self.state), *self._options]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        quiet = {"stdin": subprocess.DEVNULL, "start_new_session": True}
+        self._process = subprocess.Popen(command, env=self._environment, **quiet)
         deadline = time.monotonic() + _PATIENCE
         while not (facts := self._facts()):
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import build
+import demo_alerts
 import logs
 import next_steps
 import watch
@@ -25,6 +26,7 @@ from demo_acts import ROLLED, SHIFTED, Push
 from demo_shift import MINUTE_SECONDS, Shift, Visitors, create_web, open_web
 from inbox import Inbox
 from proof import Proof, write_report
+from receivers import Receivers
 from service import Service, SoleService, put
 from shifting import ShiftingService
 from terminal import Clock, Live, Terminal, durations
@@ -52,9 +54,12 @@ def main() -> int:
     try:
         build.build()
         clock.done("built: functions, tools, demo service")
-        with Cloud(STATE, minute_seconds=MINUTE_SECONDS) as cloud:
+        with (
+            Receivers() as receivers,
+            Cloud(STATE, minute_seconds=MINUTE_SECONDS, hosts=receivers.url) as cloud,
+        ):
             clock.done(f"a local AWS runs at {cloud.endpoint}; its files are in .local/demo")
-            return Demo(terminal, cloud).run(clock, keep)
+            return Demo(terminal, cloud, receivers).run(clock, keep)
     except KeyboardInterrupt:
         terminal.line("\nStopped, with everything that it started.")
         return 130
@@ -66,8 +71,8 @@ def main() -> int:
 class Demo:
     """One run on a fresh local AWS."""
 
-    def __init__(self, terminal: Terminal, cloud: Cloud) -> None:
-        self.terminal, self.cloud = terminal, cloud
+    def __init__(self, terminal: Terminal, cloud: Cloud, receivers: Receivers) -> None:
+        self.terminal, self.cloud, self.receivers = terminal, cloud, receivers
         self.machine = self.execution = ""
         self.inbox: Inbox | None = None
         self.users: SoleService | None = None
@@ -96,8 +101,9 @@ class Demo:
         """Deploys the stack, and two services of two tasks that run a first image."""
         outputs = build.deploy(self.cloud, STATE / "build", clusters="dev", repositories="shop/")
         self.machine = outputs["StateMachineArn"]
-        clock.done("deployed: template.yaml, with six functions and a state machine")
-        self.inbox = Inbox(self.cloud, outputs["TopicArn"])
+        clock.done("deployed: template.yaml, with six functions and two state machines")
+        demo_alerts.keep_secrets(self.cloud)
+        self.inbox = Inbox(self.cloud, outputs["TopicArn"], demo_alerts.CHANNELS)
         users = SoleService(self.cloud, "dev", "shop/users", "users", **POLICY)
         digest = users.push("baseline", "v1")["digest"]
         users.create(digest, tasks=2)
@@ -167,6 +173,9 @@ class Demo:
         said.fact("steps", durations(run.steps))
         said.fact("alert", proof.by_topic or "none by SNS")
         said.fact("", "the same alert came by webhook, signed" if proof.by_webhook else "none by webhook")
+        told = demo_alerts.shown(self.receivers, run.name) if run.outcome == "RolledBack" else []
+        for label, text in told:
+            said.fact(label, text)
 
     def updated(self, proof: Proof) -> str:
         """When ECS was asked to deploy, if it was."""

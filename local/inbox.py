@@ -1,5 +1,6 @@
 """Where alerts arrive: a webhook of ours, and a queue that is subscribed to the stack's topic."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -16,14 +17,14 @@ from service import put
 class Inbox:
     """Takes what releases say at their end, by SNS and by HTTP; ends with this process."""
 
-    def __init__(self, cloud, topic: str) -> None:
+    def __init__(self, cloud, topic: str, channels: dict | None = None) -> None:
         self._sqs, self._queue = cloud.client("sqs"), _subscribed(cloud, topic)
         self._by_topic: list[tuple[str, str, str]] = []
         self._by_webhook: list[tuple[str, str, dict]] = []
         self._posts: SimpleQueue[dict] = SimpleQueue()
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._posted))
         Thread(target=server.serve_forever, daemon=True).start()
-        put(cloud, "alerts", webhook(server.server_port))
+        put(cloud, "alerts", webhook(server.server_port) | ({"channels": channels} if channels else {}))
 
     def about(self, release: str, outcome: str = "", seconds: float = 10) -> tuple[str | None, dict | None]:
         """What both channels said last of a release, or of one outcome of it; None for one that did not."""
@@ -56,11 +57,23 @@ class Inbox:
             self._by_topic.append((release, outcome, notification["Message"]))
             self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
 
-    def _posted(self, body: bytes, signature: str) -> bool:
+    def topic(self, title: str, seconds: float = 10) -> str:
+        """What the topic said under a title."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._receive()
+            found = [text for _, _, text in self._by_topic if text.startswith(title)]
+            if found or time.monotonic() > deadline:
+                return found[-1] if found else ""
+            time.sleep(0.05)
+
+    def _posted(self, body: bytes, signed: dict[str, str]) -> bool:
         """Takes an alert if its signature is right."""
-        expected = "sha256=" + hmac.new(canary.WEBHOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
-        if genuine := hmac.compare_digest(signature, expected):
-            alert = json.loads(body)
+        told = ".".join([signed.get("webhook-id", ""), signed.get("webhook-timestamp", ""), body.decode()])
+        mac = hmac.new(canary.WEBHOOK_SECRET.encode(), told.encode(), hashlib.sha256)
+        expected = "v1," + base64.b64encode(mac.digest()).decode()
+        if genuine := hmac.compare_digest(signed.get("webhook-signature", ""), expected):
+            alert = json.loads(body)["data"]
             self._by_webhook.append((alert["release"], alert["outcome"], alert))
             self._posts.put(alert)
         return genuine
@@ -79,11 +92,11 @@ def _last(said: list[tuple], release: str, outcome: str):
     return wanted[-1] if wanted else None
 
 
-def _handler(take: Callable[[bytes, str], bool]) -> type[BaseHTTPRequestHandler]:
+def _handler(take: Callable[[bytes, dict[str, str]], bool]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            taken = take(body, self.headers.get("X-Tidegate-Signature", ""))
+            taken = take(body, {name.lower(): value for name, value in self.headers.items()})
             self.send_response(204 if taken else 401)
             self.end_headers()
 

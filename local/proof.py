@@ -7,7 +7,7 @@ from pathlib import Path
 from watch import Run
 
 # How an alert begins.
-_WORDS = {"Deployed": "Deployed", "RolledBack": "Rolled back"}
+_WORDS = {"Deployed": "DEPLOYED", "RolledBack": "ROLLED BACK"}
 
 
 @dataclass(frozen=True)

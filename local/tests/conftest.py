@@ -14,6 +14,7 @@ import stack  # noqa: E402
 from cloud import Cloud  # noqa: E402
 from leaks import leaks  # noqa: E402
 from pipeline import Pipeline  # noqa: E402
+from receivers import Receivers  # noqa: E402
 from shop import Shop  # noqa: E402
 
 
@@ -41,8 +42,12 @@ def cloud(tmp_path_factory):
 def pipeline(tmp_path_factory):
     """The real stack, deployed once, on a local AWS of its own: its calls are recorded and counted."""
     build.build()
-    with Cloud(tmp_path_factory.mktemp("pipeline"), wait_scale=0.02, minute_seconds=1) as running:
-        pipeline = Pipeline(running)
+    state = tmp_path_factory.mktemp("pipeline")
+    with (
+        Receivers() as receivers,
+        Cloud(state, wait_scale=0.02, minute_seconds=1, hosts=receivers.url) as running,
+    ):
+        pipeline = Pipeline(running, receivers)
         yield pipeline
         # After the last test that used it: what all of them did and left behind counts.
         assert permissions.faults(running, stack.STACK) + leaks(pipeline) == []

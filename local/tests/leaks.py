@@ -41,6 +41,8 @@ def left_behind(pipeline) -> Iterator[tuple[str, str, str]]:
     yield from _executed(cloud.client("stepfunctions"), pipeline.machine)
     for page in cloud.client("dynamodb").get_paginator("scan").paginate(TableName=pipeline.ledger):
         yield from (("ledger", f"{row['pk']['S']}/{row['sk']['S']}", json.dumps(row)) for row in page["Items"])
+    told = pipeline.receivers.texts() if pipeline.receivers else []
+    yield from (("alert", text[:80], text) for text in told)
     yield from (("alert", text.partition("\n")[0][:80], text) for text in pipeline.inbox.texts())
 
 

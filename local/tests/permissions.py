@@ -32,6 +32,8 @@ SHARED = {
     "ssm:GetParameter": {"health-test", "alert"},
     # Whether the holder of a lease has ended, and how a release has.
     "states:DescribeExecution": {"release", "alert"},
+    # What follows a release, and what comes back to an alert.
+    "states:StartExecution": {"release", "alert"},
 }
 
 

@@ -2,6 +2,9 @@
 
 import fcntl
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +12,7 @@ from contextlib import contextmanager
 from boto3.dynamodb.types import TypeDeserializer
 
 import build
+import stack
 import watch
 from fleet import Fleet
 from inbox import Inbox
@@ -32,14 +36,31 @@ def _alone() -> Iterator[None]:
 class Pipeline:
     """A deployed stack; whoever uses it brings an environment, a service and a repository of their own."""
 
-    def __init__(self, cloud) -> None:
-        self.cloud = cloud
+    def __init__(self, cloud, receivers=None) -> None:
+        self.cloud, self.receivers = cloud, receivers
         with _alone():
             outputs = build.deploy(cloud, TREE, clusters="*", repositories="release/")
         self.machine, self.ledger = outputs["StateMachineArn"], outputs["LedgerTable"]
         self.inbox = Inbox(cloud, outputs["TopicArn"])
         self.tokens: dict[str, str] = {}
         """The release of each task token that was seen while its release waited for an answer."""
+
+    def undelivered(self) -> list[dict]:
+        """What is in the queue of alerts that a channel will never take; it is taken out."""
+        described = self.cloud.client("cloudformation").describe_stacks(StackName=stack.STACK)["Stacks"][0]
+        [queue] = [each["OutputValue"] for each in described["Outputs"] if each["OutputKey"] == "UndeliveredQueueUrl"]
+        sqs = self.cloud.client("sqs")
+        got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        for message in got:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in got]
+
+    def cli(self, script: str, *arguments: str) -> subprocess.CompletedProcess:
+        """Runs one of the commands of people against this stack."""
+        keys = {"AWS_ENDPOINT_URL": self.cloud.endpoint, "AWS_ACCESS_KEY_ID": "test"}
+        keys |= {"AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": self.cloud.region}
+        command = [sys.executable, str(build.ROOT / "local" / script), *arguments]
+        return subprocess.run(command, env=os.environ | keys, capture_output=True, text=True, check=False)
 
     def service(self, name: str, **policy) -> SoleService:
         """An environment with a service of two tasks, which runs version v1 of the image `baseline`."""

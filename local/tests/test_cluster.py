@@ -45,7 +45,7 @@ def test_forty_services_come_back_for_one_that_is_bad(pipeline, fleet):
     assert pipeline.fates(run) == {"undone": 40}
     assert pipeline.row(run, "head")["outcome"] == "RolledBack"
     text, posted = pipeline.inbox.about(run.name)
-    assert text.startswith("Rolled back: s39 and 39 more services in forty\n")
+    assert text.startswith("ROLLED BACK s39 and 39 more in forty: ")
     assert (posted["outcome"], posted["moves"][0]["service"]) == ("RolledBack", "s39")
     assert {move["fate"] for move in posted["moves"]} == {"undone"} and len(posted["moves"]) == 40
 

@@ -60,7 +60,7 @@ def test_an_alarm_after_a_release_rolls_it_back_once(pipeline, name, alarm):
     assert set(service.answers().values()) == {"hello from v1"} and service.digests() == before
     assert "Approve" not in back.states
     text, posted = pipeline.inbox.about(back.name)
-    assert text.startswith(f"Rolled back by the alarm {name}: "), text
+    assert text.startswith(f"ROLLED BACK BY AN ALARM {name} in {name}: "), text
     assert released.run.name in text and "Nothing to do now." in text
     assert posted["severity"] == "critical"
     assert pipeline.known(f"release#{released.run.name}", "guard")["by"] == back.name

@@ -107,7 +107,7 @@ def test_a_bad_image_is_rolled_back(pipeline):
 
     assert (set(proof.running), proof.tagged) == ({baseline}, baseline)
     assert list(proof.answers.values()) == ["hello from v1"] * 2
-    assert proof.by_topic.startswith("Rolled back: bad-image in bad-image")
+    assert proof.by_topic.startswith("ROLLED BACK bad-image in bad-image: ")
     assert proof.by_webhook["outcome"] == "RolledBack"
 
     # Where secrets are searched for once all tests are over: each of these places tells of this release.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::{Fault, document};
+use pipeline::{Fault, document, text};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -114,11 +114,14 @@ impl Merging {
         let mut names = BTreeSet::new();
         for value in checks {
             let name = value.get("name").and_then(Value::as_str).map(str::to_owned);
-            let shown = name.as_ref().map_or("of no name".to_owned(), |name| format!("{name:?}"));
+            let shown = name.as_ref().map_or("of no name".to_owned(), |name| text::shown(name));
             let written: CheckWritten = document::read(&format!("{what}: check {shown}"), value.clone())?;
             let name = written.name.clone();
             if !names.insert(name.clone()) {
-                return Err(Fault::InvalidInput(format!("{what}: two checks are called {name:?}")));
+                return Err(Fault::InvalidInput(format!(
+                    "{what}: two checks are called {}",
+                    text::shown(&name)
+                )));
             }
             self.take(what, &name, written, value).map_err(|mistake| mistake.fault(what, &name))?;
         }

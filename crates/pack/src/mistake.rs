@@ -1,6 +1,6 @@
 //! What is wrong with a pack, in the words of who wrote it.
 
-use pipeline::{Fault, document};
+use pipeline::{Fault, document, text};
 
 /// A mistake at a key of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Mistake {
     /// Names the pack and the check that it is in.
     pub(crate) fn fault(&self, what: &str, check: &str) -> Fault {
         let Mistake { key, why } = self;
-        Fault::InvalidInput(format!("{what}: check {check:?}, key {key:?}: {why}"))
+        Fault::InvalidInput(format!("{what}: check {}, key {key:?}: {why}", text::shown(check)))
     }
 }
 

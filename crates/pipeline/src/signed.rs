@@ -37,6 +37,7 @@ pub struct Signed {
 struct Post {
     agent: String,
     path: String,
+    target: Option<&'static str>,
     body: String,
 }
 
@@ -102,8 +103,22 @@ impl Signed {
 
     /// Posts JSON to a path, and returns the answer, whatever its status; none if none came in time.
     pub async fn post(&self, path: &str, body: String) -> Result<Option<Answer>, Fault> {
+        self.ask(path, None, body).await
+    }
+
+    /// Calls an operation that is named in a header, as the services of AWS JSON 1.0 have it.
+    pub async fn call(&self, target: &'static str, body: String) -> Result<Option<Answer>, Fault> {
+        self.ask("/", Some(target), body).await
+    }
+
+    async fn ask(
+        &self,
+        path: &str,
+        target: Option<&'static str>,
+        body: String,
+    ) -> Result<Option<Answer>, Fault> {
         let (agent, path) = (self.agent.clone(), path.to_owned());
-        match self.operation.invoke(Post { agent, path, body }).await {
+        match self.operation.invoke(Post { agent, path, target, body }).await {
             Ok(answer) => Ok(Some(answer)),
             Err(SdkError::TimeoutError(_)) => Ok(None),
             Err(error) => {
@@ -113,11 +128,15 @@ impl Signed {
     }
 }
 
-fn request(Post { agent, path, body }: Post) -> Result<HttpRequest, BoxError> {
+fn request(Post { agent, path, target, body }: Post) -> Result<HttpRequest, BoxError> {
     let mut request = HttpRequest::new(SdkBody::from(body));
     request.set_method("POST")?;
     request.set_uri(path)?;
-    request.headers_mut().insert("content-type", "application/json");
+    let json = if target.is_some() { "application/x-amz-json-1.0" } else { "application/json" };
+    request.headers_mut().insert("content-type", json);
+    if let Some(target) = target {
+        request.headers_mut().insert("x-amz-target", target);
+    }
     request.headers_mut().insert("user-agent", agent);
     Ok(request)
 }

@@ -101,10 +101,13 @@ impl<P: Port> Alert<P> {
             outcome: closed.map_or(AlertKind::NeedsHuman, AlertKind::from),
             because: Some(because),
             environment: None,
+            input: if opened { None } else { input },
+            at: None,
+            channel: None,
             report: None,
         };
-        let input = if opened { None } else { input };
-        self.tell(&request, &AlertContext { report, unread, input }, now).await
+        let context = AlertContext { report, unread, input: request.input.clone() };
+        self.tell(request, &context, now).await
     }
 }
 

@@ -18,6 +18,8 @@ pub enum AlertKind {
     Answered,
     /// It would go on if somebody agreed.
     WaitingForApproval,
+    /// Nothing: somebody tries the channels.
+    Test,
 }
 
 impl From<Outcome> for AlertKind {
@@ -34,25 +36,80 @@ impl From<Outcome> for AlertKind {
     }
 }
 
-/// How urgent it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How grave it is; the gravest comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Good to know.
     Info,
     /// To be looked at when there is time.
     Warning,
-    /// To be looked at now.
+    /// Something has failed.
     Critical,
 }
 
+/// Whether somebody has to act: this decides who is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Act {
+    /// Nobody.
+    None,
+    /// When there is time.
+    Soon,
+    /// Now.
+    Now,
+}
+
+impl Act {
+    /// Says it, as the last words of a title.
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Act::None => "Nothing to do now.",
+            Act::Soon => "Look when you can.",
+            Act::Now => "Act now.",
+        }
+    }
+}
+
 impl AlertKind {
-    /// Returns how urgent it is.
+    /// Returns whether somebody has to act: not on what is rolled back and proven.
+    pub fn act(self) -> Act {
+        match self {
+            AlertKind::Deployed
+            | AlertKind::RolledBack
+            | AlertKind::Superseded
+            | AlertKind::Rejected
+            | AlertKind::Answered
+            | AlertKind::Test => Act::None,
+            AlertKind::Refused | AlertKind::Expired | AlertKind::WaitingForApproval => Act::Soon,
+            AlertKind::NeedsHuman => Act::Now,
+        }
+    }
+
+    /// Returns the type of the event, as routes and programs name it.
+    pub fn event(self) -> &'static str {
+        match self {
+            AlertKind::Deployed => "release.deployed",
+            AlertKind::RolledBack => "release.rolled_back",
+            AlertKind::NeedsHuman => "release.needs_human",
+            AlertKind::Refused => "release.refused",
+            AlertKind::Superseded => "release.superseded",
+            AlertKind::Rejected => "release.rejected",
+            AlertKind::Expired => "release.expired",
+            AlertKind::Answered => "request.answered",
+            AlertKind::WaitingForApproval => "release.waiting",
+            AlertKind::Test => "alert.test",
+        }
+    }
+
+    /// Returns how grave it is.
     pub fn severity(self) -> Severity {
         match self {
-            AlertKind::Deployed | AlertKind::Superseded | AlertKind::Rejected | AlertKind::Answered => {
-                Severity::Info
-            }
+            AlertKind::Deployed
+            | AlertKind::Superseded
+            | AlertKind::Rejected
+            | AlertKind::Answered
+            | AlertKind::Test => Severity::Info,
             AlertKind::Refused | AlertKind::Expired | AlertKind::WaitingForApproval => Severity::Warning,
             AlertKind::RolledBack | AlertKind::NeedsHuman => Severity::Critical,
         }
@@ -70,6 +127,7 @@ impl AlertKind {
             AlertKind::Expired => "Expired",
             AlertKind::Answered => "Request carried out",
             AlertKind::WaitingForApproval => "Waiting for approval",
+            AlertKind::Test => "Test",
         }
     }
 

@@ -7,28 +7,36 @@
 
 pub mod channel;
 pub mod delivery;
+pub mod document;
 pub mod execution_ended;
+mod follow_up;
 pub mod kind;
 pub mod message;
 pub mod port;
 pub mod report;
+pub mod route;
 pub mod secret;
+mod send;
+
+use std::time::Duration;
 
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId};
-use pipeline::{Fault, document};
+use pipeline::{Fault, document as read};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::timeout;
 
-use channel::Channel;
-use delivery::Delivery;
 use kind::AlertKind;
-use message::{Facts, Message};
 use port::Port;
 use report::Report;
+use send::Sent;
+
+/// How long the ledger is waited for: those on call rather hear little than nothing.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// What the state machine asks for.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// The release.
     pub release: ReleaseId,
@@ -43,9 +51,25 @@ pub struct Request {
     /// The environment, as far as the machine knows it.
     #[serde(default)]
     pub environment: Option<String>,
+    /// What its execution was started with, where nothing else says what it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// When it was first told, if this is not the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// The one channel that is tested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
     /// What the ledger would say, given whole, as sample events do: then nothing is read or recorded.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     pub report: Option<Report>,
+}
+
+impl Request {
+    /// Tells whether somebody only tries the channels.
+    pub fn is_test(&self) -> bool {
+        self.outcome == AlertKind::Test
+    }
 }
 
 /// All that there is to tell beside the outcome.
@@ -62,9 +86,24 @@ struct AlertContext {
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub struct Response {
     /// The channels that have it, now or since an earlier call.
-    pub delivered: Vec<&'static str>,
-    /// The channels that do not.
-    pub failed: Vec<&'static str>,
+    pub delivered: Vec<String>,
+    /// The channels that are tried again later, by somebody else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<String>,
+    /// What is to come back to it, where this call was such a time.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub follow: Option<Follow>,
+}
+
+/// What the machine that comes back to a message hands on from time to time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Follow {
+    /// What was to be told.
+    pub request: Request,
+    /// How often it was tried again.
+    pub attempt: u32,
+    /// After how many seconds it is tried again.
+    pub seconds: u32,
 }
 
 /// The function.
@@ -75,25 +114,41 @@ pub struct Alert<P> {
 }
 
 impl<P: Port> Alert<P> {
-    /// Answers one payload: the machine's request, or the event of an execution that ended.
+    /// Answers one payload: the machine's request, the event of an execution that ended, or the time to try again.
     pub async fn handle(&self, payload: Value, now: Timestamp) -> Result<Response, Fault> {
         if payload.get("detail-type").is_some() {
-            return self.execution_ended(document::read("the event", payload)?, now).await;
+            return self.execution_ended(read::read("the event", payload)?, now).await;
         }
-        let request: Request = document::read("the payload", payload)?;
-        let (report, unread) = match &request.report {
-            Some(report) => (report.clone(), None),
-            None => readable(self.read(&request).await),
-        };
-        if request.outcome == AlertKind::WaitingForApproval && report.has_ended() {
+        if payload.get("attempt").is_some() {
+            let Follow { request, attempt, .. } = read::read("the payload", payload)?;
+            return self.follow_up(request, attempt, now).await;
+        }
+        let request: Request = read::read("the payload", payload)?;
+        let context = self.context(&request).await;
+        if request.outcome == AlertKind::WaitingForApproval && context.report.has_ended() {
             // The call came late: nobody can answer any more.
             return Ok(Response::default());
         }
-        self.tell(&request, &AlertContext { report, unread, input: None }, now).await
+        self.tell(request, &context, now).await
+    }
+
+    /// Reads what there is to tell beside the outcome.
+    async fn context(&self, request: &Request) -> AlertContext {
+        let (report, unread) = match &request.report {
+            Some(report) => (report.clone(), None),
+            None => readable(match timeout(PATIENCE, self.read(request)).await {
+                Ok(read) => read,
+                Err(_) => Err(Fault::Unavailable("the ledger did not answer in time".to_owned())),
+            }),
+        };
+        AlertContext { report, unread, input: request.input.clone() }
     }
 
     /// Reads what an alert of this kind tells.
     async fn read(&self, request: &Request) -> Result<Report, Fault> {
+        if request.is_test() {
+            return Ok(Report::default());
+        }
         if request.outcome == AlertKind::Answered {
             let Some(name) = &request.environment else { return Ok(Report::default()) };
             let freeze = self.port.freeze(&EnvironmentName::parse(name.as_str())?).await?;
@@ -107,33 +162,34 @@ impl<P: Port> Alert<P> {
         Ok(report)
     }
 
-    /// Hands one message to every channel that does not have it yet.
+    /// Hands a message to every channel that does not have it yet; has somebody come back to those that cannot take it.
     async fn tell(
         &self,
-        request: &Request,
+        request: Request,
         context: &AlertContext,
         now: Timestamp,
     ) -> Result<Response, Fault> {
-        let message = Message::of(&Facts { request, context, now });
-        let delivery = Delivery::of(request, &context.report, now);
-        let mut response = Response::default();
-        let mut reasons = Vec::new();
-        for channel in Channel::ALL {
-            let recorded = request.report.is_none().then_some((&request.release, &delivery));
-            match channel.deliver(&self.port, &message, recorded).await {
-                Ok(true) => response.delivered.push(channel.name()),
-                Ok(false) => {}
-                Err(fault) => {
-                    response.failed.push(channel.name());
-                    reasons.push(format!("{} ({fault})", channel.name()));
-                }
-            }
-        }
+        let Sent { delivered, later, failed } = self.send(&request, context, now).await;
+        let after: Vec<Option<u32>> = later.iter().map(|(_, _, after)| *after).collect();
+        let names = later.iter().map(|(name, ..)| name.clone()).collect();
+        let mut reasons = failed;
+        reasons.extend(later.into_iter().map(|(name, why, _)| (name, why)));
         if reasons.is_empty() {
-            return Ok(response);
+            return Ok(Response { delivered, ..Response::default() });
         }
-        // The machine tries again, and at last keeps the message in a queue.
-        Err(Fault::Unavailable(format!("the alert was not delivered by {}", reasons.join(" and "))))
+        let only_later = reasons.len() == Vec::len(&names);
+        let told = reasons.iter().map(|(name, why)| format!("{name} ({why})")).collect::<Vec<_>>();
+        let fault = format!("the alert was not delivered by {}", told.join(" and "));
+        let is_followed = match request.report.is_none() && !request.is_test() && !names.is_empty() {
+            true => self.comes_back(&request, &after, now).await.is_ok(),
+            false => false,
+        };
+        match (only_later, is_followed) {
+            (true, true) => Ok(Response { delivered, later: names, follow: None }),
+            // The machine tries again, and at last keeps the message in a queue.
+            (true, false) => Err(Fault::Unavailable(fault)),
+            (false, _) => Err(Fault::Denied(fault)),
+        }
     }
 }
 

@@ -1,17 +1,19 @@
-//! Renders what happened, once, for every channel.  Pure.
+//! The one alert: what happened, as every channel renders it.  Pure.
 
 mod approval;
 mod freeze;
 mod guard;
 mod link;
 mod moves;
+mod stands;
 mod sweep;
 mod tags;
-mod text;
+pub mod text;
+mod title;
 mod traffic;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use moves::MoveSummary;
 
@@ -24,9 +26,10 @@ use pipeline::rows::{HeadRow, MoveRow, PlanRow};
 use pipeline::text::{LONGEST_SENTENCE, line};
 use serde_json::json;
 
-use crate::kind::{AlertKind, Severity};
+use crate::kind::{Act, AlertKind, Severity};
 use crate::{AlertContext, Request};
 use guard::Guard;
+use title::Title;
 
 /// How many moves, tags and findings a message tells of, and how many bytes they may take as JSON; the others are
 /// counted.
@@ -36,8 +39,10 @@ const TOLD: usize = 40;
 const MOVES_BYTES: usize = 56 * 1024;
 const OTHERS_BYTES: usize = 12 * 1024;
 
-/// What SNS takes as a subject, and what fits into one SMS.
+/// What SNS takes as a subject.
 const LONGEST_SUBJECT: usize = 99;
+
+/// What fits into one SMS.
 const LONGEST_SMS: usize = 160;
 
 /// All that is known.
@@ -60,16 +65,30 @@ pub struct Message {
     pub environment: Option<String>,
     /// What happened.
     pub outcome: AlertKind,
-    /// How urgent it is.
+    /// The type of the event, as routes and programs name it.
+    pub event: &'static str,
+    /// How grave it is.
     pub severity: Severity,
-    /// The subject of an e-mail: ASCII, one line.
+    /// Whether somebody has to act.
+    pub act: Act,
+    /// The services that it is about.
+    pub services: Vec<String>,
+    /// What, where, why, what stands, and whether to act: 140 characters at most.
+    pub title: String,
+    /// The same as the subject of an e-mail: ASCII, one line.
     pub subject: String,
-    /// The whole text.
-    pub text: String,
-    /// One SMS.
+    /// The same as one SMS.
     pub sms: String,
     /// Why, in a sentence.
     pub because: String,
+    /// What there is to say beside, a paragraph each.
+    pub paragraphs: Vec<String>,
+    /// What to do, and the request to do it with, which is never cut.
+    pub ready: Option<(String, String)>,
+    /// When, of which release, and where to look.
+    pub footer: Vec<String>,
+    /// The moment that it is told of.
+    pub at: Timestamp,
     /// The moves, those that need somebody first.
     pub moves: Vec<MoveSummary>,
     /// How many more there are.
@@ -78,6 +97,8 @@ pub struct Message {
     pub fates: BTreeMap<MoveOutcome, u32>,
     /// What a person is asked to agree to; as many as are told of.
     pub plan: Vec<PlanRow>,
+    /// Which plan that is, if a person is asked.
+    pub asked: Option<String>,
     /// The execution in the console.
     pub link: Option<String>,
     /// What two messages about the same thing share.
@@ -85,54 +106,75 @@ pub struct Message {
 }
 
 impl Message {
-    /// Renders the facts.
-    pub(crate) fn of(facts: &Facts<'_>) -> Message {
-        let Facts { request, context, .. } = facts;
-        let mut rows: Vec<&MoveRow> = context.report.moves.iter().collect();
+    /// Renders the facts; what tasks logged and tests got, which not all may read, only with `details`.
+    pub(crate) fn of(facts: &Facts<'_>, details: bool) -> Message {
+        let Facts { request, context, now } = facts;
+        let mut rows: Vec<MoveRow> = context.report.moves.clone();
+        if !details {
+            rows.iter_mut().for_each(|row| row.bundle = None);
+        }
+        let mut rows: Vec<&MoveRow> = rows.iter().collect();
         let rollback = context.report.head.as_ref().and_then(|head| head.rollback);
         rows.sort_by_key(|row| moves::urgency(row, rollback));
-        let paragraphs = rows.iter().map(|row| moves::paragraph(row, rollback, request.outcome));
-        let paragraphs = text::first(paragraphs, TOLD, MOVES_BYTES);
-        let told = rows.iter().take(paragraphs.len());
-        let moves: Vec<MoveSummary> = told.map(|row| MoveSummary::of(row, rollback)).collect();
+        let told = rows.iter().map(|row| moves::paragraph(row, rollback, request.outcome));
+        let told = text::first(told, TOLD, MOVES_BYTES);
+        let moves: Vec<MoveSummary> =
+            rows.iter().take(told.len()).map(|row| MoveSummary::of(row, rollback)).collect();
         let more_moves = rows.len() - moves.len();
-        let guard = Guard::of(facts);
-        let because = guard.as_ref().and_then(Guard::because).or_else(|| request.because.clone());
-        let because = line(&because.unwrap_or_default(), LONGEST_SENTENCE);
-        let headline = headline(facts, &rows);
         let fates = rows.iter().fold(BTreeMap::new(), |mut fates, row| {
             *fates.entry(MoveOutcome::of(row, rollback)).or_insert(0) += 1;
             fates
         });
-        let sum = sum(&fates);
-        let sms = match because.as_str() {
-            "" => format!("Tidegate: {headline}"),
-            because => format!("Tidegate: {headline}. {because}"),
-        };
-        let link = link::console(&request.execution);
+        let how = How::of(facts);
+        let because = how.because.as_deref().or(request.because.as_deref()).unwrap_or_default();
+        let because = line(because, LONGEST_SENTENCE);
+        let services = services(facts, &rows);
+        let environment = environment(facts);
+        let count = |fate| fates.get(&fate).copied().unwrap_or_default();
+        let stands = how.stands.clone().unwrap_or_else(|| stands::of(facts, &rows, count));
+        let [subject, title] = titles(facts, &how, (&services, environment.as_deref()), (&because, stands));
         Message {
             release: request.release.clone(),
-            environment: environment(facts),
             outcome: request.outcome,
-            severity: match guard {
-                Some(guard) => guard.severity(request.outcome),
-                None => sweep::severity(request),
-            },
-            subject: text::ascii(&headline, LONGEST_SUBJECT),
-            text: body(facts, &[&headline, &because, &sum], &paragraphs, more_moves, link.as_deref()),
-            sms: text::gsm(&sms, LONGEST_SMS),
+            event: how.event,
+            severity: how.severity,
+            act: how.act,
+            subject: text::ascii(&subject, LONGEST_SUBJECT),
+            sms: text::gsm(&format!("TIDEGATE {title}"), LONGEST_SMS),
+            paragraphs: paragraphs(facts, sum(&fates), told, more_moves),
+            ready: answers(facts),
+            footer: footer(facts),
+            title,
+            services,
+            environment,
             because,
             moves,
             more_moves,
             fates,
             plan: context.report.plan.iter().take(TOLD).cloned().collect(),
-            link,
+            asked: context
+                .report
+                .head
+                .as_ref()
+                .filter(|_| request.outcome == AlertKind::WaitingForApproval)
+                .map(|head| head.plan.clone()),
+            link: link::console(&request.execution),
+            at: *now,
             dedup_key: match request.outcome {
                 // It is followed by an end, which is something else to tell.
-                AlertKind::WaitingForApproval => format!("{}/approval", request.release),
-                _ => request.release.to_string(),
+                AlertKind::WaitingForApproval => format!("approval/{}", request.release),
+                _ => format!("release/{}", request.release),
             },
         }
+    }
+
+    /// Returns the whole text.
+    pub fn text(&self) -> String {
+        let head = [&self.title, &self.because].into_iter().filter(|line| !line.is_empty());
+        let head: Vec<&str> = head.map(String::as_str).collect();
+        let ready = self.ready.iter().map(|(words, request)| format!("{words}\n{request}"));
+        let parts = [head.join("\n")].into_iter().chain(self.paragraphs.iter().cloned()).chain(ready);
+        parts.chain([self.footer.join("\n")]).collect::<Vec<_>>().join("\n\n") + "\n"
     }
 }
 
@@ -142,37 +184,76 @@ fn is_rollback(head: &HeadRow) -> bool {
     to.is_some_and(|to| to == "previous" || to.get("restorePointsOf").is_some())
 }
 
-/// Says in one line what happened to what, and where.
-fn headline(facts: &Facts<'_>, rows: &[&MoveRow]) -> String {
-    if let Some(found) = sweep::found(facts.request) {
-        return sweep::headline(&found);
-    }
-    let back = facts.context.report.head.as_ref().is_some_and(is_rollback);
-    let guard = Guard::of(facts);
-    let words = match (&guard, facts.request.outcome) {
-        (Some(guard), outcome) => guard.words(outcome),
-        (None, AlertKind::Deployed) if back => "Rolled back on request".to_owned(),
-        (None, outcome) => outcome.words().to_owned(),
-    };
-    // The run has no services, or none of its own: the sentence names the release.
-    if facts.request.outcome == AlertKind::Answered || matches!(guard, Some(Guard::Declined)) {
-        return format!("{words}{}", place(facts));
-    }
-    let mut services: Vec<&str> = rows.iter().map(|row| row.service.as_str()).collect();
-    if let (true, Some(head)) = (services.is_empty(), &facts.context.report.head) {
-        services = head.services.iter().map(|service| service.as_str()).collect();
-    }
-    let what = match services.as_slice() {
-        [] => format!("release {}", facts.request.release),
-        [one] => (*one).to_owned(),
-        [one, two] => format!("{one} and {two}"),
-        [one, others @ ..] => format!("{one} and {} more services", others.len()),
-    };
-    format!("{words}: {what}{}", place(facts))
+/// How it is told: an outcome alone does not say who has rolled back.
+struct How {
+    words: String,
+    severity: Severity,
+    act: Act,
+    event: &'static str,
+    because: Option<String>,
+    /// What is so now, if it is not what the moves say.
+    stands: Option<String>,
+    /// What it is about where no service is known; the release, if nothing else is said.
+    about: Option<String>,
 }
 
-fn place(facts: &Facts<'_>) -> String {
-    environment(facts).map_or_else(String::new, |environment| format!(" in {environment}"))
+impl How {
+    fn of(facts: &Facts<'_>) -> Self {
+        let outcome = facts.request.outcome;
+        let plain = How {
+            words: outcome.words().to_owned(),
+            severity: outcome.severity(),
+            act: outcome.act(),
+            event: outcome.event(),
+            because: None,
+            stands: None,
+            about: (outcome == AlertKind::Answered).then(|| format!("by run {}", facts.request.release)),
+        };
+        let back = facts.context.report.head.as_ref().is_some_and(is_rollback);
+        if let Some(found) = sweep::found(facts.request) {
+            return sweep::told(&found, plain);
+        }
+        match (Guard::of(facts), outcome) {
+            (Some(guard), _) => guard.told(facts, plain),
+            (None, AlertKind::Deployed) if back => {
+                let event = AlertKind::RolledBack.event();
+                How { words: "Rolled back on request".to_owned(), event, ..plain }
+            }
+            (None, AlertKind::Answered) => How { words: "Request carried out".to_owned(), ..plain },
+            (None, _) => plain,
+        }
+    }
+}
+
+/// Writes the title, as a subject and as it is.
+fn titles(
+    facts: &Facts<'_>,
+    how: &How,
+    (services, place): (&[String], Option<&str>),
+    (why, stands): (&str, String),
+) -> [String; 2] {
+    // A reason that names the only service says it twice.
+    let only = services.first().filter(|_| services.len() == 1);
+    let why = only.and_then(|only| why.strip_prefix(only.as_str())?.strip_prefix(": ")).unwrap_or(why);
+    let title = Title {
+        words: &how.words.to_uppercase(),
+        services: &services.iter().map(String::as_str).collect::<Vec<_>>(),
+        instead: &how.about.clone().unwrap_or_else(|| format!("release {}", facts.request.release)),
+        place,
+        why,
+        stands,
+        act: how.act,
+    };
+    let mark = format!("[{}] ", how.severity.name());
+    let subject = format!("{mark}{}", title.within(LONGEST_SUBJECT - mark.len()));
+    [subject, title.within(title::LONGEST)]
+}
+
+/// Returns the services that it is about.
+fn services(facts: &Facts<'_>, rows: &[&MoveRow]) -> Vec<String> {
+    let head = facts.context.report.head.as_ref().filter(|_| rows.is_empty());
+    let named = head.into_iter().flat_map(|head| &head.services);
+    rows.iter().map(|row| row.service.to_string()).chain(named.map(ToString::to_string)).collect()
 }
 
 /// Counts what became of the moves of a release that has several.
@@ -189,52 +270,52 @@ fn environment(facts: &Facts<'_>) -> Option<String> {
     told.or_else(|| facts.context.report.head.as_ref().map(|head| head.environment.to_string()))
 }
 
-/// Writes the whole text: the outcome first, then why, then each move, then when and where to look.
-fn body(facts: &Facts<'_>, head: &[&str], paragraphs: &[String], more: usize, link: Option<&str>) -> String {
-    let Facts { request, context, now } = facts;
-    let swept = sweep::found(request);
-    // What a sweep has found comes below, one by one.
-    let head = if swept.is_some() { head.get(..1).unwrap_or(head) } else { head };
-    let mut lines: Vec<String> =
-        head.iter().filter(|line| !line.is_empty()).map(|line| (*line).to_owned()).collect();
-    lines.push(String::new());
-    if request.outcome == AlertKind::WaitingForApproval {
-        lines.extend(approval::lines(&context.report.plan));
-    }
-    lines.extend(swept.as_deref().map(sweep::lines).unwrap_or_default());
-    lines.extend(paragraphs.iter().cloned());
-    if more > 0 {
-        lines.extend([format!("and {more} more"), String::new()]);
-    }
-    lines.extend(found(context));
-    lines.extend(tags::lines(&context.report.repositories));
-    if let Some(why) = &context.unread {
+/// Says what there is to say beside the title: each move, what was found, and what is missing.
+fn paragraphs(facts: &Facts<'_>, sum: String, moves: Vec<String>, more: usize) -> Vec<String> {
+    let Facts { request, context, .. } = facts;
+    let plan = match request.outcome {
+        AlertKind::WaitingForApproval => approval::lines(&context.report.plan),
+        _ => Vec::new(),
+    };
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let unread = context.unread.as_ref().map(|why| {
         let why = line(why, LONGEST_SENTENCE);
-        lines.extend([
-            format!("The ledger could not be read, so this message lacks what it says: {why}"),
-            String::new(),
-        ]);
-    }
-    if let Some(input) = &context.input {
-        lines.extend([
-            format!("The execution was started with: {}", line(input, LONGEST_SENTENCE)),
-            String::new(),
-        ]);
-    }
-    lines.extend(answers(facts));
-    lines.extend(Guard::of(facts).iter().flat_map(Guard::lines));
+        format!("The ledger could not be read, so this message lacks what it says: {why}")
+    });
+    let input = context.input.as_ref();
+    let input =
+        input.map(|input| format!("The execution was started with: {}", line(input, LONGEST_SENTENCE)));
+    let lines = |lines: Vec<String>| lines.join("\n");
+    let freeze = match request.outcome {
+        AlertKind::Answered => freeze::state(environment(facts).as_deref(), context),
+        _ => None,
+    };
+    let found_by_sweep = sweep::found(request).filter(|found| found.len() > 1).unwrap_or_default();
+    let all = [sum, lines(plan)].into_iter().chain(found_by_sweep).chain(moves).chain(more);
+    let all = all.chain([lines(found(context)), lines(tags::lines(&context.report.repositories))]);
+    let guard = Guard::of(facts).and_then(|guard| guard.forward());
+    all.chain(unread)
+        .chain(input)
+        .chain(freeze)
+        .chain(guard)
+        .filter(|paragraph| !paragraph.is_empty())
+        .collect()
+}
+
+/// Says when, of which release, and where to look.
+fn footer(Facts { request, context, now }: &Facts<'_>) -> Vec<String> {
     let took = context.report.head.as_ref().map(|head| text::duration(now.seconds_since(head.opened)));
-    lines.push(match took {
+    let when = match took {
         Some(took) => format!("When: {now}, {took} after it opened"),
         None => format!("When: {now}"),
-    });
-    lines.push(match request.outcome {
-        _ if swept.is_some() => format!("Sweep: {}", request.release),
+    };
+    let who = match request.outcome {
+        _ if sweep::found(request).is_some() => format!("Sweep: {}", request.release),
         AlertKind::Answered => format!("Requested by: run {}", request.release),
         _ => format!("Release: {}", request.release),
-    });
-    lines.extend(link.map(|link| format!("Run: {link}")));
-    lines.join("\n") + "\n"
+    };
+    let link = link::console(&request.execution).map(|link| format!("Run: {link}"));
+    [when, who].into_iter().chain(link).collect()
 }
 
 /// Says what was found when the release was opened: what stopped nothing then may explain what came of it.
@@ -248,15 +329,15 @@ fn found(context: &AlertContext) -> Vec<String> {
     let more = findings.len() - lines.len();
     let more = (more > 0).then(|| format!("and {more} more"));
     let heading = "Found when it was opened:".to_owned();
-    [heading].into_iter().chain(lines).chain(more).chain([String::new()]).collect()
+    [heading].into_iter().chain(lines).chain(more).collect()
 }
 
-/// Gives a person the request to answer with, ready to start the state machine with.
-fn answers(facts: &Facts<'_>) -> Vec<String> {
+/// Returns what a person can do, and the request to start the state machine with.
+fn answers(facts: &Facts<'_>) -> Option<(String, String)> {
     let Facts { request: Request { outcome, release, .. }, context, .. } = facts;
     let rollback = context.report.head.as_ref().and_then(|head| head.rollback);
     let (words, mode) = match outcome {
-        AlertKind::Answered => return freeze::lines(environment(facts).as_deref(), context),
+        AlertKind::Answered => return freeze::lift(environment(facts).as_deref(), context),
         AlertKind::WaitingForApproval => (
             "To approve, start the state machine with this; to reject, write \"reject\" instead of \"approve\":",
             "approve",
@@ -267,11 +348,10 @@ fn answers(facts: &Facts<'_>) -> Vec<String> {
                 "rollback",
             )
         }
-        _ => return Vec::new(),
+        _ => return None,
     };
     // Where no environment is known by its name, no request would be taken.
-    let named = environment(facts).and_then(|name| EnvironmentName::parse(name).ok());
-    let Some(environment) = named else { return Vec::new() };
+    let environment = environment(facts).and_then(|name| EnvironmentName::parse(name).ok())?;
     let request = json!({"environment": environment, "mode": mode, "release": release});
-    vec![words.to_owned(), request.to_string(), String::new()]
+    Some((words.to_owned(), request.to_string()))
 }

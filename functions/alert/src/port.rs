@@ -1,18 +1,23 @@
-//! The port to the world: the ledger, Step Functions, SNS, Parameter Store and HTTP.
+//! The port to the world: the ledger, Step Functions, SNS, Parameter Store, HTTP and telephones.
 
 mod aws;
 pub mod http;
 
 pub use aws::{Aws, Settings};
 
+use std::collections::BTreeMap;
+
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::rows::{FrozenRow, PlanRow};
 
-use crate::delivery::{Delivery, Post, Publication};
+use crate::channel::Post;
+use crate::channel::sns::Publication;
+use crate::delivery::Delivery;
 use crate::report::Report;
-use crate::secret::Secret;
+use crate::secret::{Reference, Secret};
+use http::Answer;
 
 /// What Step Functions says about an execution now; the event of its end does not.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,14 +42,20 @@ pub trait Port {
     async fn freeze(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault>;
     /// Reads how an execution ended.
     async fn execution(&self, arn: &str) -> Result<Execution, Fault>;
-    /// Reads what a channel has delivered about a release.
-    async fn delivery(&self, release: &ReleaseId, channel: &str) -> Result<Option<Delivery>, Fault>;
-    /// Records what a channel has delivered.
+    /// Reads what the channels have been told about a release, by their names.
+    async fn deliveries(&self, release: &ReleaseId) -> Result<BTreeMap<String, Delivery>, Fault>;
+    /// Records what a channel is told.
     async fn record(&self, release: &ReleaseId, channel: &str, delivery: &Delivery) -> Result<(), Fault>;
     /// Publishes to the topic.
     async fn publish(&self, publication: Publication) -> Result<(), Fault>;
-    /// Reads the settings of the other channels; none if there are none.
-    async fn settings(&self) -> Result<Option<Secret>, Fault>;
-    /// Posts a request, and returns the status of the answer.
-    async fn post(&self, post: Post) -> Result<u16, Fault>;
+    /// Reads the name and the text of the document of the channels; none if there is none.
+    async fn settings(&self) -> Result<Option<(String, Secret)>, Fault>;
+    /// Reads a secret.
+    async fn secret(&self, reference: &Reference) -> Result<Secret, Fault>;
+    /// Posts a request, and returns the answer, whatever its status.
+    async fn post(&self, post: Post) -> Result<Answer, Fault>;
+    /// Has a telephone called; nothing if no answer came in time.
+    async fn ring(&self, call: String) -> Result<Option<Answer>, Fault>;
+    /// Starts what comes back to an alert that is not delivered yet; a second start of the same name is none.
+    async fn follow(&self, name: &str, input: String) -> Result<(), Fault>;
 }

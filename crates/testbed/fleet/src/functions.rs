@@ -81,7 +81,8 @@ impl Functions {
         let settings = alert::port::Settings {
             topic: format!("arn:aws:sns:{REGION}:{ACCOUNT}:alerts"),
             parameter: "/tidegate/alerts".to_owned(),
-            loopback: false,
+            follow_up: None,
+            hosts: alert::port::http::Hosts::default(),
         };
         Functions {
             alert: Alert { port: alert::port::Aws::new(config, moves(), settings) },

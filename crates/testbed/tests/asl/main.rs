@@ -8,6 +8,8 @@ mod calls;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod follow_up;
+#[cfg(test)]
 mod form;
 #[cfg(test)]
 mod graph;

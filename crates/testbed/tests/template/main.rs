@@ -44,7 +44,7 @@ const WITHOUT_RESOURCES: [&str; 20] = [
 const READS: [&str; 7] = ["BatchGet", "ConditionCheck", "Describe", "Filter", "Get", "List", "Query"];
 
 /// Who alone may do what, for everything that is no read.  Whatever is not named here nobody may do.
-const EXCLUSIVE: [(&str, &[&str]); 24] = [
+const EXCLUSIVE: [(&str, &[&str]); 25] = [
     ("dynamodb:DeleteItem", &["ReleaseFunction"]),
     (
         "dynamodb:PutItem",
@@ -71,16 +71,17 @@ const EXCLUSIVE: [(&str, &[&str]); 24] = [
     ("ecs:UpdateService", &["DeployFunction", "RollbackFunction"]),
     ("iam:PassRole", &["DeployFunction", "RollbackFunction"]),
     ("kms:Decrypt", &["AlertFunction", "HealthTestFunction"]),
-    ("lambda:InvokeFunction", &["DeployFunction", "ReleaseMachine"]),
+    ("lambda:InvokeFunction", &["DeployFunction", "FollowUpMachine", "ReleaseMachine"]),
     ("logs:CreateLogDelivery", &["ReleaseMachine"]),
     ("logs:DeleteLogDelivery", &["ReleaseMachine"]),
     ("logs:PutResourcePolicy", &["ReleaseMachine"]),
     ("logs:UpdateLogDelivery", &["ReleaseMachine"]),
+    ("sms-voice:SendVoiceMessage", &["AlertFunction"]),
     ("sns:Publish", &["AlertFunction"]),
-    ("sqs:SendMessage", &["ReleaseMachine"]),
+    ("sqs:SendMessage", &["FollowUpMachine", "ReleaseMachine"]),
     ("states:RedriveExecution", &["ReleaseMachine"]),
     ("states:SendTaskSuccess", &["ReleaseFunction"]),
-    ("states:StartExecution", &["ReleaseFunction", "ReleaseMachine", "Sweep"]),
+    ("states:StartExecution", &["AlertFunction", "ReleaseFunction", "ReleaseMachine", "Sweep"]),
     ("states:StopExecution", &["ReleaseMachine"]),
 ];
 

@@ -1,20 +1,24 @@
 //! SNS: one message to one topic; whoever subscribed chose e-mail or SMS, and what to filter by.
 
-use pipeline::Fault;
 use serde_json::json;
 
-use crate::delivery::Publication;
 use crate::message::Message;
-use crate::port::Port;
 
-/// Publishes a message.
-pub async fn deliver(port: &impl Port, message: &Message) -> Result<bool, Fault> {
-    port.publish(publication(message)).await?;
-    Ok(true)
+/// One message as SNS takes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Publication {
+    /// The subject of an e-mail.
+    pub subject: String,
+    /// A JSON object, by protocol.
+    pub message: String,
+    /// What subscriptions filter by.
+    pub attributes: Vec<(&'static str, String)>,
 }
 
-fn publication(message: &Message) -> Publication {
-    let by_protocol = json!({"default": message.text, "email": message.text, "sms": message.sms});
+/// Renders a message.
+pub fn publication(message: &Message) -> Publication {
+    let text = message.text();
+    let by_protocol = json!({"default": text, "email": text, "sms": message.sms});
     let mut attributes = vec![
         ("severity", message.severity.name().to_owned()),
         ("outcome", message.outcome.name().to_owned()),

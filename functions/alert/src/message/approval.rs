@@ -15,9 +15,6 @@ pub(super) fn lines(plan: &[PlanRow]) -> Vec<String> {
         0 => {}
         more => lines.push(format!("and {more} more")),
     }
-    if !lines.is_empty() {
-        lines.push(String::new());
-    }
     lines
 }
 

@@ -3,8 +3,9 @@
 use pipeline::rows::{GUARD_DECLINED, HeadRow};
 use serde_json::Value;
 
-use super::Facts;
-use crate::kind::{AlertKind, Severity};
+use super::stands::UNCHANGED;
+use super::{Facts, How};
+use crate::kind::{Act, AlertKind, Severity};
 
 /// What a finding says that a person has to look at.
 const ACT_NOW: &str = "Act now";
@@ -30,42 +31,40 @@ impl<'a> Guard<'a> {
         (facts.request.outcome == AlertKind::Deployed).then_some(Guard::RolledBack { alarm, release, head })
     }
 
-    /// Returns the words that a message starts with.
-    pub(super) fn words(&self, outcome: AlertKind) -> String {
-        match self {
-            Guard::RolledBack { alarm, .. } => format!("Rolled back by the alarm {alarm}"),
-            Guard::Declined if outcome == AlertKind::NeedsHuman => "Guard declined, act now".to_owned(),
-            Guard::Declined => "Guard declined".to_owned(),
-        }
-    }
-
-    /// Returns how urgent it is: a release was bad, whether or not anything is left to do.
-    pub(super) fn severity(&self, outcome: AlertKind) -> Severity {
-        match self {
-            Guard::RolledBack { .. } => Severity::Critical,
-            Guard::Declined => outcome.severity(),
-        }
-    }
-
-    /// Says what happened, where the outcome alone would say something else.
-    pub(super) fn because(&self) -> Option<String> {
-        let Guard::RolledBack { alarm, release, head } = self else { return None };
-        let act = match head.findings.iter().any(|finding| finding.text.contains(ACT_NOW)) {
-            true => "Act now: what was found says where.",
-            false => "Nothing to do now.",
+    /// Says how it is told, instead of what the outcome of its run alone would say.
+    pub(super) fn told(&self, facts: &Facts<'_>, plain: How) -> How {
+        let Guard::RolledBack { alarm, release, head } = self else {
+            let (words, stands) = ("Guard declined".to_owned(), Some(UNCHANGED.to_owned()));
+            let because = facts.request.because.as_deref().unwrap_or_default();
+            let because = because.strip_prefix(GUARD_DECLINED).unwrap_or(because).trim_start_matches(": ");
+            return How {
+                words,
+                stands,
+                because: Some(because.to_owned()),
+                about: Some(String::new()),
+                ..plain
+            };
         };
-        Some(format!(
-            "the alarm {alarm} went to ALARM after {release} was deployed: what ran before runs again, tested live. {act}"
-        ))
+        let acts = head.findings.iter().any(|finding| finding.text.contains(ACT_NOW));
+        let because = format!(
+            "the alarm {alarm} went to ALARM after {release} was deployed: what ran before runs again, tested live"
+        );
+        How {
+            words: "Rolled back by an alarm".to_owned(),
+            severity: Severity::Critical,
+            act: if acts { Act::Now } else { Act::None },
+            event: AlertKind::RolledBack.event(),
+            because: Some(because),
+            ..plain
+        }
     }
 
     /// Says how to go forward again.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let Guard::RolledBack { release, .. } = self else { return Vec::new() };
-        let forward = format!(
+    pub(super) fn forward(&self) -> Option<String> {
+        let Guard::RolledBack { release, .. } = self else { return None };
+        Some(format!(
             "To go forward: push a new image. What {release} brought is on hold here; the same image again takes \
              \"force\" and a \"reason\"."
-        );
-        vec![forward, String::new()]
+        ))
     }
 }

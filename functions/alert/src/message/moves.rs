@@ -92,7 +92,7 @@ pub(super) fn paragraph(row: &MoveRow, rollback: Option<RollbackScope>, outcome:
         lines.extend(what_stands(row));
         lines.extend(traffic::open_gate(row).map(|gate| format!("  gate: {gate}")));
     }
-    lines.join("\n") + "\n"
+    lines.join("\n")
 }
 
 /// Says what became of so many moves.

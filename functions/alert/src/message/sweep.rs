@@ -3,8 +3,9 @@
 use pipeline::rows::{BETWEEN_FINDINGS, SETTLED, SWEEP_FOUND};
 use pipeline::text::{LONGEST_SENTENCE, line};
 
+use super::How;
 use crate::Request;
-use crate::kind::{AlertKind, Severity};
+use crate::kind::{Act, Severity};
 
 /// Returns what a sweep has found; nothing if it is no sweep that is told of.
 pub(super) fn found(request: &Request) -> Option<Vec<String>> {
@@ -12,26 +13,26 @@ pub(super) fn found(request: &Request) -> Option<Vec<String>> {
     Some(told.split(BETWEEN_FINDINGS).map(|one| line(one, LONGEST_SENTENCE)).collect())
 }
 
-/// Returns how urgent a message is: what a sweep has found is to be looked at, unless all of it is settled.
-pub(super) fn severity(request: &Request) -> Severity {
-    let open = |found: &Vec<String>| !found.iter().all(|one| one.starts_with(SETTLED));
-    match request.outcome {
-        AlertKind::Answered if found(request).as_ref().is_some_and(open) => Severity::Warning,
-        outcome => outcome.severity(),
+/// Says how it is told: what a sweep has found is to be looked at, unless all of it is settled.
+pub(super) fn told(found: &[String], plain: How) -> How {
+    let is_open = !found.iter().all(|one| one.starts_with(SETTLED));
+    let (severity, act) = match (plain.act, is_open) {
+        (Act::None, true) => (Severity::Warning, Act::Soon),
+        (act, _) => (plain.severity, act),
+    };
+    let because = match found {
+        [one] => one.clone(),
+        several => format!("{} findings", several.len()),
+    };
+    How {
+        words: "Found by the sweep".to_owned(),
+        severity,
+        act,
+        event: "sweep.found",
+        because: Some(because),
+        stands: Some(String::new()),
+        about: Some(String::new()),
     }
-}
-
-/// Says in one line what it is about.
-pub(super) fn headline(found: &[String]) -> String {
-    match found {
-        [one] => format!("Found by the sweep: {one}"),
-        several => format!("Found by the sweep: {} findings", several.len()),
-    }
-}
-
-/// Returns the findings as paragraphs.
-pub(super) fn lines(found: &[String]) -> Vec<String> {
-    found.iter().flat_map(|one| [one.clone(), String::new()]).collect()
 }
 
 #[cfg(test)]
@@ -47,7 +48,7 @@ mod tests {
             serde_json::json!({"release": "s1", "outcome": outcome, "because": because, "environment": ""});
         let request: Request = serde_json::from_value(request).unwrap();
         let now = Timestamp::parse("2026-11-23T10:00:10Z").unwrap();
-        Message::of(&Facts { request: &request, context: &AlertContext::default(), now })
+        Message::of(&Facts { request: &request, context: &AlertContext::default(), now }, true)
     }
 
     const FOUND: &str = "the sweep found: dev: the image shop/users@aaaaaaaaaaaa is gone from ECR; settled: prod: users runs users:9";
@@ -56,11 +57,12 @@ mod tests {
     fn each_finding_is_a_paragraph() {
         let message = told("NeedsHuman", FOUND);
         assert_eq!(
-            (message.severity, message.subject.as_str()),
-            (Severity::Critical, "Found by the sweep: 2 findings")
+            (message.severity, message.title.as_str()),
+            (Severity::Critical, "FOUND BY THE SWEEP: 2 findings. Act now.")
         );
         expect![[r#"
-            Found by the sweep: 2 findings
+            FOUND BY THE SWEEP: 2 findings. Act now.
+            2 findings
 
             dev: the image shop/users@aaaaaaaaaaaa is gone from ECR
 
@@ -69,7 +71,7 @@ mod tests {
             When: 2026-11-23T10:00:10Z
             Sweep: s1
         "#]]
-        .assert_eq(&message.text);
+        .assert_eq(&message.text());
     }
 
     #[test]
@@ -78,7 +80,7 @@ mod tests {
         assert_eq!(severity(FOUND), Severity::Warning);
         assert_eq!(severity("the sweep found: settled: prod: users runs users:9"), Severity::Info);
         assert_eq!(severity("prod is frozen"), Severity::Info);
-        let one = told("Answered", "the sweep found: dev: the push of main-7 was lost").subject;
-        assert_eq!(one, "Found by the sweep: dev: the push of main-7 was lost");
+        let one = told("Answered", "the sweep found: dev: the push of main-7 was lost").title;
+        assert_eq!(one, "FOUND BY THE SWEEP: dev: the push of main-7 was lost. Look when you can.");
     }
 }

@@ -20,7 +20,6 @@ pub(super) fn lines(repositories: &[RepositoryRow]) -> Vec<String> {
         lines.push(format!("and {more} more tags were not restored"));
     }
     lines.push("Check in ECR what these tags and the tidegate.* tags beside them name. The next deployed release sets them again.".to_owned());
-    lines.push(String::new());
     lines
 }
 

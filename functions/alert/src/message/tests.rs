@@ -18,12 +18,19 @@ fn message(sample: &str, change: impl FnOnce(&mut Request)) -> Message {
     change(&mut request);
     let context = AlertContext { report: request.report.clone().unwrap(), ..AlertContext::default() };
     let now = Timestamp::parse("2026-11-23T10:00:10Z").unwrap();
-    Message::of(&Facts { request: &request, context: &context, now })
+    Message::of(&Facts { request: &request, context: &context, now }, true)
+}
+
+/// A message of a release of `users` and `orders` in `staging`, with another outcome.
+pub(crate) fn of_outcome(outcome: &str) -> Message {
+    message(sample!("deployed"), |request| {
+        request.outcome = serde_json::from_value(outcome.into()).unwrap();
+    })
 }
 
 fn check(sample: &str, expected: &Expect) {
     let message = message(sample, |_| ());
-    let Message { subject, sms, text, .. } = message;
+    let (text, Message { subject, sms, .. }) = (message.text(), &message);
     expected.assert_eq(&format!("{subject}\n----\n{sms}\n----\n{text}"));
 }
 
@@ -34,11 +41,11 @@ fn a_ledger_that_cannot_be_read_does_not_silence_the_alert() {
     let now = Timestamp::parse("2026-11-23T10:00:10Z").unwrap();
     let unread = Some("could not read release#sample head: no answer".to_owned());
     let context = AlertContext { unread, ..AlertContext::default() };
-    let message = Message::of(&Facts { request: &request, context: &context, now });
-    assert_eq!(message.subject, "Needs a human: release sample in staging");
+    let message = Message::of(&Facts { request: &request, context: &context, now }, true);
+    assert!(message.title.starts_with("NEEDS A HUMAN release sample in staging: "), "{}", message.title);
     assert!(
         message
-            .text
+            .text()
             .contains("The ledger could not be read, so this message lacks what it says: could not read")
     );
 }

@@ -24,6 +24,18 @@ pub(super) fn gsm(text: &str, most: usize) -> String {
     cut(plain, most)
 }
 
+/// Shortens a name in its middle, where the fewest differ.
+pub(super) fn name(name: &str, most: usize) -> String {
+    let count = name.chars().count();
+    if count <= most {
+        return name.to_owned();
+    }
+    let kept = most.saturating_sub(2);
+    let (front, back) = (kept.div_ceil(2), kept / 2);
+    let end: String = name.chars().skip(count - back).collect();
+    format!("{}..{end}", name.chars().take(front).collect::<String>())
+}
+
 /// Says why an item ended early; what Lambda says is JSON around the sentence.
 pub(super) fn failure(failure: &Failure) -> String {
     let said = serde_json::from_str::<Value>(&failure.cause).ok();
@@ -65,6 +77,15 @@ mod tests {
     fn an_sms_has_no_character_that_costs_more_than_one_place() {
         assert_eq!(gsm("[a] {b} `c` d^e~f\\g|h€ü\n", 160), "(a) (b) 'c' d?e?f?g?h?? ");
         assert_eq!(gsm(&"n".repeat(161), 160).len(), 160);
+    }
+
+    #[test]
+    fn a_name_is_shortened_in_its_middle() {
+        assert_eq!(
+            [name("users", 5), name("customers", 6), name("customers", 7)],
+            ["users", "cu..rs", "cus..rs"]
+        );
+        assert_eq!(name("größenwahn", 8).chars().count(), 8);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The port's adapter.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sns::types::MessageAttributeValue;
@@ -9,12 +10,19 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::ledger::{Key, Ledger};
 use pipeline::rows::{FrozenRow, PlanRow, RepositoryRow};
+use pipeline::signed::Signed;
 use pipeline::{Fault, settings};
 
+use super::http::{Answer, Hosts};
 use super::{Execution, Port, http};
-use crate::delivery::{Delivery, Post, Publication};
+use crate::channel::Post;
+use crate::channel::sns::Publication;
+use crate::delivery::Delivery;
 use crate::report::Report;
-use crate::secret::Secret;
+use crate::secret::{Reference, Secret};
+
+/// How long a call of a telephone may take to be taken.
+const RING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// AWS, and the rest of the world.
 #[derive(Debug)]
@@ -23,6 +31,7 @@ pub struct Aws {
     sfn: aws_sdk_sfn::Client,
     sns: aws_sdk_sns::Client,
     ssm: aws_sdk_ssm::Client,
+    config: SdkConfig,
     settings: Settings,
 }
 
@@ -33,8 +42,10 @@ pub struct Settings {
     pub topic: String,
     /// The parameter that names other channels.
     pub parameter: String,
-    /// Whether a webhook may be on this machine: only where everything runs on one machine.
-    pub loopback: bool,
+    /// The machine that comes back to what was not delivered; none where there is none.
+    pub follow_up: Option<String>,
+    /// Where requests may go.
+    pub hosts: Hosts,
 }
 
 impl Settings {
@@ -43,7 +54,11 @@ impl Settings {
         Ok(Settings {
             topic: settings::required("TOPIC_ARN")?,
             parameter: settings::required("ALERTS_PARAMETER")?,
-            loopback: settings::optional("TIDEGATE_PROBE_LOOPBACK").as_deref() == Some("allowed"),
+            follow_up: settings::optional("FOLLOW_UP_MACHINE"),
+            hosts: Hosts {
+                loopback: settings::optional("TIDEGATE_PROBE_LOOPBACK").as_deref() == Some("allowed"),
+                instead: settings::optional("TIDEGATE_HOSTS_INSTEAD"),
+            },
         })
     }
 }
@@ -56,6 +71,7 @@ impl Aws {
             sfn: aws_sdk_sfn::Client::new(config),
             sns: aws_sdk_sns::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
+            config: config.clone(),
             settings,
         }
     }
@@ -88,8 +104,10 @@ impl Port for Aws {
         Ok(Execution { runs, redriven, error: answer.error, cause: answer.cause })
     }
 
-    async fn delivery(&self, release: &ReleaseId, channel: &str) -> Result<Option<Delivery>, Fault> {
-        self.ledger.get(&Key::alert(release, channel)).await
+    async fn deliveries(&self, release: &ReleaseId) -> Result<BTreeMap<String, Delivery>, Fault> {
+        let rows: Vec<(String, Delivery)> = self.ledger.list(&format!("release#{release}"), "alert#").await?;
+        let named = rows.into_iter().map(|(key, row)| (key.trim_start_matches("alert#").to_owned(), row));
+        Ok(named.collect())
     }
 
     async fn record(&self, release: &ReleaseId, channel: &str, delivery: &Delivery) -> Result<(), Fault> {
@@ -111,17 +129,48 @@ impl Port for Aws {
         Ok(())
     }
 
-    async fn settings(&self) -> Result<Option<Secret>, Fault> {
+    async fn settings(&self) -> Result<Option<(String, Secret)>, Fault> {
         let parameter = &self.settings.parameter;
         let get = self.ssm.get_parameter().name(parameter).with_decryption(true);
         match get.send().await {
-            Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value).map(Secret::new)),
+            Ok(answer) => {
+                let text = answer.parameter.and_then(|parameter| parameter.value).map(Secret::new);
+                Ok(text.map(|text| (parameter.clone(), text)))
+            }
             Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => Ok(None),
             Err(error) => Err(fault_of(&format!("read the parameter {parameter}"), &error)),
         }
     }
 
-    async fn post(&self, post: Post) -> Result<u16, Fault> {
-        http::post(post, self.settings.loopback).await
+    async fn secret(&self, reference: &Reference) -> Result<Secret, Fault> {
+        let name = reference.as_str();
+        let answer = self.ssm.get_parameter().name(name).with_decryption(true).send().await;
+        let answer = answer.map_err(|error| fault_of(&format!("read the secret {name}"), &error))?;
+        let value = answer.parameter.and_then(|parameter| parameter.value);
+        value.map(Secret::new).ok_or_else(|| Fault::NotFound(format!("the secret {name}")))
+    }
+
+    async fn post(&self, post: Post) -> Result<Answer, Fault> {
+        http::post(post, &self.settings.hosts).await
+    }
+
+    async fn ring(&self, call: String) -> Result<Option<Answer>, Fault> {
+        // Made for the one call that needs it: nobody is called by telephone often.
+        let voice = Signed::new(&self.config, "sms-voice", RING_PATIENCE)?;
+        let target = "PinpointSMSVoiceV2.SendVoiceMessage";
+        let answer = voice.call(target, call).await?;
+        Ok(answer.map(|answer| Answer { status: answer.status, body: answer.body, retry_after: None }))
+    }
+
+    async fn follow(&self, name: &str, input: String) -> Result<(), Fault> {
+        let Some(machine) = &self.settings.follow_up else {
+            return Err(Fault::NotSupported("no machine comes back to what was not delivered".to_owned()));
+        };
+        let start = self.sfn.start_execution().state_machine_arn(machine).name(name).input(input);
+        match start.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_execution_already_exists()) => Ok(()),
+            Err(error) => Err(fault_of(&format!("start {machine}"), &error)),
+        }
     }
 }

@@ -1,9 +1,59 @@
 //! What each channel is given, and what it must not be.
 
+use alert::Alert;
+use expect_test::expect_file;
+use pipeline::clock::Timestamp;
 use serde_json::{Value, json};
+use standardwebhooks::Webhook;
 
-use crate::fixture::{Fixture, SECRET, URL};
-use crate::requests::{request, tell};
+use crate::fixture::{Fixture, Posted, SECRET, URL};
+use crate::requests::{request, sample, tell};
+
+/// A document with one channel of each kind.
+fn all() -> Value {
+    json!({"channels": {
+        "chat": {"type": "slack", "token": "/tidegate/secrets/slack", "channel": "C0123456789"},
+        "old": {"type": "slack-webhook", "url": "/tidegate/secrets/slack-url"},
+        "office": {"type": "teams", "url": "/tidegate/secrets/teams-url", "details": false},
+        "pager": {"type": "pagerduty", "key": "/tidegate/secrets/pd", "region": "eu", "changes": true},
+        "api": {"type": "http", "url": "/tidegate/secrets/api-url",
+                "secrets": ["/tidegate/secrets/api", "/tidegate/secrets/api-old"]},
+        "phone": {"type": "voice", "to": ["/tidegate/secrets/oncall"], "from": "phone-0123", "maxPricePerMinute": "0.50"},
+    }})
+}
+
+pub fn secrets() -> Vec<(String, String)> {
+    let secret = |name: &str, value: &str| (format!("/tidegate/secrets/{name}"), value.to_owned());
+    vec![
+        secret("slack", "xoxb-c4nary-slack"),
+        secret("slack-url", "https://hooks.slack.com/services/c4nary"),
+        secret("teams-url", "https://flows.example.org/c4nary?sig=c4nary"),
+        secret("pd", "c4nary-pd"),
+        secret("api-url", "https://api.example.org/c4nary"),
+        secret("api", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"),
+        secret("api-old", "c4nary-old-secret"),
+        secret("oncall", "+4912345678"),
+    ]
+}
+
+/// Every channel there is, each of which takes what it is given.
+pub fn everywhere() -> Fixture {
+    let answer =
+        |status, body: &str| alert::port::http::Answer { status, body: body.to_owned(), retry_after: None };
+    let answers = [
+        ("slack.com", answer(200, r#"{"ok":true,"ts":"1795428000.000100","channel":"C0123456789"}"#)),
+        ("hooks.slack.com", answer(200, "ok")),
+        ("events.eu.pagerduty.com", answer(202, r#"{"status":"success"}"#)),
+        ("sms-voice", answer(200, r#"{"MessageId":"1"}"#)),
+    ];
+    Fixture {
+        settings: Some(all().to_string()),
+        secrets: secrets().into_iter().collect(),
+        answers: answers.into_iter().map(|(host, answer)| (host.to_owned(), answer)).collect(),
+        webhook_status: 200,
+        ..Fixture::default()
+    }
+}
 
 #[tokio::test]
 async fn sns_gets_one_message_by_protocol_with_what_subscriptions_filter_by() {
@@ -31,47 +81,132 @@ async fn sns_gets_one_message_by_protocol_with_what_subscriptions_filter_by() {
     assert!(message.as_object().unwrap().values().all(Value::is_string));
 }
 
+/// Returns what is posted to each host, and told to a telephone, for one end of a release.
+async fn given(case: &str) -> String {
+    let fixture = everywhere();
+    tell(&fixture, sample(case)).await.unwrap();
+    let posted = fixture.posted.borrow();
+    let mut shown: Vec<String> = posted
+        .iter()
+        .map(|Posted { host, path, headers, body }| {
+            let body: Value = serde_json::from_str(body).unwrap();
+            let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+            format!("POST https://{host}/{path}\n{headers}{body:#}\n")
+        })
+        .chain(fixture.rung.borrow().iter().map(|call| format!("SendVoiceMessage {call}\n")))
+        .collect();
+    shown.sort();
+    shown.join("\n")
+}
+
 #[tokio::test]
-async fn a_webhook_gets_json_and_a_signature_of_it() {
+async fn each_channel_is_given_what_its_golden_file_says() {
+    expect_file!["golden/rolled-back.txt"].assert_eq(&given("rolled-back-crashed").await);
+    expect_file!["golden/needs-human.txt"].assert_eq(&given("needs-human").await);
+    expect_file!["golden/waiting-for-approval.txt"].assert_eq(&given("waiting-for-approval").await);
+    expect_file!["golden/deployed.txt"].assert_eq(&given("deployed").await);
+}
+
+#[tokio::test]
+async fn a_signed_request_is_verified_by_the_library_of_the_specification() {
+    let fixture = everywhere();
+    // The library takes what is of these minutes alone.
+    Alert { port: &fixture }.handle(sample("rolled-back"), Timestamp::now()).await.unwrap();
+    let posted = fixture.posted.borrow();
+    let api = posted.iter().find(|posted| posted.host == "api.example.org").unwrap();
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in &api.headers {
+        headers.insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+    }
+    for secret in ["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "whsec_YzRuYXJ5LW9sZC1zZWNyZXQ="] {
+        let webhook = Webhook::new(secret).unwrap();
+        webhook.verify(api.body.as_bytes(), &headers).unwrap();
+        assert!(webhook.verify(b"{}", &headers).is_err());
+    }
+}
+
+#[tokio::test]
+async fn what_older_documents_name_is_an_api_that_is_told_all() {
     let mut fixture = Fixture::with_webhook();
-    let request = request(&mut fixture, "RolledBack");
+    let request = request(&mut fixture, "Deployed");
     assert_eq!(tell(&fixture, request).await.unwrap().delivered, ["sns", "webhook"]);
     let posted = fixture.posted.borrow();
-    let [(Some(signature), body)] = posted.as_slice() else { panic!("it was posted otherwise") };
-    assert!(signature.starts_with("sha256=") && signature.len() == 7 + 64, "{signature}");
-    let mut body: Value = serde_json::from_str(body).unwrap();
-    let moves = body["moves"].take();
-    let text = body["text"].take();
-    assert!(text.as_str().unwrap().starts_with("Rolled back: "));
-    let users = moves.as_array().unwrap().iter().find(|told| told["service"] == "users").unwrap();
-    assert_eq!((&users["verdict"], &users["fate"]), (&json!("Unhealthy"), &json!("undone")));
-    assert_eq!(users["from"], json!(format!("sha256:{}", "a".repeat(64))));
-    assert_eq!(users["to"], json!(format!("sha256:{}", "b".repeat(64))));
-    assert!(users["reason"].as_str().unwrap().starts_with("live test \"health\" failed"));
-    assert!(body["because"].take().as_str().unwrap().starts_with("users is unhealthy"));
-    assert!(body["link"].take().as_str().unwrap().starts_with("https://eu-west-1.console.aws.amazon.com/"));
+    let body = posted[0].json();
+    assert_eq!((&body["type"], &body["data"]["outcome"]), (&json!("release.deployed"), &json!("Deployed")));
+    assert!(posted[0].headers["webhook-signature"].starts_with("v1,"), "{posted:?}");
+}
+
+#[tokio::test]
+async fn those_who_may_not_see_details_get_none() {
+    let fixture = everywhere();
+    tell(&fixture, sample("rolled-back-crashed")).await.unwrap();
+    for posted in fixture.posted.borrow().iter() {
+        let shows = posted.body.contains("DATABASE_URL is not set");
+        let reads = ["slack.com", "hooks.slack.com", "api.example.org"].contains(&posted.host.as_str());
+        assert_eq!(shows, reads, "{}", posted.host);
+    }
+}
+
+#[tokio::test]
+async fn a_thread_is_answered_and_its_first_message_says_how_it_stands() {
+    let mut fixture = everywhere();
+    let asked = request(&mut fixture, "WaitingForApproval");
+    fixture.report.as_mut().unwrap().head.as_mut().unwrap().outcome = None;
+    tell(&fixture, &asked).await.unwrap();
+    fixture.posted.borrow_mut().clear();
+    let ended = request(&mut fixture, "RolledBack");
+    tell(&fixture, ended).await.unwrap();
+    let posted = fixture.posted.borrow();
+    let slack: Vec<(&str, Value)> = posted
+        .iter()
+        .filter(|posted| posted.host == "slack.com")
+        .map(|posted| (posted.path.as_str(), posted.json()))
+        .collect();
+    let [("api/chat.postMessage", reply), ("api/chat.update", root)] = slack.as_slice() else {
+        panic!("{slack:?}")
+    };
     assert_eq!(
-        body,
-        json!({
-            "release": "sample", "environment": "staging", "outcome": "RolledBack", "severity": "critical",
-            "subject": "Rolled back: users and 2 more services in staging", "text": null, "because": null,
-            "moves": null, "moreMoves": 0, "link": null, "dedupKey": "sample",
-            "fates": {"undone": 2, "untouched": 1}, "plan": []
-        })
+        (&reply["thread_ts"], &root["ts"]),
+        (&json!("1795428000.000100"), &json!("1795428000.000100"))
+    );
+    assert_eq!(reply["text"], root["text"]);
+    // The question has woken somebody: its end says that nobody has to answer any more.
+    let pager: Vec<Value> =
+        posted.iter().filter(|posted| posted.path == "v2/enqueue").map(Posted::json).collect();
+    assert_eq!(pager.len(), 1);
+    assert_eq!(
+        (&pager[0]["event_action"], &pager[0]["dedup_key"]),
+        (&json!("resolve"), &json!("tidegate/approval/sample"))
     );
 }
 
 #[tokio::test]
-async fn a_webhook_that_refuses_has_failed() {
-    for status in [301, 400, 404, 500] {
-        let mut fixture = Fixture { webhook_status: status, ..Fixture::with_webhook() };
-        let request = request(&mut fixture, "Deployed");
-        let fault = tell(&fixture, request).await.unwrap_err();
-        let expected =
-            format!("the alert was not delivered by webhook (the webhook answered with status {status})");
-        assert_eq!(fault.to_string(), expected);
-        assert_eq!(fixture.published.borrow().len(), 1);
+async fn nobody_is_woken_when_there_is_nothing_to_do() {
+    for (case, events, calls) in [("rolled-back", 0, 0), ("deployed", 0, 0), ("needs-human", 1, 1)] {
+        let fixture = everywhere();
+        tell(&fixture, sample(case)).await.unwrap();
+        let posted = fixture.posted.borrow();
+        let paged = posted.iter().filter(|posted| posted.path == "v2/enqueue").count();
+        assert_eq!((paged, fixture.rung.borrow().len()), (events, calls), "{case}");
     }
+}
+
+#[tokio::test]
+async fn a_test_reaches_one_channel_or_all_whatever_the_routes_say() {
+    let mut document = all();
+    document["routes"] = json!([{"severity": "critical", "environment": "prod", "to": ["pager"]}]);
+    let fixture = Fixture { settings: Some(document.to_string()), ..everywhere() };
+    let test = json!({"release": "alert-test", "outcome": "Test"});
+    let all = tell(&fixture, &test).await.unwrap().delivered;
+    assert_eq!(all, ["api", "chat", "office", "old", "pager", "phone", "sns"]);
+    let mut one = test;
+    one["channel"] = "chat".into();
+    assert_eq!(tell(&fixture, one).await.unwrap().delivered, ["chat"]);
+    assert!(fixture.deliveries.borrow().is_empty(), "it is no release");
+    let posted = fixture.posted.borrow();
+    let pager: Vec<Value> =
+        posted.iter().filter(|posted| posted.path == "v2/enqueue").map(Posted::json).collect();
+    assert_eq!(pager.iter().map(|event| &event["event_action"]).collect::<Vec<_>>(), ["trigger", "resolve"]);
 }
 
 #[tokio::test]
@@ -80,16 +215,28 @@ async fn no_secret_gets_out_whatever_happens() {
     let typing_error = json!({"webhook": {"url": URL, "sekret": SECRET}}).to_string();
     let not_json = format!("{URL} {SECRET}");
     let good = Fixture::with_webhook().settings.unwrap();
-    for (settings, webhook_status) in
-        [(good.clone(), 204), (good, 500), (broken, 0), (typing_error, 0), (not_json, 0)]
-    {
-        let mut fixture = Fixture { settings: Some(settings), webhook_status, ..Fixture::default() };
-        let request = request(&mut fixture, "RolledBack");
-        let answer = match tell(&fixture, request).await {
-            Ok(answer) => format!("{answer:?} {}", serde_json::to_string(&answer).unwrap()),
-            Err(fault) => format!("{fault:?} {fault}"),
-        };
-        let out = format!("{answer} {:?} {:?} {:?}", fixture.published, fixture.posted, fixture.deliveries);
-        assert!(!out.contains("c4nary"), "{out}");
+    let written =
+        json!({"channels": {"chat": {"type": "slack", "token": SECRET, "channel": "C1"}}}).to_string();
+    for settings in [good, broken, typing_error, not_json, written, all().to_string()] {
+        for webhook_status in [204, 404, 500] {
+            let mut fixture = Fixture { settings: Some(settings.clone()), webhook_status, ..everywhere() };
+            let request = request(&mut fixture, "NeedsHuman");
+            let answer = match tell(&fixture, request).await {
+                Ok(answer) => format!("{answer:?} {}", serde_json::to_string(&answer).unwrap()),
+                Err(fault) => format!("{fault:?} {fault}"),
+            };
+            let bodies: Vec<String> = fixture
+                .posted
+                .borrow()
+                .iter()
+                .filter(|posted| posted.host != "events.eu.pagerduty.com")
+                .map(|posted| posted.body.clone())
+                .collect();
+            let out = format!(
+                "{answer} {:?} {bodies:?} {:?} {:?}",
+                fixture.published, fixture.deliveries, fixture.followed
+            );
+            assert!(!out.contains("c4nary"), "{out}");
+        }
     }
 }

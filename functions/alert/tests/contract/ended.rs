@@ -11,7 +11,7 @@ use crate::requests::{closed_report, open_report, request, sample, tell};
 /// What is told of an execution that ended, if anything.
 async fn of_the_end(fixture: &Fixture, case: &str) -> Option<String> {
     let response = tell(fixture, sample(case)).await.unwrap();
-    assert!(response.failed.is_empty());
+    assert!(response.later.is_empty());
     let told = !response.delivered.is_empty();
     assert_eq!(told, fixture.sent() == (1, 0));
     let mut published = fixture.published.borrow_mut();
@@ -27,8 +27,9 @@ async fn an_execution_that_was_stopped_is_told_with_what_stands_and_the_rollback
     let fixture =
         Fixture { report: Some(open_report()), execution: Some(Execution::default()), ..Fixture::default() };
     expect![[r#"
-        Needs a human: users and 2 more services in staging
+        NEEDS A HUMAN users and 2 more in staging: its Step Functions execution was stopped (ABORTED); 2 services are unverified. Act now.
         its Step Functions execution was stopped (ABORTED)
+
         Of 3 services: 2 unverified, 1 superseded
 
         users: aaaaaaaaaaaa -> bbbbbbbbbbbb, needs a human: the running version is unverified
@@ -58,7 +59,7 @@ async fn an_execution_that_was_stopped_is_told_with_what_stands_and_the_rollback
 async fn an_execution_that_ended_before_the_release_opened_is_told_with_its_input() {
     let fixture = Fixture { execution: Some(failed("States.Runtime", "too deep")), ..Fixture::default() };
     expect![[r#"
-        Needs a human: release sample
+        NEEDS A HUMAN release sample: its Step Functions execution failed before the release opened (FAILED: State...; nothing was changed. Act now.
         its Step Functions execution failed before the release opened (FAILED: States.Runtime: too deep)
 
         The execution was started with: {"environment":"prod","repository":"shop/users","image":"main-1a2b3c"}
@@ -100,7 +101,7 @@ async fn a_release_that_was_closed_and_then_stopped_is_told_with_its_outcome() {
     };
     let text = of_the_end(&fixture, "execution-ended-aborted").await.unwrap();
     let because = "its Step Functions execution was stopped after the release was closed and before this message was sent";
-    assert!(text.starts_with("Needs a human: users and 2 more services in staging\n"), "{text}");
+    assert!(text.starts_with("NEEDS A HUMAN users and 2 more in staging: its Step Functions"), "{text}");
     assert!(text.contains(&format!("\n{because} (ABORTED)\n")), "{text}");
 
     let mut report = closed_report();
@@ -108,7 +109,7 @@ async fn a_release_that_was_closed_and_then_stopped_is_told_with_its_outcome() {
     let fixture =
         Fixture { report: Some(report), execution: Some(Execution::default()), ..Fixture::default() };
     let text = of_the_end(&fixture, "execution-ended-aborted").await.unwrap();
-    assert!(text.starts_with("Superseded: "), "{text}");
+    assert!(text.starts_with("SUPERSEDED "), "{text}");
 }
 
 #[tokio::test]

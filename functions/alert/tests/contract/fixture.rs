@@ -3,10 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use alert::delivery::{Delivery, Post, Publication};
+use alert::channel::Post;
+use alert::channel::sns::Publication;
+use alert::delivery::Delivery;
+use alert::port::http::Answer;
 use alert::port::{Execution, Port};
 use alert::report::Report;
-use alert::secret::Secret;
+use alert::secret::{Reference, Secret};
 use pipeline::Fault;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::rows::{FrozenRow, PlanRow};
@@ -30,7 +33,27 @@ pub struct Fixture {
     pub asked_ledger: Cell<u32>,
     pub deliveries: RefCell<BTreeMap<String, Delivery>>,
     pub published: RefCell<Vec<Publication>>,
-    pub posted: RefCell<Vec<(Option<String>, String)>>,
+    pub posted: RefCell<Vec<Posted>>,
+    pub secrets: BTreeMap<String, String>,
+    pub answers: BTreeMap<String, Answer>,
+    pub rung: RefCell<Vec<String>>,
+    pub followed: RefCell<Vec<(String, String)>>,
+    pub no_follower: bool,
+}
+
+/// A request that a channel made.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    pub host: String,
+    pub path: String,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+}
+
+impl Posted {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
 }
 
 impl Fixture {
@@ -70,9 +93,9 @@ impl Port for &Fixture {
         assert!(arn.starts_with("arn:aws:states:"), "{arn}");
         self.execution.clone().ok_or_else(|| Fault::Unavailable(format!("could not describe {arn}")))
     }
-    async fn delivery(&self, _: &ReleaseId, channel: &str) -> Result<Option<Delivery>, Fault> {
+    async fn deliveries(&self, _: &ReleaseId) -> Result<BTreeMap<String, Delivery>, Fault> {
         self.ledger()?;
-        Ok(self.deliveries.borrow().get(channel).cloned())
+        Ok(self.deliveries.borrow().clone())
     }
     async fn record(&self, _: &ReleaseId, channel: &str, delivery: &Delivery) -> Result<(), Fault> {
         self.ledger()?;
@@ -86,13 +109,37 @@ impl Port for &Fixture {
         self.published.borrow_mut().push(publication);
         Ok(())
     }
-    async fn settings(&self) -> Result<Option<Secret>, Fault> {
-        Ok(self.settings.clone().map(Secret::new))
+    async fn settings(&self) -> Result<Option<(String, Secret)>, Fault> {
+        Ok(self.settings.clone().map(|text| ("/tidegate/alerts".to_owned(), Secret::new(text))))
     }
-    async fn post(&self, post: Post) -> Result<u16, Fault> {
-        assert_eq!(post.url.reveal(), URL);
-        self.posted.borrow_mut().push((post.signature, post.body));
-        Ok(self.webhook_status)
+    async fn secret(&self, reference: &Reference) -> Result<Secret, Fault> {
+        let secret = self.secrets.get(reference.as_str()).map(Secret::new);
+        secret.ok_or_else(|| Fault::NotFound(format!("the secret {}", reference.as_str())))
+    }
+    async fn post(&self, post: Post) -> Result<Answer, Fault> {
+        let url = post.url.reveal().split_once("://").unwrap().1;
+        let (host, path) = url.split_once('/').unwrap();
+        let host = host.rsplit('@').next().unwrap().to_owned();
+        let headers = post
+            .headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.reveal().to_owned()))
+            .collect();
+        let answer = self.answers.get(&host).cloned();
+        self.posted.borrow_mut().push(Posted { host, path: path.to_owned(), headers, body: post.body });
+        let status = self.webhook_status;
+        Ok(answer.unwrap_or(Answer { status, ..Answer::default() }))
+    }
+    async fn ring(&self, call: String) -> Result<Option<Answer>, Fault> {
+        self.rung.borrow_mut().push(call);
+        Ok(self.answers.get("sms-voice").cloned())
+    }
+    async fn follow(&self, name: &str, input: String) -> Result<(), Fault> {
+        if self.no_follower {
+            return Err(Fault::Denied("could not start it".to_owned()));
+        }
+        self.followed.borrow_mut().push((name.to_owned(), input));
+        Ok(())
     }
 }
 

@@ -37,8 +37,8 @@ async fn an_end_lists_no_plan_although_the_environment_asks() {
     let fixture = Fixture { report: Some(report), plan, ..Fixture::with_webhook() };
     waiting["outcome"] = "Rejected".into();
     tell(&fixture, &waiting).await.unwrap();
-    let body: Value = serde_json::from_str(&fixture.posted.borrow()[0].1).unwrap();
-    assert_eq!(body["plan"], json!([]));
+    let body: Value = serde_json::from_str(&fixture.posted.borrow()[0].body).unwrap();
+    assert_eq!(body["data"]["plan"], json!([]));
 }
 
 #[tokio::test]
@@ -49,7 +49,10 @@ async fn a_request_that_was_carried_out_is_told_with_what_the_ledger_says_now() 
     let fixture = Fixture { frozen: [("prod".to_owned(), row)].into(), ..Fixture::with_webhook() };
     tell(&fixture, &frozen).await.unwrap();
     let posted = fixture.posted.borrow();
-    let body: Value = serde_json::from_str(&posted[0].1).unwrap();
-    assert_eq!((&body["outcome"], &body["severity"]), (&json!("Answered"), &json!("info")));
-    assert!(body["text"].as_str().unwrap().contains("prod is frozen since 2026-11-23T10:00:09Z"), "{body}");
+    let body: Value = serde_json::from_str(&posted[0].body).unwrap();
+    assert_eq!((&body["data"]["outcome"], &body["data"]["severity"]), (&json!("Answered"), &json!("info")));
+    assert!(
+        body["data"]["text"].as_str().unwrap().contains("prod is frozen since 2026-11-23T10:00:09Z"),
+        "{body}"
+    );
 }

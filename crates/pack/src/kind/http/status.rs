@@ -1,8 +1,12 @@
 //! The statuses that may come.
 
 use pipeline::Fault;
+use pipeline::text::line;
 use serde::Deserialize;
 use serde_json::Value;
+
+/// How much is shown of what is none.
+const LONGEST_SHOWN: usize = 80;
 
 /// The statuses that may come: a number, a class like `"2xx"`, or a list of them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -47,7 +51,8 @@ fn range(value: &Value) -> Option<(u16, u16)> {
 
 fn refused(value: &Value) -> Fault {
     Fault::InvalidInput(format!(
-        "{value} is not a status: expected one like 200 or \"2xx\", or a list of them"
+        "{} is not a status: expected one like 200 or \"2xx\", or a list of them",
+        line(&value.to_string(), LONGEST_SHOWN)
     ))
 }
 

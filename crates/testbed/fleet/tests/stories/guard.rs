@@ -60,7 +60,10 @@ async fn an_alarm_after_a_release_rolls_it_back_and_tells_by_what() {
     assert!(is_back(&story, &["dev/c", "dev/d"]));
     assert!(story.pointed("dev/c").last().is_some_and(|at| (300..310).contains(at)));
     let [text] = &told(&story, "alarm-1")[..] else { panic!("it is told once") };
-    assert!(text.starts_with("Rolled back by the alarm red: c and d in dev\n"), "{text}");
+    assert!(
+        text.starts_with("ROLLED BACK BY AN ALARM c and d in dev: the alarm red went to ALARM after next"),
+        "{text}"
+    );
     assert!(text.contains("went to ALARM after next was deployed"), "{text}");
     assert!(text.contains("Nothing to do now.") && text.contains("To go forward: "), "{text}");
     // As after a rollback on request: a hold, and no proof for others; the image itself is not known to be bad.
@@ -235,7 +238,7 @@ async fn a_freeze_stops_the_guard_and_a_person_is_asked() {
     let story = story.at(300, alarm("red", true)).play().await;
     assert_eq!(story.end("alarm-1"), "NeedsHuman");
     let text = &told(&story, "alarm-1")[0];
-    assert!(text.starts_with("Guard declined, act now in dev\n") && text.contains("dev is frozen"), "{text}");
+    assert!(text.starts_with("GUARD DECLINED in dev: ") && text.contains("dev is frozen"), "{text}");
     assert!(text.contains(r#"{"environment":"dev","mode":"rollback","reason":"#), "{text}");
     assert!(story.runs("dev/a", "next"));
     // Where nothing is rolled back by itself, the guard freezes the environment.

@@ -1,12 +1,16 @@
 //! Alerts: what a message holds, whatever the ledger, the event or the parameter of the channels says.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use ::alert::Alert;
-use ::alert::delivery::{Delivery, Post, Publication};
+use ::alert::channel::Post;
+use ::alert::channel::sns::Publication;
+use ::alert::delivery::Delivery;
+use ::alert::port::http::Answer;
 use ::alert::port::{Execution, Port};
 use ::alert::report::Report;
-use ::alert::secret::Secret;
+use ::alert::secret::{Reference, Secret};
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::rows::{FrozenRow, PlanRow};
 use pipeline::{Fault, lambda};
@@ -37,6 +41,7 @@ struct Outbox {
     settings: Option<String>,
     published: RefCell<Vec<Publication>>,
     posted: RefCell<Vec<Post>>,
+    rung: Cell<usize>,
 }
 
 impl Port for &Outbox {
@@ -53,8 +58,8 @@ impl Port for &Outbox {
         let (error, cause) = (Some("States.Timeout".to_owned()), Some(arn.to_owned()));
         Ok(Execution { error, cause, ..Execution::default() })
     }
-    async fn delivery(&self, _: &ReleaseId, _: &str) -> Result<Option<Delivery>, Fault> {
-        Ok(None)
+    async fn deliveries(&self, _: &ReleaseId) -> Result<BTreeMap<String, Delivery>, Fault> {
+        Ok(BTreeMap::new())
     }
     async fn record(&self, _: &ReleaseId, _: &str, _: &Delivery) -> Result<(), Fault> {
         Ok(())
@@ -63,12 +68,22 @@ impl Port for &Outbox {
         self.published.borrow_mut().push(publication);
         Ok(())
     }
-    async fn settings(&self) -> Result<Option<Secret>, Fault> {
-        Ok(self.settings.clone().map(Secret::new))
+    async fn settings(&self) -> Result<Option<(String, Secret)>, Fault> {
+        Ok(self.settings.clone().map(|text| ("/tidegate/alerts".to_owned(), Secret::new(text))))
     }
-    async fn post(&self, post: Post) -> Result<u16, Fault> {
+    async fn secret(&self, _: &Reference) -> Result<Secret, Fault> {
+        Ok(Secret::new("https://hooks.example.org/"))
+    }
+    async fn post(&self, post: Post) -> Result<Answer, Fault> {
         self.posted.borrow_mut().push(post);
-        Ok(204)
+        Ok(Answer { status: 204, ..Answer::default() })
+    }
+    async fn ring(&self, _: String) -> Result<Option<Answer>, Fault> {
+        self.rung.set(self.rung.get() + 1);
+        Ok(Some(Answer { status: 200, ..Answer::default() }))
+    }
+    async fn follow(&self, _: &str, _: String) -> Result<(), Fault> {
+        Ok(())
     }
 }
 
@@ -99,9 +114,11 @@ fn alert(world: &World, text: &str) -> Outcome {
     for post in posted.iter() {
         assert!(post.body.len() <= PAYLOAD, "a body of {} bytes", post.body.len());
         let body: Value = serde_json::from_str(&post.body).unwrap_or_else(|error| panic!("{error}"));
-        promises::sentence(body["subject"].as_str().unwrap_or_default());
-        body["link"].as_str().iter().for_each(|link| console(link));
-        body["moves"].as_array().into_iter().flatten().for_each(|told| {
+        let data = &body["data"];
+        promises::sentence(data["title"].as_str().unwrap_or_default());
+        assert!(data["title"].as_str().unwrap_or_default().chars().count() <= 140, "{data}");
+        data["link"].as_str().iter().for_each(|link| console(link));
+        data["moves"].as_array().into_iter().flatten().for_each(|told| {
             promises::readable(told["reason"].as_str().unwrap_or_default());
         });
     }
@@ -152,6 +169,12 @@ fn channels() -> Vec<String> {
         json!({"webhook": {"url": url, "secret": CANARY}}),
         json!({"webhook": {"url": url}}),
         json!({"webhook": null}),
+        json!({"channels": {"chat": {"type": "slack", "token": CANARY, "channel": "C0123456789"}, "api": {"type": "http",
+            "url": url, "secrets": [CANARY]}}, "routes": [{"severity": "info", "to": ["chat", "api"]}]}),
+        json!({"channels": {"pager": {"type": "pagerduty", "key": CANARY, "region": "eu", "changes": true}, "phone":
+            {"type": "voice", "to": [CANARY], "from": "phone-1"}, "old": {"type": "slack-webhook", "url": CANARY},
+            "office": {"type": "teams", "url": CANARY, "details": false}},
+            "routes": [{"severity": "critical", "environment": "prod-*", "to": ["pager", "phone"]}]}),
         json!({}),
     ]
     .map(|settings| settings.to_string())
@@ -160,9 +183,9 @@ fn channels() -> Vec<String> {
 
 /// Nothing of the parameter gets out but to the webhook itself, and a refusal says what was expected.
 fn channels_read(world: &World, text: &str) -> Outcome {
-    // A key is no secret: somebody who looks for a typing error has to see it.
+    // A key is no secret, and neither is what stands in a route: somebody who looks for a typing error has to see it.
     let input: Value = serde_json::from_str(text).unwrap_or_default();
-    if has_key(&input) {
+    if has_key(&input) || input.get("routes").is_some_and(|routes| routes.to_string().contains(CANARY)) {
         return Outcome::Refused;
     }
     let outbox = Outbox { settings: Some(text.to_owned()), ..Outbox::default() };
@@ -172,12 +195,12 @@ fn channels_read(world: &World, text: &str) -> Outcome {
     let published = format!("{:?}", outbox.published.borrow());
     let bodies: String = outbox.posted.borrow().iter().map(|post| post.body.clone()).collect();
     assert!(!published.contains(CANARY) && !bodies.contains(CANARY));
-    assert_eq!(outbox.published.borrow().len(), 1, "a wrong parameter silences the topic");
+    let told = outbox.published.borrow().len() + outbox.posted.borrow().len() + outbox.rung.get();
+    assert!(told > 0, "a parameter silences the alert");
     if let Err(fault) = &answered {
         promises::fault(fault);
         let said = fault.to_string();
         assert!(!said.contains(CANARY), "{said}");
-        assert!(said.contains(": expected {\"webhook\":"), "{said}");
     }
     outcome(&answered)
 }

@@ -11,8 +11,8 @@ fn tags_that_were_not_restored_are_counted_beyond_forty() {
         let failed = repositories.iter().find(|row| row.failure.is_some()).cloned().unwrap();
         repositories.extend(std::iter::repeat_n(failed, 50));
     });
-    assert_eq!(text.text.matches(" was not restored: ").count(), 40);
-    assert!(text.text.contains("\nand 11 more tags were not restored\n"), "{}", text.text);
+    assert_eq!(text.text().matches(" was not restored: ").count(), 40);
+    assert!(text.text().contains("\nand 11 more tags were not restored\n"), "{}", text.text());
 }
 
 #[test]
@@ -22,9 +22,12 @@ fn a_hundred_services_are_counted_and_those_that_need_somebody_come_first() {
         let first = report.moves.first().cloned().unwrap();
         report.moves.splice(0..0, std::iter::repeat_n(first, 97));
     });
-    assert_eq!(message.subject, "Needs a human: users and 99 more services in staging");
+    assert_eq!(
+        message.subject,
+        "[critical] NEEDS A HUMAN users and 99 more in staging: 2 services are unverified. Act now."
+    );
     assert_eq!((message.moves.len(), message.more_moves), (40, 60));
-    assert!(message.text.contains("\nand 60 more\n"));
+    assert!(message.text().contains("\nand 60 more\n"));
     assert_eq!(
         message.moves.iter().filter(|told| told.fate == pipeline::rows::MoveOutcome::NeedsHuman).count(),
         2
@@ -50,8 +53,8 @@ fn whatever_the_facts_hold_the_message_keeps_its_bounds() {
     assert!(message.subject.len() < 100 && message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()));
     assert!(message.sms.len() <= 160 && message.sms.is_ascii());
     assert!(!message.sms.contains(['[', '{', '\n']));
-    assert!(message.text.chars().all(|c| c == '\n' || !c.is_control()));
-    let twice = serde_json::json!({"default": message.text, "email": message.text}).to_string();
+    assert!(message.text().chars().all(|c| c == '\n' || !c.is_control()));
+    let twice = serde_json::json!({"default": message.text(), "email": message.text()}).to_string();
     assert!(twice.len() < 200 * 1024, "{}", twice.len());
     assert_eq!(message.moves.len() + message.more_moves, 303);
 }
@@ -69,7 +72,7 @@ fn of_what_failed_tasks_left_behind_the_first_ends_and_the_last_lines_are_told()
         assert!(told.stopped.first().is_none_or(|end| end.starts_with("0 ")));
         assert_eq!(told.logs.first().map(|line| line.starts_with(logs.unwrap())), logs.map(|_| true));
         assert!(told.stopped.iter().chain(&told.logs).all(|line| line.chars().count() == 200));
-        let shown = |label| message.text.lines().filter(|line| line.starts_with(label)).count();
+        let shown = |label| message.text().lines().filter(|line| line.starts_with(label)).count();
         assert_eq!((shown("  stopped: "), shown("  log: ")), (ends, given.min(10)));
         assert_eq!(shown("  test: "), ends);
     }
@@ -89,14 +92,15 @@ fn many_tags_findings_and_moves_of_long_words_still_fit_into_a_topic() {
         report.moves = vec![row; 100];
         request.because = Some(long);
     });
-    let published = serde_json::json!({"default": message.text, "email": message.text, "sms": message.sms});
+    let published =
+        serde_json::json!({"default": message.text(), "email": message.text(), "sms": message.sms});
     assert!(published.to_string().len() < 256 * 1024, "{}", published.to_string().len());
     for told in ["Found when it was opened:", " was not restored: ", " more tags were not restored"] {
-        assert!(message.text.contains(told), "{told}");
+        assert!(message.text().contains(told), "{told}");
     }
     assert_eq!(message.moves.len() + message.more_moves, 100);
     assert!(
-        message.moves.len() > 3 && message.text.contains(&format!("\nand {} more\n", message.more_moves))
+        message.moves.len() > 3 && message.text().contains(&format!("\nand {} more\n", message.more_moves))
     );
 }
 
@@ -107,7 +111,7 @@ fn a_tag_is_told_on_one_line() {
             row.tag = "dev\u{1b}[2J\nRelease: another\u{202e}".to_owned();
         }
     });
-    assert!(text.text.contains("The tag dev [2J Release: another  of repository "), "{}", text.text);
+    assert!(text.text().contains("The tag dev [2J Release: another  of repository "), "{}", text.text());
 }
 
 #[test]
@@ -123,7 +127,7 @@ fn no_request_is_printed_for_an_environment_that_cannot_be_named() {
                     request.environment = Some(environment.to_owned());
                 }
             });
-            text.text.contains(&format!("\"mode\":\"{mode}\""))
+            text.text().contains(&format!("\"mode\":\"{mode}\""))
         };
         assert!(printed(None) && !printed(Some("no name of an environment")), "{mode}");
     }

@@ -9,12 +9,13 @@ fn needs_human() {
     check(
         sample!("needs-human"),
         &expect![[r#"
-            Needs a human: users and 2 more services in staging
+            [critical] NEEDS A HUMAN users and 2 more in staging: 2 services are unverified. Act now.
             ----
-            Tidegate: Needs a human: users and 2 more services in staging. users could not be put back
+            TIDEGATE NEEDS A HUMAN users and 2 more in staging: users could not be put back; 2 services are unverified. Act now.
             ----
-            Needs a human: users and 2 more services in staging
+            NEEDS A HUMAN users and 2 more in staging: users could not be put back; 2 services are unverified. Act now.
             users could not be put back
+
             Of 3 services: 2 unverified, 1 superseded
 
             users: aaaaaaaaaaaa -> bbbbbbbbbbbb, needs a human: the running version is unverified
@@ -45,7 +46,7 @@ fn needs_human() {
 fn a_release_that_needs_a_human_gives_the_request_that_puts_it_back() {
     let request = r#"{"environment":"staging","mode":"rollback","release":"sample"}"#;
     assert!(
-        message(sample!("needs-human"), |_| ()).text.contains(&format!("machine with this:\n{request}\n"))
+        message(sample!("needs-human"), |_| ()).text().contains(&format!("machine with this:\n{request}\n"))
     );
     // There is no rollback without a restore point, and none of what was not touched.
     for change in
@@ -54,14 +55,14 @@ fn a_release_that_needs_a_human_gives_the_request_that_puts_it_back() {
         let text = message(sample!("needs-human"), |request| {
             request.report.as_mut().unwrap().moves.iter_mut().for_each(change);
         });
-        assert!(!text.text.contains("\"mode\""), "{}", text.text);
+        assert!(!text.text().contains("\"mode\""), "{}", text.text());
     }
-    assert!(!message(sample!("rolled-back"), |_| ()).text.contains("\"mode\""));
+    assert!(!message(sample!("rolled-back"), |_| ()).text().contains("\"mode\""));
 }
 
 #[test]
 fn of_a_release_that_needs_a_human_what_is_deployed_has_a_restore_point_too() {
-    let text = message(sample!("deployed"), |request| request.outcome = AlertKind::NeedsHuman).text;
+    let text = message(sample!("deployed"), |request| request.outcome = AlertKind::NeedsHuman).text();
     assert_eq!(text.matches("  restore point: sha256:").count(), 2, "{text}");
-    assert_eq!(message(sample!("deployed"), |_| ()).text.matches("  restore point:").count(), 0);
+    assert_eq!(message(sample!("deployed"), |_| ()).text().matches("  restore point:").count(), 0);
 }

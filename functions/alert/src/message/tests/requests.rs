@@ -8,11 +8,11 @@ fn waiting_for_approval() {
     check(
         sample!("waiting-for-approval"),
         &expect![[r#"
-            Waiting for approval: orders and users in prod
+            [warning] WAITING FOR APPROVAL orders and users in prod: it waits for an answer. Look when you can.
             ----
-            Tidegate: Waiting for approval: orders and users in prod. 2 services in prod: deploy 2 images to 2 services; on failure, roll back every updated service
+            TIDEGATE WAITING FOR APPROVAL orders and users in prod: 2 services in prod: deploy 2 images to 2 servi...; it waits for an answer. Look when you can.
             ----
-            Waiting for approval: orders and users in prod
+            WAITING FOR APPROVAL orders and users in prod: 2 services in prod: deploy 2 images to 2 servi...; it waits for an answer. Look when you can.
             2 services in prod: deploy 2 images to 2 services; on failure, roll back every updated service
 
             orders: cccccccccccc -> dddddddddddd
@@ -33,21 +33,22 @@ fn frozen() {
     check(
         sample!("frozen"),
         &expect![[r#"
-        Request carried out in prod
-        ----
-        Tidegate: Request carried out in prod. prod lets no release in from now on (the sale)
-        ----
-        Request carried out in prod
-        prod lets no release in from now on (the sale)
+            [info] REQUEST CARRIED OUT by run sample in prod: prod lets no release in fr.... Nothing to do now.
+            ----
+            TIDEGATE REQUEST CARRIED OUT by run sample in prod: prod lets no release in from now on (the sale). Nothing to do now.
+            ----
+            REQUEST CARRIED OUT by run sample in prod: prod lets no release in from now on (the sale). Nothing to do now.
+            prod lets no release in from now on (the sale)
 
-        Now: prod is frozen since 2026-11-23T10:00:09Z, by run sample (the sale). No release may start, except a rollback.
-        To lift the freeze, start the state machine with this:
-        {"environment":"prod","mode":"resume"}
+            Now: prod is frozen since 2026-11-23T10:00:09Z, by run sample (the sale). No release may start, except a rollback.
 
-        When: 2026-11-23T10:00:10Z
-        Requested by: run sample
-        Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
-    "#]],
+            To lift the freeze, start the state machine with this:
+            {"environment":"prod","mode":"resume"}
+
+            When: 2026-11-23T10:00:10Z
+            Requested by: run sample
+            Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+        "#]],
     );
 }
 
@@ -56,19 +57,19 @@ fn resumed() {
     check(
         sample!("resumed"),
         &expect![[r#"
-        Request carried out in prod
-        ----
-        Tidegate: Request carried out in prod. prod lets releases in again (on request)
-        ----
-        Request carried out in prod
-        prod lets releases in again (on request)
+            [info] REQUEST CARRIED OUT by run sample in prod: prod lets releases in agai.... Nothing to do now.
+            ----
+            TIDEGATE REQUEST CARRIED OUT by run sample in prod: prod lets releases in again (on request). Nothing to do now.
+            ----
+            REQUEST CARRIED OUT by run sample in prod: prod lets releases in again (on request). Nothing to do now.
+            prod lets releases in again (on request)
 
-        Now: no freeze by request is in force in prod. "frozen": true in its document would still refuse releases.
+            Now: no freeze by request is in force in prod. "frozen": true in its document would still refuse releases.
 
-        When: 2026-11-23T10:00:10Z
-        Requested by: run sample
-        Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
-    "#]],
+            When: 2026-11-23T10:00:10Z
+            Requested by: run sample
+            Run: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:tidegate:sample
+        "#]],
     );
 }
 
@@ -78,6 +79,6 @@ fn what_holds_is_not_told_where_it_could_not_be_read() {
     request.report = None;
     let now = Timestamp::parse("2026-11-23T10:00:10Z").unwrap();
     let context = AlertContext { unread: Some("no answer".to_owned()), ..AlertContext::default() };
-    let text = Message::of(&Facts { request: &request, context: &context, now }).text;
+    let text = Message::of(&Facts { request: &request, context: &context, now }, true).text();
     assert!(!text.contains("Now: ") && text.contains("lacks what it says: no answer"), "{text}");
 }

@@ -1,0 +1,71 @@
+//! Teams: an adaptive card to a workflow.
+
+use pipeline::Fault;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Post;
+use crate::message::Message;
+use crate::secret::{Reference, Secrets};
+
+/// How much of a message a card holds: a workflow takes 28 KB.
+const LONGEST: usize = 9_000;
+
+/// A workflow.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Its URL, which holds its secret.
+    pub url: Reference,
+}
+
+/// Returns the request that tells a message.
+pub fn post(settings: &Settings, message: &Message, known: &Secrets) -> Result<Post, Fault> {
+    let card = json!({"contentType": "application/vnd.microsoft.card.adaptive", "content": card(message)});
+    let body = json!({"type": "message", "attachments": [card]});
+    Ok(Post { url: known.get(&settings.url)?.clone(), headers: Vec::new(), body: body.to_string() })
+}
+
+/// Renders a message.  What others wrote stands in runs of text: nothing of it is read as Markdown.
+pub fn card(message: &Message) -> Value {
+    let run = |text: &str, more: Value| {
+        let mut run = json!({"type": "TextRun", "text": text});
+        if let (Some(run), Some(more)) = (run.as_object_mut(), more.as_object()) {
+            run.extend(more.clone());
+        }
+        json!({"type": "RichTextBlock", "inlines": [run]})
+    };
+    let mut body = vec![run(&message.title, json!({"weight": "Bolder", "size": "Medium"}))];
+    if !message.because.is_empty() {
+        body.push(run(&message.because, json!({})));
+    }
+    body.push(json!({"type": "FactSet", "facts": facts(message)}));
+    let text = pipeline::text::cut(message.paragraphs.join("\n\n").chars(), LONGEST);
+    if !text.is_empty() {
+        body.push(run(&text, json!({"fontType": "Monospace", "size": "Small"})));
+    }
+    if let Some((words, request)) = &message.ready {
+        body.push(run(words, json!({})));
+        body.push(run(request, json!({"fontType": "Monospace"})));
+    }
+    let actions: Vec<Value> = message
+        .link
+        .iter()
+        .map(|link| json!({"type": "Action.OpenUrl", "title": "Run", "url": link}))
+        .collect();
+    json!({
+        "type": "AdaptiveCard",
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "version": "1.4",
+        "body": body,
+        "actions": actions,
+    })
+}
+
+fn facts(message: &Message) -> Vec<Value> {
+    let fact = |title: &str, value: &str| json!({"title": title, "value": value});
+    let environment = message.environment.iter().map(|name| fact("Environment", name));
+    let (severity, release) =
+        (fact("Severity", message.severity.name()), fact("Release", message.release.as_str()));
+    environment.chain([severity, release]).collect()
+}

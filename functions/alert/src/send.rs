@@ -1,0 +1,248 @@
+//! Hands a message to its channels, at once and each alone: one that fails or hangs stops no other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use tokio::time::timeout;
+
+use crate::channel::{Call, Channel, Failed};
+use crate::delivery::{Delivery, Status};
+use crate::document::Document;
+use crate::message::{Facts, Message};
+use crate::port::Port;
+use crate::route::{self, Chosen, TOPIC};
+use crate::secret::Secrets;
+use crate::{Alert, AlertContext, Request};
+
+/// How long one channel may take, all its requests together, and how long one read or write beside; the function's own
+/// time-out is above all of them together.
+const DEADLINE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What became of a message, channel by channel.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// The channels that have it, now or since an earlier call.
+    pub delivered: Vec<String>,
+    /// Those that may have it later, why not now, and after how many seconds at least.
+    pub later: Vec<(String, String, Option<u32>)>,
+    /// Those that will not have it, and why.
+    pub failed: Vec<(String, String)>,
+}
+
+/// What is told, and to whom.
+struct Told<'a> {
+    request: &'a Request,
+    context: &'a AlertContext,
+    /// The message for those who may read what tasks logged, and for all others.
+    messages: [Message; 2],
+    /// What each channel was told before.
+    before: BTreeMap<String, Delivery>,
+    now: Timestamp,
+}
+
+impl Told<'_> {
+    fn message(&self, channel: &Channel) -> &Message {
+        let [whole, short] = &self.messages;
+        if channel.details { whole } else { short }
+    }
+
+    fn note(&mut self, note: &str) {
+        if !note.is_empty() {
+            self.messages.iter_mut().for_each(|message| message.paragraphs.insert(0, note.to_owned()));
+        }
+    }
+
+    /// Tells whether it is in the ledger, or given whole as in a sample: then nothing is read or written.
+    fn is_recorded(&self) -> bool {
+        self.request.report.is_none() && !self.request.is_test()
+    }
+}
+
+impl<P: Port> Alert<P> {
+    /// Tells a message to every channel that does not have it yet.
+    pub(crate) async fn send(&self, request: &Request, context: &AlertContext, now: Timestamp) -> Sent {
+        let facts = Facts { request, context, now: request.at.unwrap_or(now) };
+        let messages = [true, false].map(|details| Message::of(&facts, details));
+        let mut told = Told { request, context, messages, before: BTreeMap::new(), now };
+        let is_recorded = told.is_recorded();
+        let (document, before) = join(self.document(), async {
+            // What cannot be read is as if nothing were told: to be told twice is better than not at all.
+            let reading = async { self.port.deliveries(&request.release).await.unwrap_or_default() };
+            if is_recorded { timeout(PATIENCE, reading).await.unwrap_or_default() } else { BTreeMap::new() }
+        })
+        .await;
+        told.before = before;
+        let (document, unread) = document;
+        let chosen = chosen(&document, &told);
+        told.note(&chosen.notes.join("\n"));
+        let mut sent = self.tell_all(&told, &chosen.channels).await;
+        if request.is_test() {
+            sent.failed.extend(chosen.notes.into_iter().map(|note| ("the document".to_owned(), note)));
+        } else if !sent.failed.is_empty() && !chosen.channels.iter().any(|one| one.name == TOPIC) {
+            // What nobody else can be told is told to the topic, and why.
+            let failed: Vec<String> =
+                sent.failed.iter().map(|(name, why)| format!("{name} ({why})")).collect();
+            told.note(&format!("This was not delivered by {}.", failed.join(" and ")));
+            let topic = self.tell_all(&told, &[document.topic()]).await;
+            sent.delivered.extend(topic.delivered);
+            sent.later.extend(topic.later);
+            sent.failed.extend(topic.failed);
+        }
+        sent.delivered.sort();
+        if let Some(why) = unread {
+            sent.later.push(("the channels of the document".to_owned(), why, None));
+        }
+        sent
+    }
+
+    /// Reads the document; of one that cannot be read now, why.
+    async fn document(&self) -> (Document, Option<String>) {
+        match timeout(PATIENCE, self.port.settings()).await {
+            Ok(Ok(Some((name, text)))) => (Document::read(&name, &text), None),
+            Ok(Ok(None)) => (Document::default(), None),
+            Ok(Err(fault)) => (Document::default(), Some(fault.to_string())),
+            Err(_) => (Document::default(), Some("their document was not read in time".to_owned())),
+        }
+    }
+
+    async fn tell_all(&self, told: &Told<'_>, channels: &[Channel]) -> Sent {
+        let each =
+            channels.iter().map(async |channel| (channel.name.clone(), self.tell_one(told, channel).await));
+        let mut sent = Sent::default();
+        for (name, result) in join_all(each).await {
+            match result {
+                Ok(true) => sent.delivered.push(name),
+                Ok(false) => {}
+                Err(Failed::Later(why, after)) => sent.later.push((name, why, after)),
+                Err(Failed::Final(why)) => sent.failed.push((name, why)),
+            }
+        }
+        sent
+    }
+
+    /// Tells one channel, unless it has the message already or something newer; says whether it has it.
+    async fn tell_one(&self, told: &Told<'_>, channel: &Channel) -> Result<bool, Failed> {
+        let (request, report) = (told.request, &told.context.report);
+        let before = told.before.get(&channel.name);
+        let due = Delivery::due(request, report, told.now, before);
+        if let Some(before) = before {
+            match (before.is_of_the_same(&due), before.status) {
+                (true, Status::Sent) => return Ok(true),
+                (true, Status::Failed) => {
+                    return Err(Failed::Final(before.error.clone().unwrap_or_default()));
+                }
+                // A call of this function ended while it rang, or just before.
+                (true, Status::Due) if channel.is_telephone() && before.error.is_none() => {
+                    return Err(may_have_rung());
+                }
+                // It was told something newer since.
+                (false, _) if before.time > due.time => return Ok(false),
+                _ => {}
+            }
+        }
+        let message = told.message(channel);
+        self.record(told, channel, &due).await;
+        let result = match timeout(DEADLINE, self.calls(channel, message, before, told.now)).await {
+            Ok(result) => result,
+            Err(_) if channel.is_telephone() => Err(may_have_rung()),
+            Err(_) => Err(Failed::Later("it did not answer in time".to_owned(), None)),
+        };
+        let record = match &result {
+            Ok(named) => Delivery {
+                status: Status::Sent,
+                thread: before.and_then(|before| channel.thread(before)).or(named.clone()),
+                open: channel.opens(message),
+                ..due
+            },
+            Err(Failed::Later(why, _)) => Delivery { error: Some(why.clone()), ..due },
+            Err(Failed::Final(why)) => Delivery { status: Status::Failed, error: Some(why.clone()), ..due },
+        };
+        self.record(told, channel, &record).await;
+        result.map(|_| true)
+    }
+
+    /// Records how far a delivery is; where that fails, it may be told twice.
+    async fn record(&self, told: &Told<'_>, channel: &Channel, delivery: &Delivery) {
+        if !told.is_recorded() {
+            return;
+        }
+        let recording = self.port.record(&told.request.release, &channel.name, delivery);
+        let late = |_| Err(Fault::Unavailable("the ledger did not answer in time".to_owned()));
+        if let Err(fault) = timeout(PATIENCE, recording).await.unwrap_or_else(late) {
+            tracing::warn!(
+                channel = channel.name,
+                fault = fault.name(),
+                "a delivery is not recorded: {fault}"
+            );
+        }
+    }
+
+    /// Makes the requests of a channel, one after the other; returns what names the first message there.
+    async fn calls(
+        &self,
+        channel: &Channel,
+        message: &Message,
+        before: Option<&Delivery>,
+        now: Timestamp,
+    ) -> Result<Option<String>, Failed> {
+        let mut secrets = Secrets::default();
+        for reference in channel.references() {
+            secrets.0.insert(reference.clone(), self.port.secret(reference).await);
+        }
+        let mut thread = None;
+        for call in channel.calls(message, before, &secrets, now).map_err(failed)? {
+            match call {
+                Call::Publish(publication) => self.port.publish(publication).await.map_err(failed)?,
+                Call::Post(post) => {
+                    let named = channel.read(&self.port.post(post).await.map_err(failed)?)?;
+                    thread = thread.or(named);
+                }
+                Call::Edit(post) => {
+                    // The news has been told: only what stood there before is older.
+                    let edited = self.port.post(post).await.map_err(failed);
+                    if let Err(why) = edited.and_then(|answer| channel.read(&answer)) {
+                        tracing::warn!(channel = channel.name, "the first message was not edited: {why:?}");
+                    }
+                }
+                Call::Ring(call) => {
+                    // Whatever breaks now, somebody may have been called already.
+                    let answer = self.port.ring(call).await.ok().flatten().ok_or_else(may_have_rung)?;
+                    channel.read(&answer)?;
+                }
+            }
+        }
+        Ok(thread)
+    }
+}
+
+/// Chooses the channels of a message, and those that were told something which it ends or goes on with.
+fn chosen(document: &Document, told: &Told<'_>) -> Chosen {
+    let [message, _] = &told.messages;
+    if told.request.is_test() {
+        return route::all(document, told.request.channel.as_deref());
+    }
+    let mut chosen = route::choose(document, message);
+    let goes_on = told.before.iter().filter(|(_, before)| before.open.is_some() || before.thread.is_some());
+    for (name, _) in goes_on {
+        if let Some(Ok(channel)) = document.channels.get(name) {
+            chosen.add(channel.clone());
+        }
+    }
+    chosen
+}
+
+fn may_have_rung() -> Failed {
+    Failed::Final("it did not answer; the call may have been made".to_owned())
+}
+
+/// Says whether what failed may be done later.
+fn failed(fault: Fault) -> Failed {
+    match fault {
+        Fault::Throttled(_) | Fault::Unavailable(_) => Failed::Later(fault.to_string(), None),
+        fault => Failed::Final(fault.to_string()),
+    }
+}
