@@ -71,7 +71,7 @@ def test_an_alarm_after_a_release_rolls_it_back_once(pipeline, name, alarm):
     again = eventually(lambda: started_by(pipeline, name)[:-1], "the alarm started another execution")
     declined = watch.follow(pipeline.cloud, again[0])
     assert declined.outcome == "Superseded"
-    assert "guard declined" in pipeline.inbox.about(declined.name)[0]
+    assert "GUARD DECLINED" in pipeline.inbox.about(declined.name)[0]
     assert set(service.answers().values()) == {"hello from v1"}
 
 
