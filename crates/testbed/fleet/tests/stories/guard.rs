@@ -191,7 +191,7 @@ async fn the_newest_of_two_guarded_releases_goes_back() {
     let story = story.at(450, alarm("red", true)).play().await;
     assert!(story.runs("dev/a", "next") && story.runs("dev/b", "0"));
     let text = &told(&story, "alarm-1")[0];
-    assert!(text.contains("guards next, too") && text.contains("Act now: what was found"), "{text}");
+    assert!(text.contains("guards next, too") && text.contains(" runs. Act now.\n"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -263,7 +263,7 @@ async fn what_goes_back_is_what_on_failure_and_forward_only_say() {
         released(&PAIR, guarded(json!({"forwardOnly": ["d"]}))).at(300, alarm("red", true)).play().await;
     assert!(story.runs("dev/c", "0") && story.runs("dev/d", "next"));
     let text = &told(&story, "alarm-1")[0];
-    assert!(text.contains("Act now: what was found") && text.contains("d is in \"forwardOnly\""), "{text}");
+    assert!(text.contains(" runs. Act now.\n") && text.contains("d is in \"forwardOnly\""), "{text}");
     let story =
         released(&PAIR, guarded(json!({"forwardOnly": ["*"]}))).at(300, alarm("red", true)).play().await;
     assert_eq!(story.end("alarm-1"), "NeedsHuman");
