@@ -10,7 +10,7 @@ use crate::delivery::later;
 use crate::kind::AlertKind;
 use crate::port::Port;
 use crate::send::Sent;
-use crate::{Alert, AlertContext, Follow, Request, Response};
+use crate::{Alert, AlertContext, Follow, Request, Response, named};
 
 /// For how long a repeat is taken for the same message: the state machine tries for less.
 const SAME_MESSAGE_MS: i64 = 600_000;
@@ -54,12 +54,7 @@ impl<P: Port> Alert<P> {
                 let follow = Follow { request, attempt: attempt + 1, seconds };
                 Ok(Response { delivered, later: names, follow: Some(follow) })
             }
-            None => {
-                let missing = missing.into_iter().map(|(name, why, _)| (name, why));
-                let told: Vec<String> =
-                    missing.chain(failed).map(|(name, why)| format!("{name} ({why})")).collect();
-                Err(Fault::Denied(format!("the alert is given up for {}", told.join(" and "))))
-            }
+            None => Err(Fault::Denied(format!("the alert is given up for {}", named(&failed, &missing)))),
         }
     }
 }

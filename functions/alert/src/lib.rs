@@ -20,9 +20,10 @@ mod send;
 
 use std::time::Duration;
 
+use pipeline::Fault;
 use pipeline::clock::Timestamp;
+use pipeline::document::read;
 use pipeline::ids::{EnvironmentName, ReleaseId};
-use pipeline::{Fault, document as read};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -66,6 +67,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Tells whether what it tells is in the ledger, and not given whole as in a sample: else nothing is read or written.
+    pub fn is_recorded(&self) -> bool {
+        self.report.is_none() && !self.is_test()
+    }
+
     /// Tells whether somebody only tries the channels.
     pub fn is_test(&self) -> bool {
         self.outcome == AlertKind::Test
@@ -117,13 +123,13 @@ impl<P: Port> Alert<P> {
     /// Answers one payload: the machine's request, the event of an execution that ended, or the time to try again.
     pub async fn handle(&self, payload: Value, now: Timestamp) -> Result<Response, Fault> {
         if payload.get("detail-type").is_some() {
-            return self.execution_ended(read::read("the event", payload)?, now).await;
+            return self.execution_ended(read("the event", payload)?, now).await;
         }
         if payload.get("attempt").is_some() {
-            let Follow { request, attempt, .. } = read::read("the payload", payload)?;
+            let Follow { request, attempt, .. } = read("the payload", payload)?;
             return self.follow_up(request, attempt, now).await;
         }
-        let request: Request = read::read("the payload", payload)?;
+        let request: Request = read("the payload", payload)?;
         let context = self.context(&request).await;
         if request.outcome == AlertKind::WaitingForApproval && context.report.has_ended() {
             // The call came late: nobody can answer any more.
@@ -150,7 +156,9 @@ impl<P: Port> Alert<P> {
             return Ok(Report::default());
         }
         if request.outcome == AlertKind::Answered {
-            let Some(name) = &request.environment else { return Ok(Report::default()) };
+            // What a sweep has found is of no single environment.
+            let named = request.environment.as_ref().filter(|name| !name.is_empty());
+            let Some(name) = named else { return Ok(Report::default()) };
             let freeze = self.port.freeze(&EnvironmentName::parse(name.as_str())?).await?;
             return Ok(Report { freeze, ..Report::default() });
         }
@@ -170,27 +178,31 @@ impl<P: Port> Alert<P> {
         now: Timestamp,
     ) -> Result<Response, Fault> {
         let Sent { delivered, later, failed } = self.send(&request, context, now).await;
-        let after: Vec<Option<u32>> = later.iter().map(|(_, _, after)| *after).collect();
-        let names = later.iter().map(|(name, ..)| name.clone()).collect();
-        let mut reasons = failed;
-        reasons.extend(later.into_iter().map(|(name, why, _)| (name, why)));
-        if reasons.is_empty() {
+        if later.is_empty() && failed.is_empty() {
             return Ok(Response { delivered, ..Response::default() });
         }
-        let only_later = reasons.len() == Vec::len(&names);
-        let told = reasons.iter().map(|(name, why)| format!("{name} ({why})")).collect::<Vec<_>>();
-        let fault = format!("the alert was not delivered by {}", told.join(" and "));
-        let is_followed = match request.report.is_none() && !request.is_test() && !names.is_empty() {
-            true => self.comes_back(&request, &after, now).await.is_ok(),
-            false => false,
-        };
-        match (only_later, is_followed) {
-            (true, true) => Ok(Response { delivered, later: names, follow: None }),
+        let asked: Vec<Option<u32>> = later.iter().map(|(_, _, after)| *after).collect();
+        let comes_back = !later.is_empty()
+            && request.is_recorded()
+            && self.comes_back(&request, &asked, now).await.is_ok();
+        let fault = format!("the alert was not delivered by {}", named(&failed, &later));
+        match (failed.is_empty(), comes_back) {
+            (true, true) => {
+                let later = later.into_iter().map(|(name, ..)| name).collect();
+                Ok(Response { delivered, later, follow: None })
+            }
             // The machine tries again, and at last keeps the message in a queue.
             (true, false) => Err(Fault::Unavailable(fault)),
             (false, _) => Err(Fault::Denied(fault)),
         }
     }
+}
+
+/// Names the channels that do not have a message, and why.
+fn named(failed: &[(String, String)], later: &[(String, String, Option<u32>)]) -> String {
+    let later = later.iter().map(|(name, why, _)| (name, why));
+    let all = failed.iter().map(|(name, why)| (name, why)).chain(later);
+    all.map(|(name, why)| format!("{name} ({why})")).collect::<Vec<_>>().join(" and ")
 }
 
 /// Returns what was read, or nothing and why: those on call rather hear little than nothing.

@@ -55,11 +55,6 @@ impl Told<'_> {
             self.messages.iter_mut().for_each(|message| message.paragraphs.insert(0, note.to_owned()));
         }
     }
-
-    /// Tells whether it is in the ledger, or given whole as in a sample: then nothing is read or written.
-    fn is_recorded(&self) -> bool {
-        self.request.report.is_none() && !self.request.is_test()
-    }
 }
 
 impl<P: Port> Alert<P> {
@@ -68,7 +63,7 @@ impl<P: Port> Alert<P> {
         let facts = Facts { request, context, now: request.at.unwrap_or(now) };
         let messages = [true, false].map(|details| Message::of(&facts, details));
         let mut told = Told { request, context, messages, before: BTreeMap::new(), now };
-        let is_recorded = told.is_recorded();
+        let is_recorded = request.is_recorded();
         let (document, before) = join(self.document(), async {
             // What cannot be read is as if nothing were told: to be told twice is better than not at all.
             let reading = async { self.port.deliveries(&request.release).await.unwrap_or_default() };
@@ -167,7 +162,7 @@ impl<P: Port> Alert<P> {
 
     /// Records how far a delivery is; where that fails, it may be told twice.
     async fn record(&self, told: &Told<'_>, channel: &Channel, delivery: &Delivery) {
-        if !told.is_recorded() {
+        if !told.request.is_recorded() {
             return;
         }
         let recording = self.port.record(&told.request.release, &channel.name, delivery);
