@@ -12,7 +12,7 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, ReleaseId, ServiceName, TaskDefinitionArn};
 use pipeline::ledger::{Loaded, MoveLedger, Together};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{MoveEvent, MoveRow, RunRow, RunsTask, Stop};
+use pipeline::rows::{MoveEvent, MoveRow, RunRow, RunsTask, Stop, Verdict};
 use pipeline::service::{Deployment, Rollout};
 use pipeline::service_deployment::{Action, ServiceDeployment};
 use pipeline::signed::Answer;
@@ -30,6 +30,9 @@ struct Recorder {
     lost: bool,
     stopped: bool,
     goes_back: bool,
+    decided: Option<Verdict>,
+    another_waits_when_asked: bool,
+    asked: Cell<bool>,
     together: Option<Together>,
     orders: Vec<Value>,
     no_capacity: bool,
@@ -52,6 +55,7 @@ impl MoveLedger for Recorder {
         self.did("read the move and its lease");
         let mut loaded = Moves { lost: self.lost, ..Moves::default() }.load_leased(key).await?;
         loaded.row.rollback_started = self.goes_back.then_some(Timestamp::from_millis(0));
+        loaded.row.verdict = self.decided;
         let (by, because) = (ReleaseId::parse("r9")?, "bad numbers".to_owned());
         let stop = Stop { by, because, since: Timestamp::from_millis(0), rollback: true };
         Ok(Loaded { stop: self.stopped.then_some(stop), together: self.together.clone(), ..loaded })
@@ -90,11 +94,16 @@ impl Port for &Recorder {
     ) -> Result<Option<ServiceDeployment>, Fault> {
         self.did("read the service deployment");
         let waits = if self.gone.get() { "SUCCEEDED" } else { "AWAITING_ACTION" };
-        Ok(Some(at_its_gate(waits)))
+        let mut seen = at_its_gate(waits);
+        if self.another_waits_when_asked && self.asked.get() {
+            seen.hooks[0].id = "h2".to_owned();
+        }
+        Ok(Some(seen))
     }
     async fn answer(&self, _: &str, hook: &str, action: Action) -> Result<(), Fault> {
         self.did(&format!("answer {hook} {action:?}"));
         self.gone.set(self.gone_when_asked);
+        self.asked.set(true);
         if self.update_fails { Err(Fault::Denied("it does not wait".to_owned())) } else { Ok(()) }
     }
 }
@@ -382,4 +391,24 @@ async fn nobody_answers_the_gate_of_a_service_that_is_not_held_or_goes_back() {
         assert!(answer.is_err());
         assert_eq!(order, ["read the move and its lease"]);
     }
+}
+
+#[tokio::test]
+async fn what_is_decided_has_no_gate_that_is_to_be_answered() {
+    for (decided, answers) in [
+        (None, true),
+        (Some(Verdict::Pending), true),
+        (Some(Verdict::Healthy), false),
+        (Some(Verdict::Unhealthy), false),
+    ] {
+        let (answer, order) = go_on(Recorder { decided, ..Recorder::default() }).await;
+        assert_eq!(order.iter().any(|step| step.starts_with("answer ")), answers, "{decided:?} {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gate_that_gave_way_to_another_one_is_looked_at_again() {
+    let recorder = Recorder { update_fails: true, another_waits_when_asked: true, ..Recorder::default() };
+    let (answer, _) = go_on(recorder).await;
+    assert_eq!(answer, Ok(Response::Nothing { nothing: "the gate waits no more", look: true }));
 }
