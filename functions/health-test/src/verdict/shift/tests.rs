@@ -354,3 +354,23 @@ fn a_gate_that_gives_up_sooner_ends_the_waiting_a_minute_before() {
     assert_eq!(deadline(at(900), case.shift.as_ref()), at(900));
     assert_eq!(deadline(at(900), None), at(900));
 }
+
+#[test]
+fn a_deadline_is_over_after_its_moment_and_a_shift_has_arrived_at_its_own() {
+    let (row, at) = (row(), |seconds: i64| Timestamp::from_millis(0).plus_seconds(seconds));
+    let traffic =
+        Traffic { strategy: "BLUE_GREEN".to_owned(), gate: Stage::of(TEST), seconds: 300, drain_minutes: 0 };
+    let way = |deadline, full: Option<i64>| Way {
+        is_back: false,
+        waits: false,
+        shift: row.shift(),
+        traffic: &traffic,
+        blameless: false,
+        full: full.map(at),
+        deadline: at(deadline),
+        now: at(0),
+    };
+    assert!(way(-1, None).is_late() && !way(0, None).is_late() && !way(1, None).is_late());
+    let waits = |full| soon(&way(0, Some(full))).is_some();
+    assert!(waits(-14) && !waits(-15) && soon(&way(0, None)).is_none());
+}
