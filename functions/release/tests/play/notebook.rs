@@ -1,6 +1,8 @@
 //! A ledger in memory, which remembers every write by a word.
 
+mod approvals;
 mod guards;
+mod sweeps;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,19 +12,15 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
-    Answer, Evidence, EvidenceRow, FoundRow, FrozenRow, GuardRollbackRow, GuardRow, HeadRow, LeaseRow,
-    ListedRun, MoveRow, OrderKey, PlanRow, PushRow, Quarantine, RestorePoint, RollbackScope, ServiceRow,
-    Stop, SweepRow, Verdict, VerifiedImage, WaitingRow, WriteRow,
+    Evidence, EvidenceRow, FoundRow, FrozenRow, GuardRollbackRow, GuardRow, HeadRow, LeaseRow, ListedRun,
+    MoveRow, OrderKey, PlanRow, Quarantine, RestorePoint, RollbackScope, ServiceRow, Stop, SweepRow, Verdict,
+    VerifiedImage, WaitingRow, WriteRow,
 };
 use release::Run;
 use release::answer::Closed;
 use release::intake::push::Push;
-use release::plan::sweep::told::Change;
 use release::plan::waves::Numbered;
-use release::ports::{
-    AlarmVerdict, Approvals, Claim, Events, Freezes, History, ImageKey, Leases, Proven, PushKey, Releases,
-    Runs, Sweeps,
-};
+use release::ports::{AlarmVerdict, Claim, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
 
 use crate::shop::{arn, digest};
 
@@ -109,49 +107,6 @@ impl Events for Notebook {
             "found-before" => Ok(Claim::Found(first)),
             _ => self.write("claim").map(|()| Claim::Ours),
         }
-    }
-}
-
-impl Sweeps for Notebook {
-    async fn progress(&self, of: &EnvironmentName) -> Result<Option<SweepRow>, Fault> {
-        Ok(self.progress.borrow().get(of.as_str()).cloned())
-    }
-    async fn note_progress(&self, of: &EnvironmentName, row: &SweepRow) -> Result<(), Fault> {
-        self.progress.borrow_mut().insert(of.to_string(), row.clone());
-        self.write(format!("progress, {} left", row.left))
-    }
-    async fn found(&self, _: &EnvironmentName) -> Result<Vec<(String, FoundRow)>, Fault> {
-        let found = self.found.borrow();
-        Ok(found
-            .iter()
-            .map(|(what, row)| (format!("found#{}#{what}", row.kind.word()), row.clone()))
-            .collect())
-    }
-    async fn note_found(&self, _: &EnvironmentName, changes: &[Change]) -> Result<(), Fault> {
-        for change in changes {
-            match change {
-                Change::Write { what, row } => {
-                    self.found.borrow_mut().insert(what.clone(), row.clone());
-                    Notebook::write(self, format!("found {} {what}", row.kind.word()))?;
-                }
-                Change::Delete { what, .. } => {
-                    self.found.borrow_mut().remove(what);
-                    Notebook::write(self, format!("settled {what}"))?;
-                }
-            }
-        }
-        Ok(())
-    }
-    async fn seen(&self, _: &EnvironmentName, _: &[Push]) -> Result<BTreeMap<PushKey, PushRow>, Fault> {
-        Ok(BTreeMap::new())
-    }
-    async fn is_end_told(&self, _: &ReleaseId) -> Result<bool, Fault> {
-        Ok(false)
-    }
-    async fn held(&self, _: &EnvironmentName) -> Result<BTreeMap<ServiceName, LeaseRow>, Fault> {
-        let leases = self.leases.borrow();
-        let held = leases.iter().filter(|(_, lease)| lease.release.is_some());
-        Ok(held.map(|(name, lease)| (name.clone(), lease.clone())).collect())
     }
 }
 
@@ -391,80 +346,5 @@ impl Releases for Notebook {
             (listed.outcome, listed.ended) = (Some(format!("{outcome:?}")), Some(now));
         }
         Notebook::write(self, format!("close {outcome:?}"))
-    }
-}
-
-impl Runs for Notebook {
-    async fn list_run(
-        &self,
-        _: &EnvironmentName,
-        _: Timestamp,
-        _: &ReleaseId,
-        row: &ListedRun,
-    ) -> Result<(), Fault> {
-        self.listed.borrow_mut().push(row.clone());
-        Notebook::write(self, format!("list {}", row.outcome.as_deref().unwrap_or("open")))
-    }
-    async fn listed_runs(&self, _: &EnvironmentName, _: Timestamp) -> Result<Vec<ListedRun>, Fault> {
-        Ok(self.listed.borrow().clone())
-    }
-}
-
-impl Approvals for Notebook {
-    async fn propose(&self, _: &ReleaseId, row: &PlanRow) -> Result<(), Fault> {
-        self.proposed.borrow_mut().push(row.clone());
-        Notebook::write(self, format!("propose {}", row.service))
-    }
-    async fn proposed(&self, _: &ReleaseId) -> Result<Vec<PlanRow>, Fault> {
-        Ok(self.proposed.borrow().clone())
-    }
-    async fn replan(&self, _: &ReleaseId, plan: &str, services: &[ServiceName]) -> Result<(), Fault> {
-        if let Some(head) = self.head.borrow_mut().as_mut() {
-            (head.plan, head.services) = (plan.to_owned(), services.to_vec());
-        }
-        let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
-        Notebook::write(self, format!("replan {}", names.join(" ")))
-    }
-    async fn wait(
-        &self,
-        _: &EnvironmentName,
-        by: &ReleaseId,
-        row: &WaitingRow,
-        plan: &str,
-    ) -> Result<(), Fault> {
-        if let Some(head) = self.head.borrow_mut().as_mut() {
-            head.asked = Some(plan.to_owned());
-        }
-        self.waiting.borrow_mut().push((by.clone(), row.clone()));
-        self.write("wait")
-    }
-    async fn waiting(&self, _: &EnvironmentName) -> Result<Vec<(ReleaseId, WaitingRow)>, Fault> {
-        Ok(self.waiting.borrow().clone())
-    }
-    async fn answer(
-        &self,
-        _: &EnvironmentName,
-        of: &ReleaseId,
-        row: &WaitingRow,
-        by: &ReleaseId,
-    ) -> Result<bool, Fault> {
-        let mut waiting = self.waiting.borrow_mut();
-        let seen = waiting.iter_mut().find(|(waiting, now)| waiting == of && now.token == row.token);
-        Ok(seen.map(|(_, row)| row.answered_by = Some(by.clone())).is_some())
-    }
-    async fn record_answer(&self, _: &ReleaseId, answer: &Answer) -> Result<(), Fault> {
-        if let Some(head) = self.head.borrow_mut().as_mut() {
-            head.answer = Some(answer.clone());
-        }
-        Notebook::write(self, format!("answer {:?}", answer.next))
-    }
-    async fn answered(
-        &self,
-        _: &EnvironmentName,
-        by: &ReleaseId,
-        _: Option<&WaitingRow>,
-    ) -> Result<(), Fault> {
-        self.waiting.borrow_mut().retain(|(waiting, _)| waiting != by);
-        self.write("answered")
     }
 }
