@@ -16,6 +16,9 @@ const LONGEST_HEADER: usize = 150;
 const LONGEST_SECTION: usize = 2_900;
 const LONGEST: usize = 9_000;
 
+/// How many paragraphs are sent: Slack takes 50 blocks, of which a few are ours.
+const PARAGRAPHS: usize = 40;
+
 /// A bot.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,7 +117,7 @@ fn content(message: &Message) -> Value {
     let all: Vec<&String> =
         [&message.because].into_iter().chain(&message.paragraphs).filter(|text| !text.is_empty()).collect();
     for (n, text) in all.iter().enumerate() {
-        if left < 200 {
+        if left < 200 || n == PARAGRAPHS {
             blocks.push(section(&format!("and {} paragraphs more, in the run", all.len() - n)));
             break;
         }

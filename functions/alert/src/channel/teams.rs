@@ -5,11 +5,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Post;
-use crate::message::Message;
+use crate::message::{Message, text};
 use crate::secret::{Reference, Secrets};
 
-/// How much of a message a card holds: a workflow takes 28 KB.
-const LONGEST: usize = 9_000;
+/// How many paragraphs of a message a card holds, and how many bytes they may take as JSON: a workflow takes 28 KB.
+const PARAGRAPHS: usize = 100;
+const PARAGRAPHS_BYTES: usize = 16 * 1024;
 
 /// A workflow.
 #[derive(Clone, Deserialize)]
@@ -40,7 +41,10 @@ pub fn card(message: &Message) -> Value {
         body.push(run(&message.because, json!({})));
     }
     body.push(json!({"type": "FactSet", "facts": facts(message)}));
-    let text = pipeline::text::cut(message.paragraphs.join("\n\n").chars(), LONGEST);
+    let mut shown = text::first(message.paragraphs.iter().cloned(), PARAGRAPHS, PARAGRAPHS_BYTES);
+    let more = message.paragraphs.len() - shown.len();
+    shown.extend((more > 0).then(|| format!("and {more} paragraphs more, in the run")));
+    let text = shown.join("\n\n");
     if !text.is_empty() {
         body.push(run(&text, json!({"fontType": "Monospace", "size": "Small"})));
     }

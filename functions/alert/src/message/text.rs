@@ -44,7 +44,7 @@ pub(super) fn failure(failure: &Failure) -> String {
 }
 
 /// Returns as many of some lines as there is room for: so many, and so many bytes as they stand in JSON.
-pub(super) fn first(lines: impl Iterator<Item = String>, most: usize, most_bytes: usize) -> Vec<String> {
+pub(crate) fn first(lines: impl Iterator<Item = String>, most: usize, most_bytes: usize) -> Vec<String> {
     let mut bytes = 0;
     let fits = |line: &String| {
         bytes += Value::from(line.as_str()).to_string().len();

@@ -210,6 +210,37 @@ async fn a_test_reaches_one_channel_or_all_whatever_the_routes_say() {
 }
 
 #[tokio::test]
+async fn whatever_a_release_has_to_tell_each_channel_takes_it() {
+    let mut large = sample("needs-human");
+    let one = large["report"]["moves"][0].clone();
+    large["report"]["moves"] = (0..60).map(|_| one.clone()).collect();
+    let lines: Vec<String> = (0..10).map(|_| "\u{1f600}".repeat(200)).collect();
+    let mut long = large.clone();
+    long["report"]["moves"][0]["bundle"] = json!({"stopped": lines, "logs": lines, "tests": lines});
+    let mut posted = Vec::new();
+    for request in [large, long] {
+        let fixture = everywhere();
+        assert_eq!(tell(&fixture, request).await.unwrap().delivered.len(), 7);
+        posted.append(&mut fixture.posted.borrow_mut());
+    }
+    for posted in posted {
+        let body = posted.json();
+        match posted.host.as_str() {
+            "slack.com" | "hooks.slack.com" => {
+                let blocks = body["blocks"].as_array().unwrap();
+                let long = |block: &Value| {
+                    block["text"]["text"].as_str().is_some_and(|text| text.chars().count() > 3_000)
+                };
+                assert!(blocks.len() <= 50 && !blocks.iter().any(long), "{}", blocks.len());
+            }
+            "flows.example.org" => assert!(posted.body.len() < 28 * 1024, "{}", posted.body.len()),
+            "events.eu.pagerduty.com" => assert!(posted.body.len() < 512 * 1024, "{}", posted.body.len()),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_secret_gets_out_whatever_happens() {
     let broken = json!({"webhook": {"url": [URL], "secret": SECRET}}).to_string();
     let typing_error = json!({"webhook": {"url": URL, "sekret": SECRET}}).to_string();
