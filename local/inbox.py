@@ -53,7 +53,8 @@ class Inbox:
         for message in got.get("Messages", []):
             notification = json.loads(message["Body"])
             about = notification["MessageAttributes"]
-            release, outcome = about["release"]["Value"], about["outcome"]["Value"]
+            # What is of no release names none.
+            release, outcome = about.get("release", {}).get("Value", ""), about["outcome"]["Value"]
             self._by_topic.append((release, outcome, notification["Message"]))
             self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
 

@@ -8,11 +8,11 @@ SHARED = {
     # Alarms of a service are asked before a release and while it bakes, and by each poll while its traffic moves.
     "cloudwatch:DescribeAlarms": {"release", "health-test"},
     # The ledger is one table: each function reads and writes the rows of its own step.
-    "dynamodb:BatchGetItem": {"release", "retag", "deploy", "health-test", "rollback"},
-    "dynamodb:GetItem": {"release", "retag", "rollback", "alert", "health-test"},
-    "dynamodb:Query": {"release", "retag", "deploy", "health-test", "alert"},
-    "dynamodb:PutItem": {"release", "retag", "deploy", "health-test", "alert"},
-    "dynamodb:UpdateItem": {"release", "retag", "deploy", "health-test", "rollback"},
+    "dynamodb:BatchGetItem": {"release", "retag", "deploy", "health-test", "rollback", "signal"},
+    "dynamodb:GetItem": {"release", "retag", "rollback", "alert", "health-test", "signal"},
+    "dynamodb:Query": {"release", "retag", "deploy", "health-test", "alert", "signal"},
+    "dynamodb:PutItem": {"release", "retag", "deploy", "health-test", "alert", "signal"},
+    "dynamodb:UpdateItem": {"release", "retag", "deploy", "health-test", "rollback", "signal"},
     # A release reads which image a tag names, and retag reads the manifest that it writes again.
     "ecr:BatchGetImage": {"release", "retag"},
     # Each looks at the service itself: a release before it opens, deploy and rollback before they write, and
@@ -29,11 +29,15 @@ SHARED = {
     "ecs:RegisterTaskDefinition": {"deploy", "rollback"},
     "ecs:UpdateService": {"deploy", "rollback"},
     # Each its own parameters: the live tests, and the alert channels.
-    "ssm:GetParameter": {"health-test", "alert"},
+    "ssm:GetParameter": {"health-test", "alert", "signal"},
+    # Whose cluster and whose alarms something is about.
+    "ssm:GetParametersByPath": {"release", "signal"},
+    # The same channels, for releases and for what is of none.
+    "sns:Publish": {"alert", "signal"},
     # Whether the holder of a lease has ended, and how a release has.
     "states:DescribeExecution": {"release", "alert"},
     # What follows a release, and what comes back to an alert.
-    "states:StartExecution": {"release", "alert"},
+    "states:StartExecution": {"release", "alert", "signal"},
 }
 
 

@@ -173,7 +173,9 @@ impl Channel {
         if message.outcome == AlertKind::Test {
             return true;
         }
-        message.severity == Severity::Critical && (message.act == Act::Now || self.pages == Pages::Severity)
+        !message.is_end
+            && message.severity == Severity::Critical
+            && (message.act == Act::Now || self.pages == Pages::Severity)
     }
 }
 

@@ -1,11 +1,10 @@
 //! What a channel has of a release: written down before it is told, and after.
 
 use pipeline::clock::Timestamp;
+use pipeline::ids::ReleaseId;
 use serde::{Deserialize, Serialize};
 
-use crate::Request;
 use crate::kind::AlertKind;
-use crate::report::Report;
 
 /// After how many seconds what was not delivered is tried again; the last one stays.
 const LATER: [u32; 4] = [60, 300, 900, 3600];
@@ -16,13 +15,25 @@ const LONGEST_ASKED: u32 = 3600;
 /// How often it is tried again: for a day.
 pub const MOST_LATER: u32 = 27;
 
-/// `release#<id>` / `alert#<channel>`: the last message that a channel was to tell.
+/// What an alert is about, by which it is kept what each channel was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A release.
+    Release(ReleaseId),
+    /// Something else, by its id and the moment at which it was opened.
+    Signal(String, Timestamp),
+}
+
+/// The last message that a channel was to tell about a release, or about something else since it was opened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delivery {
     /// What it told.
     pub outcome: AlertKind,
     /// The plan that it told it of: one that became smaller is asked about again.
     pub plan: Option<String>,
+    /// Which of the messages about what is of no release it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u32>,
     /// When it was first told.
     pub time: Timestamp,
     /// How far it is; rows of older versions were written once it was delivered.
@@ -53,23 +64,34 @@ pub enum Status {
 }
 
 impl Delivery {
-    /// Makes the record of a message that is about to be told, after what was told before.
-    pub fn due(request: &Request, report: &Report, now: Timestamp, before: Option<&Delivery>) -> Self {
+    /// Makes the record of a message that nobody has been told yet.
+    pub fn due(outcome: AlertKind, time: Timestamp) -> Self {
         Delivery {
-            outcome: request.outcome,
-            plan: report.head.as_ref().map(|head| head.plan.clone()),
-            time: request.at.unwrap_or(now),
+            outcome,
+            plan: None,
+            seq: None,
+            time,
             status: Status::Due,
             error: None,
+            thread: None,
+            open: None,
+        }
+    }
+
+    /// Makes the record for a channel, after what it was told before.
+    #[must_use]
+    pub fn after(&self, before: Option<&Delivery>) -> Self {
+        Delivery {
             thread: before.and_then(|before| before.thread.clone()),
             open: before.and_then(|before| before.open.clone()),
+            ..self.clone()
         }
     }
 
     /// Tells whether another message says the same.
     pub fn is_of_the_same(&self, other: &Delivery) -> bool {
         let asks = other.outcome == AlertKind::WaitingForApproval;
-        self.outcome == other.outcome && (!asks || self.plan == other.plan)
+        self.outcome == other.outcome && self.seq == other.seq && (!asks || self.plan == other.plan)
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::channel::{Channel, How, Pages};
 use crate::route::{Route, TOPIC};
 use crate::secret::Secret;
+use crate::signal::rules::Rules;
 
 /// The types of channels, as people write them.
 const TYPES: [&str; 7] = ["sns", "slack", "slack-webhook", "teams", "pagerduty", "http", "voice"];
@@ -24,6 +25,8 @@ pub struct Document {
     pub channels: BTreeMap<String, Result<Channel, String>>,
     /// Its routes; none if all goes everywhere.
     pub routes: Option<Vec<Route>>,
+    /// How what is of no release is told.
+    pub rules: Rules,
     /// What is wrong with it or its routes.
     pub mistakes: Vec<String>,
 }
@@ -56,10 +59,16 @@ impl Document {
                     document = document.wrong(name, &format!("{key}: expected an object"))
                 }
                 ("routes", _) => document = document.wrong(name, "routes: expected a list"),
-                (other, _) => {
-                    let known = ["channels", "routes"];
-                    document = document.wrong(name, &unknown("", other, known));
-                }
+                (other, value) => match document.rules.take(other, value) {
+                    Some(mistakes) => {
+                        document = mistakes.iter().fold(document, |document, why| document.wrong(name, why));
+                    }
+                    None => {
+                        let known =
+                            ["channels", "routes", "alarms", "logs", "repeatMinutes", "resolveAfterSeconds"];
+                        document = document.wrong(name, &unknown("", other, known));
+                    }
+                },
             }
         }
         if let Some(Value::Array(routes)) = value.get("routes") {

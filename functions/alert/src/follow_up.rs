@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::delivery::later;
 use crate::kind::AlertKind;
 use crate::port::Port;
-use crate::send::Sent;
-use crate::{Alert, AlertContext, Follow, Request, Response, named};
+use crate::send::{Sent, Told};
+use crate::{About, Alert, AlertContext, Follow, Request, Response, named};
 
 /// For how long a repeat is taken for the same message: the state machine tries for less.
 const SAME_MESSAGE_MS: i64 = 600_000;
@@ -26,7 +26,7 @@ impl<P: Port> Alert<P> {
         let request = Request { at: Some(now), ..request.clone() };
         let name = name(&request, now);
         let seconds = later(0, asked.iter().copied()).unwrap_or_default();
-        let follow = Follow { request, attempt: 1, seconds };
+        let follow = Follow { about: About::Request(Box::new(request)), attempt: 1, seconds };
         let input = serde_json::to_string(&follow);
         let input = input.map_err(|error| Fault::Defect(format!("unwritable request: {error}")))?;
         self.port.follow(&name, input).await
@@ -43,7 +43,8 @@ impl<P: Port> Alert<P> {
         if is_over(&request, &context) {
             return Ok(Response::default());
         }
-        let Sent { delivered, later: missing, failed } = self.send(&request, &context, now).await;
+        let Sent { delivered, later: missing, failed } =
+            self.send(Told::of(&request, &context, now), now).await;
         if let ([], []) = (missing.as_slice(), failed.as_slice()) {
             return Ok(Response { delivered, ..Response::default() });
         }
@@ -51,8 +52,9 @@ impl<P: Port> Alert<P> {
         match later(attempt, asked).filter(|_| !missing.is_empty()) {
             Some(seconds) => {
                 let names = missing.into_iter().map(|(name, ..)| name).collect();
-                let follow = Follow { request, attempt: attempt + 1, seconds };
-                Ok(Response { delivered, later: names, follow: Some(follow) })
+                let follow =
+                    Follow { about: About::Request(Box::new(request)), attempt: attempt + 1, seconds };
+                Ok(Response { delivered, later: names, follow: Some(follow), ..Response::default() })
             }
             None => Err(Fault::Denied(format!("the alert is given up for {}", named(&failed, &missing)))),
         }

@@ -1,7 +1,8 @@
 //! What there is to tell, and how urgent it is.
 
 use pipeline::rows::Outcome;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, IntoDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What happened: the outcome of a release, that it waits for a person, or that a request was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,45 @@ pub enum AlertKind {
     WaitingForApproval,
     /// Nothing: somebody tries the channels.
     Test,
+    /// An alarm of CloudWatch is red.
+    AlarmRaised,
+    /// A deployment failed that is none of the pipeline's.
+    DeploymentFailed,
+    /// ECS cannot do what a service wants.
+    ServiceTroubled,
+    /// A task of a service ended by itself.
+    TaskDied,
+    /// Lines of a log match a rule.
+    LogMatched,
+    /// Somebody changed a document.
+    SettingsChanged,
+    /// A document cannot be read any more.
+    SettingsInvalid,
+    /// So much happens at once that it is told as one.
+    Storm,
+}
+
+/// What can be told of a release, by the names that the state machine uses.
+const OF_A_RELEASE: [&str; 10] = [
+    "Deployed",
+    "RolledBack",
+    "NeedsHuman",
+    "Refused",
+    "Superseded",
+    "Rejected",
+    "Expired",
+    "Answered",
+    "WaitingForApproval",
+    "Test",
+];
+
+/// Reads what is told of a release.
+pub fn of_a_release<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AlertKind, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if !OF_A_RELEASE.contains(&name.as_str()) {
+        return Err(D::Error::unknown_variant(&name, &OF_A_RELEASE));
+    }
+    AlertKind::deserialize(name.into_deserializer())
 }
 
 impl From<Outcome> for AlertKind {
@@ -80,9 +120,18 @@ impl AlertKind {
             | AlertKind::Superseded
             | AlertKind::Rejected
             | AlertKind::Answered
+            | AlertKind::SettingsChanged
             | AlertKind::Test => Act::None,
-            AlertKind::Refused | AlertKind::Expired | AlertKind::WaitingForApproval => Act::Soon,
-            AlertKind::NeedsHuman => Act::Now,
+            AlertKind::Refused
+            | AlertKind::Expired
+            | AlertKind::WaitingForApproval
+            | AlertKind::AlarmRaised
+            | AlertKind::DeploymentFailed
+            | AlertKind::ServiceTroubled
+            | AlertKind::TaskDied
+            | AlertKind::LogMatched
+            | AlertKind::SettingsInvalid => Act::Soon,
+            AlertKind::NeedsHuman | AlertKind::Storm => Act::Now,
         }
     }
 
@@ -99,6 +148,14 @@ impl AlertKind {
             AlertKind::Answered => "request.answered",
             AlertKind::WaitingForApproval => "release.waiting",
             AlertKind::Test => "alert.test",
+            AlertKind::AlarmRaised => "alarm.raised",
+            AlertKind::DeploymentFailed => "ecs.deployment_failed",
+            AlertKind::ServiceTroubled => "ecs.service_troubled",
+            AlertKind::TaskDied => "ecs.task_died",
+            AlertKind::LogMatched => "log.matched",
+            AlertKind::SettingsChanged => "settings.changed",
+            AlertKind::SettingsInvalid => "settings.invalid",
+            AlertKind::Storm => "alert.storm",
         }
     }
 
@@ -109,9 +166,18 @@ impl AlertKind {
             | AlertKind::Superseded
             | AlertKind::Rejected
             | AlertKind::Answered
+            | AlertKind::SettingsChanged
             | AlertKind::Test => Severity::Info,
-            AlertKind::Refused | AlertKind::Expired | AlertKind::WaitingForApproval => Severity::Warning,
-            AlertKind::RolledBack | AlertKind::NeedsHuman => Severity::Critical,
+            AlertKind::Refused
+            | AlertKind::Expired
+            | AlertKind::WaitingForApproval
+            | AlertKind::AlarmRaised
+            | AlertKind::DeploymentFailed
+            | AlertKind::ServiceTroubled
+            | AlertKind::TaskDied
+            | AlertKind::LogMatched
+            | AlertKind::SettingsInvalid => Severity::Warning,
+            AlertKind::RolledBack | AlertKind::NeedsHuman | AlertKind::Storm => Severity::Critical,
         }
     }
 
@@ -128,6 +194,14 @@ impl AlertKind {
             AlertKind::Answered => "Request carried out",
             AlertKind::WaitingForApproval => "Waiting for approval",
             AlertKind::Test => "Test",
+            AlertKind::AlarmRaised => "Alarm",
+            AlertKind::DeploymentFailed => "Deployment failed",
+            AlertKind::ServiceTroubled => "Service in trouble",
+            AlertKind::TaskDied => "Task died",
+            AlertKind::LogMatched => "Log",
+            AlertKind::SettingsChanged => "Settings changed",
+            AlertKind::SettingsInvalid => "Settings invalid",
+            AlertKind::Storm => "Many",
         }
     }
 
@@ -138,6 +212,14 @@ impl AlertKind {
             AlertKind::NeedsHuman => "NeedsHuman",
             AlertKind::Answered => "Answered",
             AlertKind::WaitingForApproval => "WaitingForApproval",
+            AlertKind::AlarmRaised => "AlarmRaised",
+            AlertKind::DeploymentFailed => "DeploymentFailed",
+            AlertKind::ServiceTroubled => "ServiceTroubled",
+            AlertKind::TaskDied => "TaskDied",
+            AlertKind::LogMatched => "LogMatched",
+            AlertKind::SettingsChanged => "SettingsChanged",
+            AlertKind::SettingsInvalid => "SettingsInvalid",
+            AlertKind::Storm => "Storm",
             other => other.words(),
         }
     }
@@ -160,17 +242,7 @@ mod tests {
 
     #[test]
     fn a_name_is_what_the_machine_sends() {
-        for name in [
-            "Deployed",
-            "RolledBack",
-            "NeedsHuman",
-            "Refused",
-            "Superseded",
-            "Rejected",
-            "Expired",
-            "Answered",
-            "WaitingForApproval",
-        ] {
+        for name in OF_A_RELEASE {
             let kind: AlertKind = serde_json::from_value(name.into()).unwrap();
             assert_eq!(kind.name(), name);
         }

@@ -17,6 +17,7 @@ pub mod report;
 pub mod route;
 pub mod secret;
 mod send;
+pub mod signal;
 
 use std::time::Duration;
 
@@ -29,9 +30,10 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use kind::AlertKind;
-use port::Port;
+use port::{Port, Signals};
 use report::Report;
-use send::Sent;
+use send::{Sent, Told};
+use signal::watch::Watch;
 
 /// How long the ledger is waited for: those on call rather hear little than nothing.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -45,6 +47,7 @@ pub struct Request {
     #[serde(default)]
     pub execution: String,
     /// What there is to tell.
+    #[serde(deserialize_with = "kind::of_a_release")]
     pub outcome: AlertKind,
     /// Why, in a sentence.
     #[serde(default)]
@@ -96,21 +99,44 @@ pub struct Response {
     /// The channels that are tried again later, by somebody else.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub later: Vec<String>,
+    /// What became of something that is of no release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub said: Option<&'static str>,
     /// What is to come back to it, where this call was such a time.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub follow: Option<Follow>,
 }
 
-/// What the machine that comes back to a message hands on from time to time.
+impl Response {
+    fn said(said: &'static str) -> Self {
+        Response { said: Some(said), ..Response::default() }
+    }
+}
+
+/// What the machine that comes back to an alert hands on from time to time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Follow {
-    /// What was to be told.
-    pub request: Request,
-    /// How often it was tried again.
+    /// What it comes back to.
+    #[serde(flatten)]
+    pub about: About,
+    /// How often it came back.
     pub attempt: u32,
-    /// After how many seconds it is tried again.
+    /// After how many seconds it comes back.
     pub seconds: u32,
 }
+
+/// What somebody comes back to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum About {
+    /// A message about a release that not every channel has.
+    Request(Box<Request>),
+    /// An alert of something else, until it is resolved.
+    Watch(Watch),
+}
+
+/// How the end of an execution is called in its event.
+const EXECUTION_ENDED: &str = "Step Functions Execution Status Change";
 
 /// The function.
 #[derive(Debug)]
@@ -119,15 +145,23 @@ pub struct Alert<P> {
     pub port: P,
 }
 
-impl<P: Port> Alert<P> {
-    /// Answers one payload: the machine's request, the event of an execution that ended, or the time to try again.
+impl<P: Port + Signals> Alert<P> {
+    /// Answers one payload: the machine's request, an event, lines of a log, or the time to come back.
     pub async fn handle(&self, payload: Value, now: Timestamp) -> Result<Response, Fault> {
-        if payload.get("detail-type").is_some() {
-            return self.execution_ended(read("the event", payload)?, now).await;
+        match payload.get("detail-type").and_then(Value::as_str) {
+            Some(EXECUTION_ENDED) => return self.execution_ended(read("the event", payload)?, now).await,
+            Some(_) => return self.hear_event(payload, now).await,
+            None => {}
+        }
+        if payload.get("awslogs").is_some() {
+            return self.hear_logs(&payload, now).await;
         }
         if payload.get("attempt").is_some() {
-            let Follow { request, attempt, .. } = read("the payload", payload)?;
-            return self.follow_up(request, attempt, now).await;
+            let Follow { about, attempt, .. } = read("the payload", payload)?;
+            return match about {
+                About::Request(request) => self.follow_up(*request, attempt, now).await,
+                About::Watch(watch) => self.look(watch, attempt, now).await,
+            };
         }
         let request: Request = read("the payload", payload)?;
         let context = self.context(&request).await;
@@ -137,7 +171,9 @@ impl<P: Port> Alert<P> {
         }
         self.tell(request, &context, now).await
     }
+}
 
+impl<P: Port> Alert<P> {
     /// Reads what there is to tell beside the outcome.
     async fn context(&self, request: &Request) -> AlertContext {
         let (report, unread) = match &request.report {
@@ -177,7 +213,7 @@ impl<P: Port> Alert<P> {
         context: &AlertContext,
         now: Timestamp,
     ) -> Result<Response, Fault> {
-        let Sent { delivered, later, failed } = self.send(&request, context, now).await;
+        let Sent { delivered, later, failed } = self.send(Told::of(&request, context, now), now).await;
         if later.is_empty() && failed.is_empty() {
             return Ok(Response { delivered, ..Response::default() });
         }
@@ -189,7 +225,7 @@ impl<P: Port> Alert<P> {
         match (failed.is_empty(), comes_back) {
             (true, true) => {
                 let later = later.into_iter().map(|(name, ..)| name).collect();
-                Ok(Response { delivered, later, follow: None })
+                Ok(Response { delivered, later, ..Response::default() })
             }
             // The machine tries again, and at last keeps the message in a queue.
             (true, false) => Err(Fault::Unavailable(fault)),

@@ -2,12 +2,13 @@
 
 use alert::Alert;
 use alert::port::{Aws, Settings};
-use pipeline::{aws, lambda, ledger::Ledger, telemetry};
+use pipeline::{aws, lambda, ledger::Ledger, settings, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
-    let config = aws::config("alert").await;
+    // One binary, two functions: each is known by its own name.
+    let config = aws::config(&settings::optional("AGENT").unwrap_or("alert".to_owned())).await;
     let ledger = Ledger::new(&config)?;
     let alert = Alert { port: Aws::new(&config, ledger, Settings::of_environment()?) };
     lambda::serve(async |request, now| alert.handle(request, now).await).await

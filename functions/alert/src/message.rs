@@ -5,6 +5,7 @@ mod freeze;
 mod guard;
 mod link;
 mod moves;
+mod signal;
 mod stands;
 mod sweep;
 mod tags;
@@ -59,8 +60,8 @@ pub(crate) struct Facts<'a> {
 /// One message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// The release.
-    pub release: ReleaseId,
+    /// The release; none if it is about something else.
+    pub release: Option<ReleaseId>,
     /// The environment, if it is known.
     pub environment: Option<String>,
     /// What happened.
@@ -97,8 +98,10 @@ pub struct Message {
     pub fates: BTreeMap<MoveOutcome, u32>,
     /// What a person is asked to agree to; as many as are told of.
     pub plan: Vec<PlanRow>,
-    /// Which plan that is, if a person is asked.
-    pub asked: Option<String>,
+    /// Which of several messages of one outcome it is: the plan if a person is asked, or its number.
+    pub edition: Option<String>,
+    /// Whether it says only that something has ended that somebody was told of.
+    pub is_end: bool,
     /// The execution in the console.
     pub link: Option<String>,
     /// What two messages about the same thing share.
@@ -134,7 +137,7 @@ impl Message {
         let stands = how.stands.clone().unwrap_or_else(|| stands::of(facts, &rows, count));
         let [subject, title] = titles(facts, &how, (&services, environment.as_deref()), (&because, stands));
         Message {
-            release: request.release.clone(),
+            release: Some(request.release.clone()),
             outcome: request.outcome,
             event: how.event,
             severity: how.severity,
@@ -152,7 +155,8 @@ impl Message {
             more_moves,
             fates,
             plan: context.report.plan.iter().take(TOLD).cloned().collect(),
-            asked: context
+            is_end: false,
+            edition: context
                 .report
                 .head
                 .as_ref()

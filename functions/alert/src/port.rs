@@ -2,6 +2,7 @@
 
 mod aws;
 pub mod http;
+mod signals;
 
 pub use aws::{Aws, Settings};
 
@@ -9,14 +10,16 @@ use std::collections::BTreeMap;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
+use pipeline::environment::Environments;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::rows::{FrozenRow, PlanRow};
 
 use crate::channel::Post;
 use crate::channel::sns::Publication;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Place};
 use crate::report::Report;
 use crate::secret::{Reference, Secret};
+use crate::signal::row::SignalRow;
 use http::Answer;
 
 /// What Step Functions says about an execution now; the event of its end does not.
@@ -42,10 +45,10 @@ pub trait Port {
     async fn freeze(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault>;
     /// Reads how an execution ended.
     async fn execution(&self, arn: &str) -> Result<Execution, Fault>;
-    /// Reads what the channels have been told about a release, by their names.
-    async fn deliveries(&self, release: &ReleaseId) -> Result<BTreeMap<String, Delivery>, Fault>;
+    /// Reads what the channels have been told about something, by their names.
+    async fn deliveries(&self, place: &Place) -> Result<BTreeMap<String, Delivery>, Fault>;
     /// Records what a channel is told.
-    async fn record(&self, release: &ReleaseId, channel: &str, delivery: &Delivery) -> Result<(), Fault>;
+    async fn record(&self, place: &Place, channel: &str, delivery: &Delivery) -> Result<(), Fault>;
     /// Publishes to the topic.
     async fn publish(&self, publication: Publication) -> Result<(), Fault>;
     /// Reads the name and the text of the document of the channels; none if there is none.
@@ -56,6 +59,40 @@ pub trait Port {
     async fn post(&self, post: Post) -> Result<Answer, Fault>;
     /// Has a telephone called; nothing if no answer came in time.
     async fn ring(&self, call: String) -> Result<Option<Answer>, Fault>;
-    /// Starts what comes back to an alert that is not delivered yet; a second start of the same name is none.
+    /// Starts what comes back to an alert; a second start of the same name is none.
     async fn follow(&self, name: &str, input: String) -> Result<(), Fault>;
+}
+
+/// All that what is of no release asks of the world beside.
+pub trait Signals {
+    /// The name of the document of the channels.
+    fn parameter(&self) -> &str;
+    /// Tells whether a log group is the function's own.
+    fn is_own_log(&self, group: &str) -> bool;
+    /// Reads the environments.
+    async fn environments(&self) -> Result<Environments, Fault>;
+    /// Returns the release that holds the lease of a service of these names or patterns, if there is one.
+    async fn holder(
+        &self,
+        environment: &EnvironmentName,
+        services: &[String],
+    ) -> Result<Option<ReleaseId>, Fault>;
+    /// Tells whether a release has not ended.
+    async fn is_open(&self, release: &ReleaseId) -> Result<bool, Fault>;
+    /// Reads the row of an alert.
+    async fn signal(&self, id: &str) -> Result<Option<SignalRow>, Fault>;
+    /// Writes the row of a new alert, in place of one of that version; tells whether nobody was faster.
+    async fn open(&self, row: &SignalRow, over: Option<u64>) -> Result<bool, Fault>;
+    /// Writes a row in place of one of that version, but for its count; tells whether nobody was faster.
+    async fn change(&self, row: &SignalRow, was: u64) -> Result<bool, Fault>;
+    /// Adds to the count of an alert that is open; tells whether it still was.
+    async fn count(&self, row: &SignalRow, times: u64, at: Timestamp) -> Result<bool, Fault>;
+    /// Adds to what was seen from a moment on; returns how much that is since another moment.
+    async fn seen(&self, id: &str, from: Timestamp, since: Timestamp, times: u64) -> Result<u64, Fault>;
+    /// Tells whether a batch of lines was taken before.
+    async fn was_taken(&self, hash: &str) -> Result<bool, Fault>;
+    /// Remembers that a batch of lines was taken.
+    async fn has_taken(&self, hash: &str) -> Result<(), Fault>;
+    /// Keeps in the queue what reached nobody.
+    async fn keep(&self, text: String) -> Result<(), Fault>;
 }

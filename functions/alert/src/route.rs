@@ -40,7 +40,7 @@ pub struct Route {
 }
 
 /// One pattern, or several.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(untagged, expecting = "expected a pattern, or a list of patterns")]
 pub enum Patterns {
     /// All.
@@ -57,7 +57,8 @@ fn warning() -> Severity {
 }
 
 impl Patterns {
-    fn matches<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
+    /// Tells whether any of some texts matches.
+    pub fn matches<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
         let patterns = match self {
             Patterns::All => return true,
             Patterns::One(pattern) => std::slice::from_ref(pattern),

@@ -9,8 +9,9 @@ use pipeline::clock::Timestamp;
 use tokio::time::timeout;
 
 use crate::channel::{Call, Channel, Failed};
-use crate::delivery::{Delivery, Status};
+use crate::delivery::{Delivery, Place, Status};
 use crate::document::Document;
+use crate::kind::AlertKind;
 use crate::message::{Facts, Message};
 use crate::port::Port;
 use crate::route::{self, Chosen, TOPIC};
@@ -33,18 +34,48 @@ pub struct Sent {
     pub failed: Vec<(String, String)>,
 }
 
-/// What is told, and to whom.
-struct Told<'a> {
-    request: &'a Request,
-    context: &'a AlertContext,
+/// What is told.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// Where it is recorded what each channel has been told; nowhere for a sample, or if somebody tries the channels.
+    pub place: Option<Place>,
+    /// The record of it before anybody is told.
+    pub due: Delivery,
+    /// The one channel that is tried.
+    pub only: Option<String>,
     /// The message for those who may read what tasks logged, and for all others.
-    messages: [Message; 2],
+    pub messages: [Message; 2],
+}
+
+/// What is told, after what was told before.
+struct Telling {
+    told: Told,
     /// What each channel was told before.
     before: BTreeMap<String, Delivery>,
     now: Timestamp,
 }
 
-impl Told<'_> {
+impl Told {
+    /// Renders what there is to tell of a release.
+    pub(crate) fn of(request: &Request, context: &AlertContext, now: Timestamp) -> Self {
+        let facts = Facts { request, context, now: request.at.unwrap_or(now) };
+        let head = context.report.head.as_ref();
+        let due = Delivery {
+            plan: head.map(|head| head.plan.clone()),
+            ..Delivery::due(request.outcome, facts.now)
+        };
+        Told {
+            place: request.is_recorded().then(|| Place::Release(request.release.clone())),
+            due,
+            only: request.channel.clone(),
+            messages: [true, false].map(|details| Message::of(&facts, details)),
+        }
+    }
+
+    fn is_test(&self) -> bool {
+        self.due.outcome == AlertKind::Test
+    }
+
     fn message(&self, channel: &Channel) -> &Message {
         let [whole, short] = &self.messages;
         if channel.details { whole } else { short }
@@ -59,30 +90,27 @@ impl Told<'_> {
 
 impl<P: Port> Alert<P> {
     /// Tells a message to every channel that does not have it yet.
-    pub(crate) async fn send(&self, request: &Request, context: &AlertContext, now: Timestamp) -> Sent {
-        let facts = Facts { request, context, now: request.at.unwrap_or(now) };
-        let messages = [true, false].map(|details| Message::of(&facts, details));
-        let mut told = Told { request, context, messages, before: BTreeMap::new(), now };
-        let is_recorded = request.is_recorded();
+    pub(crate) async fn send(&self, mut told: Told, now: Timestamp) -> Sent {
         let (document, before) = join(self.document(), async {
+            let Some(place) = &told.place else { return BTreeMap::new() };
             // What cannot be read is as if nothing were told: to be told twice is better than not at all.
-            let reading = async { self.port.deliveries(&request.release).await.unwrap_or_default() };
-            if is_recorded { timeout(PATIENCE, reading).await.unwrap_or_default() } else { BTreeMap::new() }
+            let reading = async { self.port.deliveries(place).await.unwrap_or_default() };
+            timeout(PATIENCE, reading).await.unwrap_or_default()
         })
         .await;
-        told.before = before;
         let (document, unread) = document;
-        let chosen = chosen(&document, &told);
+        let chosen = chosen(&document, &told, &before);
         told.note(&chosen.notes.join("\n"));
-        let mut sent = self.tell_all(&told, &chosen.channels).await;
-        if request.is_test() {
+        let mut telling = Telling { told, before, now };
+        let mut sent = self.tell_all(&telling, &chosen.channels).await;
+        if telling.told.is_test() {
             sent.failed.extend(chosen.notes.into_iter().map(|note| ("the document".to_owned(), note)));
         } else if !sent.failed.is_empty() && !chosen.channels.iter().any(|one| one.name == TOPIC) {
             // What nobody else can be told is told to the topic, and why.
             let failed: Vec<String> =
                 sent.failed.iter().map(|(name, why)| format!("{name} ({why})")).collect();
-            told.note(&format!("This was not delivered by {}.", failed.join(" and ")));
-            let topic = self.tell_all(&told, &[document.topic()]).await;
+            telling.told.note(&format!("This was not delivered by {}.", failed.join(" and ")));
+            let topic = self.tell_all(&telling, &[document.topic()]).await;
             sent.delivered.extend(topic.delivered);
             sent.later.extend(topic.later);
             sent.failed.extend(topic.failed);
@@ -95,7 +123,7 @@ impl<P: Port> Alert<P> {
     }
 
     /// Reads the document; of one that cannot be read now, why.
-    async fn document(&self) -> (Document, Option<String>) {
+    pub(crate) async fn document(&self) -> (Document, Option<String>) {
         match timeout(PATIENCE, self.port.settings()).await {
             Ok(Ok(Some((name, text)))) => (Document::read(&name, &text), None),
             Ok(Ok(None)) => (Document::default(), None),
@@ -104,9 +132,10 @@ impl<P: Port> Alert<P> {
         }
     }
 
-    async fn tell_all(&self, told: &Told<'_>, channels: &[Channel]) -> Sent {
-        let each =
-            channels.iter().map(async |channel| (channel.name.clone(), self.tell_one(told, channel).await));
+    async fn tell_all(&self, telling: &Telling, channels: &[Channel]) -> Sent {
+        let each = channels
+            .iter()
+            .map(async |channel| (channel.name.clone(), self.tell_one(telling, channel).await));
         let mut sent = Sent::default();
         for (name, result) in join_all(each).await {
             match result {
@@ -120,10 +149,10 @@ impl<P: Port> Alert<P> {
     }
 
     /// Tells one channel, unless it has the message already or something newer; says whether it has it.
-    async fn tell_one(&self, told: &Told<'_>, channel: &Channel) -> Result<bool, Failed> {
-        let (request, report) = (told.request, &told.context.report);
-        let before = told.before.get(&channel.name);
-        let due = Delivery::due(request, report, told.now, before);
+    async fn tell_one(&self, telling: &Telling, channel: &Channel) -> Result<bool, Failed> {
+        let Telling { told, before, now } = telling;
+        let before = before.get(&channel.name);
+        let due = told.due.after(before);
         if let Some(before) = before {
             match (before.is_of_the_same(&due), before.status) {
                 (true, Status::Sent) => return Ok(true),
@@ -141,7 +170,7 @@ impl<P: Port> Alert<P> {
         }
         let message = told.message(channel);
         self.record(told, channel, &due).await;
-        let result = match timeout(DEADLINE, self.calls(channel, message, before, told.now)).await {
+        let result = match timeout(DEADLINE, self.calls(channel, message, before, *now)).await {
             Ok(result) => result,
             Err(_) if channel.is_telephone() => Err(may_have_rung()),
             Err(_) => Err(Failed::Later("it did not answer in time".to_owned(), None)),
@@ -161,11 +190,9 @@ impl<P: Port> Alert<P> {
     }
 
     /// Records how far a delivery is; where that fails, it may be told twice.
-    async fn record(&self, told: &Told<'_>, channel: &Channel, delivery: &Delivery) {
-        if !told.request.is_recorded() {
-            return;
-        }
-        let recording = self.port.record(&told.request.release, &channel.name, delivery);
+    async fn record(&self, told: &Told, channel: &Channel, delivery: &Delivery) {
+        let Some(place) = &told.place else { return };
+        let recording = self.port.record(place, &channel.name, delivery);
         let late = |_| Err(Fault::Unavailable("the ledger did not answer in time".to_owned()));
         if let Err(fault) = timeout(PATIENCE, recording).await.unwrap_or_else(late) {
             tracing::warn!(
@@ -215,13 +242,13 @@ impl<P: Port> Alert<P> {
 }
 
 /// Chooses the channels of a message, and those that were told something which it ends or goes on with.
-fn chosen(document: &Document, told: &Told<'_>) -> Chosen {
+fn chosen(document: &Document, told: &Told, before: &BTreeMap<String, Delivery>) -> Chosen {
     let [message, _] = &told.messages;
-    if told.request.is_test() {
-        return route::all(document, told.request.channel.as_deref());
+    if told.is_test() {
+        return route::all(document, told.only.as_deref());
     }
     let mut chosen = route::choose(document, message);
-    let goes_on = told.before.iter().filter(|(_, before)| before.open.is_some() || before.thread.is_some());
+    let goes_on = before.iter().filter(|(_, before)| before.open.is_some() || before.thread.is_some());
     for (name, _) in goes_on {
         if let Some(Ok(channel)) = document.channels.get(name) {
             chosen.add(channel.clone());

@@ -10,7 +10,7 @@ use crate::Fault;
 use crate::text::{LONGEST_SENTENCE, line};
 
 /// The attribute after which the table forgets a row, in seconds since 1970.
-const EXPIRES: &str = "expires";
+pub(super) const EXPIRES: &str = "expires";
 
 /// A row as DynamoDB keeps it, its keys included.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -86,6 +86,9 @@ mod tests {
         check(&Key::plan(&release, &service), Some(400));
         check(&Key::alert(&release, "sns"), Some(90));
         check(&Key::new("release#r1".to_owned(), "tests#0#0"), Some(90));
+        check(&Key::signal("alarm/a"), Some(90));
+        check(&Key::told("alarm/a", Timestamp::from_millis(0), "sns"), Some(90));
+        check(&Key::count("log/panic/1", Timestamp::from_millis(0)), Some(2));
         check(&Key::new("pack#0".to_owned(), "text"), None);
         check(&Key::listed(&environment, Timestamp::from_millis(0), &release), Some(400));
         check(&Key::revision(&arn), None);

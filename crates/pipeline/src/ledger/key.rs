@@ -16,6 +16,9 @@ const RELEASE_DAYS: i64 = 400;
 /// How long is kept what a release has told, and what its tests have shown.
 const MESSAGE_DAYS: i64 = 90;
 
+/// How long it is kept how often something was seen: longer than anybody counts.
+const COUNT_DAYS: i64 = 2;
+
 /// The two keys of a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
@@ -74,6 +77,27 @@ impl Key {
     /// `release#<id>` / `alert#<channel>`
     pub fn alert(release: &ReleaseId, channel: &str) -> Self {
         Key::new(format!("release#{release}"), format!("alert#{channel}"))
+    }
+    /// `alert#<id>` / `state`: an alert that is of no release.
+    pub fn signal(id: &str) -> Self {
+        Key::new(format!("alert#{id}"), "state")
+    }
+    /// `alert#<id>` / `told#<opened>#<channel>`
+    pub fn told(id: &str, opened: Timestamp, channel: &str) -> Self {
+        Key::new(format!("alert#{id}"), format!("told#{opened}#{channel}"))
+    }
+    /// `alert#<id>` / `count#<from>`: how often something was seen in a part of a minute or of an hour.
+    pub fn count(id: &str, from: Timestamp) -> Self {
+        Key::new(format!("alert#{id}"), format!("count#{}", in_order(from)))
+    }
+    /// Tells whether the key of such a count is of a moment from one to before another.
+    pub fn is_counted_between(sk: &str, since: Timestamp, before: Timestamp) -> bool {
+        let Some(from) = sk.strip_prefix("count#") else { return false };
+        (in_order(since).as_str()..in_order(before).as_str()).contains(&from)
+    }
+    /// `alert#batch/<hash>` / `count#taken`: a batch of lines of a log.
+    pub fn batch(hash: &str) -> Self {
+        Key::new(format!("alert#batch/{hash}"), "count#taken")
     }
     /// `digest#<repository>@<digest>` / `env#<environment>`
     pub fn evidence(repository: &Repository, digest: &Digest, environment: &EnvironmentName) -> Self {
@@ -137,15 +161,19 @@ impl Key {
         Some(Timestamp::now().plus_seconds(self.kept_days()? * 24 * 3600).millis() / 1000)
     }
 
-    /// Returns how long a row of a release or of the list of runs is kept; all others stay, or say so themselves.
+    /// Returns how long a row of a release, of an alert or of the list of runs is kept; all others stay, or say so
+    /// themselves.
     pub(super) fn kept_days(&self) -> Option<i64> {
         if self.pk.starts_with("runs#") {
             return Some(RELEASE_DAYS);
         }
+        let is = |kind| self.sk.starts_with(kind);
+        if self.pk.starts_with("alert#") {
+            return Some(if is("count#") { COUNT_DAYS } else { MESSAGE_DAYS });
+        }
         if !self.pk.starts_with("release#") {
             return None;
         }
-        let is = |kind| self.sk.starts_with(kind);
         Some(if is("alert#") || is("tests#") || is("run#") { MESSAGE_DAYS } else { RELEASE_DAYS })
     }
 

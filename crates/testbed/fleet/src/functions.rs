@@ -82,6 +82,8 @@ impl Functions {
             topic: format!("arn:aws:sns:{REGION}:{ACCOUNT}:alerts"),
             parameter: "/tidegate/alerts".to_owned(),
             follow_up: None,
+            undelivered: None,
+            log_group: None,
             hosts: alert::port::http::Hosts::default(),
         };
         Functions {

@@ -36,8 +36,8 @@ pub fn post(
     let body = body(message).to_string();
     // The same for each attempt, so that a receiver knows what it has already; and opaque, since the id of an alert
     // may hold what others chose.
-    let asked = message.asked.as_deref().unwrap_or_default();
-    let same = format!("{}\n{}\n{asked}\n{channel}", message.dedup_key, message.outcome.name());
+    let edition = message.edition.as_deref().unwrap_or_default();
+    let same = format!("{}\n{}\n{edition}\n{channel}", message.dedup_key, message.outcome.name());
     let id: String = Sha256::digest(same).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let id = format!("msg_{id}");
     let time = now.millis().div_euclid(1000).to_string();
@@ -64,6 +64,7 @@ pub fn body(message: &Message) -> Value {
             "outcome": message.outcome.name(),
             "severity": message.severity,
             "act": message.act,
+            "end": message.is_end,
             "title": message.title,
             "because": message.because,
             "text": pipeline::text::cut(message.text().chars(), LONGEST_TEXT),

@@ -3,6 +3,7 @@
 use pipeline::Fault;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Pages, Post, with};
 use crate::delivery::Delivery;
@@ -13,6 +14,10 @@ use crate::secret::{Reference, Secret, Secrets};
 /// What a summary and the details hold.
 const LONGEST_SUMMARY: usize = 1_024;
 const LONGEST_DETAILS: usize = 20_000;
+
+/// How long a key may be, and how many characters of a longer one stay: each may have four bytes.
+const LONGEST_KEY: usize = 255;
+const LONGEST_BEGIN: usize = 50;
 
 /// An integration.
 #[derive(Clone, Deserialize)]
@@ -53,7 +58,7 @@ impl Settings {
 
 /// Tells whether a message opens an incident.
 pub fn pages(message: &Message, pages: Pages) -> bool {
-    message.act != Act::None || pages == Pages::Severity
+    !message.is_end && (message.act != Act::None || pages == Pages::Severity)
 }
 
 /// Returns the requests that tell a message, after what was told before.
@@ -130,7 +135,13 @@ fn links(message: &Message) -> Vec<Value> {
     message.link.iter().map(|link| json!({"href": link, "text": "Run"})).collect()
 }
 
-/// Returns what all events of one incident share.
+/// Returns what all events of one incident share; of a long one the end is its hash.
 fn key_of(id: &str) -> String {
-    format!("tidegate/{id}")
+    let key = format!("tidegate/{id}");
+    if key.len() <= LONGEST_KEY {
+        return key;
+    }
+    let hash: String = Sha256::digest(&key).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let begin = pipeline::text::cut(key.chars(), LONGEST_BEGIN);
+    format!("{begin}{hash}")
 }

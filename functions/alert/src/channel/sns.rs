@@ -22,9 +22,9 @@ pub fn publication(message: &Message) -> Publication {
     let mut attributes = vec![
         ("severity", message.severity.name().to_owned()),
         ("outcome", message.outcome.name().to_owned()),
-        ("release", message.release.to_string()),
     ];
     // SNS takes no empty values.
+    attributes.extend(message.release.as_ref().map(|release| ("release", release.to_string())));
     attributes.extend(message.environment.clone().map(|environment| ("environment", environment)));
     Publication { subject: message.subject.clone(), message: by_protocol.to_string(), attributes }
 }

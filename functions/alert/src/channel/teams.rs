@@ -69,7 +69,6 @@ pub fn card(message: &Message) -> Value {
 fn facts(message: &Message) -> Vec<Value> {
     let fact = |title: &str, value: &str| json!({"title": title, "value": value});
     let environment = message.environment.iter().map(|name| fact("Environment", name));
-    let (severity, release) =
-        (fact("Severity", message.severity.name()), fact("Release", message.release.as_str()));
-    environment.chain([severity, release]).collect()
+    let release = message.release.iter().map(|release| fact("Release", release.as_str()));
+    environment.chain([fact("Severity", message.severity.name())]).chain(release).collect()
 }

@@ -101,10 +101,46 @@ fn what_is_wrong_with_the_document_says_what_was_expected() {
     assert_eq!(said("[]"), "/tidegate/alerts: expected an object");
     assert_eq!(
         said(r#"{"chanels":{}}"#),
-        "/tidegate/alerts: unknown key \"chanels\": expected channels, routes; did you mean \"channels\"?"
+        "/tidegate/alerts: unknown key \"chanels\": expected channels, routes, alarms, logs, repeatMinutes, resolveAfterSeconds; did you mean \"channels\"?"
     );
     assert_eq!(said(r#"{"channels":[]}"#), "/tidegate/alerts: channels: expected an object");
     assert_eq!(said(r#"{"routes":{}}"#), "/tidegate/alerts: routes: expected a list");
+    assert_eq!(said(r#"{"logs":{}}"#), "/tidegate/alerts: logs: expected a list");
+}
+
+#[test]
+fn what_is_wrong_with_a_rule_names_its_place_and_what_was_expected() {
+    let log = |more: Value| {
+        let mut rule = json!({"name": "panic", "match": "*panicked*"});
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"logs": [rule]})
+    };
+    for (document, said) in [
+        (json!({"alarms": [{"environment": "prod"}]}), "alarms[0]: missing field `name`"),
+        (
+            json!({"alarms": [{"name": "a", "servce": "b"}]}),
+            "alarms[0] at \"servce\": unknown field `servce`",
+        ),
+        (
+            json!({"alarms": [{"name": "a", "environment": "a b"}]}),
+            "alarms[0] at \"environment\": \"a b\" is not",
+        ),
+        (json!({"logs": [{"name": "panic"}]}), "logs[0]: missing field `match`"),
+        (log(json!({"name": "A Panic"})), "logs[0].name: expected at most 32 of a-z, 0-9 and \"-\""),
+        (log(json!({"service": "{task}"})), "logs[0].service: \"{task}\" is not an ECS service"),
+        (log(json!({"count": 0})), "logs[0].count: expected a whole number from 1 to 100000"),
+        (log(json!({"withinSeconds": 5})), "logs[0].withinSeconds: expected a whole number from 10 to 3600"),
+        (log(json!({"quietMinutes": 0})), "logs[0].quietMinutes: expected a whole number from 1 to 1440"),
+        (log(json!({"action": "undo"})), "logs[0] at \"action\": unknown field `action`"),
+        (json!({"repeatMinutes": "4h"}), "repeatMinutes: expected a whole number from 5 to 10080"),
+        (json!({"resolveAfterSeconds": 1.5}), "resolveAfterSeconds: expected a whole number from 0 to 3600"),
+    ] {
+        let [why] = read(&document).mistakes.try_into().unwrap();
+        assert!(why.starts_with(&format!("/tidegate/alerts: {said}")), "{why}");
+    }
+    // One that is wrong leaves the others as they are.
+    let two = json!({"logs": [{"name": "a"}, {"name": "b", "match": ["*b*"], "service": "{container}"}]});
+    assert_eq!(read(&two).rules.logs.len(), 1);
 }
 
 #[test]

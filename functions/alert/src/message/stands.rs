@@ -40,6 +40,7 @@ pub(super) fn of(facts: &Facts<'_>, rows: &[&MoveRow], of: impl Fn(MoveOutcome) 
         AlertKind::WaitingForApproval => "it waits for an answer".to_owned(),
         AlertKind::Answered => String::new(),
         AlertKind::Test => "nothing has happened".to_owned(),
+        _ => String::new(),
     }
 }
 

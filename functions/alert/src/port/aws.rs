@@ -17,7 +17,7 @@ use super::http::{Answer, Hosts};
 use super::{Execution, Port, http};
 use crate::channel::Post;
 use crate::channel::sns::Publication;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Place};
 use crate::report::Report;
 use crate::secret::{Reference, Secret};
 
@@ -27,12 +27,12 @@ const RING_PATIENCE: Duration = Duration::from_secs(10);
 /// AWS, and the rest of the world.
 #[derive(Debug)]
 pub struct Aws {
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     sfn: aws_sdk_sfn::Client,
     sns: aws_sdk_sns::Client,
-    ssm: aws_sdk_ssm::Client,
-    config: SdkConfig,
-    settings: Settings,
+    pub(super) ssm: aws_sdk_ssm::Client,
+    pub(super) config: SdkConfig,
+    pub(super) settings: Settings,
 }
 
 /// Where alerts go.
@@ -44,6 +44,10 @@ pub struct Settings {
     pub parameter: String,
     /// The machine that comes back to what was not delivered; none where there is none.
     pub follow_up: Option<String>,
+    /// The queue that keeps what reached nobody, by its URL; none where there is none.
+    pub undelivered: Option<String>,
+    /// The log group of the function itself.
+    pub log_group: Option<String>,
     /// Where requests may go.
     pub hosts: Hosts,
 }
@@ -55,6 +59,8 @@ impl Settings {
             topic: settings::required("TOPIC_ARN")?,
             parameter: settings::required("ALERTS_PARAMETER")?,
             follow_up: settings::optional("FOLLOW_UP_MACHINE"),
+            undelivered: settings::optional("UNDELIVERED_QUEUE_URL"),
+            log_group: settings::optional("AWS_LAMBDA_LOG_GROUP_NAME"),
             hosts: Hosts {
                 loopback: settings::optional("TIDEGATE_PROBE_LOOPBACK").as_deref() == Some("allowed"),
                 instead: settings::optional("TIDEGATE_HOSTS_INSTEAD"),
@@ -104,14 +110,22 @@ impl Port for Aws {
         Ok(Execution { runs, redriven, error: answer.error, cause: answer.cause })
     }
 
-    async fn deliveries(&self, release: &ReleaseId) -> Result<BTreeMap<String, Delivery>, Fault> {
-        let rows: Vec<(String, Delivery)> = self.ledger.list(&format!("release#{release}"), "alert#").await?;
-        let named = rows.into_iter().map(|(key, row)| (key.trim_start_matches("alert#").to_owned(), row));
+    async fn deliveries(&self, place: &Place) -> Result<BTreeMap<String, Delivery>, Fault> {
+        let (pk, prefix) = match place {
+            Place::Release(release) => (format!("release#{release}"), "alert#".to_owned()),
+            Place::Signal(id, opened) => (format!("alert#{id}"), format!("told#{opened}#")),
+        };
+        let rows: Vec<(String, Delivery)> = self.ledger.list(&pk, &prefix).await?;
+        let named = rows.into_iter().map(|(key, row)| (key.trim_start_matches(&prefix).to_owned(), row));
         Ok(named.collect())
     }
 
-    async fn record(&self, release: &ReleaseId, channel: &str, delivery: &Delivery) -> Result<(), Fault> {
-        self.ledger.put(&Key::alert(release, channel), delivery).await
+    async fn record(&self, place: &Place, channel: &str, delivery: &Delivery) -> Result<(), Fault> {
+        let key = match place {
+            Place::Release(release) => Key::alert(release, channel),
+            Place::Signal(id, opened) => Key::told(id, *opened, channel),
+        };
+        self.ledger.put(&key, delivery).await
     }
 
     async fn publish(&self, publication: Publication) -> Result<(), Fault> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use alert::channel::Post;
 use alert::channel::sns::Publication;
-use alert::delivery::Delivery;
+use alert::delivery::{Delivery, Place};
 use alert::port::http::Answer;
 use alert::port::{Execution, Port};
 use alert::report::Report;
@@ -14,6 +14,8 @@ use pipeline::Fault;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::rows::{FrozenRow, PlanRow};
 use serde_json::json;
+
+use crate::world::World;
 
 pub const URL: &str = "https://user:c4nary-user@hooks.example.org/c4nary-path?token=c4nary-query";
 
@@ -32,6 +34,7 @@ pub struct Fixture {
     pub ledger_down: bool,
     pub asked_ledger: Cell<u32>,
     pub deliveries: RefCell<BTreeMap<String, Delivery>>,
+    pub of_signals: RefCell<BTreeMap<String, BTreeMap<String, Delivery>>>,
     pub published: RefCell<Vec<Publication>>,
     pub posted: RefCell<Vec<Posted>>,
     pub secrets: BTreeMap<String, String>,
@@ -39,6 +42,8 @@ pub struct Fixture {
     pub rung: RefCell<Vec<String>>,
     pub followed: RefCell<Vec<(String, String)>>,
     pub no_follower: bool,
+    pub environments: Vec<(String, String)>,
+    pub world: World,
 }
 
 /// A request that a channel made.
@@ -93,12 +98,24 @@ impl Port for &Fixture {
         assert!(arn.starts_with("arn:aws:states:"), "{arn}");
         self.execution.clone().ok_or_else(|| Fault::Unavailable(format!("could not describe {arn}")))
     }
-    async fn deliveries(&self, _: &ReleaseId) -> Result<BTreeMap<String, Delivery>, Fault> {
+    async fn deliveries(&self, place: &Place) -> Result<BTreeMap<String, Delivery>, Fault> {
         self.ledger()?;
-        Ok(self.deliveries.borrow().clone())
+        Ok(match place {
+            Place::Release(_) => self.deliveries.borrow().clone(),
+            Place::Signal(id, opened) => {
+                let key = format!("{id} {opened}");
+                self.of_signals.borrow().get(&key).cloned().unwrap_or_default()
+            }
+        })
     }
-    async fn record(&self, _: &ReleaseId, channel: &str, delivery: &Delivery) -> Result<(), Fault> {
+    async fn record(&self, place: &Place, channel: &str, delivery: &Delivery) -> Result<(), Fault> {
         self.ledger()?;
+        if let Place::Signal(id, opened) = place {
+            let mut all = self.of_signals.borrow_mut();
+            let ours = all.entry(format!("{id} {opened}")).or_default();
+            ours.insert(channel.to_owned(), delivery.clone());
+            return Ok(());
+        }
         self.deliveries.borrow_mut().insert(channel.to_owned(), delivery.clone());
         Ok(())
     }

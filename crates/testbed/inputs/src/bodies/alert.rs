@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use ::alert::Alert;
 use ::alert::channel::Post;
 use ::alert::channel::sns::Publication;
-use ::alert::delivery::Delivery;
+use ::alert::delivery::{Delivery, Place};
 use ::alert::port::http::Answer;
-use ::alert::port::{Execution, Port};
+use ::alert::port::{Execution, Port, Signals};
 use ::alert::report::Report;
 use ::alert::secret::{Reference, Secret};
+use ::alert::signal::row::SignalRow;
+use pipeline::clock::Timestamp;
+use pipeline::environment::Environments;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::rows::{FrozenRow, PlanRow};
 use pipeline::{Fault, lambda};
@@ -58,10 +61,10 @@ impl Port for &Outbox {
         let (error, cause) = (Some("States.Timeout".to_owned()), Some(arn.to_owned()));
         Ok(Execution { error, cause, ..Execution::default() })
     }
-    async fn deliveries(&self, _: &ReleaseId) -> Result<BTreeMap<String, Delivery>, Fault> {
+    async fn deliveries(&self, _: &Place) -> Result<BTreeMap<String, Delivery>, Fault> {
         Ok(BTreeMap::new())
     }
-    async fn record(&self, _: &ReleaseId, _: &str, _: &Delivery) -> Result<(), Fault> {
+    async fn record(&self, _: &Place, _: &str, _: &Delivery) -> Result<(), Fault> {
         Ok(())
     }
     async fn publish(&self, publication: Publication) -> Result<(), Fault> {
@@ -87,6 +90,50 @@ impl Port for &Outbox {
     }
 }
 
+/// Nothing is open yet, and nobody else is at it.
+impl Signals for &Outbox {
+    fn parameter(&self) -> &str {
+        "/tidegate/alerts"
+    }
+    fn is_own_log(&self, _: &str) -> bool {
+        false
+    }
+    async fn environments(&self) -> Result<Environments, Fault> {
+        let prod = r#"{"cluster": "prod", "tag": "prod", "alarms": {"users": ["users-5xx"]}}"#;
+        Ok(Environments::read([("/tidegate/environments/prod", prod)]))
+    }
+    async fn holder(&self, _: &EnvironmentName, _: &[String]) -> Result<Option<ReleaseId>, Fault> {
+        Ok(None)
+    }
+    async fn is_open(&self, _: &ReleaseId) -> Result<bool, Fault> {
+        Ok(false)
+    }
+    async fn signal(&self, _: &str) -> Result<Option<SignalRow>, Fault> {
+        Ok(None)
+    }
+    async fn open(&self, _: &SignalRow, _: Option<u64>) -> Result<bool, Fault> {
+        Ok(true)
+    }
+    async fn change(&self, _: &SignalRow, _: u64) -> Result<bool, Fault> {
+        Ok(true)
+    }
+    async fn count(&self, _: &SignalRow, _: u64, _: Timestamp) -> Result<bool, Fault> {
+        Ok(true)
+    }
+    async fn seen(&self, _: &str, _: Timestamp, _: Timestamp, times: u64) -> Result<u64, Fault> {
+        Ok(times)
+    }
+    async fn was_taken(&self, _: &str) -> Result<bool, Fault> {
+        Ok(false)
+    }
+    async fn has_taken(&self, _: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+    async fn keep(&self, _: String) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
 fn answered(world: &World, outbox: &Outbox, payload: Value) -> Result<Value, Fault> {
     let alert = Alert { port: outbox };
     world.wait(lambda::answer(payload, world::now(), async |payload, now| alert.handle(payload, now).await))
@@ -96,7 +143,11 @@ fn answered(world: &World, outbox: &Outbox, payload: Value) -> Result<Value, Fau
 /// prints is one.
 fn alert(world: &World, text: &str) -> Outcome {
     let Ok(payload) = serde_json::from_str::<Value>(text) else { return Outcome::Refused };
-    let settings = json!({"webhook": {"url": "https://hooks.example.org/", "secret": "s"}}).to_string();
+    let settings = json!({
+        "webhook": {"url": "https://hooks.example.org/", "secret": "s"},
+        "logs": [{"name": "all", "match": "*", "environment": "prod", "service": "{container}"}],
+    });
+    let settings = settings.to_string();
     let outbox = Outbox { settings: Some(settings), ..Outbox::default() };
     let answered = answered(world, &outbox, payload);
     let (published, posted) = (outbox.published.borrow(), outbox.posted.borrow());

@@ -1,0 +1,135 @@
+//! The adapter for what is of no release.
+
+use std::time::Duration;
+
+use pipeline::Fault;
+use pipeline::clock::Timestamp;
+use pipeline::environment::{self, Environments};
+use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
+use pipeline::ledger::Key;
+use pipeline::rows::{HeadRow, LeaseRow};
+use pipeline::signed::Signed;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use wildmatch::WildMatch;
+
+use super::{Aws, Signals};
+use crate::signal::row::SignalRow;
+
+/// How long the queue may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// `alert#<id>` / `count#<from>`: how often something was seen from a moment on.
+#[derive(Debug, Serialize, Deserialize)]
+struct Seen {
+    times: u64,
+}
+
+/// Fields of a row of which nothing is read.
+#[derive(Debug, Serialize, Deserialize)]
+struct Taken {}
+
+impl Signals for Aws {
+    fn parameter(&self) -> &str {
+        &self.settings.parameter
+    }
+
+    fn is_own_log(&self, group: &str) -> bool {
+        self.settings.log_group.as_deref() == Some(group)
+    }
+
+    async fn environments(&self) -> Result<Environments, Fault> {
+        environment::read_all(&self.ssm).await
+    }
+
+    async fn holder(
+        &self,
+        environment: &EnvironmentName,
+        services: &[String],
+    ) -> Result<Option<ReleaseId>, Fault> {
+        let names: Option<Vec<ServiceName>> =
+            services.iter().map(|name| ServiceName::parse(name.as_str()).ok()).collect();
+        let leases: Vec<LeaseRow> = match names {
+            Some(names) => {
+                let keys: Vec<Key> = names.iter().map(|name| Key::lease(environment, name)).collect();
+                self.ledger.get_all(&keys).await?.into_values().collect()
+            }
+            None => {
+                let rows = self.ledger.list(&format!("env#{environment}"), "lease#").await?;
+                let ours = |(key, _): &(String, LeaseRow)| {
+                    let name = key.trim_start_matches("lease#");
+                    services.iter().any(|pattern| WildMatch::new(pattern).matches(name))
+                };
+                rows.into_iter().filter(ours).map(|(_, row)| row).collect()
+            }
+        };
+        Ok(leases.into_iter().filter(|row| row.holder.is_some()).find_map(|row| row.release))
+    }
+
+    async fn is_open(&self, release: &ReleaseId) -> Result<bool, Fault> {
+        let head: Option<HeadRow> = self.ledger.get(&Key::head(release)).await?;
+        Ok(head.is_some_and(|head| head.outcome.is_none()))
+    }
+
+    async fn signal(&self, id: &str) -> Result<Option<SignalRow>, Fault> {
+        self.ledger.get(&Key::signal(id)).await
+    }
+
+    async fn open(&self, row: &SignalRow, over: Option<u64>) -> Result<bool, Fault> {
+        let key = Key::signal(&row.signal.id);
+        match over {
+            None => self.ledger.put_new(&key, row).await,
+            Some(was) => self.ledger.put_when(&key, row, ("#version = :was", json!({"was": was}))).await,
+        }
+    }
+
+    async fn change(&self, row: &SignalRow, was: u64) -> Result<bool, Fault> {
+        let fields = serde_json::to_value(row);
+        let mut fields = fields.map_err(|error| Fault::Defect(format!("unwritable alert: {error}")))?;
+        if let Value::Object(fields) = &mut fields {
+            fields.remove("count");
+        }
+        let condition = ("#version = :was", json!({"was": was}));
+        self.ledger.set(&Key::signal(&row.signal.id), fields, Some(condition)).await
+    }
+
+    async fn count(&self, row: &SignalRow, times: u64, at: Timestamp) -> Result<bool, Fault> {
+        let opened = ("#opened = :opened AND #resolved = :none", json!({"opened": row.opened, "none": null}));
+        let (key, fields) = (Key::signal(&row.signal.id), json!({"seen": at.max(row.seen)}));
+        let added = self.ledger.add(&key, ("count", times), fields, Some(opened)).await?;
+        Ok(added.is_some())
+    }
+
+    async fn seen(&self, id: &str, from: Timestamp, since: Timestamp, times: u64) -> Result<u64, Fault> {
+        let key = Key::count(id, from);
+        let now = self.ledger.add(&key, ("times", times), json!({}), None).await?.unwrap_or_default();
+        let rows: Vec<(String, Seen)> = self.ledger.list(&format!("alert#{id}"), "count#").await?;
+        let before = rows.into_iter().filter(|(sk, _)| Key::is_counted_between(sk, since, from));
+        Ok(now + before.map(|(_, row)| row.times).sum::<u64>())
+    }
+
+    async fn was_taken(&self, hash: &str) -> Result<bool, Fault> {
+        let row: Option<Taken> = self.ledger.get(&Key::batch(hash)).await?;
+        Ok(row.is_some())
+    }
+
+    async fn has_taken(&self, hash: &str) -> Result<(), Fault> {
+        self.ledger.put(&Key::batch(hash), &Taken {}).await
+    }
+
+    async fn keep(&self, text: String) -> Result<(), Fault> {
+        let Some(queue) = &self.settings.undelivered else {
+            return Err(Fault::NotSupported("no queue keeps what was not delivered".to_owned()));
+        };
+        let sqs = Signed::new(&self.config, "sqs", PATIENCE)?;
+        let message = json!({"QueueUrl": queue, "MessageBody": text}).to_string();
+        let answer = sqs.call("AmazonSQS.SendMessage", message).await?;
+        match answer {
+            Some(answer) if (200..300).contains(&answer.status) => Ok(()),
+            Some(answer) => {
+                Err(Fault::Unavailable(format!("the queue answered with status {}", answer.status)))
+            }
+            None => Err(Fault::Unavailable("the queue did not answer".to_owned())),
+        }
+    }
+}

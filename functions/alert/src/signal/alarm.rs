@@ -1,0 +1,99 @@
+//! An alarm of CloudWatch that changed its state.
+
+use pipeline::clock::Timestamp;
+use pipeline::environment::Environments;
+use pipeline::text::{LONGEST_SENTENCE, line};
+use pipeline::{Fault, document};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::rules::Rules;
+use super::{Cleared, News, Raised, Signal, place};
+use crate::kind::AlertKind;
+
+/// The event.
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(default)]
+    region: String,
+    detail: Detail,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    alarm_name: String,
+    state: State,
+    /// Whether somebody has muted it.
+    #[serde(default)]
+    mute_detail: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct State {
+    value: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    timestamp: Option<String>,
+    /// By what its actions are held back.
+    #[serde(default)]
+    actions_suppressed_by: Option<String>,
+}
+
+/// Reads an event; nothing if it is no alarm of ours, or says nothing new.
+pub fn news(
+    event: Value,
+    rules: &Rules,
+    environments: &Environments,
+    now: Timestamp,
+) -> Result<Option<News>, Fault> {
+    let Event { region, detail } = document::read("the event", event)?;
+    let Detail { alarm_name: alarm, state, mute_detail } = detail;
+    let at = state.timestamp.as_deref().and_then(moment).unwrap_or(now);
+    let id = format!("alarm/{alarm}");
+    if state.value == "OK" {
+        let holds_seconds = rules.resolve_after_seconds;
+        let because = format!("the alarm {} is OK again", line(&alarm, 255));
+        return Ok(Some(News::Cleared(Cleared { id, at, because, holds_seconds })));
+    }
+    // Too little data says nothing, and whoever muted an alarm does not want to hear of it.
+    if state.value != "ALARM" || state.actions_suppressed_by.is_some() || mute_detail.is_some() {
+        return Ok(None);
+    }
+    let Some(place) = place::of_alarm(&alarm, &rules.alarms, environments) else { return Ok(None) };
+    let about = format!("alarm {}", line(&alarm, 255));
+    let reason = line(&state.reason, LONGEST_SENTENCE);
+    let signal = Signal {
+        id,
+        kind: AlertKind::AlarmRaised,
+        severity: place.severity,
+        environment: place.environment,
+        service: place.service,
+        because: if reason.is_empty() { about.clone() } else { format!("{about}: {reason}") },
+        about,
+        lines: Vec::new(),
+        link: link(&region, &alarm),
+        quiet_seconds: None,
+    };
+    let raised = Raised { signal, at, times: 1, once: true, from: None, judged: place.judged };
+    Ok(Some(News::Raised(Box::new(raised))))
+}
+
+/// Reads a moment as CloudWatch writes it, without a colon in the offset.
+fn moment(text: &str) -> Option<Timestamp> {
+    let text = text.strip_suffix("+0000").map_or_else(|| text.to_owned(), |begin| format!("{begin}Z"));
+    Timestamp::parse(&text).ok()
+}
+
+/// Returns the page of an alarm in the console, if its name can stand in a link as it is.
+fn link(region: &str, alarm: &str) -> Option<String> {
+    let plain = |text: &str, more: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    (plain(region, "-") && plain(alarm, "-_.")).then(|| {
+        let host = format!("https://{region}.console.aws.amazon.com/cloudwatch/home");
+        format!("{host}?region={region}#alarmsV2:alarm/{alarm}")
+    })
+}

@@ -1,0 +1,89 @@
+//! A document of the pipeline that somebody has changed.
+
+use pipeline::clock::Timestamp;
+use pipeline::environment::{Environments, PATH};
+use pipeline::{Fault, document};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Cleared, News, Raised, Signal};
+use crate::document::Document;
+use crate::kind::{AlertKind, Severity};
+
+/// The event.
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(default)]
+    time: Option<Timestamp>,
+    detail: Detail,
+}
+
+#[derive(Debug, Deserialize)]
+struct Detail {
+    name: String,
+    operation: String,
+}
+
+/// Reads an event, and what the documents say now; that they are right again ends what was told of them.
+pub fn news(
+    event: Value,
+    (document, parameter): (&Document, &str),
+    environments: &Environments,
+    now: Timestamp,
+) -> Result<Vec<News>, Fault> {
+    let Event { time, detail: Detail { name, operation } } = document::read("the event", event)?;
+    let at = time.unwrap_or(now);
+    let name = pipeline::text::line(&name, 255);
+    let wrong = if name == parameter { mistakes_of(document) } else { mistake_in(&name, environments) };
+    let verb = match operation.as_str() {
+        "Create" => "created",
+        "Delete" => "deleted",
+        _ => "changed",
+    };
+    let signal = |id: String, kind, severity, because, quiet_seconds| Signal {
+        id,
+        kind,
+        severity,
+        environment: None,
+        service: None,
+        about: name.clone(),
+        because,
+        lines: Vec::new(),
+        link: None,
+        quiet_seconds,
+    };
+    let raised = |signal| {
+        News::Raised(Box::new(Raised { signal, at, times: 1, once: false, from: None, judged: None }))
+    };
+    let id = format!("settings/{name}");
+    let changed = format!("somebody {verb} the parameter {name}");
+    Ok(match wrong.as_deref().map(|why| without(&name, why)) {
+        Some(why) => vec![raised(signal(id, AlertKind::SettingsInvalid, Severity::Warning, why, None))],
+        None => {
+            let because = format!("{changed}, and it can be read");
+            let over = Cleared { id: id.clone(), at, because, holds_seconds: 0 };
+            // Each change is something of its own to tell.
+            let id = format!("{id}/{at}");
+            let change = signal(id, AlertKind::SettingsChanged, Severity::Info, changed, Some(60));
+            vec![News::Cleared(over), raised(change)]
+        }
+    })
+}
+
+/// Takes the name out of a complaint that stands beside it anyway.
+fn without(name: &str, why: &str) -> String {
+    let rest = why.strip_prefix("the parameter ").unwrap_or(why).strip_prefix(name);
+    rest.unwrap_or(why).trim_start_matches([':', ' ']).to_owned()
+}
+
+fn mistakes_of(document: &Document) -> Option<String> {
+    let broken = document.channels.values().filter_map(|channel| channel.as_ref().err());
+    let all: Vec<&str> = document.mistakes.iter().chain(broken).map(String::as_str).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+fn mistake_in(parameter: &str, environments: &Environments) -> Option<String> {
+    let name = parameter.strip_prefix(PATH)?.strip_prefix('/')?;
+    let found = environments.broken().find(|(broken, _)| *broken == name);
+    found.map(|(_, fault)| fault.to_string())
+}
