@@ -9,6 +9,7 @@ import importlib
 _MODULES = (
     "lambdas",
     "alarms",
+    "ssm_events",
     "metric_math",
     "log_filters",
     "ecr_reads",

@@ -1,4 +1,4 @@
-"""ECS: events of deployments, lifecycle hooks and tasks.
+"""ECS: events of deployments, lifecycle hooks, tasks, and of a service that is steady again.
 
 Plain ministack emits none. A deployment is announced once in each state it reaches, with the reason that says
 whether it is a rollback, and so is a hook; a task when it runs and when it has stopped. HOOK_IN_PROGRESS, which a
@@ -75,6 +75,10 @@ def _announce_deployment(service: dict, deployment: dict, state: str) -> None:
         "reason": deployment["rolloutStateReason"],
     }
     events.publish("aws.ecs", "ECS Deployment State Change", detail, [service["serviceArn"]])
+    if state == "COMPLETED":
+        steady = {"eventType": "INFO", "eventName": "SERVICE_STEADY_STATE", "clusterArn": service["clusterArn"]}
+        steady["createdAt"] = now_iso()
+        events.publish("aws.ecs", "ECS Service Action", steady, [service["serviceArn"]])
 
 
 def announce_hook(deployment, hook: dict) -> None:

@@ -39,6 +39,11 @@ def compiled(original, raw: str) -> Matcher:
     return lambda line: not optional or any(matches(line) for matches in optional)
 
 
+@wrap(cloudwatch_logs, "_subscription_pattern_matches")
+def subscribed(original, pattern: str, message: str) -> bool:
+    return cloudwatch_logs._compile_filter_pattern(pattern)(message or "")
+
+
 def _term(regex: str, phrase: str, word: str) -> Matcher:
     if regex:
         found = re.compile(regex)

@@ -17,7 +17,7 @@ def changes(cloud, shop, name, eventually):
     cloud.client("events").put_rule(Name=name, EventPattern=json.dumps(pattern))
     arn = f"arn:aws:sqs:{cloud.region}:{cloud.account}:{name}"
     cloud.client("events").put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
-    deployments, tasks = [], []
+    deployments, tasks, steady = [], [], []
 
     def receive() -> None:
         batch = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
@@ -25,11 +25,15 @@ def changes(cloud, shop, name, eventually):
             detail = event["detail"]
             if event["detail-type"] == "ECS Deployment State Change":
                 deployments.append((detail["deploymentId"], detail["eventName"].rsplit("DEPLOYMENT_")[1]))
-            else:
+            elif event["detail-type"] == "ECS Task State Change":
                 tasks.append((detail["startedBy"], detail["lastStatus"]))
+            else:
+                steady.append(detail["eventName"])
 
     def changes(count: int) -> tuple[list, list]:
         eventually(lambda: receive() or len(deployments) >= count)
+        # Each deployment that is COMPLETED leaves a service that is steady.
+        assert len(steady) <= [state for _, state in deployments].count("COMPLETED") <= len(steady) + 1, steady
         return deployments, tasks
 
     return changes

@@ -76,7 +76,7 @@ fn subject_of(payload: &Value) -> String {
 
 /// Returns what decides the machine's way; the rest of an answer is in the ledger.
 fn short(answer: &Value) -> String {
-    ["next", "verdict", "deployment", "taskDefinition", "digest", "superseded"]
+    ["next", "verdict", "deployment", "taskDefinition", "digest", "superseded", "said"]
         .iter()
         .find_map(|key| answer.get(key))
         .map(Value::to_string)

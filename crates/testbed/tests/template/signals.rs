@@ -100,7 +100,7 @@ fn whoever_is_called_by_them_is_called_by_the_rules_and_by_logs_of_this_account_
 
 /// Tells whether EventBridge would let an event through, by the few words that the patterns here use.
 fn matches(pattern: &Value, event: &Value) -> bool {
-    pattern.as_object().unwrap().iter().all(|(key, wanted)| match (key.as_str(), wanted) {
+    pattern.as_object().into_iter().flatten().all(|(key, wanted)| match (key.as_str(), wanted) {
         ("$or", any) => list(any).into_iter().any(|pattern| matches(pattern, event)),
         (_, Value::Object(_)) => event.get(key).is_some_and(|event| matches(wanted, event)),
         (_, any) => event.get(key).is_some_and(|found| list(any).into_iter().any(|one| is(one, found))),

@@ -53,14 +53,7 @@ impl Fixture {
 
     /// Lets time pass: whoever comes back does so at its moment.
     pub async fn until(&self, time: Timestamp) {
-        loop {
-            let mut agenda = self.world.agenda.borrow_mut();
-            agenda.sort_by_key(|(at, _)| *at);
-            if agenda.first().is_none_or(|(at, _)| *at > time) {
-                return;
-            }
-            let (now, input) = agenda.remove(0);
-            drop(agenda);
+        while let Some((now, input)) = self.next(time) {
             let answer = Alert { port: self }.handle(input, now).await.unwrap();
             self.take_up(now);
             if let Some(follow) = answer.follow {
@@ -68,6 +61,14 @@ impl Fixture {
                 self.world.agenda.borrow_mut().push((next, serde_json::to_value(follow).unwrap()));
             }
         }
+    }
+
+    /// Takes who comes back first until a moment.
+    fn next(&self, time: Timestamp) -> Option<(Timestamp, Value)> {
+        let mut agenda = self.world.agenda.borrow_mut();
+        agenda.sort_by_key(|(at, _)| *at);
+        let is_due = agenda.first().is_some_and(|(at, _)| *at <= time);
+        is_due.then(|| agenda.remove(0))
     }
 
     /// Says how many executions are on their way.
