@@ -72,10 +72,10 @@ const EXCLUSIVE: [(&str, &[&str]); 25] = [
     ("iam:PassRole", &["DeployFunction", "RollbackFunction"]),
     ("kms:Decrypt", &["AlertFunction", "HealthTestFunction"]),
     ("lambda:InvokeFunction", &["DeployFunction", "FollowUpMachine", "ReleaseMachine"]),
-    ("logs:CreateLogDelivery", &["ReleaseMachine"]),
-    ("logs:DeleteLogDelivery", &["ReleaseMachine"]),
-    ("logs:PutResourcePolicy", &["ReleaseMachine"]),
-    ("logs:UpdateLogDelivery", &["ReleaseMachine"]),
+    ("logs:CreateLogDelivery", &["FollowUpMachine", "ReleaseMachine"]),
+    ("logs:DeleteLogDelivery", &["FollowUpMachine", "ReleaseMachine"]),
+    ("logs:PutResourcePolicy", &["FollowUpMachine", "ReleaseMachine"]),
+    ("logs:UpdateLogDelivery", &["FollowUpMachine", "ReleaseMachine"]),
     ("sms-voice:SendVoiceMessage", &["AlertFunction"]),
     ("sns:Publish", &["AlertFunction"]),
     ("sqs:SendMessage", &["FollowUpMachine", "ReleaseMachine"]),
@@ -193,6 +193,26 @@ fn the_machine_may_do_what_its_definition_does() {
         }
     }
     assert_eq!(allowed, done);
+}
+
+#[test]
+fn each_machine_logs_what_fails_without_its_data_and_is_traced() {
+    let template = Template::read();
+    for (id, machine) in template.of_type("AWS::Serverless::StateMachine") {
+        let logging = &machine["Properties"]["Logging"];
+        assert_eq!(
+            (&logging["Level"], &logging["IncludeExecutionData"]),
+            (&json!("ERROR"), &json!(false)),
+            "{id}"
+        );
+        let group = format!("{id}Logs");
+        let arn = &logging["Destinations"][0]["CloudWatchLogsLogGroup"]["LogGroupArn"];
+        assert_eq!(*arn, json!({"Fn::GetAtt": format!("{group}.Arn")}), "{id}");
+        // Under another prefix each group would lengthen a policy of the account, whose length has a limit.
+        let name = text(&template.resources()[&group]["Properties"]["LogGroupName"]["Fn::Sub"]);
+        assert!(name.starts_with("/aws/vendedlogs/states/${AWS::StackName}"), "{name}");
+        assert_eq!(machine["Properties"]["Tracing"], json!({"Enabled": true}), "{id}");
+    }
 }
 
 #[test]
