@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "this is how a test fails")]
 
+mod alarms;
 mod document;
 mod roles;
 
@@ -343,21 +344,6 @@ fn only_the_health_test_may_be_in_a_vpc() {
         template.functions().filter(|(_, f)| f["Properties"].get("VpcConfig").is_some()).collect();
     assert_eq!(inside.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ["HealthTestFunction"]);
     assert_eq!(template.document["Globals"]["Function"].get("VpcConfig"), None);
-}
-
-#[test]
-fn every_queue_has_an_alarm_and_every_alarm_reaches_somebody() {
-    let template = Template::read();
-    let mut watched = BTreeSet::new();
-    for (id, alarm) in template.of_type("AWS::CloudWatch::Alarm") {
-        assert_eq!(alarm["Properties"]["AlarmActions"], json!([{"Ref": "Alerts"}]), "{id}");
-        for dimension in list(&alarm["Properties"]["Dimensions"]) {
-            watched.extend(dimension["Value"]["Fn::GetAtt"].as_str().map(str::to_owned));
-        }
-    }
-    for (id, _) in template.of_type("AWS::SQS::Queue") {
-        assert!(watched.contains(&format!("{id}.QueueName")), "nobody looks at {id}");
-    }
 }
 
 #[test]
