@@ -1,4 +1,4 @@
-"""`make where`: which digest runs in which environment, since when, and which release verified it.
+"""`make where`: which digest runs in which environment, since when, which release verified it, and who was told.
 
     python local/where.py [--environment ENV] [--stack STACK | --table TABLE] [--local]
 
@@ -10,6 +10,7 @@ local AWS that `make demo KEEP=1` left running.
 import argparse
 import json
 import sys
+import textwrap
 
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
@@ -20,6 +21,8 @@ ENVIRONMENTS = "/tidegate/environments"
 TITLES = ("SERVICE", "IMAGE", "COMMIT", "TAGS", "SINCE (UTC)", "RUNS", "PREVIOUS", "VERIFIED BY")
 _GONE = ("ImageNotFoundException", "RepositoryNotFoundException")
 _AT_ONCE = 10  # services that one DescribeServices takes
+_RUNS = 5  # whose alerts are looked at, the newest ones
+_WIDTH = 80
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,7 +75,7 @@ class Where:
         named = {sk.removeprefix("service#"): row for sk, row in rows.items() if sk.startswith("service#")}
         verified = {service: row for service, row in named.items() if row.get("verified")}
         if not verified:
-            return "\n".join([title, "  no release was verified here yet", *found])
+            return "\n".join([title, "  no release was verified here yet", *found, *self._alerts(environment)])
         running = self._running(cluster, list(verified))
         lines = [TITLES]
         for service, row in verified.items():
@@ -88,21 +91,36 @@ class Where:
                 known.get("release") or "no release: it ran before the first one",
             )
             lines.append(line)
-        return "\n".join([title, *columns(lines), *found])
+        return "\n".join([title, *columns(lines), *found, *self._alerts(environment)])
 
     def _rows(self, environment: str) -> dict[str, dict]:
         """The services, leases and freeze of an environment; the tags that it wrote come after them."""
+        return {row["sk"]: row for row in self._query(f"env#{environment}", "sk < :sk", "write#")}
+
+    def _alerts(self, environment: str) -> list[str]:
+        """What each channel has of the last run that any was told of, and what one still lacks of those before it."""
+        lines: list[str] = []
+        for listed in self._query(f"runs#{environment}", "sk > :sk", "0", last=_RUNS):
+            run = listed["sk"].partition("#")[2]
+            told = self._query(f"release#{run}", "begins_with(sk, :sk)", "alert#")
+            if lines:
+                told = [row for row in told if _status(row) != "sent"]
+            if told:
+                lines += [f"    {run}", *_told(told)]
+        return ["  alerts, the newest run first", *lines] if lines else []
+
+    def _query(self, partition: str, condition: str, sort: str, last: int | None = None) -> list[dict]:
+        """The rows of a partition whose sort key meets a condition; the last ones first if only so many are wanted."""
         query = {
             "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk AND sk < :writes",
-            "ExpressionAttributeValues": {":pk": {"S": f"env#{environment}"}, ":writes": {"S": "write#"}},
+            "KeyConditionExpression": f"pk = :pk AND {condition}",
+            "ExpressionAttributeValues": {":pk": {"S": partition}, ":sk": {"S": sort}},
+            "ScanIndexForward": last is None,
         }
-        plain, rows = TypeDeserializer().deserialize, {}
-        for page in self._dynamodb.get_paginator("query").paginate(**query):
-            for item in page["Items"]:
-                row = {name: plain(value) for name, value in item.items()}
-                rows[row["sk"]] = row
-        return rows
+        bounds = {"MaxItems": last, "PageSize": last} if last else {}
+        plain, pages = TypeDeserializer().deserialize, self._dynamodb.get_paginator("query")
+        items = (item for page in pages.paginate(**query, PaginationConfig=bounds) for item in page["Items"])
+        return [{name: plain(value) for name, value in item.items()} for item in items]
 
     def _running(self, cluster: str, services: list[str]) -> dict[str, str]:
         """The task definition that each service is told to run; none of a service that is gone."""
@@ -155,6 +173,23 @@ class Where:
 def _is_open(row: dict) -> bool:
     """Whether a sweep has told it, and it has not gone since."""
     return bool(row.get("told")) and not row.get("gone")
+
+
+def _told(rows: list[dict]) -> list[str]:
+    """One line for each channel, and why it was not told, if it was not."""
+    said = [(row["sk"].removeprefix("alert#"), row["outcome"], _status(row), _time(row["time"])) for row in rows]
+    lines: list[str] = []
+    for row, line in zip(rows, columns(said)):
+        why = f"why: {row['error']}" if _status(row) != "sent" and row.get("error") else ""
+        indent = " " * 8
+        wrapped = textwrap.wrap(why, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
+        lines += [f"    {line}", *wrapped]
+    return lines
+
+
+def _status(row: dict) -> str:
+    """How far the delivery is; rows of older versions were written once it was made."""
+    return row.get("status") or "sent"
 
 
 def _time(text: str) -> str:

@@ -94,6 +94,9 @@ def test_a_channel_that_refuses_for_good_has_its_alert_kept(pipeline, name, rece
     kept = pipeline.undelivered()
     assert [(each["release"], each["outcome"]) for each in kept] == [(run.name, "Deployed")]
     assert canary.MARK not in json.dumps(kept)
+    shown = pipeline.cli("where.py", "--environment", name).stdout
+    assert "      chat    Deployed  failed  20" in shown and "        why: Slack answered invalid_auth\n" in shown
+    assert "      pager   Deployed  sent    20" in shown and canary.MARK not in shown
 
 
 def test_who_tries_the_channels_hears_which_of_them_work(pipeline, receivers):

@@ -106,6 +106,41 @@ def test_the_rule_takes_pushes_with_a_tag_that_is_not_ours(cloud, build, reposit
     assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"] is starts
 
 
+def test_its_own_alarms_tell_the_topic_and_start_no_rollback(cloud, build):
+    topic = stack.deploy(cloud, build, PARAMETERS, name="own")["TopicArn"]
+    sqs, queue = cloud.client("sqs"), cloud.client("sqs").create_queue(QueueName="own-told")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    cloud.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    alarms, events = cloud.client("cloudwatch"), cloud.client("events")
+    pattern = events.describe_rule(Name="own-guard")["EventPattern"]
+    own = alarms.describe_alarms(AlarmNamePrefix="own-")["MetricAlarms"]
+    assert len(own) > 2 and any(each.get("Metrics") for each in own)
+    for alarm in own:
+        name = alarm["AlarmName"]
+        alarms.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="by hand")
+        [message] = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1)["Messages"]
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        told = json.loads(json.loads(message["Body"])["Message"])
+        assert (told["AlarmName"], told["AlarmDescription"]) == (name, alarm["AlarmDescription"])
+        assert not events.test_event_pattern(EventPattern=pattern, Event=red(cloud, name))["Result"], name
+    assert events.test_event_pattern(EventPattern=pattern, Event=red(cloud, "own-shop-5xx"))["Result"]
+
+
+def red(cloud, alarm: str) -> str:
+    """The event of an alarm that went to ALARM."""
+    event = {
+        "id": "1",
+        "source": "aws.cloudwatch",
+        "detail-type": "CloudWatch Alarm State Change",
+        "account": cloud.account,
+        "time": "2026-01-01T00:00:00Z",
+        "region": cloud.region,
+        "resources": [f"arn:aws:cloudwatch:{cloud.region}:{cloud.account}:alarm:{alarm}"],
+        "detail": {"alarmName": alarm, "state": {"value": "ALARM"}, "previousState": {"value": "OK"}},
+    }
+    return json.dumps(event)
+
+
 def test_a_right_that_is_missing_and_one_that_is_too_much_are_seen(cloud, build):
     """The calls of whole releases are compared in the same way, after the last test that made some."""
     stack.deploy(cloud, build, PARAMETERS, name="roles")

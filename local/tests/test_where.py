@@ -34,7 +34,7 @@ def ask(pipeline, *arguments: str) -> subprocess.CompletedProcess:
 def row(answer: subprocess.CompletedProcess) -> dict[str, str]:
     """The one service of the answer, by the table's own titles."""
     assert answer.returncode == 0, answer.stderr
-    _, titles, line = answer.stdout.splitlines()
+    _, titles, line, *_ = answer.stdout.splitlines()
     starts = [titles.index(title) for title in where.TITLES]
     ends = [*starts[1:], None]
     return {title: line[a:b].strip() for title, a, b in zip(where.TITLES, starts, ends)}
@@ -67,14 +67,64 @@ def known_of(pipeline, name: str) -> dict:
     return dynamodb.get_item(TableName=table, Key=key)["Item"]["verified"]["M"]
 
 
-def test_one_query_for_an_environment_and_no_scan(pipeline, released):
+def alerts(answer: subprocess.CompletedProcess) -> list[str]:
+    """What the answer says of alerts."""
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.partition("  alerts, the newest run first\n")[2].splitlines()
+
+
+def test_each_channel_is_shown_with_what_it_was_told(pipeline, released):
+    told, name = alerts(ask(pipeline, "--environment", "where")), released[1].run.name
+    when = pipeline.row(released[1].run, "alert#sns")["time"][:19].replace("T", " ")
+    assert [told[0], told[1]] == [f"    {name}", f"      sns      Deployed  sent  {when}"]
+    assert [line.split()[:3] for line in told[2:]] == [["webhook", "Deployed", "sent"]]
+
+
+def test_of_the_runs_before_the_last_one_only_what_a_channel_lacks_is_shown(pipeline, released):
+    """Written here as the ledger has it: the newest run has told nothing yet, and the oldest is one too many."""
+    put(pipeline, "where-told", {"cluster": "where-told", "tag": "where-told"})
+    why = "it answered 503, which it does whenever somebody who is very important deploys, and then for an hour at least"
+    deliveries = {
+        "r1": {"chat": {"status": "failed", "error": "it is one of too many"}},
+        "r2": {"chat": {"status": "failed", "error": "Slack answered not_in_channel"}, "sns": {}},
+        "r3": {"chat": {"status": "sent"}},
+        "r4": {},
+        "r5": {"chat": {"status": "sent", "error": "an hour ago"}, "mail": {"status": "due", "error": why}},
+        "r6": {},
+    }
+    table = pipeline.cloud.client("dynamodb")
+    for n, (run, channels) in enumerate(deliveries.items()):
+        write(table, pipeline.ledger, {"pk": "runs#where-told", "sk": f"2026-11-23T10:0{n}:00.000Z#{run}"})
+        for channel, row in channels.items():
+            told = {"outcome": "RolledBack", "time": f"2026-11-23T10:0{n}:30Z", **row}
+            write(table, pipeline.ledger, {"pk": f"release#{run}", "sk": f"alert#{channel}", **told})
+    shown = alerts(ask(pipeline, "--environment", "where-told"))
+    assert shown == [
+        "    r5",
+        "      chat  RolledBack  sent  2026-11-23 10:04:30",
+        "      mail  RolledBack  due   2026-11-23 10:04:30",
+        "        why: it answered 503, which it does whenever somebody who is very",
+        "          important deploys, and then for an hour at least",
+        "    r2",
+        "      chat  RolledBack  failed  2026-11-23 10:01:30",
+        "        why: Slack answered not_in_channel",
+    ]
+    assert all(len(line) <= 80 for line in shown)
+
+
+def write(dynamodb, table: str, row: dict[str, str]) -> None:
+    """Puts a row of texts into the ledger."""
+    dynamodb.put_item(TableName=table, Item={name: {"S": value} for name, value in row.items()})
+
+
+def test_a_few_queries_for_an_environment_and_no_scan(pipeline, released):
     before = len(pipeline.cloud.calls(agent="where"))
     assert ask(pipeline, "--environment", "where").returncode == 0
     calls = pipeline.cloud.calls(agent="where")[before:]
     assert Counter(call["operation"] for call in calls) == {
         "DescribeStacks": 1,
         "GetParametersByPath": pipeline.pages(),
-        "Query": 1,
+        "Query": 3,  # the environment, its last runs, and what was told of the only one
         "DescribeServices": 1,
         "DescribeImages": 1,
     }

@@ -50,6 +50,7 @@ impl Template {
                     let roles = list(&properties["Roles"]).into_iter().map(|role| text(&role["Ref"]));
                     (roles.collect(), vec![&properties["PolicyDocument"]])
                 }
+                "AWS::IAM::ManagedPolicy" => (self.bearers(id), vec![&properties["PolicyDocument"]]),
                 _ => (vec![id.clone()], list(&properties["Policies"])),
             };
             for owner in owners {
@@ -61,6 +62,13 @@ impl Template {
         }
         assert!(found.len() > 20, "only {} statements were found", found.len());
         found
+    }
+
+    /// The functions and machines that name a policy which several share.
+    fn bearers(&self, policy: &str) -> Vec<String> {
+        let named = json!({"Ref": policy});
+        let bears = |resource: &Value| list(&resource["Properties"]["Policies"]).contains(&&named);
+        self.resources().iter().filter(|(_, each)| bears(each)).map(|(id, _)| id.clone()).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "this is how a test fails")]
 
+mod alarms;
 mod document;
 mod roles;
 mod signals;
@@ -81,10 +82,10 @@ const EXCLUSIVE: [(&str, &[&str]); 25] = [
     ("iam:PassRole", &["DeployFunction", "RollbackFunction"]),
     ("kms:Decrypt", &["AlertFunction", "HealthTestFunction", "SignalFunction"]),
     ("lambda:InvokeFunction", &["DeployFunction", "FollowUpMachine", "ReleaseMachine"]),
-    ("logs:CreateLogDelivery", &["ReleaseMachine"]),
-    ("logs:DeleteLogDelivery", &["ReleaseMachine"]),
-    ("logs:PutResourcePolicy", &["ReleaseMachine"]),
-    ("logs:UpdateLogDelivery", &["ReleaseMachine"]),
+    ("logs:CreateLogDelivery", &["FollowUpMachine", "ReleaseMachine"]),
+    ("logs:DeleteLogDelivery", &["FollowUpMachine", "ReleaseMachine"]),
+    ("logs:PutResourcePolicy", &["FollowUpMachine", "ReleaseMachine"]),
+    ("logs:UpdateLogDelivery", &["FollowUpMachine", "ReleaseMachine"]),
     ("sms-voice:SendVoiceMessage", &["AlertFunction", "SignalFunction"]),
     ("sns:Publish", &["AlertFunction", "SignalFunction"]),
     ("sqs:SendMessage", &["FollowUpMachine", "ReleaseMachine", "SignalFunction"]),
@@ -207,6 +208,26 @@ fn the_machine_may_do_what_its_definition_does() {
         }
     }
     assert_eq!(allowed, done);
+}
+
+#[test]
+fn each_machine_logs_what_fails_without_its_data_and_is_traced() {
+    let template = Template::read();
+    for (id, machine) in template.of_type("AWS::Serverless::StateMachine") {
+        let logging = &machine["Properties"]["Logging"];
+        assert_eq!(
+            (&logging["Level"], &logging["IncludeExecutionData"]),
+            (&json!("ERROR"), &json!(false)),
+            "{id}"
+        );
+        let group = format!("{id}Logs");
+        let arn = &logging["Destinations"][0]["CloudWatchLogsLogGroup"]["LogGroupArn"];
+        assert_eq!(*arn, json!({"Fn::GetAtt": format!("{group}.Arn")}), "{id}");
+        // Under another prefix each group would lengthen a policy of the account, whose length has a limit.
+        let name = text(&template.resources()[&group]["Properties"]["LogGroupName"]["Fn::Sub"]);
+        assert!(name.starts_with("/aws/vendedlogs/states/${AWS::StackName}"), "{name}");
+        assert_eq!(machine["Properties"]["Tracing"], json!({"Enabled": true}), "{id}");
+    }
 }
 
 #[test]
@@ -340,21 +361,6 @@ fn only_the_health_test_may_be_in_a_vpc() {
         template.functions().filter(|(_, f)| f["Properties"].get("VpcConfig").is_some()).collect();
     assert_eq!(inside.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ["HealthTestFunction"]);
     assert_eq!(template.document["Globals"]["Function"].get("VpcConfig"), None);
-}
-
-#[test]
-fn every_queue_has_an_alarm_and_every_alarm_reaches_somebody() {
-    let template = Template::read();
-    let mut watched = BTreeSet::new();
-    for (id, alarm) in template.of_type("AWS::CloudWatch::Alarm") {
-        assert_eq!(alarm["Properties"]["AlarmActions"], json!([{"Ref": "Alerts"}]), "{id}");
-        for dimension in list(&alarm["Properties"]["Dimensions"]) {
-            watched.extend(dimension["Value"]["Fn::GetAtt"].as_str().map(str::to_owned));
-        }
-    }
-    for (id, _) in template.of_type("AWS::SQS::Queue") {
-        assert!(watched.contains(&format!("{id}.QueueName")), "nobody looks at {id}");
-    }
 }
 
 #[test]

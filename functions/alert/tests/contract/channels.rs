@@ -3,6 +3,7 @@
 use alert::Alert;
 use expect_test::expect_file;
 use pipeline::clock::Timestamp;
+use pipeline::rows::{BETWEEN_FINDINGS, SWEEP_FOUND};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
@@ -217,8 +218,11 @@ async fn whatever_a_release_has_to_tell_each_channel_takes_it() {
     let lines: Vec<String> = (0..10).map(|_| "\u{1f600}".repeat(200)).collect();
     let mut long = large.clone();
     long["report"]["moves"][0]["bundle"] = json!({"stopped": lines, "logs": lines, "tests": lines});
+    // Each finding is a paragraph: many that take no room, and so many characters that no card holds them.
+    let short_findings = sweep(&vec!["dev: users has drifted".to_owned(); 100]);
+    let long_findings = sweep(&vec!["\u{1f600}".repeat(200); 60]);
     let mut posted = Vec::new();
-    for request in [large, long] {
+    for request in [large, long, short_findings, long_findings] {
         let fixture = everywhere();
         assert_eq!(tell(&fixture, request).await.unwrap().delivered.len(), 7);
         posted.append(&mut fixture.posted.borrow_mut());
@@ -238,6 +242,12 @@ async fn whatever_a_release_has_to_tell_each_channel_takes_it() {
             _ => {}
         }
     }
+}
+
+/// What a sweep that has found all this tells.
+fn sweep(found: &[String]) -> Value {
+    let because = format!("{SWEEP_FOUND}{}", found.join(BETWEEN_FINDINGS));
+    json!({"release": "sample", "outcome": "NeedsHuman", "because": because, "report": {}})
 }
 
 #[tokio::test]

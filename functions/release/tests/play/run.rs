@@ -2,6 +2,7 @@
 
 use crate::notebook::Notebook;
 use crate::shop::{Shop, digest};
+use pipeline::alarm::{Alarm, AlarmState};
 use pipeline::clock::Timestamp;
 use pipeline::ids::ServiceName;
 use pipeline::rows::{LeaseRow, Verdict};
@@ -18,11 +19,23 @@ pub async fn ask(release: &Release<Shop, Notebook>, what: &str, more: Value, now
 
 pub async fn opened() -> Release<Shop, Notebook> {
     let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+    open(&release).await;
+    release
+}
+
+async fn open(release: &Release<Shop, Notebook>) {
     let input = json!({"environment": "dev", "repository": "shop/users", "image": digest('b')});
-    let answer = ask(&release, "open", json!({"input": input}), "2026-11-23T10:00:00Z").await;
+    let answer = ask(release, "open", json!({"input": input}), "2026-11-23T10:00:00Z").await;
     assert_eq!(answer["next"], "TakeLeases");
     release.ledger.written.take();
-    release
+}
+
+/// Has the only move pass its tests.
+fn healthy(release: &Release<Shop, Notebook>) {
+    let row = &mut release.ledger.moves.borrow_mut()[0].1;
+    row.touched = Some(Timestamp::parse("2026-11-23T10:00:05Z").unwrap());
+    row.decided = Some(Timestamp::parse("2026-11-23T10:00:30Z").unwrap());
+    row.verdict = Some(Verdict::Healthy);
 }
 
 #[tokio::test]
@@ -36,14 +49,8 @@ async fn a_good_release_is_written_down_baked_and_closed() {
     // This ledger does not keep the order of the opening, so it is written once more.
     assert_eq!(release.ledger.written.take(), ["take 1", "keep {}", "move", "order", "adopt users"]);
 
-    {
-        let mut moves = release.ledger.moves.borrow_mut();
-        let row = &mut moves[0].1;
-        assert_eq!(row.restore.as_ref().unwrap().digest, digest('a'));
-        row.touched = Some(Timestamp::parse("2026-11-23T10:00:05Z").unwrap());
-        row.decided = Some(Timestamp::parse("2026-11-23T10:00:30Z").unwrap());
-        row.verdict = Some(Verdict::Healthy);
-    }
+    assert_eq!(release.ledger.moves.borrow()[0].1.restore.as_ref().unwrap().digest, digest('a'));
+    healthy(&release);
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:40Z").await;
     assert_eq!((&judged["next"], &judged["pauseSeconds"]), (&json!("Bake"), &json!(50)));
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:01:30Z").await;
@@ -55,6 +62,34 @@ async fn a_good_release_is_written_down_baked_and_closed() {
     // Once more, as if its answer were lost: what it knows may be outdated by now.
     ask(&release, "close", json!({"outcome": "", "because": ""}), "2026-11-23T10:05:00Z").await;
     assert!(release.ledger.written.take().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_deployed_is_guarded_for_the_minutes_that_its_environment_says_and_not_before() {
+    for (minutes, until) in [(0, None), (1, Some("10:02:30")), (15, Some("10:16:30")), (90, Some("11:31:30"))]
+    {
+        let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+        let document =
+            json!({"cluster": "dev", "tag": "dev", "guardMinutes": minutes, "alarms": {"*": ["shop-5xx"]}});
+        release.aws.wrong.borrow_mut().insert("dev".to_owned(), document.to_string());
+        let quiet = Alarm { state: AlarmState::Ok, since: None };
+        release.aws.alarms.borrow_mut().insert("shop-5xx".to_owned(), quiet);
+        open(&release).await;
+        ask(&release, "lease", json!({}), "2026-11-23T10:00:01Z").await;
+        healthy(&release);
+        release.ledger.written.take();
+        let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:40Z").await;
+        assert_eq!(judged["next"], "Bake");
+        assert!(release.ledger.guards.take().is_empty(), "an alarm while it bakes is for the judge");
+        let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:01:30Z").await;
+        assert_eq!(judged["next"], "Done");
+        let guards = release.ledger.guards.take();
+        let rows = guards.get("shop-5xx").into_iter().flatten();
+        let written: Vec<_> = rows.map(|(id, row)| (id.as_str(), row.since, row.until)).collect();
+        let at = |time| Timestamp::parse(&format!("2026-11-23T{time}Z")).unwrap();
+        let expected: Vec<_> = until.into_iter().map(|until| ("r1", at("10:01:30"), at(until))).collect();
+        assert_eq!(written, expected, "{minutes}");
+    }
 }
 
 #[tokio::test]
