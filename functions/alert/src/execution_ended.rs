@@ -107,7 +107,9 @@ impl<P: Port> Alert<P> {
             report: None,
         };
         let context = AlertContext { report, unread, input: request.input.clone() };
-        self.tell(request, &context, now).await
+        let told = self.tell(request.clone(), &context, now).await;
+        self.settle(&request, &context, now).await;
+        told
     }
 }
 

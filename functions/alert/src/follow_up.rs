@@ -65,7 +65,7 @@ impl<P: Port> Alert<P> {
 fn is_over(request: &Request, context: &AlertContext) -> bool {
     let ended = context.report.head.as_ref().and_then(|head| head.outcome).map(AlertKind::from);
     match request.outcome {
-        AlertKind::Answered => false,
+        AlertKind::Answered | AlertKind::Resolved => false,
         outcome => ended.is_some_and(|ended| ended != outcome),
     }
 }

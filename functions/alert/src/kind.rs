@@ -19,6 +19,8 @@ pub enum AlertKind {
     Answered,
     /// It would go on if somebody agreed.
     WaitingForApproval,
+    /// A later release has settled what it left to a person.
+    Resolved,
     /// Nothing: somebody tries the channels.
     Test,
     /// An alarm of CloudWatch is red.
@@ -40,7 +42,7 @@ pub enum AlertKind {
 }
 
 /// What can be told of a release, by the names that the state machine uses.
-const OF_A_RELEASE: [&str; 10] = [
+const OF_A_RELEASE: [&str; 11] = [
     "Deployed",
     "RolledBack",
     "NeedsHuman",
@@ -50,6 +52,7 @@ const OF_A_RELEASE: [&str; 10] = [
     "Expired",
     "Answered",
     "WaitingForApproval",
+    "Resolved",
     "Test",
 ];
 
@@ -120,6 +123,7 @@ impl AlertKind {
             | AlertKind::Superseded
             | AlertKind::Rejected
             | AlertKind::Answered
+            | AlertKind::Resolved
             | AlertKind::SettingsChanged
             | AlertKind::Test => Act::None,
             AlertKind::Refused
@@ -147,6 +151,7 @@ impl AlertKind {
             AlertKind::Expired => "release.expired",
             AlertKind::Answered => "request.answered",
             AlertKind::WaitingForApproval => "release.waiting",
+            AlertKind::Resolved => "release.resolved",
             AlertKind::Test => "alert.test",
             AlertKind::AlarmRaised => "alarm.raised",
             AlertKind::DeploymentFailed => "ecs.deployment_failed",
@@ -166,6 +171,7 @@ impl AlertKind {
             | AlertKind::Superseded
             | AlertKind::Rejected
             | AlertKind::Answered
+            | AlertKind::Resolved
             | AlertKind::SettingsChanged
             | AlertKind::Test => Severity::Info,
             AlertKind::Refused
@@ -193,6 +199,7 @@ impl AlertKind {
             AlertKind::Expired => "Expired",
             AlertKind::Answered => "Request carried out",
             AlertKind::WaitingForApproval => "Waiting for approval",
+            AlertKind::Resolved => "Resolved",
             AlertKind::Test => "Test",
             AlertKind::AlarmRaised => "Alarm",
             AlertKind::DeploymentFailed => "Deployment failed",

@@ -14,6 +14,7 @@ pub mod kind;
 pub mod message;
 pub mod port;
 pub mod report;
+pub mod resolve;
 pub mod route;
 pub mod secret;
 mod send;
@@ -169,7 +170,9 @@ impl<P: Port + Signals> Alert<P> {
             // The call came late: nobody can answer any more.
             return Ok(Response::default());
         }
-        self.tell(request, &context, now).await
+        let told = self.tell(request.clone(), &context, now).await;
+        self.settle(&request, &context, now).await;
+        told
     }
 }
 

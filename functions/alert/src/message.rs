@@ -112,7 +112,9 @@ impl Message {
     /// Renders the facts; what tasks logged and tests got, which not all may read, only with `details`.
     pub(crate) fn of(facts: &Facts<'_>, details: bool) -> Message {
         let Facts { request, context, now } = facts;
-        let mut rows: Vec<MoveRow> = context.report.moves.clone();
+        // What has become of the moves since is not in their rows.
+        let is_end = request.outcome == AlertKind::Resolved;
+        let mut rows: Vec<MoveRow> = if is_end { Vec::new() } else { context.report.moves.clone() };
         if !details {
             rows.iter_mut().for_each(|row| row.bundle = None);
         }
@@ -155,7 +157,7 @@ impl Message {
             more_moves,
             fates,
             plan: context.report.plan.iter().take(TOLD).cloned().collect(),
-            is_end: false,
+            is_end,
             edition: context
                 .report
                 .head

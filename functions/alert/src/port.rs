@@ -18,6 +18,7 @@ use crate::channel::Post;
 use crate::channel::sns::Publication;
 use crate::delivery::{Delivery, Place};
 use crate::report::Report;
+use crate::resolve::OpenRow;
 use crate::secret::{Reference, Secret};
 use crate::signal::row::SignalRow;
 use http::Answer;
@@ -49,6 +50,16 @@ pub trait Port {
     async fn deliveries(&self, place: &Place) -> Result<BTreeMap<String, Delivery>, Fault>;
     /// Records what a channel is told.
     async fn record(&self, place: &Place, channel: &str, delivery: &Delivery) -> Result<(), Fault>;
+    /// Reads what releases have left to a person in an environment.
+    async fn left(&self, environment: &EnvironmentName) -> Result<Vec<(ReleaseId, OpenRow)>, Fault>;
+    /// Writes what a release has left, in place of the row of that version; tells whether nobody was faster.
+    async fn leave(
+        &self,
+        environment: &EnvironmentName,
+        release: &ReleaseId,
+        row: &OpenRow,
+        was: Option<u64>,
+    ) -> Result<bool, Fault>;
     /// Publishes to the topic.
     async fn publish(&self, publication: Publication) -> Result<(), Fault>;
     /// Reads the name and the text of the document of the channels; none if there is none.

@@ -147,7 +147,16 @@ pub fn choose(document: &Document, message: &Message) -> Chosen {
             }
         }
     }
-    let mut chosen = Chosen { channels: Vec::new(), notes };
+    let mut chosen = named(document, names.into_iter());
+    chosen.notes.extend(notes);
+    chosen.notes.sort();
+    chosen.notes.dedup();
+    chosen
+}
+
+/// Returns the channels of some names; the topic in place of one that is switched off, or not there.
+pub fn named<'a>(document: &Document, names: impl Iterator<Item = &'a str>) -> Chosen {
+    let mut chosen = Chosen { channels: Vec::new(), notes: Vec::new() };
     for name in names {
         match document.channels.get(name) {
             Some(Ok(channel)) => chosen.add(channel.clone()),
@@ -158,8 +167,6 @@ pub fn choose(document: &Document, message: &Message) -> Chosen {
             None => chosen.add(document.topic()),
         }
     }
-    chosen.notes.sort();
-    chosen.notes.dedup();
     chosen
 }
 

@@ -247,6 +247,11 @@ fn chosen(document: &Document, told: &Told, before: &BTreeMap<String, Delivery>)
     if told.is_test() {
         return route::all(document, told.only.as_deref());
     }
+    if told.due.outcome == AlertKind::Resolved {
+        let beginning = [AlertKind::NeedsHuman, AlertKind::Resolved];
+        let heard = before.iter().filter(|(_, before)| beginning.contains(&before.outcome));
+        return route::named(document, heard.map(|(name, _)| name.as_str()));
+    }
     let mut chosen = route::choose(document, message);
     let goes_on = before.iter().filter(|(_, before)| before.open.is_some() || before.thread.is_some());
     for (name, _) in goes_on {

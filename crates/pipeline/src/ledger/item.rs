@@ -86,6 +86,7 @@ mod tests {
         check(&Key::plan(&release, &service), Some(400));
         check(&Key::alert(&release, "sns"), Some(90));
         check(&Key::new("release#r1".to_owned(), "tests#0#0"), Some(90));
+        check(&Key::open(&environment, &release), Some(90));
         check(&Key::signal("alarm/a"), Some(90));
         check(&Key::told("alarm/a", Timestamp::from_millis(0), "sns"), Some(90));
         check(&Key::count("log/panic/1", Timestamp::from_millis(0)), Some(2));

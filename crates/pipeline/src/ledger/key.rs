@@ -78,6 +78,14 @@ impl Key {
     pub fn alert(release: &ReleaseId, channel: &str) -> Self {
         Key::new(format!("release#{release}"), format!("alert#{channel}"))
     }
+    /// `open#<environment>` / `release#<id>`: what a release has left to a person.
+    pub fn open(environment: &EnvironmentName, release: &ReleaseId) -> Self {
+        Key::new(Key::opens(environment), format!("release#{release}"))
+    }
+    /// `open#<environment>`: the partition of all that releases have left to a person in an environment.
+    pub fn opens(environment: &EnvironmentName) -> String {
+        format!("open#{environment}")
+    }
     /// `alert#<id>` / `state`: an alert that is of no release.
     pub fn signal(id: &str) -> Self {
         Key::new(format!("alert#{id}"), "state")
@@ -168,6 +176,9 @@ impl Key {
             return Some(RELEASE_DAYS);
         }
         let is = |kind| self.sk.starts_with(kind);
+        if self.pk.starts_with("open#") {
+            return Some(MESSAGE_DAYS);
+        }
         if self.pk.starts_with("alert#") {
             return Some(if is("count#") { COUNT_DAYS } else { MESSAGE_DAYS });
         }

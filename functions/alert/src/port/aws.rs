@@ -12,6 +12,7 @@ use pipeline::ledger::{Key, Ledger};
 use pipeline::rows::{FrozenRow, PlanRow, RepositoryRow};
 use pipeline::signed::Signed;
 use pipeline::{Fault, settings};
+use serde_json::json;
 
 use super::http::{Answer, Hosts};
 use super::{Execution, Port, http};
@@ -19,6 +20,7 @@ use crate::channel::Post;
 use crate::channel::sns::Publication;
 use crate::delivery::{Delivery, Place};
 use crate::report::Report;
+use crate::resolve::OpenRow;
 use crate::secret::{Reference, Secret};
 
 /// How long a call of a telephone may take to be taken.
@@ -126,6 +128,26 @@ impl Port for Aws {
             Place::Signal(id, opened) => Key::told(id, *opened, channel),
         };
         self.ledger.put(&key, delivery).await
+    }
+
+    async fn left(&self, environment: &EnvironmentName) -> Result<Vec<(ReleaseId, OpenRow)>, Fault> {
+        let rows: Vec<(String, OpenRow)> = self.ledger.list(&Key::opens(environment), "release#").await?;
+        let open = rows.into_iter().filter(|(_, row)| !row.services.is_empty());
+        open.map(|(sk, row)| Ok((ReleaseId::parse(sk.trim_start_matches("release#"))?, row))).collect()
+    }
+
+    async fn leave(
+        &self,
+        environment: &EnvironmentName,
+        release: &ReleaseId,
+        row: &OpenRow,
+        was: Option<u64>,
+    ) -> Result<bool, Fault> {
+        let key = Key::open(environment, release);
+        match was {
+            None => self.ledger.put_new(&key, row).await,
+            Some(was) => self.ledger.put_when(&key, row, ("#version = :was", json!({"was": was}))).await,
+        }
     }
 
     async fn publish(&self, publication: Publication) -> Result<(), Fault> {

@@ -9,6 +9,7 @@ use alert::delivery::{Delivery, Place};
 use alert::port::http::Answer;
 use alert::port::{Execution, Port};
 use alert::report::Report;
+use alert::resolve::OpenRow;
 use alert::secret::{Reference, Secret};
 use pipeline::Fault;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
@@ -34,7 +35,8 @@ pub struct Fixture {
     pub ledger_down: bool,
     pub asked_ledger: Cell<u32>,
     pub deliveries: RefCell<BTreeMap<String, Delivery>>,
-    pub of_signals: RefCell<BTreeMap<String, BTreeMap<String, Delivery>>>,
+    /// What is not about the release of the samples, by what it is about.
+    pub of_others: RefCell<BTreeMap<String, BTreeMap<String, Delivery>>>,
     pub published: RefCell<Vec<Publication>>,
     pub posted: RefCell<Vec<Posted>>,
     pub secrets: BTreeMap<String, String>,
@@ -42,6 +44,7 @@ pub struct Fixture {
     pub rung: RefCell<Vec<String>>,
     pub followed: RefCell<Vec<(String, String)>>,
     pub no_follower: bool,
+    pub left: RefCell<BTreeMap<ReleaseId, OpenRow>>,
     pub environments: Vec<(String, String)>,
     pub world: World,
 }
@@ -101,23 +104,38 @@ impl Port for &Fixture {
     async fn deliveries(&self, place: &Place) -> Result<BTreeMap<String, Delivery>, Fault> {
         self.ledger()?;
         Ok(match place {
-            Place::Release(_) => self.deliveries.borrow().clone(),
-            Place::Signal(id, opened) => {
-                let key = format!("{id} {opened}");
-                self.of_signals.borrow().get(&key).cloned().unwrap_or_default()
-            }
+            Place::Release(release) if release.as_str() == "sample" => self.deliveries.borrow().clone(),
+            other => self.of_others.borrow().get(&format!("{other:?}")).cloned().unwrap_or_default(),
         })
     }
     async fn record(&self, place: &Place, channel: &str, delivery: &Delivery) -> Result<(), Fault> {
         self.ledger()?;
-        if let Place::Signal(id, opened) = place {
-            let mut all = self.of_signals.borrow_mut();
-            let ours = all.entry(format!("{id} {opened}")).or_default();
-            ours.insert(channel.to_owned(), delivery.clone());
+        if !matches!(place, Place::Release(release) if release.as_str() == "sample") {
+            let mut all = self.of_others.borrow_mut();
+            all.entry(format!("{place:?}")).or_default().insert(channel.to_owned(), delivery.clone());
             return Ok(());
         }
         self.deliveries.borrow_mut().insert(channel.to_owned(), delivery.clone());
         Ok(())
+    }
+    async fn left(&self, _: &EnvironmentName) -> Result<Vec<(ReleaseId, OpenRow)>, Fault> {
+        let open = self.left.borrow();
+        let open = open.iter().filter(|(_, row)| !row.services.is_empty());
+        Ok(open.map(|(release, row)| (release.clone(), row.clone())).collect())
+    }
+    async fn leave(
+        &self,
+        _: &EnvironmentName,
+        release: &ReleaseId,
+        row: &OpenRow,
+        was: Option<u64>,
+    ) -> Result<bool, Fault> {
+        let mut left = self.left.borrow_mut();
+        let is = left.get(release).map(|row| row.version) == was;
+        if is {
+            left.insert(release.clone(), row.clone());
+        }
+        Ok(is)
     }
     async fn publish(&self, publication: Publication) -> Result<(), Fault> {
         if self.sns_down {

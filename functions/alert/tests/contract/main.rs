@@ -8,6 +8,7 @@ mod ended;
 mod fixture;
 mod ledger;
 mod requests;
+mod resolve;
 mod signals;
 mod world;
 

@@ -10,6 +10,7 @@ use ::alert::delivery::{Delivery, Place};
 use ::alert::port::http::Answer;
 use ::alert::port::{Execution, Port, Signals};
 use ::alert::report::Report;
+use ::alert::resolve::OpenRow;
 use ::alert::secret::{Reference, Secret};
 use ::alert::signal::row::SignalRow;
 use pipeline::clock::Timestamp;
@@ -66,6 +67,18 @@ impl Port for &Outbox {
     }
     async fn record(&self, _: &Place, _: &str, _: &Delivery) -> Result<(), Fault> {
         Ok(())
+    }
+    async fn left(&self, _: &EnvironmentName) -> Result<Vec<(ReleaseId, OpenRow)>, Fault> {
+        Ok(Vec::new())
+    }
+    async fn leave(
+        &self,
+        _: &EnvironmentName,
+        _: &ReleaseId,
+        _: &OpenRow,
+        _: Option<u64>,
+    ) -> Result<bool, Fault> {
+        Ok(true)
     }
     async fn publish(&self, publication: Publication) -> Result<(), Fault> {
         self.published.borrow_mut().push(publication);
