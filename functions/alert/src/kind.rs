@@ -3,7 +3,7 @@
 use pipeline::rows::Outcome;
 use serde::{Deserialize, Serialize};
 
-/// What happened: the outcome of a release, that it waits for a person, or that a request was carried out.
+/// What happened: the outcome of a release, how far it is, that it waits for a person, or that a request was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "they are the outcomes of a release")]
 pub enum AlertKind {
@@ -18,6 +18,10 @@ pub enum AlertKind {
     Answered,
     /// It would go on if somebody agreed.
     WaitingForApproval,
+    /// It has its leases, and is about to change its first service.
+    Started,
+    /// It begins to roll back.
+    RollingBack,
     /// Nothing: somebody tries the channels.
     Test,
 }
@@ -72,6 +76,29 @@ impl Act {
 }
 
 impl AlertKind {
+    /// Tells whether it only says how far a release is: more will be told of it.
+    pub fn is_progress(self) -> bool {
+        matches!(self, AlertKind::Started | AlertKind::RollingBack)
+    }
+
+    /// Tells whether it is the end of a release.
+    pub fn is_end(self) -> bool {
+        match self {
+            AlertKind::Deployed
+            | AlertKind::RolledBack
+            | AlertKind::NeedsHuman
+            | AlertKind::Refused
+            | AlertKind::Superseded
+            | AlertKind::Rejected
+            | AlertKind::Expired => true,
+            AlertKind::Answered
+            | AlertKind::WaitingForApproval
+            | AlertKind::Started
+            | AlertKind::RollingBack
+            | AlertKind::Test => false,
+        }
+    }
+
     /// Returns whether somebody has to act: not on what is rolled back and proven.
     pub fn act(self) -> Act {
         match self {
@@ -80,6 +107,8 @@ impl AlertKind {
             | AlertKind::Superseded
             | AlertKind::Rejected
             | AlertKind::Answered
+            | AlertKind::Started
+            | AlertKind::RollingBack
             | AlertKind::Test => Act::None,
             AlertKind::Refused | AlertKind::Expired | AlertKind::WaitingForApproval => Act::Soon,
             AlertKind::NeedsHuman => Act::Now,
@@ -98,6 +127,8 @@ impl AlertKind {
             AlertKind::Expired => "release.expired",
             AlertKind::Answered => "request.answered",
             AlertKind::WaitingForApproval => "release.waiting",
+            AlertKind::Started => "release.started",
+            AlertKind::RollingBack => "release.rolling_back",
             AlertKind::Test => "alert.test",
         }
     }
@@ -109,6 +140,8 @@ impl AlertKind {
             | AlertKind::Superseded
             | AlertKind::Rejected
             | AlertKind::Answered
+            | AlertKind::Started
+            | AlertKind::RollingBack
             | AlertKind::Test => Severity::Info,
             AlertKind::Refused | AlertKind::Expired | AlertKind::WaitingForApproval => Severity::Warning,
             AlertKind::RolledBack | AlertKind::NeedsHuman => Severity::Critical,
@@ -127,6 +160,8 @@ impl AlertKind {
             AlertKind::Expired => "Expired",
             AlertKind::Answered => "Request carried out",
             AlertKind::WaitingForApproval => "Waiting for approval",
+            AlertKind::Started => "Started",
+            AlertKind::RollingBack => "Rolling back",
             AlertKind::Test => "Test",
         }
     }
@@ -138,6 +173,7 @@ impl AlertKind {
             AlertKind::NeedsHuman => "NeedsHuman",
             AlertKind::Answered => "Answered",
             AlertKind::WaitingForApproval => "WaitingForApproval",
+            AlertKind::RollingBack => "RollingBack",
             other => other.words(),
         }
     }
@@ -170,6 +206,8 @@ mod tests {
             "Expired",
             "Answered",
             "WaitingForApproval",
+            "Started",
+            "RollingBack",
         ] {
             let kind: AlertKind = serde_json::from_value(name.into()).unwrap();
             assert_eq!(kind.name(), name);

@@ -46,6 +46,14 @@ pub trait Port {
     async fn deliveries(&self, release: &ReleaseId) -> Result<BTreeMap<String, Delivery>, Fault>;
     /// Records what a channel is told.
     async fn record(&self, release: &ReleaseId, channel: &str, delivery: &Delivery) -> Result<(), Fault>;
+    /// Records it if nothing else has been recorded since `before`; tells whether it has.
+    async fn replace(
+        &self,
+        release: &ReleaseId,
+        channel: &str,
+        before: Option<&Delivery>,
+        delivery: &Delivery,
+    ) -> Result<bool, Fault>;
     /// Publishes to the topic.
     async fn publish(&self, publication: Publication) -> Result<(), Fault>;
     /// Reads the name and the text of the document of the channels; none if there is none.

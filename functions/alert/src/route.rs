@@ -10,7 +10,7 @@ use wildmatch::WildMatch;
 
 use crate::channel::{Channel, How};
 use crate::document::Document;
-use crate::kind::Severity;
+use crate::kind::{AlertKind, Severity};
 use crate::message::Message;
 
 /// The name of the channel that is there without any document, and that takes what nobody else would.
@@ -124,13 +124,26 @@ pub struct Chosen {
     pub notes: Vec<String>,
 }
 
+/// Tells whether a route may name somebody for what only says how far a release is, whatever services that touches.
+pub fn may_ask_for(document: &Document, kind: AlertKind, environment: Option<&str>) -> bool {
+    let mut routes = document.routes.iter().flatten().filter(|_| document.mistakes.is_empty());
+    routes.any(|route| {
+        kind.severity() >= route.severity
+            && route.kind.matches([kind.event()])
+            && route.environment.matches(environment)
+    })
+}
+
 /// Chooses the channels of a message: all matching routes count.
 ///
-/// What is a warning or graver, and matches none, goes to the topic, and so does everything if a route is wrong.
+/// What is a warning or graver, and matches none, goes to the topic, and so does everything if a route is wrong.  What
+/// only says how far a release is goes to whom a route names, and to nobody else.
 pub fn choose(document: &Document, message: &Message) -> Chosen {
     let mut notes = document.mistakes.clone();
     let mut names: Vec<&str> = Vec::new();
+    let is_progress = message.outcome.is_progress();
     match (&document.routes, document.mistakes.is_empty()) {
+        (None, _) | (_, false) if is_progress => return Chosen { channels: Vec::new(), notes: Vec::new() },
         (_, false) => names.push(TOPIC),
         (None, true) => names.extend(document.channels.keys().map(String::as_str).chain([TOPIC])),
         (Some(routes), true) => {
@@ -150,6 +163,8 @@ pub fn choose(document: &Document, message: &Message) -> Chosen {
     for name in names {
         match document.channels.get(name) {
             Some(Ok(channel)) => chosen.add(channel.clone()),
+            // The end is told to the topic instead, and why.
+            Some(Err(_)) if is_progress => {}
             Some(Err(why)) => {
                 chosen.notes.push(format!("The channel {name} is switched off: {why}"));
                 chosen.add(document.topic());

@@ -60,9 +60,6 @@ impl Told<'_> {
 impl<P: Port> Alert<P> {
     /// Tells a message to every channel that does not have it yet.
     pub(crate) async fn send(&self, request: &Request, context: &AlertContext, now: Timestamp) -> Sent {
-        let facts = Facts { request, context, now: request.at.unwrap_or(now) };
-        let messages = [true, false].map(|details| Message::of(&facts, details));
-        let mut told = Told { request, context, messages, before: BTreeMap::new(), now };
         let is_recorded = request.is_recorded();
         let (document, before) = join(self.document(), async {
             // What cannot be read is as if nothing were told: to be told twice is better than not at all.
@@ -70,14 +67,34 @@ impl<P: Port> Alert<P> {
             if is_recorded { timeout(PATIENCE, reading).await.unwrap_or_default() } else { BTreeMap::new() }
         })
         .await;
-        told.before = before;
         let (document, unread) = document;
-        let chosen = chosen(&document, &told);
+        let mut sent = self.send_by(&document, before, (request, context), now).await;
+        if let Some(why) = unread {
+            sent.later.push(("the channels of the document".to_owned(), why, None));
+        }
+        sent
+    }
+
+    /// Tells it to the channels of a document, after what they were told before.
+    pub(crate) async fn send_by(
+        &self,
+        document: &Document,
+        before: BTreeMap<String, Delivery>,
+        (request, context): (&Request, &AlertContext),
+        now: Timestamp,
+    ) -> Sent {
+        let facts = Facts { request, context, now: request.at.unwrap_or(now) };
+        let messages = [true, false].map(|details| Message::of(&facts, details));
+        let mut told = Told { request, context, messages, before, now };
+        let chosen = chosen(document, &told);
         told.note(&chosen.notes.join("\n"));
         let mut sent = self.tell_all(&told, &chosen.channels).await;
         if request.is_test() {
             sent.failed.extend(chosen.notes.into_iter().map(|note| ("the document".to_owned(), note)));
-        } else if !sent.failed.is_empty() && !chosen.channels.iter().any(|one| one.name == TOPIC) {
+        } else if !sent.failed.is_empty()
+            && !request.outcome.is_progress()
+            && !chosen.channels.iter().any(|one| one.name == TOPIC)
+        {
             // What nobody else can be told is told to the topic, and why.
             let failed: Vec<String> =
                 sent.failed.iter().map(|(name, why)| format!("{name} ({why})")).collect();
@@ -88,14 +105,11 @@ impl<P: Port> Alert<P> {
             sent.failed.extend(topic.failed);
         }
         sent.delivered.sort();
-        if let Some(why) = unread {
-            sent.later.push(("the channels of the document".to_owned(), why, None));
-        }
         sent
     }
 
     /// Reads the document; of one that cannot be read now, why.
-    async fn document(&self) -> (Document, Option<String>) {
+    pub(crate) async fn document(&self) -> (Document, Option<String>) {
         match timeout(PATIENCE, self.port.settings()).await {
             Ok(Ok(Some((name, text)))) => (Document::read(&name, &text), None),
             Ok(Ok(None)) => (Document::default(), None),
@@ -130,6 +144,8 @@ impl<P: Port> Alert<P> {
                 (true, Status::Failed) => {
                     return Err(Failed::Final(before.error.clone().unwrap_or_default()));
                 }
+                // Another call tells it, or has tried.
+                (true, Status::Due) if request.outcome.is_progress() => return Ok(false),
                 // A call of this function ended while it rang, or just before.
                 (true, Status::Due) if channel.is_telephone() && before.error.is_none() => {
                     return Err(may_have_rung());
@@ -140,7 +156,9 @@ impl<P: Port> Alert<P> {
             }
         }
         let message = told.message(channel);
-        self.record(told, channel, &due).await;
+        if !self.record(told, channel, before, &due).await {
+            return Ok(false);
+        }
         let result = match timeout(DEADLINE, self.calls(channel, message, before, told.now)).await {
             Ok(result) => result,
             Err(_) if channel.is_telephone() => Err(may_have_rung()),
@@ -150,20 +168,33 @@ impl<P: Port> Alert<P> {
             Ok(named) => Delivery {
                 status: Status::Sent,
                 thread: before.and_then(|before| channel.thread(before)).or(named.clone()),
-                open: channel.opens(message),
-                ..due
+                open: channel.opens(message, before),
+                ..due.clone()
             },
-            Err(Failed::Later(why, _)) => Delivery { error: Some(why.clone()), ..due },
-            Err(Failed::Final(why)) => Delivery { status: Status::Failed, error: Some(why.clone()), ..due },
+            Err(Failed::Later(why, _)) => Delivery { error: Some(why.clone()), ..due.clone() },
+            Err(Failed::Final(why)) => {
+                Delivery { status: Status::Failed, error: Some(why.clone()), ..due.clone() }
+            }
         };
-        self.record(told, channel, &record).await;
+        self.record(told, channel, Some(&due), &record).await;
         result.map(|_| true)
     }
 
-    /// Records how far a delivery is; where that fails, it may be told twice.
-    async fn record(&self, told: &Told<'_>, channel: &Channel, delivery: &Delivery) {
+    /// Records how far a delivery is; where that fails, it may be told twice.  Tells whether it may be told.
+    ///
+    /// What only says how far a release is gives way to whatever another call has recorded meanwhile.
+    async fn record(
+        &self,
+        told: &Told<'_>,
+        channel: &Channel,
+        before: Option<&Delivery>,
+        delivery: &Delivery,
+    ) -> bool {
         if !told.request.is_recorded() {
-            return;
+            return true;
+        }
+        if told.request.outcome.is_progress() {
+            return self.replaces(told.request, channel, before, delivery).await;
         }
         let recording = self.port.record(&told.request.release, &channel.name, delivery);
         let late = |_| Err(Fault::Unavailable("the ledger did not answer in time".to_owned()));
@@ -174,6 +205,7 @@ impl<P: Port> Alert<P> {
                 "a delivery is not recorded: {fault}"
             );
         }
+        true
     }
 
     /// Makes the requests of a channel, one after the other; returns what names the first message there.
@@ -221,6 +253,9 @@ fn chosen(document: &Document, told: &Told<'_>) -> Chosen {
         return route::all(document, told.request.channel.as_deref());
     }
     let mut chosen = route::choose(document, message);
+    if told.request.outcome.is_progress() {
+        return chosen;
+    }
     let goes_on = told.before.iter().filter(|(_, before)| before.open.is_some() || before.thread.is_some());
     for (name, _) in goes_on {
         if let Some(Ok(channel)) = document.channels.get(name) {

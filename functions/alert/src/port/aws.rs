@@ -12,6 +12,7 @@ use pipeline::ledger::{Key, Ledger};
 use pipeline::rows::{FrozenRow, PlanRow, RepositoryRow};
 use pipeline::signed::Signed;
 use pipeline::{Fault, settings};
+use serde_json::json;
 
 use super::http::{Answer, Hosts};
 use super::{Execution, Port, http};
@@ -112,6 +113,24 @@ impl Port for Aws {
 
     async fn record(&self, release: &ReleaseId, channel: &str, delivery: &Delivery) -> Result<(), Fault> {
         self.ledger.put(&Key::alert(release, channel), delivery).await
+    }
+
+    async fn replace(
+        &self,
+        release: &ReleaseId,
+        channel: &str,
+        before: Option<&Delivery>,
+        delivery: &Delivery,
+    ) -> Result<bool, Fault> {
+        let key = Key::alert(release, channel);
+        match before {
+            None => self.ledger.put_new(&key, delivery).await,
+            Some(before) => {
+                let seen = json!({"outcome": before.outcome, "time": before.time});
+                let unchanged = ("#outcome = :outcome AND #time = :time", seen);
+                self.ledger.put_when(&key, delivery, unchanged).await
+            }
+        }
     }
 
     async fn publish(&self, publication: Publication) -> Result<(), Fault> {

@@ -30,8 +30,12 @@ pub struct Fixture {
     pub sns_down: bool,
     pub webhook_status: u16,
     pub ledger_down: bool,
+    pub report_down: bool,
     pub asked_ledger: Cell<u32>,
     pub deliveries: RefCell<BTreeMap<String, Delivery>>,
+    /// What another call records just before this one does.
+    pub meanwhile: RefCell<Option<Delivery>>,
+    pub asked_document: Cell<u32>,
     pub published: RefCell<Vec<Publication>>,
     pub posted: RefCell<Vec<Posted>>,
     pub secrets: BTreeMap<String, String>,
@@ -79,6 +83,9 @@ impl Fixture {
 impl Port for &Fixture {
     async fn report(&self, _: &ReleaseId) -> Result<Report, Fault> {
         self.ledger()?;
+        if self.report_down {
+            return Err(Fault::Unavailable("could not read the release".to_owned()));
+        }
         Ok(self.report.clone().unwrap_or_default())
     }
     async fn plan(&self, _: &ReleaseId, services: &[ServiceName]) -> Result<Vec<PlanRow>, Fault> {
@@ -102,6 +109,25 @@ impl Port for &Fixture {
         self.deliveries.borrow_mut().insert(channel.to_owned(), delivery.clone());
         Ok(())
     }
+    async fn replace(
+        &self,
+        _: &ReleaseId,
+        channel: &str,
+        before: Option<&Delivery>,
+        delivery: &Delivery,
+    ) -> Result<bool, Fault> {
+        self.ledger()?;
+        if let Some(meanwhile) = self.meanwhile.borrow_mut().take() {
+            self.deliveries.borrow_mut().insert(channel.to_owned(), meanwhile);
+        }
+        let mut deliveries = self.deliveries.borrow_mut();
+        let said = |delivery: &Delivery| (delivery.outcome, delivery.time);
+        let unchanged = deliveries.get(channel).map(said) == before.map(said);
+        if unchanged {
+            deliveries.insert(channel.to_owned(), delivery.clone());
+        }
+        Ok(unchanged)
+    }
     async fn publish(&self, publication: Publication) -> Result<(), Fault> {
         if self.sns_down {
             return Err(Fault::Unavailable("could not publish to the topic".to_owned()));
@@ -110,6 +136,7 @@ impl Port for &Fixture {
         Ok(())
     }
     async fn settings(&self) -> Result<Option<(String, Secret)>, Fault> {
+        self.asked_document.set(self.asked_document.get() + 1);
         Ok(self.settings.clone().map(|text| ("/tidegate/alerts".to_owned(), Secret::new(text))))
     }
     async fn secret(&self, reference: &Reference) -> Result<Secret, Fault> {

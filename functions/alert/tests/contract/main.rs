@@ -7,6 +7,7 @@ mod deliveries;
 mod ended;
 mod fixture;
 mod ledger;
+mod progress;
 mod requests;
 
 use alert::port::Execution;
@@ -19,6 +20,9 @@ use requests::{closed_report, open_report, tell};
 async fn the_samples_are_answered_as_their_golden_files_say() {
     testbed::contract::check("alert", async |case, payload: Value, _| {
         let mut fixture = Fixture::with_webhook();
+        if ["started", "rolling-back"].contains(&case) {
+            fixture.settings = Some(progress::asked_for("webhook").to_string());
+        }
         let ended = case.starts_with("execution-ended-");
         fixture.report = match case {
             "execution-ended-aborted" | "execution-ended-timed-out" => Some(open_report()),
