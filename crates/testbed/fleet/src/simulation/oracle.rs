@@ -8,6 +8,7 @@ mod holds;
 mod leases;
 mod marks;
 mod outcomes;
+mod progress;
 mod requests;
 mod rest;
 mod runs;
@@ -31,6 +32,8 @@ pub struct Oracle {
     pub broken: Vec<String>,
     /// What people were told: a release, and its outcome.
     pub told: Vec<(String, String)>,
+    /// How far people were told that releases are.
+    progress: Vec<progress::Progress>,
     /// How many things were looked at.
     pub checks: u64,
     /// The executions that somebody had go on after their end.
