@@ -10,6 +10,9 @@ use states::rules::Problem;
 use super::harness::{START, Story, ask, push, redrive, stop};
 
 const A: [(&str, &str); 1] = [("dev/a", "shop/a")];
+/// How many seconds late a call comes that comes during the rollback.
+const LATE: i64 = 90;
+
 const PAIR: [(&str, &str); 2] = [("dev/c", "shop/c"), ("dev/d", "shop/c")];
 
 impl Story {
@@ -90,7 +93,8 @@ async fn a_call_that_comes_an_hour_late_tells_nobody_of_what_has_ended() {
         let story = Story::of(&A, json!({}))
             .heard()
             .at(0, Action::Lose(state, 3_600_000))
-            .at(0, push("bad", "shop/a", GivenUp));
+            .at(0, push("bad", "shop/a", GivenUp))
+            .at(4_000, ask("plan", "dev", json!({"mode": "plan"})));
         let story = story.play().await;
         // The machine tried again when it did not hear of the first call.
         assert_eq!(story.words("bad"), ["Started", "RollingBack", "RolledBack"], "{state}");
@@ -99,12 +103,26 @@ async fn a_call_that_comes_an_hour_late_tells_nobody_of_what_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_comes_during_the_rollback_is_told_once() {
+async fn a_start_that_comes_twice_is_told_once() {
     let story = Story::of(&A, json!({}))
         .heard()
         .at(0, Action::Lose("TellStarted", 15_000))
+        .at(0, push("good", "shop/a", Completes));
+    let story = story.play().await;
+    assert_eq!(story.words("good"), ["Started", "Deployed"]);
+    assert!(story.outcomes("good")[1].1 > 20, "the second call comes after the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_comes_during_the_rollback_is_told_once() {
+    let story = Story::of(&A, json!({}))
+        .heard()
+        .at(0, Action::Lose("TellStarted", LATE * 1_000))
         .at(0, push("bad", "shop/a", GivenUp));
-    assert_eq!(story.play().await.words("bad"), ["Started", "RollingBack", "RolledBack"]);
+    let told = story.play().await.outcomes("bad");
+    let [(started, _), (rolling, back), (ended, end)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!([started, rolling, ended], ["Started", "RollingBack", "RolledBack"]);
+    assert!(*back < LATE && LATE + 5 < *end, "the call does not come between them: {told:?}");
 }
 
 #[tokio::test(start_paused = true)]
