@@ -37,6 +37,7 @@ _MODULES = (
     "ecs_shift_calls",
     "sfn_values",
     "sfn_errors",
+    "sfn_events",
     "sfn_tokens",
     "sfn_executions",
     "sfn_map",

@@ -55,7 +55,7 @@ def test_every_channel_hears_how_a_release_was_rolled_back(pipeline, name, recei
     service = pipeline.service(name)
     assert pipeline.push(service, f"{name}-1", "v2", behaviour="wrong-content").run.outcome == "RolledBack"
     title = f"ROLLED BACK {name} in {name}: "
-    [slack] = receivers.told("slack.com", title)
+    slack, *_ = receivers.told("slack.com", title)
     assert (slack.path, slack.headers["authorization"]) == ("api/chat.postMessage", f"Bearer {SECRETS['slack']}")
     [card] = receivers.told("flows.example.org", title)
     assert card.body["attachments"][0]["contentType"] == "application/vnd.microsoft.card.adaptive"
@@ -66,6 +66,31 @@ def test_every_channel_hears_how_a_release_was_rolled_back(pipeline, name, recei
     assert receivers.told("hooks.slack.com", title)
     text = pipeline.inbox.topic(title)
     assert "Nothing to do now." in text.partition("\n")[0] and len(text.partition("\n")[0]) <= 140
+
+
+def test_slack_hears_of_a_release_from_its_start_to_its_end_in_one_thread(pipeline, name, receivers):
+    service = pipeline.service(name)
+    run = pipeline.push(service, f"{name}-1", "v2", behaviour="wrong-content").run
+    assert run.outcome == "RolledBack"
+    # Each is told before the services that it tells of are touched, and the release waits for neither.
+    outer = [state for state in run.states if state in ("TellStarted", "Deploy", "TellRollingBack", "Rollback")]
+    assert list(dict.fromkeys(outer)) == ["TellStarted", "Deploy", "TellRollingBack", "Rollback"]
+    eventually(lambda: receivers.told("slack.com", f"ROLLED BACK {name} in {name}"), "the end was told")
+    told = [each for each in receivers.told("slack.com", f" {name} in {name}")]
+    said = [(each.path, each.body["text"].partition(f" {name} ")[0]) for each in told]
+    assert said == [
+        ("api/chat.postMessage", "STARTED"),
+        ("api/chat.postMessage", "ROLLING BACK"),
+        ("api/chat.update", "ROLLING BACK"),
+        ("api/chat.postMessage", "ROLLED BACK"),
+        ("api/chat.update", "ROLLED BACK"),
+    ]
+    root, *replies = [each.body.get("thread_ts") for each in told if each.path.endswith("postMessage")]
+    assert root is None and set(replies) == {"1795428000.000100"}
+    # A pager shows neither, an API gets each by its type.
+    assert not receivers.told("events.pagerduty.com", f"STARTED {name} in", seconds=0)
+    api = [each.body["type"] for each in receivers.told("api.example.org", f" {name} in {name}")]
+    assert api == ["release.started", "release.rolling_back", "release.rolled_back"]
 
 
 def test_a_channel_that_is_down_hears_of_it_later_and_holds_nothing_up(pipeline, name, receivers):

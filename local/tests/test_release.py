@@ -14,8 +14,8 @@ from pipeline import written
 
 GOLDEN = Path(__file__).with_name("golden") / "calls.txt"
 FUNCTIONS = ["release", "retag", "deploy", "health-test", "rollback", "alert"]
-FORWARD = "TakeLeases Retag Register PreTest Deploy Judge CloseRelease Alert Deployed".split()
-BACK = "Deploy RollbackWave Rollback RollbackTest RestoreTag CloseRelease Alert RolledBack".split()
+FORWARD = "TakeLeases TellStarted Retag Register PreTest Deploy Judge CloseRelease Alert Deployed".split()
+BACK = "Deploy TellRollingBack RollbackWave Rollback RollbackTest RestoreTag CloseRelease Alert RolledBack".split()
 IGNORED = ["OpenRelease", "IsAccepted", "Ignored"]
 
 

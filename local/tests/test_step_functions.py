@@ -224,6 +224,27 @@ def test_token_task(cloud, name, run):
     assert run({"Ask": ask, "Fault": fault}, input='{"limit":1}')["error"] == "Refused"
 
 
+def test_a_call_that_is_handed_over(cloud, name, run, eventually):
+    """A task that hands a call over waits for nothing and does not fail with it; Lambda keeps what fails in the end."""
+    function, sqs = machine.function(cloud, name), cloud.client("sqs")
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    kept = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    cloud.client("lambda").put_function_event_invoke_config(
+        FunctionName=function,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": kept}},
+    )
+    catch = {"ErrorEquals": ["States.ALL"], "Assign": {"gone": "{% $states.errorOutput.Error %}"}, "Next": "Tell"}
+    gone = machine.invoke(f"{function}-gone", {}, Catch=[catch], End=True)
+    output = "{% [$gone, $string($states.result.StatusCode)] %}"
+    tell = machine.invoke(function, {"fault": "Bad"}, Output=output, End=True)
+    for state in (gone, tell):
+        state["Arguments"]["InvocationType"] = "Event"
+    assert run({"Gone": gone, "Tell": tell})["output"] == ["Lambda.ResourceNotFoundException", "202"]
+    messages = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
+    assert '"fault": "Bad"' in messages[0]["Body"]
+
+
 def test_function_environment(cloud, name, run):
     """A function finds this AWS in its environment, the leave to probe loopback, and nothing of ours."""
     output = {"env": "{% $states.result.Payload.env %}"}

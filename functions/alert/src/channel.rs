@@ -151,10 +151,14 @@ impl Channel {
         }
     }
 
-    /// Returns what a message wakes somebody for here, until its end is told.
-    pub fn opens(&self, message: &Message) -> Option<String> {
-        let pages = matches!(self.how, How::PagerDuty(_)) && pagerduty::pages(message, self.pages);
-        (pages && message.outcome != AlertKind::Test).then(|| message.dedup_key.clone())
+    /// Returns what a message wakes somebody for here, until its end is told; or what an earlier one has, if that goes on.
+    pub fn opens(&self, message: &Message, before: Option<&Delivery>) -> Option<String> {
+        let How::PagerDuty(_) = self.how else { return None };
+        if pagerduty::pages(message, self.pages) && message.outcome != AlertKind::Test {
+            return Some(message.dedup_key.clone());
+        }
+        let open = before.and_then(|before| before.open.clone());
+        open.filter(|key| !pagerduty::ends(message, self.pages, key))
     }
 
     /// Returns what names the message that goes on, if there is one here.

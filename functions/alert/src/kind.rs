@@ -4,7 +4,7 @@ use pipeline::rows::Outcome;
 use serde::de::{Error, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What happened: the outcome of a release, that it waits for a person, or that a request was carried out.
+/// What happened: the outcome of a release, how far it is, that it waits for a person, or that a request was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "they are the outcomes of a release")]
 pub enum AlertKind {
@@ -21,6 +21,10 @@ pub enum AlertKind {
     WaitingForApproval,
     /// A later release has settled what it left to a person.
     Resolved,
+    /// It has its leases, and is about to change its first service.
+    Started,
+    /// It begins to roll back.
+    RollingBack,
     /// Nothing: somebody tries the channels.
     Test,
     /// An alarm of CloudWatch is red.
@@ -42,7 +46,7 @@ pub enum AlertKind {
 }
 
 /// What can be told of a release, by the names that the state machine uses.
-const OF_A_RELEASE: [&str; 11] = [
+const OF_A_RELEASE: [&str; 13] = [
     "Deployed",
     "RolledBack",
     "NeedsHuman",
@@ -52,6 +56,8 @@ const OF_A_RELEASE: [&str; 11] = [
     "Expired",
     "Answered",
     "WaitingForApproval",
+    "Started",
+    "RollingBack",
     "Resolved",
     "Test",
 ];
@@ -115,6 +121,30 @@ impl Act {
 }
 
 impl AlertKind {
+    /// Tells whether it only says how far a release is: more will be told of it.
+    pub fn is_progress(self) -> bool {
+        matches!(self, AlertKind::Started | AlertKind::RollingBack)
+    }
+
+    /// Tells whether it is told to whom a route names for it, and to nobody else.
+    pub fn is_told_by_route_alone(self) -> bool {
+        self.is_progress() || self == AlertKind::SettingsChanged
+    }
+
+    /// Tells whether it is the end of a release.
+    pub fn is_end(self) -> bool {
+        matches!(
+            self,
+            AlertKind::Deployed
+                | AlertKind::RolledBack
+                | AlertKind::NeedsHuman
+                | AlertKind::Refused
+                | AlertKind::Superseded
+                | AlertKind::Rejected
+                | AlertKind::Expired
+        )
+    }
+
     /// Returns whether somebody has to act: not on what is rolled back and proven.
     pub fn act(self) -> Act {
         match self {
@@ -125,6 +155,8 @@ impl AlertKind {
             | AlertKind::Answered
             | AlertKind::Resolved
             | AlertKind::SettingsChanged
+            | AlertKind::Started
+            | AlertKind::RollingBack
             | AlertKind::Test => Act::None,
             AlertKind::Refused
             | AlertKind::Expired
@@ -152,6 +184,8 @@ impl AlertKind {
             AlertKind::Answered => "request.answered",
             AlertKind::WaitingForApproval => "release.waiting",
             AlertKind::Resolved => "release.resolved",
+            AlertKind::Started => "release.started",
+            AlertKind::RollingBack => "release.rolling_back",
             AlertKind::Test => "alert.test",
             AlertKind::AlarmRaised => "alarm.raised",
             AlertKind::DeploymentFailed => "ecs.deployment_failed",
@@ -173,6 +207,8 @@ impl AlertKind {
             | AlertKind::Answered
             | AlertKind::Resolved
             | AlertKind::SettingsChanged
+            | AlertKind::Started
+            | AlertKind::RollingBack
             | AlertKind::Test => Severity::Info,
             AlertKind::Refused
             | AlertKind::Expired
@@ -200,6 +236,8 @@ impl AlertKind {
             AlertKind::Answered => "Request carried out",
             AlertKind::WaitingForApproval => "Waiting for approval",
             AlertKind::Resolved => "Resolved",
+            AlertKind::Started => "Started",
+            AlertKind::RollingBack => "Rolling back",
             AlertKind::Test => "Test",
             AlertKind::AlarmRaised => "Alarm",
             AlertKind::DeploymentFailed => "Deployment failed",
@@ -219,6 +257,7 @@ impl AlertKind {
             AlertKind::NeedsHuman => "NeedsHuman",
             AlertKind::Answered => "Answered",
             AlertKind::WaitingForApproval => "WaitingForApproval",
+            AlertKind::RollingBack => "RollingBack",
             AlertKind::AlarmRaised => "AlarmRaised",
             AlertKind::DeploymentFailed => "DeploymentFailed",
             AlertKind::ServiceTroubled => "ServiceTroubled",

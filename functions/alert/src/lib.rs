@@ -1,4 +1,4 @@
-//! Tells the right people how a release ended.
+//! Tells the right people how a release ended, and whoever asks for it how far it is.
 //!
 //! Renders one message from the ledger and hands it to every channel; a channel that fails stops no other.
 //! The state machine asks for it; where its execution was ended before, Step Functions' own event does.  What was
@@ -13,6 +13,7 @@ mod follow_up;
 pub mod kind;
 pub mod message;
 pub mod port;
+mod progress;
 pub mod report;
 pub mod resolve;
 pub mod route;
@@ -59,7 +60,7 @@ pub struct Request {
     /// What its execution was started with, where nothing else says what it was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
-    /// When it was first told, if this is not the first time.
+    /// The moment of what it tells, if that is not now: it is told once more, or nobody waited for this call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
     /// The one channel that is tested.
@@ -165,6 +166,9 @@ impl<P: Port + Signals> Alert<P> {
             };
         }
         let request: Request = read("the payload", payload)?;
+        if request.outcome.is_progress() {
+            return Ok(self.tell_progress(&request, now).await);
+        }
         let context = self.context(&request).await;
         if request.outcome == AlertKind::WaitingForApproval && context.report.has_ended() {
             // The call came late: nobody can answer any more.

@@ -5,6 +5,7 @@ mod freeze;
 mod guard;
 mod link;
 mod moves;
+mod progress;
 mod signal;
 mod stands;
 mod sweep;
@@ -94,7 +95,7 @@ pub struct Message {
     pub moves: Vec<MoveSummary>,
     /// How many more there are.
     pub more_moves: usize,
-    /// How many moves had each fate; they sum up to all moves.
+    /// How many moves had each fate; they sum up to all moves, once it has ended.
     pub fates: BTreeMap<MoveOutcome, u32>,
     /// What a person is asked to agree to; as many as are told of.
     pub plan: Vec<PlanRow>,
@@ -124,9 +125,11 @@ impl Message {
         let told = rows.iter().map(|row| moves::paragraph(row, rollback, request.outcome));
         let told = text::first(told, TOLD, MOVES_BYTES);
         let moves: Vec<MoveSummary> =
-            rows.iter().take(told.len()).map(|row| MoveSummary::of(row, rollback)).collect();
+            rows.iter().take(told.len()).map(|row| MoveSummary::of(row, rollback, request.outcome)).collect();
         let more_moves = rows.len() - moves.len();
-        let fates = rows.iter().fold(BTreeMap::new(), |mut fates, row| {
+        // As long as it goes on, nothing has become of anything.
+        let decided = rows.iter().filter(|_| !request.outcome.is_progress());
+        let fates = decided.fold(BTreeMap::new(), |mut fates, row| {
             *fates.entry(MoveOutcome::of(row, rollback)).or_insert(0) += 1;
             fates
         });
@@ -225,6 +228,7 @@ impl How {
                 let event = AlertKind::RolledBack.event();
                 How { words: "Rolled back on request".to_owned(), event, ..plain }
             }
+            (None, AlertKind::Started) => progress::started(facts, plain),
             (None, AlertKind::Answered) => How { words: "Request carried out".to_owned(), ..plain },
             (None, _) => plain,
         }

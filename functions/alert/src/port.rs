@@ -60,6 +60,14 @@ pub trait Port {
         row: &OpenRow,
         was: Option<u64>,
     ) -> Result<bool, Fault>;
+    /// Records it if nothing else has been recorded since `before`; tells whether it has.
+    async fn replace(
+        &self,
+        place: &Place,
+        channel: &str,
+        before: Option<&Delivery>,
+        delivery: &Delivery,
+    ) -> Result<bool, Fault>;
     /// Publishes to the topic.
     async fn publish(&self, publication: Publication) -> Result<(), Fault>;
     /// Reads the name and the text of the document of the channels; none if there is none.

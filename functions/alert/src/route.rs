@@ -10,7 +10,7 @@ use wildmatch::WildMatch;
 
 use crate::channel::{Channel, How};
 use crate::document::Document;
-use crate::kind::Severity;
+use crate::kind::{AlertKind, Severity};
 use crate::message::Message;
 
 /// The name of the channel that is there without any document, and that takes what nobody else would.
@@ -125,13 +125,28 @@ pub struct Chosen {
     pub notes: Vec<String>,
 }
 
+/// Tells whether a route may name somebody for what only says how far a release is, whatever services that touches.
+pub fn may_ask_for(document: &Document, kind: AlertKind, environment: Option<&str>) -> bool {
+    let mut routes = document.routes.iter().flatten().filter(|_| document.mistakes.is_empty());
+    routes.any(|route| {
+        kind.severity() >= route.severity
+            && route.kind.matches([kind.event()])
+            && route.environment.matches(environment)
+    })
+}
+
 /// Chooses the channels of a message: all matching routes count.
 ///
-/// What is a warning or graver, and matches none, goes to the topic, and so does everything if a route is wrong.
+/// What is a warning or graver, and matches none, goes to the topic, and so does everything if a route is wrong.  What
+/// only says how far a release is, or that a document was changed, goes to whom a route names, and to nobody else.
 pub fn choose(document: &Document, message: &Message) -> Chosen {
     let mut notes = document.mistakes.clone();
     let mut names: Vec<&str> = Vec::new();
+    let by_route_alone = message.outcome.is_told_by_route_alone();
     match (&document.routes, document.mistakes.is_empty()) {
+        (None, _) | (_, false) if by_route_alone => {
+            return Chosen { channels: Vec::new(), notes: Vec::new() };
+        }
         (_, false) => names.push(TOPIC),
         (None, true) => names.extend(document.channels.keys().map(String::as_str).chain([TOPIC])),
         (Some(routes), true) => {
@@ -146,6 +161,10 @@ pub fn choose(document: &Document, message: &Message) -> Chosen {
                 notes.push("No route of the alerts matches this, so it goes to the topic.".to_owned());
             }
         }
+    }
+    if by_route_alone {
+        // What follows is told to the topic in the place of a channel that is switched off, and why.
+        names.retain(|name| !matches!(document.channels.get(*name), Some(Err(_))));
     }
     let mut chosen = named(document, names.into_iter());
     chosen.notes.extend(notes);

@@ -90,7 +90,7 @@ impl Told {
 
 impl<P: Port> Alert<P> {
     /// Tells a message to every channel that does not have it yet.
-    pub(crate) async fn send(&self, mut told: Told, now: Timestamp) -> Sent {
+    pub(crate) async fn send(&self, told: Told, now: Timestamp) -> Sent {
         let (document, before) = join(self.document(), async {
             let Some(place) = &told.place else { return BTreeMap::new() };
             // What cannot be read is as if nothing were told: to be told twice is better than not at all.
@@ -99,13 +99,31 @@ impl<P: Port> Alert<P> {
         })
         .await;
         let (document, unread) = document;
-        let chosen = chosen(&document, &told, &before);
+        let mut sent = self.send_by(&document, before, told, now).await;
+        if let Some(why) = unread {
+            sent.later.push(("the channels of the document".to_owned(), why, None));
+        }
+        sent
+    }
+
+    /// Tells it to the channels of a document, after what they were told before.
+    pub(crate) async fn send_by(
+        &self,
+        document: &Document,
+        before: BTreeMap<String, Delivery>,
+        mut told: Told,
+        now: Timestamp,
+    ) -> Sent {
+        let chosen = chosen(document, &told, &before);
         told.note(&chosen.notes.join("\n"));
         let mut telling = Telling { told, before, now };
         let mut sent = self.tell_all(&telling, &chosen.channels).await;
         if telling.told.is_test() {
             sent.failed.extend(chosen.notes.into_iter().map(|note| ("the document".to_owned(), note)));
-        } else if !sent.failed.is_empty() && !chosen.channels.iter().any(|one| one.name == TOPIC) {
+        } else if !sent.failed.is_empty()
+            && !telling.told.due.outcome.is_progress()
+            && !chosen.channels.iter().any(|one| one.name == TOPIC)
+        {
             // What nobody else can be told is told to the topic, and why.
             let failed: Vec<String> =
                 sent.failed.iter().map(|(name, why)| format!("{name} ({why})")).collect();
@@ -116,9 +134,6 @@ impl<P: Port> Alert<P> {
             sent.failed.extend(topic.failed);
         }
         sent.delivered.sort();
-        if let Some(why) = unread {
-            sent.later.push(("the channels of the document".to_owned(), why, None));
-        }
         sent
     }
 
@@ -159,6 +174,8 @@ impl<P: Port> Alert<P> {
                 (true, Status::Failed) => {
                     return Err(Failed::Final(before.error.clone().unwrap_or_default()));
                 }
+                // Another call tells it, or has tried.
+                (true, Status::Due) if due.outcome.is_progress() => return Ok(false),
                 // A call of this function ended while it rang, or just before.
                 (true, Status::Due) if channel.is_telephone() && before.error.is_none() => {
                     return Err(may_have_rung());
@@ -169,7 +186,9 @@ impl<P: Port> Alert<P> {
             }
         }
         let message = told.message(channel);
-        self.record(told, channel, &due).await;
+        if !self.record(told, channel, before, &due).await {
+            return Ok(false);
+        }
         let result = match timeout(DEADLINE, self.calls(channel, message, before, *now)).await {
             Ok(result) => result,
             Err(_) if channel.is_telephone() => Err(may_have_rung()),
@@ -179,19 +198,32 @@ impl<P: Port> Alert<P> {
             Ok(named) => Delivery {
                 status: Status::Sent,
                 thread: before.and_then(|before| channel.thread(before)).or(named.clone()),
-                open: channel.opens(message),
-                ..due
+                open: channel.opens(message, before),
+                ..due.clone()
             },
-            Err(Failed::Later(why, _)) => Delivery { error: Some(why.clone()), ..due },
-            Err(Failed::Final(why)) => Delivery { status: Status::Failed, error: Some(why.clone()), ..due },
+            Err(Failed::Later(why, _)) => Delivery { error: Some(why.clone()), ..due.clone() },
+            Err(Failed::Final(why)) => {
+                Delivery { status: Status::Failed, error: Some(why.clone()), ..due.clone() }
+            }
         };
-        self.record(told, channel, &record).await;
+        self.record(told, channel, Some(&due), &record).await;
         result.map(|_| true)
     }
 
-    /// Records how far a delivery is; where that fails, it may be told twice.
-    async fn record(&self, told: &Told, channel: &Channel, delivery: &Delivery) {
-        let Some(place) = &told.place else { return };
+    /// Records how far a delivery is; where that fails, it may be told twice.  Tells whether it may be told.
+    ///
+    /// What only says how far a release is gives way to whatever another call has recorded meanwhile.
+    async fn record(
+        &self,
+        told: &Told,
+        channel: &Channel,
+        before: Option<&Delivery>,
+        delivery: &Delivery,
+    ) -> bool {
+        let Some(place) = &told.place else { return true };
+        if told.due.outcome.is_progress() {
+            return self.replaces(place, channel, before, delivery).await;
+        }
         let recording = self.port.record(place, &channel.name, delivery);
         let late = |_| Err(Fault::Unavailable("the ledger did not answer in time".to_owned()));
         if let Err(fault) = timeout(PATIENCE, recording).await.unwrap_or_else(late) {
@@ -201,6 +233,7 @@ impl<P: Port> Alert<P> {
                 "a delivery is not recorded: {fault}"
             );
         }
+        true
     }
 
     /// Makes the requests of a channel, one after the other; returns what names the first message there.
@@ -253,6 +286,9 @@ fn chosen(document: &Document, told: &Told, before: &BTreeMap<String, Delivery>)
         return route::named(document, heard.map(|(name, _)| name.as_str()));
     }
     let mut chosen = route::choose(document, message);
+    if told.due.outcome.is_progress() {
+        return chosen;
+    }
     let goes_on = before.iter().filter(|(_, before)| before.open.is_some() || before.thread.is_some());
     for (name, _) in goes_on {
         if let Some(Ok(channel)) = document.channels.get(name) {

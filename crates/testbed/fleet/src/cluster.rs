@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fake::{ACCOUNT, Fake, REGION};
+use crate::fake::{ACCOUNT, Fake, REGION, State};
 
 /// The environment, its cluster and its tag all have this name.
 pub const NAME: &str = "fleet";
@@ -47,6 +47,20 @@ pub fn place(fake: &Fake, cluster: &str, service: &str, repositories: &[impl AsR
 pub fn configure(fake: &Fake, environment: &str, policy: &Value) {
     let name = format!("/tidegate/environments/{environment}");
     fake.open().parameters.insert(name, policy.to_string());
+}
+
+/// The document of the alerts.
+const ALERTS: &str = "/tidegate/alerts";
+
+/// Has the topic hear how far releases are, too.
+pub fn ask_for_progress(fake: &Fake) {
+    let document = json!({"routes": [{"severity": "info", "to": ["sns"]}]});
+    fake.open().parameters.insert(ALERTS.to_owned(), document.to_string());
+}
+
+/// Tells whether it does.
+pub fn asks_for_progress(account: &State) -> bool {
+    account.parameters.contains_key(ALERTS)
 }
 
 /// Points a service at an image of its own, as somebody would who does not know of the pipeline.

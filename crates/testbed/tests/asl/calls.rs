@@ -46,6 +46,8 @@ fn a_call_outlasts_its_function_and_a_function_its_operations() {
         &[
             ("/States/Judge/TimeoutSeconds", Value::Null, "Judge waits null"),
             ("/States/Judge/TimeoutSeconds", json!(65), "Judge waits 65"),
+            ("/States/TellStarted/TimeoutSeconds", json!(35), "TellStarted waits 35"),
+            ("/States/TellRollingBack/TimeoutSeconds", Value::Null, "TellRollingBack waits null"),
             ("/States/Wave/ItemProcessor/States/Deploy/TimeoutSeconds", json!(35), "Deploy waits 35"),
             (
                 "/States/Wave/ItemProcessor/States/MoveFailed/TimeoutSeconds",
@@ -63,13 +65,14 @@ fn a_call_outlasts_its_function_and_a_function_its_operations() {
 #[test]
 fn what_writes_is_not_tried_again_beside_itself() {
     let [reading, writing] = retries();
-    let waiting = json!([not_ready()]);
+    let (waiting, brief) = (json!([not_ready()]), brief());
     check(
         |document| {
             let mut found = Vec::new();
             for (name, state) in states(document) {
                 let Some(function) = function(state) else { continue };
                 let expected = match text(&state["Resource"]) {
+                    _ if is_urgent(state) => &brief,
                     // A person was asked: after any other error it is not known what has become of the question.
                     ASK => &waiting,
                     _ if WRITING.contains(&function) => &writing,
@@ -95,6 +98,8 @@ fn what_writes_is_not_tried_again_beside_itself() {
             ),
             ("/States/Approve/Retry", writing.clone(), "Approve is tried again"),
             ("/States/Approve/Retry", Value::Null, "Approve is tried again"),
+            ("/States/TellStarted/Retry", brief.clone(), "TellStarted is tried again"),
+            ("/States/TellRollingBack/Retry", reading.clone(), "TellRollingBack is tried again"),
             ("/States/Judge/Retry/1/MaxAttempts", json!(6), "Judge is tried again"),
             ("/States/Judge/Retry", Value::Null, "Judge is tried again"),
         ],
@@ -151,6 +156,62 @@ fn all_errors_stand_alone_and_last() {
 }
 
 #[test]
+fn what_only_tells_how_far_a_release_is_waits_for_nobody_and_changes_nothing() {
+    let expected = [("TellStarted", "Started", "Wave"), ("TellRollingBack", "RollingBack", "RollbackWave")];
+    check(
+        |document| {
+            let mut found = Vec::new();
+            for (name, state) in states(document) {
+                let tells = expected.iter().find(|(tells, ..)| *tells == name);
+                if tells.is_some() != (state["Arguments"]["InvocationType"] == "Event") {
+                    found.push(format!("{name} waits for what it calls, or does not"));
+                }
+                let Some((_, outcome, next)) = tells else { continue };
+                let payload = &state["Arguments"]["Payload"];
+                let said = (&payload["outcome"], &payload["at"], function(state));
+                let (outcome, entered) = (json!(outcome), json!("{% $states.context.State.EnteredTime %}"));
+                if said != (&outcome, &entered, Some("AlertFunction")) {
+                    found.push(format!("{name} says {payload}"));
+                }
+                // Whatever becomes of it, the release goes on as if it had not been.
+                let goes_on = json!([{"ErrorEquals": ["States.ALL"], "Output": {}, "Next": next}]);
+                if state["Next"] != *next || state["Catch"] != goes_on || state.get("Assign").is_some() {
+                    found.push(format!("{name} changes how the release goes on"));
+                }
+            }
+            found
+        },
+        &[
+            (
+                "/States/TellStarted/Arguments/InvocationType",
+                Value::Null,
+                "TellStarted waits for what it calls",
+            ),
+            (
+                "/States/TellRollingBack/Arguments/InvocationType",
+                json!("RequestResponse"),
+                "TellRollingBack waits",
+            ),
+            (
+                "/States/Alert/Arguments/InvocationType",
+                json!("Event"),
+                "Alert waits for what it calls, or does not",
+            ),
+            ("/States/TellStarted/Arguments/Payload/at", Value::Null, "TellStarted says"),
+            (
+                "/States/TellRollingBack/Arguments/Payload/outcome",
+                json!("RolledBack"),
+                "TellRollingBack says",
+            ),
+            ("/States/TellStarted/Catch/0/Next", json!("CloseRelease"), "TellStarted changes"),
+            ("/States/TellRollingBack/Next", json!("RestoreTags"), "TellRollingBack changes"),
+            ("/States/TellRollingBack/Assign", json!({"wave": 0}), "TellRollingBack changes"),
+            ("/States/TellStarted/Catch/0/Assign", json!({"outcome": "NeedsHuman"}), "TellStarted changes"),
+        ],
+    );
+}
+
+#[test]
 fn there_are_two_ways_of_trying_a_function_again() {
     let [reading, writing] = retries();
     let errors = |retry: &Value| list(&retry[1]["ErrorEquals"]).to_vec();
@@ -184,6 +245,21 @@ fn not_ready() -> Value {
     })
 }
 
+/// Returns how a state tries again that tells something while what is bad is still in place: as reading ones, but once.
+fn brief() -> Value {
+    let [mut brief, _] = retries();
+    for rule in brief.as_array_mut().expect("rules") {
+        rule["IntervalSeconds"] = json!(2);
+        rule["MaxAttempts"] = json!(1);
+    }
+    brief
+}
+
+/// Tells whether a rollback waits for a state that only tells of it.
+fn is_urgent(state: &Value) -> bool {
+    state["Next"] == "RollbackWave" && state["Arguments"]["InvocationType"] == "Event"
+}
+
 /// Returns how reading states try again, and how writing ones do.
 fn retries() -> [Value; 2] {
     let document = crate::document::definition();
@@ -191,7 +267,7 @@ fn retries() -> [Value; 2] {
     for (_, state) in states(&document).into_iter().filter(|(_, state)| function(state).is_some()) {
         let retry = &state["Retry"];
         let after_time_out = list(&retry[1]["ErrorEquals"]).contains(&json!("States.Timeout"));
-        if text(&state["Resource"]) == CALL {
+        if text(&state["Resource"]) == CALL && !is_urgent(state) {
             by_errors.entry((!after_time_out, retry.to_string())).or_insert_with(|| retry.clone());
         }
     }

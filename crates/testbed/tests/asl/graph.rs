@@ -9,11 +9,15 @@ use crate::document::{Scope, check, exits, scopes, states, text};
 /// A refusal at the door is told without being closed; every other end passes CloseRelease, and then Alert.
 ///
 /// What live tests will ask is reached before the first wave, and never by a rollback, which TakeLeases tells apart.
+/// That it has started is told once, before its first wave, and that it goes back before the first wave that does.
 /// Tags go back after a rollback, and where a release stops: moves that failed may have left theirs.
-const BEFORE: [(&str, &[&str]); 17] = [
+const BEFORE: [(&str, &[&str]); 20] = [
     ("IsAccepted", &["OpenRelease"]),
     ("Reach", &["HasLeases", "WaitToReach"]),
-    ("Wave", &["HasLeases", "IsReachable", "WhatNext"]),
+    ("TellStarted", &["HasLeases", "IsReachable"]),
+    ("Wave", &["TellStarted", "WhatNext"]),
+    ("TellRollingBack", &["WhatNext"]),
+    ("RollbackWave", &["IsRollbackComplete", "TellRollingBack"]),
     ("RestoreTags", &["IsRollbackComplete", "WhatNext"]),
     ("Ignored", &["IsAccepted"]),
     ("Planned", &["IsAccepted"]),
@@ -174,6 +178,13 @@ fn what_is_no_release_ends_at_once_and_every_other_end_is_told() {
                 r#"Answered comes after {"WhichOutcome"}"#,
             ),
             ("/States/WhatNext/Choices/4/Next", json!("CloseRelease"), "RestoreTags comes after"),
+            ("/States/WhatNext/Choices/3/Next", json!("RollbackWave"), "TellRollingBack comes after {}"),
+            ("/States/HasLeases/Choices/1/Next", json!("Wave"), r#"TellStarted comes after {"IsReachable"}"#),
+            (
+                "/States/WhatNext/Choices/1/Next",
+                json!("TellStarted"),
+                r#"TellStarted comes after {"HasLeases", "IsReachable", "WhatNext"}"#,
+            ),
             ("/States/HasLeases/Choices/0/Next", json!("Wave"), r#"Reach comes after {"WaitToReach"}"#),
             ("/States/Alert/Catch/0/Next", json!("WhichOutcome"), "Undelivered comes after {}"),
             ("/States/IsAccepted/Default", json!("TakeLeases"), "a refusal at the door is not told"),
@@ -223,7 +234,7 @@ fn what_cannot_be_reached_is_refused_before_anything_is_changed() {
         "reachLooks": "{% $states.result.Payload.looks %}"
     });
     let goes_on = json!([
-        {"Condition": "{% $next = 'Reached' %}", "Next": "Wave"},
+        {"Condition": "{% $next = 'Reached' %}", "Next": "TellStarted"},
         {"Condition": "{% $next = 'Pending' %}", "Next": "WaitToReach"},
     ]);
     check(

@@ -56,9 +56,16 @@ impl Settings {
     }
 }
 
-/// Tells whether a message opens an incident.
+/// Tells whether a message opens an incident: how far a release is wakes nobody.
 pub fn pages(message: &Message, pages: Pages) -> bool {
-    !message.is_end && (message.act != Act::None || pages == Pages::Severity)
+    let acts = message.act != Act::None;
+    !message.is_end && (acts || (pages == Pages::Severity && !message.outcome.is_progress()))
+}
+
+/// Tells whether a message ends an incident: a question is over once something else is told, and what somebody has to act
+/// on once nobody has to any more.  How far a release is says nothing of that.
+pub fn ends(message: &Message, pages: Pages, open: &str) -> bool {
+    open != message.dedup_key || !(self::pages(message, pages) || message.outcome.is_progress())
 }
 
 /// Returns the requests that tell a message, after what was told before.
@@ -74,9 +81,7 @@ pub fn posts(
     }
     let mut posts = Vec::new();
     let opens = self::pages(message, pages);
-    // A question is over once there is an end, and an incident once nobody has to act on it any more.
-    let over =
-        before.and_then(|before| before.open.as_ref()).filter(|key| !opens || **key != message.dedup_key);
+    let over = before.and_then(|before| before.open.as_ref()).filter(|key| ends(message, pages, key));
     if let Some(key) = over {
         posts.push(settings.to("enqueue", resolve(key), known)?);
     }

@@ -6,8 +6,7 @@ use pipeline::text::{LONGEST_SENTENCE, line};
 use serde::Serialize;
 
 use super::approval::commit;
-use super::text;
-use super::traffic;
+use super::{progress, text, traffic};
 use crate::kind::AlertKind;
 
 /// How many live tests are shown that did not pass.
@@ -29,8 +28,9 @@ pub struct MoveSummary {
     pub to: String,
     /// What was decided about the new digest.
     pub verdict: Option<Verdict>,
-    /// What became of it in the end.
-    pub fate: MoveOutcome,
+    /// What became of it in the end; none as long as its release goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fate: Option<MoveOutcome>,
     /// Why.
     pub reason: String,
     /// What its tasks left behind, if they failed.
@@ -39,13 +39,13 @@ pub struct MoveSummary {
 
 impl MoveSummary {
     /// Tells of a move.
-    pub fn of(row: &MoveRow, rollback: Option<RollbackScope>) -> Self {
+    pub fn of(row: &MoveRow, rollback: Option<RollbackScope>, outcome: AlertKind) -> Self {
         MoveSummary {
             service: row.service.to_string(),
             from: row.restore.as_ref().map(|restore| restore.digest.to_string()),
             to: row.digest.to_string(),
             verdict: row.verdict,
-            fate: MoveOutcome::of(row, rollback),
+            fate: (!outcome.is_progress()).then(|| MoveOutcome::of(row, rollback)),
             reason: sentences(row).into_iter().map(|(_, sentence)| sentence).collect::<Vec<_>>().join("; "),
             bundle: row.bundle.as_ref().map(short),
         }
@@ -80,7 +80,12 @@ pub(super) fn paragraph(row: &MoveRow, rollback: Option<RollbackScope>, outcome:
     let from = row.restore.as_ref().map_or("unknown", |restore| restore.digest.short());
     let fate = MoveOutcome::of(row, rollback);
     let to = format!("{}{}", row.digest.short(), commit(row.commit.as_deref()));
-    let mut lines = vec![format!("{}: {from} -> {to}, {}", row.service, words(fate, row))];
+    let words = match outcome {
+        AlertKind::Started => String::new(),
+        AlertKind::RollingBack => format!(", {}", progress::words(row, rollback)),
+        _ => format!(", {}", words(fate, row)),
+    };
+    let mut lines = vec![format!("{}: {from} -> {to}{words}", row.service)];
     lines.extend(sentences(row).into_iter().map(|(label, sentence)| format!("  {label}: {sentence}")));
     lines.extend(traffic::story(row).map(|story| format!("  traffic: {story}")));
     if let Some(Bundle { stopped, logs, tests }) = row.bundle.as_ref().map(short) {
@@ -88,7 +93,8 @@ pub(super) fn paragraph(row: &MoveRow, rollback: Option<RollbackScope>, outcome:
         lines.extend(stopped.iter().map(|line| format!("  stopped: {line}")));
         lines.extend(logs.iter().map(|line| format!("  log: {line}")));
     }
-    if fate == MoveOutcome::NeedsHuman || (outcome == AlertKind::NeedsHuman && stays(fate)) {
+    let stands_open = fate == MoveOutcome::NeedsHuman && !outcome.is_progress();
+    if stands_open || (outcome == AlertKind::NeedsHuman && stays(fate)) {
         lines.extend(what_stands(row));
         lines.extend(traffic::open_gate(row).map(|gate| format!("  gate: {gate}")));
     }

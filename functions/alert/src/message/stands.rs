@@ -2,7 +2,7 @@
 
 use pipeline::rows::{MoveOutcome, MoveRow};
 
-use super::Facts;
+use super::{Facts, progress};
 use crate::kind::AlertKind;
 
 /// How many digits of a digest are shown where there is little room.
@@ -38,6 +38,16 @@ pub(super) fn of(facts: &Facts<'_>, rows: &[&MoveRow], of: impl Fn(MoveOutcome) 
         AlertKind::Refused | AlertKind::Rejected | AlertKind::Expired => UNCHANGED.to_owned(),
         AlertKind::Superseded => "somebody newer has its services".to_owned(),
         AlertKind::WaitingForApproval => "it waits for an answer".to_owned(),
+        AlertKind::Started => only.map_or_else(String::new, change),
+        AlertKind::RollingBack => {
+            let rollback = facts.context.report.head.as_ref().and_then(|head| head.rollback);
+            let back = rows.iter().filter(|row| progress::goes_back(row, rollback)).count();
+            match (back, only.and_then(|row| row.restore.as_ref())) {
+                (0, _) => String::new(),
+                (_, Some(restore)) => format!("{} is being put back", short(restore.digest.short())),
+                (count, None) => counted(count as u32, "is being put back", "are being put back"),
+            }
+        }
         AlertKind::Answered => String::new(),
         AlertKind::Test => "nothing has happened".to_owned(),
         _ => String::new(),
@@ -46,6 +56,12 @@ pub(super) fn of(facts: &Facts<'_>, rows: &[&MoveRow], of: impl Fn(MoveOutcome) 
 
 /// What is said where nothing is another than before.
 pub(super) const UNCHANGED: &str = "nothing was changed";
+
+/// Says what a service ran, and what it is to run.
+fn change(row: &MoveRow) -> String {
+    let from = row.restore.as_ref().map(|restore| format!("{} -> ", short(restore.digest.short())));
+    format!("{}{}", from.unwrap_or_default(), short(row.digest.short()))
+}
 
 fn short(digest: &str) -> &str {
     digest.get(..SHORT).unwrap_or(digest)

@@ -8,6 +8,7 @@ mod bounds;
 mod ends;
 mod guard;
 mod needs_human;
+mod progress;
 mod requests;
 
 use super::*;

@@ -123,10 +123,7 @@ impl Port for Aws {
     }
 
     async fn record(&self, place: &Place, channel: &str, delivery: &Delivery) -> Result<(), Fault> {
-        let key = match place {
-            Place::Release(release) => Key::alert(release, channel),
-            Place::Signal(id, opened) => Key::told(id, *opened, channel),
-        };
+        let key = key_of(place, channel);
         self.ledger.put(&key, delivery).await
     }
 
@@ -147,6 +144,24 @@ impl Port for Aws {
         match was {
             None => self.ledger.put_new(&key, row).await,
             Some(was) => self.ledger.put_when(&key, row, ("#version = :was", json!({"was": was}))).await,
+        }
+    }
+
+    async fn replace(
+        &self,
+        place: &Place,
+        channel: &str,
+        before: Option<&Delivery>,
+        delivery: &Delivery,
+    ) -> Result<bool, Fault> {
+        let key = key_of(place, channel);
+        match before {
+            None => self.ledger.put_new(&key, delivery).await,
+            Some(before) => {
+                let seen = json!({"outcome": before.outcome, "time": before.time});
+                let unchanged = ("#outcome = :outcome AND #time = :time", seen);
+                self.ledger.put_when(&key, delivery, unchanged).await
+            }
         }
     }
 
@@ -208,5 +223,13 @@ impl Port for Aws {
             Err(error) if error.as_service_error().is_some_and(|e| e.is_execution_already_exists()) => Ok(()),
             Err(error) => Err(fault_of(&format!("start {machine}"), &error)),
         }
+    }
+}
+
+/// Returns the key of what a channel was told about something.
+fn key_of(place: &Place, channel: &str) -> Key {
+    match place {
+        Place::Release(release) => Key::alert(release, channel),
+        Place::Signal(id, opened) => Key::told(id, *opened, channel),
     }
 }

@@ -71,3 +71,17 @@ fn nothing_that_somebody_should_know_is_lost() {
     let off = json!([{"to": ["broken", "pager"]}]);
     assert_eq!(chosen(&document(off), "NeedsHuman"), (names(&["sns", "pager"]), 1));
 }
+
+#[test]
+fn how_far_a_release_is_goes_to_whom_a_route_names_and_to_nobody_else() {
+    for outcome in ["Started", "RollingBack"] {
+        let nobody = (Vec::new(), 0);
+        assert_eq!(chosen(&Document::default(), outcome), nobody);
+        assert_eq!(chosen(&document(Value::Null), outcome), nobody);
+        assert_eq!(chosen(&document(json!([{"to": ["chat"]}])), outcome), nobody);
+        let wrong = json!([{"severity": "info", "to": ["chta"]}, {"severity": "info", "to": ["chat"]}]);
+        assert_eq!(chosen(&document(wrong), outcome), nobody);
+        let named = json!([{"severity": "info", "to": ["broken", "pager"]}]);
+        assert_eq!(chosen(&document(named), outcome), (names(&["pager"]), 0));
+    }
+}

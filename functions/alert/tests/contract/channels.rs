@@ -84,7 +84,12 @@ async fn sns_gets_one_message_by_protocol_with_what_subscriptions_filter_by() {
 
 /// Returns what is posted to each host, and told to a telephone, for one end of a release.
 async fn given(case: &str) -> String {
-    let fixture = everywhere();
+    let mut document = all();
+    // All that can be told how far a release is.
+    if case == "rolling-back" {
+        document["routes"] = json!([{"severity": "info", "to": ["chat", "old", "office", "pager", "api"]}]);
+    }
+    let fixture = Fixture { settings: Some(document.to_string()), ..everywhere() };
     tell(&fixture, sample(case)).await.unwrap();
     let posted = fixture.posted.borrow();
     let mut shown: Vec<String> = posted
@@ -106,6 +111,7 @@ async fn each_channel_is_given_what_its_golden_file_says() {
     expect_file!["golden/needs-human.txt"].assert_eq(&given("needs-human").await);
     expect_file!["golden/waiting-for-approval.txt"].assert_eq(&given("waiting-for-approval").await);
     expect_file!["golden/deployed.txt"].assert_eq(&given("deployed").await);
+    expect_file!["golden/rolling-back.txt"].assert_eq(&given("rolling-back").await);
 }
 
 #[tokio::test]

@@ -33,10 +33,14 @@ pub struct Fixture {
     pub sns_down: bool,
     pub webhook_status: u16,
     pub ledger_down: bool,
+    pub report_down: bool,
     pub asked_ledger: Cell<u32>,
     pub deliveries: RefCell<BTreeMap<String, Delivery>>,
     /// What is not about the release of the samples, by what it is about.
     pub of_others: RefCell<BTreeMap<String, BTreeMap<String, Delivery>>>,
+    /// What another call records just before this one does.
+    pub meanwhile: RefCell<Option<Delivery>>,
+    pub asked_document: Cell<u32>,
     pub published: RefCell<Vec<Publication>>,
     pub posted: RefCell<Vec<Posted>>,
     pub secrets: BTreeMap<String, String>,
@@ -87,6 +91,9 @@ impl Fixture {
 impl Port for &Fixture {
     async fn report(&self, _: &ReleaseId) -> Result<Report, Fault> {
         self.ledger()?;
+        if self.report_down {
+            return Err(Fault::Unavailable("could not read the release".to_owned()));
+        }
         Ok(self.report.clone().unwrap_or_default())
     }
     async fn plan(&self, _: &ReleaseId, services: &[ServiceName]) -> Result<Vec<PlanRow>, Fault> {
@@ -137,6 +144,25 @@ impl Port for &Fixture {
         }
         Ok(is)
     }
+    async fn replace(
+        &self,
+        _: &Place,
+        channel: &str,
+        before: Option<&Delivery>,
+        delivery: &Delivery,
+    ) -> Result<bool, Fault> {
+        self.ledger()?;
+        if let Some(meanwhile) = self.meanwhile.borrow_mut().take() {
+            self.deliveries.borrow_mut().insert(channel.to_owned(), meanwhile);
+        }
+        let mut deliveries = self.deliveries.borrow_mut();
+        let said = |delivery: &Delivery| (delivery.outcome, delivery.time);
+        let unchanged = deliveries.get(channel).map(said) == before.map(said);
+        if unchanged {
+            deliveries.insert(channel.to_owned(), delivery.clone());
+        }
+        Ok(unchanged)
+    }
     async fn publish(&self, publication: Publication) -> Result<(), Fault> {
         if self.sns_down {
             return Err(Fault::Unavailable("could not publish to the topic".to_owned()));
@@ -145,6 +171,7 @@ impl Port for &Fixture {
         Ok(())
     }
     async fn settings(&self) -> Result<Option<(String, Secret)>, Fault> {
+        self.asked_document.set(self.asked_document.get() + 1);
         Ok(self.settings.clone().map(|text| ("/tidegate/alerts".to_owned(), Secret::new(text))))
     }
     async fn secret(&self, reference: &Reference) -> Result<Secret, Fault> {

@@ -7,6 +7,7 @@ mod deliveries;
 mod ended;
 mod fixture;
 mod ledger;
+mod progress;
 mod requests;
 mod resolve;
 mod signals;
@@ -22,6 +23,9 @@ use requests::{closed_report, open_report, tell};
 async fn the_samples_are_answered_as_their_golden_files_say() {
     testbed::contract::check("alert", async |case, payload: Value, _| {
         let mut fixture = Fixture::with_webhook();
+        if ["started", "rolling-back"].contains(&case) {
+            fixture.settings = Some(progress::asked_for("webhook").to_string());
+        }
         let ended = case.starts_with("execution-ended-");
         let signal = ["alarm-", "ecs-", "log-", "settings-"].iter().any(|kind| case.starts_with(kind));
         if signal {

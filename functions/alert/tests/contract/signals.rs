@@ -398,11 +398,17 @@ async fn a_document_that_cannot_be_read_any_more_is_told_until_it_can() {
         titles[1].starts_with("RESOLVED SETTINGS INVALID /tidegate/environments/prod: somebody changed"),
         "{titles:#?}"
     );
-    assert!(titles[2].starts_with("SETTINGS CHANGED /tidegate/environments/prod: "), "{titles:#?}");
+    assert_eq!(titles.len(), 2, "that something was changed hears who has a route for it");
+    let routes = json!({"routes": [{"severity": "info", "kind": "settings.*", "to": ["sns"]}]});
+    fixture.settings = Some(routes.to_string());
+    fixture.hear(&changed(path, "12:00:30"), at("12:00:30")).await.unwrap();
+    let title = fixture.titles().pop().unwrap();
+    assert!(title.starts_with("SETTINGS CHANGED /tidegate/environments/prod: "), "{title}");
     fixture.settings = Some(r#"{"chanels": {}}"#.to_owned());
     fixture.hear(&changed("/tidegate/alerts", "12:01:00"), at("12:01:00")).await.unwrap();
     let title = fixture.titles().pop().unwrap();
     assert!(title.starts_with("SETTINGS INVALID /tidegate/alerts: unknown key \"chanels\": "), "{title}");
+    fixture.until(at("13:00:00")).await;
     assert_eq!(fixture.titles().len(), 4, "that something was changed has no end");
 }
 

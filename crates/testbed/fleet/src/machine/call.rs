@@ -18,6 +18,9 @@ use crate::functions::Function;
 /// After how long Lambda calls a function again that an event has called, and that has failed.
 const AGAIN_MS: i64 = 60_000;
 
+/// How often it does.
+const TWICE: u32 = 2;
+
 /// A call of a function.
 #[derive(Clone, Debug)]
 pub struct Begun {
@@ -27,6 +30,8 @@ pub struct Begun {
     payload: Value,
     began: i64,
     mishap: Option<Mishap>,
+    /// Whether Lambda only takes it, and answers before the function has begun.
+    handed_over: bool,
 }
 
 /// Who is told how a call ended.
@@ -77,7 +82,8 @@ impl Machine {
                     return self.agenda.add(later, Due::Tell(execution, Event::Failed(ticket, problem)));
                 };
                 let (to, began) = (Caller::Machine { execution, ticket }, self.now());
-                let begun = Begun { to, state, function, payload, began, mishap: None };
+                let handed_over = arguments["InvocationType"] == "Event";
+                let begun = Begun { to, state, function, payload, began, mishap: None, handed_over };
                 self.agenda.add(began, Due::Begin(Box::new(begun)));
             }
         }
@@ -122,6 +128,7 @@ impl Machine {
     }
 
     fn work(&mut self, begun: Begun) {
+        let begun = if begun.handed_over { self.takes(begun) } else { begun };
         let (functions, function, payload) =
             (Rc::clone(&self.functions), begun.function, begun.payload.clone());
         let (began, seconds) = (Timestamp::from_millis(begun.began), function.timeout_seconds());
@@ -136,6 +143,21 @@ impl Machine {
         self.note(|| format!("call {id} is {} for {state}", function.name()));
         self.agenda.add(self.now() + seconds * 1000, Due::Kill(id));
         self.poll(id);
+    }
+
+    /// Takes a call for which nobody waits: whoever made it goes on, and from now on Lambda calls.
+    fn takes(&mut self, begun: Begun) -> Begun {
+        let later = self.now() + LATENCY_MS;
+        match (&begun.mishap, begun.to) {
+            (Some(Mishap::DiesAfter), _) => self.dies(&begun, later),
+            (Some(Mishap::FailsAfter(problem)), _) => self.fails(&begun, problem.clone(), later),
+            (_, Caller::Machine { execution, ticket }) => {
+                let taken = json!({"ExecutedVersion": "$LATEST", "Payload": "", "StatusCode": 202});
+                self.agenda.add(later, Due::Tell(execution, Event::Answered(ticket, taken)));
+            }
+            _ => {}
+        }
+        Begun { to: Caller::Event { again: TWICE }, mishap: None, handed_over: false, ..begun }
     }
 
     /// Lets a function go on as far as it can.
@@ -218,7 +240,7 @@ impl Machine {
     pub(super) fn notify(&mut self, event: Value, again: u32) {
         let (state, began) = (Arc::from("EventBridge"), self.now());
         let (to, function) = (Caller::Event { again }, Function::Alert);
-        self.begin(Begun { to, state, function, payload: event, began, mishap: None });
+        self.begin(Begun { to, state, function, payload: event, began, mishap: None, handed_over: false });
     }
 
     /// Writes a row for an execution, as the state machine does by itself.

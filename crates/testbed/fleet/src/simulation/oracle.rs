@@ -8,7 +8,9 @@ mod holds;
 mod leases;
 mod marks;
 mod outcomes;
+mod progress;
 mod requests;
+mod resolved;
 mod rest;
 mod runs;
 mod stops;
@@ -31,6 +33,10 @@ pub struct Oracle {
     pub broken: Vec<String>,
     /// What people were told: a release, and its outcome.
     pub told: Vec<(String, String)>,
+    /// How far people were told that releases are.
+    progress: Vec<progress::Progress>,
+    /// The releases of which people were told that what they have left is settled.
+    resolved: Vec<String>,
     /// How many things were looked at.
     pub checks: u64,
     /// The executions that somebody had go on after their end.

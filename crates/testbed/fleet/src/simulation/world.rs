@@ -37,6 +37,7 @@ pub fn build(fake: &Fake, random: &mut Random) {
         }
         cluster::configure(fake, environment, &document(environment, random));
     }
+    cluster::ask_for_progress(fake);
     let account = &mut *fake.open();
     let now = account.now;
     shift(account, random);

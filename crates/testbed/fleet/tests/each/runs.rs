@@ -90,6 +90,7 @@ impl Recorded {
             json!({"cluster": NEXT, "tag": NEXT, "from": FIRST, "approval": "required", "bakeSeconds": 0});
         cluster::configure(&fake, FIRST, &first);
         cluster::configure(&fake, NEXT, &next);
+        cluster::ask_for_progress(&fake);
         let stage = Machine::new(fake.clone()).unwrap();
         let (mut oracle, mut earlier) = (Oracle::default(), Executions::new());
         if matches!(run, Run::Back | Run::Promoted) {

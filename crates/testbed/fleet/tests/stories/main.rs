@@ -9,6 +9,7 @@ mod documents;
 mod guard;
 mod harness;
 mod orders;
+mod progress;
 mod runs;
 mod stops;
 mod sweep;

@@ -41,7 +41,7 @@ const TYPES: [(&str, &[&str]); 7] = [
 
 /// The integrations, and the arguments of each: those that it needs, and those that it may have.
 const INTEGRATIONS: [(&str, Integration, &[&str], &[&str]); 4] = [
-    ("lambda:invoke", Integration::Invoke, &["FunctionName"], &["Payload"]),
+    ("lambda:invoke", Integration::Invoke, &["FunctionName"], &["InvocationType", "Payload"]),
     ("lambda:invoke.waitForTaskToken", Integration::InvokeForToken, &["FunctionName"], &["Payload"]),
     (
         "aws-sdk:dynamodb:updateItem",

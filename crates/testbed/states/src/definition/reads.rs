@@ -5,7 +5,7 @@ use super::fields::Fields;
 use crate::template::Template;
 
 /// The parts of `$states` that exist everywhere.
-const ALWAYS: [&str; 3] = ["input", "context.Execution", "context.StateMachine"];
+const ALWAYS: [&str; 4] = ["input", "context.Execution", "context.StateMachine", "context.State.EnteredTime"];
 
 /// Those that exist besides: in the arguments of a task whose token is waited for, in what is made of an item, in what
 /// is kept of a success, and in what is kept of an error.

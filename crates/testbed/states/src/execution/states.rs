@@ -28,6 +28,7 @@ impl Execution {
     pub(super) fn enter(&mut self, id: u32) {
         let Some(thread) = self.threads.get_mut(&id).filter(|thread| !thread.ended) else { return };
         thread.tries.clear();
+        thread.entered = json!({"EnteredTime": moment::text(self.now)});
         let (states, at, owner) = (Arc::clone(&thread.states), thread.at, thread.owner);
         let Some(state) = states.all.get(at) else { return };
         if self.threads.get(&owner).is_some_and(|owner| owner.events >= MOST_EVENTS) {

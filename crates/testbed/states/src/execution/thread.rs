@@ -24,6 +24,8 @@ pub struct Thread {
     pub states: Arc<States>,
     /// The state that it is in.
     pub at: usize,
+    /// What an expression sees of that state: the moment at which it was entered, however often it is tried.
+    pub entered: Value,
     /// What that state was given.
     pub input: Value,
     pub variables: BTreeMap<String, Value>,
@@ -73,6 +75,7 @@ impl Thread {
             context,
             states: Arc::clone(states),
             at: states.start,
+            entered: Value::Null,
             input,
             variables: BTreeMap::new(),
             tries: BTreeMap::new(),
@@ -117,6 +120,7 @@ impl Scope for View<'_> {
             ("errorOutput", _) => (self.error, 1),
             ("context", "Execution") => (Some(&self.thread.context), 2),
             ("context", "StateMachine") => (Some(self.machine), 2),
+            ("context", "State") => (Some(&self.thread.entered), 2),
             ("context", "Task") => (self.task, 2),
             ("context", "Map") => (self.item, 2),
             _ => (None, 0),

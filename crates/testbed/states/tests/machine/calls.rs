@@ -35,6 +35,20 @@ fn a_task_calls_with_its_arguments_and_keeps_of_the_result() {
 }
 
 #[test]
+fn a_task_says_when_it_was_entered_however_often_it_is_tried() {
+    let states = json!({
+        "Before": {"Type": "Wait", "Seconds": 5, "Next": "One"},
+        "One": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true,
+                "Arguments": {"FunctionName": "f", "InvocationType": "Event",
+                              "Payload": {"at": "{% $states.context.State.EnteredTime %}"}},
+                "Retry": [{"ErrorEquals": ["A"], "IntervalSeconds": 10}]},
+    });
+    let played = play(&machine("Before", states), json!({}), errors(&["A"]));
+    let said: Vec<&Value> = played.calls.iter().map(|call| &call.arguments["Payload"]["at"]).collect();
+    assert_eq!(said, ["2026-11-23T10:00:05.000Z"; 2]);
+}
+
+#[test]
 fn the_first_rule_that_matches_tries_again_and_counts_for_itself() {
     let retry = json!([
         {"ErrorEquals": ["A"], "IntervalSeconds": 10, "MaxAttempts": 2, "BackoffRate": 1.5},

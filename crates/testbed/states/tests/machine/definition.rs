@@ -82,7 +82,7 @@ fn a_task_is_refused_for_what_is_not_known_of_it() {
         ),
         (
             task(json!({"End": true, "Arguments": {"FunctionName": "f", "Paylod": {}}})),
-            "One: Arguments: the field \"Paylod\" is not known here, only FunctionName, Payload",
+            "One: Arguments: the field \"Paylod\" is not known here, only FunctionName, InvocationType, Payload",
         ),
         (task(json!({"End": true, "Arguments": {}})), "One: Arguments: FunctionName: it is missing"),
         (

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use states::execution::Call;
 use states::{Event, Machine, Random};
 
-use crate::play::{Play, Reply};
+use crate::play::{Play, Reply, TAKES};
 
 const WORDS: [(&str, &str); 9] = [
     ("Partition", "aws"),
@@ -110,6 +110,62 @@ fn every_state_is_reached() {
     }
     let missed: Vec<&String> = names.difference(&entered).collect();
     assert_eq!(missed, [""; 0]);
+}
+
+/// Plays a release that goes back; `told` says what becomes of the calls that only tell how far it is.
+fn going_back(told: impl Fn() -> Reply) -> Play {
+    let mut played = Play::start(&machine(), json!({"environment": "dev"}), 1);
+    played.go_on(|call| match &*call.state {
+        "TellStarted" | "TellRollingBack" => told(),
+        state => {
+            let next = match state {
+                "OpenRelease" => "TakeLeases",
+                "TakeLeases" => "Wave",
+                _ => "Undo",
+            };
+            Reply::Answers(json!({
+                "next": next, "outcome": "RolledBack", "because": "so", "environment": "dev", "approvalMinutes": 5,
+                "pauseSeconds": 0, "waves": [1], "wave": 0, "repositories": 1, "concurrency": 1, "reach": false,
+                "looks": {}, "verdict": "Healthy", "look": false, "step": "move", "startAt": "2026-11-23T10:00:00Z",
+            }))
+        }
+    });
+    played
+}
+
+/// Returns how many milliseconds a state that only tells something has held a release up.
+fn held_up(played: &Play, state: &str) -> i64 {
+    let first = played.called(state)[0];
+    let exited = played.records.iter().find(|record| {
+        record.what == states::Happening::StateExited && record.state.as_deref() == Some(state)
+    });
+    exited.expect("it goes on").at - crate::play::START - first
+}
+
+#[test]
+fn whatever_becomes_of_what_only_tells_something_the_release_goes_on_the_same() {
+    // What each call is given, but for the moment that is told.
+    let calls = |played: &Play| -> Vec<(String, Value)> {
+        let others = played.calls.iter().filter(|call| !call.state.starts_with("Tell"));
+        others.map(|call| (call.state.to_string(), call.arguments.clone())).collect()
+    };
+    let usual = going_back(|| Reply::Answers(json!("")));
+    assert_eq!(usual.end(), Err("RolledBack: so".to_owned()));
+    let entered = usual.entered();
+    let after =
+        |state: &str| entered[1 + entered.iter().position(|one| *one == state).expect("it is entered")];
+    assert_eq!((after("TellStarted"), after("TellRollingBack")), ("Wave", "RollbackWave"));
+    for error in
+        ["Denied", "Lambda.TooManyRequestsException", "Lambda.ResourceNotReadyException", "States.Timeout"]
+    {
+        let played = going_back(|| Reply::Fails(error));
+        assert_eq!((calls(&played), played.end()), (calls(&usual), usual.end()), "{error}");
+        // What is bad stays in place meanwhile: the call is made once more, and not for minutes.
+        assert!(held_up(&played, "TellRollingBack") <= 2_000 + 2 * TAKES, "{error}");
+    }
+    let silent = going_back(|| Reply::Never);
+    assert_eq!((calls(&silent), silent.end()), (calls(&usual), usual.end()));
+    assert!(held_up(&silent, "TellRollingBack") <= 82_000);
 }
 
 #[test]

@@ -29,7 +29,11 @@ fn a_hundred_services_are_counted_and_those_that_need_somebody_come_first() {
     assert_eq!((message.moves.len(), message.more_moves), (40, 60));
     assert!(message.text().contains("\nand 60 more\n"));
     assert_eq!(
-        message.moves.iter().filter(|told| told.fate == pipeline::rows::MoveOutcome::NeedsHuman).count(),
+        message
+            .moves
+            .iter()
+            .filter(|told| told.fate == Some(pipeline::rows::MoveOutcome::NeedsHuman))
+            .count(),
         2
     );
 }

@@ -32,6 +32,8 @@ impl Oracle {
             self.holds(status != "RUNNING", || format!("{name} still runs, in {state}"));
         }
         self.every_end_is_told(account, executions, faults);
+        self.progress_is_told(account, faults);
+        self.what_is_settled_is_told(account, faults);
         for environment in ENVIRONMENTS {
             self.leases_are_free(account, environment);
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::progress::{ROLLING_BACK, STARTED};
+use super::resolved::RESOLVED;
 use super::{Oracle, facts_of, is_in_place};
 use crate::fake::State;
 
@@ -33,8 +35,11 @@ impl Oracle {
     /// What is told as deployed runs at that moment, and is in the history of its service.
     pub fn hears(&mut self, account: &mut State) {
         let Some(told) = account.published.last().cloned() else { return };
-        if told.outcome == QUESTION {
-            return;
+        match told.outcome.as_str() {
+            QUESTION => return,
+            RESOLVED => return self.hears_resolved(account, &told.release),
+            STARTED | ROLLING_BACK => return self.hears_progress(account, &told.release, &told.outcome),
+            _ => {}
         }
         self.told.push((told.release.clone(), told.outcome.clone()));
         if told.outcome == "RolledBack" {
