@@ -177,7 +177,7 @@ fn settings<T: DeserializeOwned>(place: &str, value: Value) -> Result<T, String>
             return unknown(&format!("{place}: "), field, said.split('`').skip(3).step_by(2));
         }
         let at = if at == "." { place.to_owned() } else { format!("{place}.{at}") };
-        match said.strip_prefix("expected a reference") {
+        match said.strip_prefix("expected ") {
             // Our own words, which quote nothing.
             Some(_) => format!("{at}: {said}"),
             None => format!("{at}: it is not of the type that is expected there"),

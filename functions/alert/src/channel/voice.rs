@@ -1,6 +1,7 @@
 //! A telephone: it is called for what somebody must act on now, and told in a few sentences.
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::Failed;
@@ -17,11 +18,30 @@ pub struct Settings {
     /// The number, pool or sender that calls.
     pub from: String,
     /// The voice.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "voice")]
     pub voice: Option<String>,
     /// What a minute may cost at most, in dollars.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "price")]
     pub max_price_per_minute: Option<String>,
+}
+
+/// Reads the name of a voice, as Amazon Polly has it.
+fn voice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let is_one = !name.is_empty() && name.len() <= 32 && name.chars().all(|c| c.is_ascii_uppercase());
+    let expected = "expected a voice of Amazon Polly in capitals, such as \"MATTHEW\"";
+    if is_one { Ok(Some(name)) } else { Err(D::Error::custom(expected)) }
+}
+
+/// Reads a price, as AWS takes it.
+fn price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let price = String::deserialize(deserializer)?;
+    let digits = |text: &str, (least, most): (usize, usize)| {
+        (least..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit())
+    };
+    let is_one =
+        price.split_once('.').is_some_and(|(whole, part)| digits(whole, (0, 2)) && digits(part, (1, 4)));
+    if is_one { Ok(Some(price)) } else { Err(D::Error::custom("expected dollars such as \"0.50\"")) }
 }
 
 /// Returns what `SendVoiceMessage` is asked for.

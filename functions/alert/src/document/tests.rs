@@ -59,6 +59,18 @@ fn what_is_wrong_with_a_channel_names_the_place_and_never_what_stands_there() {
         (json!({"type": "sns", "details": "hunter2"}), "channels.chat.details: expected true or false"),
         (json!({"type": "sns", "pages": "hunter2"}), "channels.chat.pages: expected \"act\" or \"severity\""),
         (json!("hunter2"), "channels.chat: expected an object"),
+        (
+            json!({"type": "voice", "to": ["+49"], "from": "p", "maxPricePerMinute": "hunter2"}),
+            "channels.chat.maxPricePerMinute: expected dollars such as \"0.50\"",
+        ),
+        (
+            json!({"type": "voice", "to": ["+49"], "from": "p", "maxPricePerMinute": "50"}),
+            "channels.chat.maxPricePerMinute: expected dollars such as \"0.50\"",
+        ),
+        (
+            json!({"type": "voice", "to": ["+49"], "from": "p", "voice": "hunter2"}),
+            "channels.chat.voice: expected a voice of Amazon Polly in capitals",
+        ),
     ] {
         let why = wrong("chat", channel.clone());
         assert!(why.contains(said) && !why.contains("hunter2"), "{channel}: {why}");
