@@ -34,6 +34,8 @@ SHARED = {
     "ssm:GetParametersByPath": {"release", "signal"},
     # The same channels, for releases and for what is of none.
     "sns:Publish": {"alert", "signal"},
+    # What is given up; Lambda itself asks for it where an event is.
+    "sqs:SendMessage": {"alert", "signal"},
     # Whether the holder of a lease has ended, and how a release has.
     "states:DescribeExecution": {"release", "alert"},
     # What follows a release, and what comes back to an alert.
@@ -75,8 +77,16 @@ def _allowed(cloud, stack: str) -> dict[str, set[str]]:
         if name == resource["LogicalResourceId"]:
             continue
         role, actions = resource["PhysicalResourceId"], set()
-        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        documents = [
+            iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+            for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
+        ]
+        for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+            if ":aws:policy/" not in policy["PolicyArn"]:
+                version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
+                found = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]
+                documents.append(found["Document"])
+        for document in documents:
             for statement in document["Statement"]:
                 some = statement["Action"]
                 actions.update([some] if isinstance(some, str) else some)

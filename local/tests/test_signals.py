@@ -76,7 +76,7 @@ def test_somebody_who_deploys_a_bad_image_past_the_pipeline_is_told_of_it(quick)
 
 def test_many_equal_lines_of_a_log_are_one_alert(quick, name):
     logs, group = quick.cloud.client("logs"), f"/ecs/{name}"
-    function = quick.cloud.client("ssm").get_parameter(Name="/tidegate/signals")["Parameter"]["Value"]
+    function = quick.cloud.client("ssm").get_parameter(Name="/tidegate/signals/tidegate")["Parameter"]["Value"]
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="app/users/1")
     logs.put_subscription_filter(

@@ -29,6 +29,8 @@ pub struct Document {
     pub rules: Rules,
     /// What is wrong with it or its routes.
     pub mistakes: Vec<String>,
+    /// What is wrong with its rules, which leaves routes and channels as they are.
+    pub wrong_rules: Vec<String>,
 }
 
 impl Document {
@@ -61,7 +63,8 @@ impl Document {
                 ("routes", _) => document = document.wrong(name, "routes: expected a list"),
                 (other, value) => match document.rules.take(other, value) {
                     Some(mistakes) => {
-                        document = mistakes.iter().fold(document, |document, why| document.wrong(name, why));
+                        let mistakes = mistakes.into_iter().map(|why| format!("{name}: {why}"));
+                        document.wrong_rules.extend(mistakes);
                     }
                     None => {
                         let known =

@@ -246,7 +246,7 @@ impl AlertKind {
             AlertKind::LogMatched => "Log",
             AlertKind::SettingsChanged => "Settings changed",
             AlertKind::SettingsInvalid => "Settings invalid",
-            AlertKind::Storm => "Many",
+            AlertKind::Storm => "Many alerts",
         }
     }
 

@@ -155,6 +155,9 @@ impl<P: Port + Signals> Alert<P> {
             Some(_) => return self.hear_event(payload, now).await,
             None => {}
         }
+        if let Some(id) = payload.get("close").and_then(Value::as_str) {
+            return self.close(id.to_owned(), now).await;
+        }
         if payload.get("awslogs").is_some() {
             return self.hear_logs(&payload, now).await;
         }

@@ -103,8 +103,10 @@ pub struct Message {
     pub edition: Option<String>,
     /// Whether it says only that something has ended that somebody was told of.
     pub is_end: bool,
-    /// The execution in the console.
+    /// Where to look in the console.
     pub link: Option<String>,
+    /// What is there: a run, or an alarm.
+    pub look_at: &'static str,
     /// What two messages about the same thing share.
     pub dedup_key: String,
 }
@@ -113,12 +115,7 @@ impl Message {
     /// Renders the facts; what tasks logged and tests got, which not all may read, only with `details`.
     pub(crate) fn of(facts: &Facts<'_>, details: bool) -> Message {
         let Facts { request, context, now } = facts;
-        // What has become of the moves since is not in their rows.
-        let is_end = request.outcome == AlertKind::Resolved;
-        let mut rows: Vec<MoveRow> = if is_end { Vec::new() } else { context.report.moves.clone() };
-        if !details {
-            rows.iter_mut().for_each(|row| row.bundle = None);
-        }
+        let rows = rows(facts, details);
         let mut rows: Vec<&MoveRow> = rows.iter().collect();
         let rollback = context.report.head.as_ref().and_then(|head| head.rollback);
         rows.sort_by_key(|row| moves::urgency(row, rollback));
@@ -160,7 +157,7 @@ impl Message {
             more_moves,
             fates,
             plan: context.report.plan.iter().take(TOLD).cloned().collect(),
-            is_end,
+            is_end: request.outcome == AlertKind::Resolved,
             edition: context
                 .report
                 .head
@@ -168,6 +165,7 @@ impl Message {
                 .filter(|_| request.outcome == AlertKind::WaitingForApproval)
                 .map(|head| head.plan.clone()),
             link: link::console(&request.execution),
+            look_at: "Run",
             at: *now,
             dedup_key: match request.outcome {
                 // It is followed by an end, which is something else to tell.
@@ -185,6 +183,18 @@ impl Message {
         let parts = [head.join("\n")].into_iter().chain(self.paragraphs.iter().cloned()).chain(ready);
         parts.chain([self.footer.join("\n")]).collect::<Vec<_>>().join("\n\n") + "\n"
     }
+}
+
+/// Returns the moves that are told; of what is settled none, since what has become of them since is not in their rows.
+fn rows(Facts { request, context, .. }: &Facts<'_>, details: bool) -> Vec<MoveRow> {
+    if request.outcome == AlertKind::Resolved {
+        return Vec::new();
+    }
+    let mut rows = context.report.moves.clone();
+    if !details {
+        rows.iter_mut().for_each(|row| row.bundle = None);
+    }
+    rows
 }
 
 /// Tells whether somebody asked a release to go back, to what was verified before or to what another release replaced.

@@ -86,15 +86,20 @@ pub trait Port {
 pub trait Signals {
     /// The name of the document of the channels.
     fn parameter(&self) -> &str;
+    /// What names this stack among all that use the same channels.
+    fn origin(&self) -> &str;
     /// Tells whether a log group is the function's own.
     fn is_own_log(&self, group: &str) -> bool;
-    /// Reads the environments.
-    async fn environments(&self) -> Result<Environments, Fault>;
-    /// Returns the release that holds the lease of a service of these names or patterns, if there is one.
+    /// Reads the environments; what was read a moment ago may do, if they are not asked for anew.
+    async fn environments(&self, anew: bool) -> Result<Environments, Fault>;
+    /// Reads the document of the channels and rules; one that was read a moment ago may do, if not asked for anew.
+    async fn recent_settings(&self, anew: bool) -> Result<Option<(String, Secret)>, Fault>;
+    /// Returns the release that holds the lease of a service of these names or patterns, since some moment or later.
     async fn holder(
         &self,
         environment: &EnvironmentName,
         services: &[String],
+        since: Timestamp,
     ) -> Result<Option<ReleaseId>, Fault>;
     /// Tells whether a release has not ended.
     async fn is_open(&self, release: &ReleaseId) -> Result<bool, Fault>;

@@ -23,6 +23,9 @@ pub struct OpenRow {
     pub services: BTreeSet<ServiceName>,
 }
 
+/// How often what is left open is read anew that somebody else has changed meanwhile.
+const MOST_READS: usize = 4;
+
 impl<P: Port> Alert<P> {
     /// Remembers what a release leaves to a person, and tells what a good one settles.
     pub(crate) async fn settle(&self, request: &Request, context: &AlertContext, now: Timestamp) {
@@ -33,7 +36,16 @@ impl<P: Port> Alert<P> {
                 let row = OpenRow { version: 1, services };
                 self.port.leave(&head.environment, &request.release, &row, None).await.map(|_| ())
             }
-            AlertKind::Deployed => self.resolve(&head.environment, request, context, now).await,
+            AlertKind::Deployed => {
+                let mut done = Ok(false);
+                for _ in 0..MOST_READS {
+                    if !matches!(done, Ok(false)) {
+                        break;
+                    }
+                    done = self.resolve(&head.environment, request, context, now).await;
+                }
+                done.map(|_| ())
+            }
             _ => return,
         };
         if let Err(fault) = done {
@@ -41,13 +53,15 @@ impl<P: Port> Alert<P> {
         }
     }
 
+    /// Takes what was deployed out of what is left open; tells whether nobody else did so at the same time.
     async fn resolve(
         &self,
         environment: &EnvironmentName,
         request: &Request,
         context: &AlertContext,
         now: Timestamp,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
+        let mut all_written = true;
         let rollback = context.report.head.as_ref().and_then(|head| head.rollback);
         let moves = context.report.moves.iter();
         let deployed = moves.filter(|row| MoveOutcome::of(row, rollback) == MoveOutcome::Deployed);
@@ -60,17 +74,16 @@ impl<P: Port> Alert<P> {
             }
             // Its own end is told as such.
             if services.is_empty() && release != request.release {
-                self.tell_resolved(&release, request, now).await?;
+                self.tell_resolved(&release, request, now).await;
             }
             let left = OpenRow { version: row.version + 1, services };
-            // Where somebody else was faster, that one goes on with it.
-            self.port.leave(environment, &release, &left, Some(row.version)).await?;
+            all_written &= self.port.leave(environment, &release, &left, Some(row.version)).await?;
         }
-        Ok(())
+        Ok(all_written)
     }
 
     /// Tells those who were told that a release needs somebody that this is over.
-    async fn tell_resolved(&self, release: &ReleaseId, by: &Request, now: Timestamp) -> Result<(), Fault> {
+    async fn tell_resolved(&self, release: &ReleaseId, by: &Request, now: Timestamp) {
         let because = format!("{} deployed what it left open, tested live", by.release);
         let request = Request {
             release: release.clone(),
@@ -84,6 +97,8 @@ impl<P: Port> Alert<P> {
             report: None,
         };
         let context = self.context(&request).await;
-        self.tell(request, &context, now).await.map(|_| ())
+        if let Err(fault) = self.tell(request, &context, now).await {
+            tracing::warn!(release = release.as_str(), fault = fault.name(), "its end was not told: {fault}");
+        }
     }
 }

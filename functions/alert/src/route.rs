@@ -141,6 +141,7 @@ pub fn may_ask_for(document: &Document, kind: AlertKind, environment: Option<&st
 /// only says how far a release is, or that a document was changed, goes to whom a route names, and to nobody else.
 pub fn choose(document: &Document, message: &Message) -> Chosen {
     let mut notes = document.mistakes.clone();
+    notes.extend(document.wrong_rules.iter().cloned());
     let mut names: Vec<&str> = Vec::new();
     let by_route_alone = message.outcome.is_told_by_route_alone();
     match (&document.routes, document.mistakes.is_empty()) {
@@ -200,7 +201,10 @@ impl Chosen {
 
 /// Returns all channels, or one of them, whatever the routes say: somebody tries them.
 pub fn all(document: &Document, only: Option<&str>) -> Chosen {
-    let mut chosen = Chosen { channels: Vec::new(), notes: document.mistakes.clone() };
+    let mut chosen = Chosen {
+        channels: Vec::new(),
+        notes: [document.mistakes.as_slice(), &document.wrong_rules].concat(),
+    };
     let named = |name: &str| only.is_none_or(|only| only == name);
     for (name, channel) in document.channels.iter().filter(|(name, _)| named(name)) {
         match channel {

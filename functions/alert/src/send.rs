@@ -13,9 +13,9 @@ use crate::delivery::{Delivery, Place, Status};
 use crate::document::Document;
 use crate::kind::AlertKind;
 use crate::message::{Facts, Message};
-use crate::port::Port;
+use crate::port::{Port, Signals};
 use crate::route::{self, Chosen, TOPIC};
-use crate::secret::Secrets;
+use crate::secret::{Secret, Secrets};
 use crate::{Alert, AlertContext, Request};
 
 /// How long one channel may take, all its requests together, and how long one read or write beside; the function's own
@@ -139,12 +139,7 @@ impl<P: Port> Alert<P> {
 
     /// Reads the document; of one that cannot be read now, why.
     pub(crate) async fn document(&self) -> (Document, Option<String>) {
-        match timeout(PATIENCE, self.port.settings()).await {
-            Ok(Ok(Some((name, text)))) => (Document::read(&name, &text), None),
-            Ok(Ok(None)) => (Document::default(), None),
-            Ok(Err(fault)) => (Document::default(), Some(fault.to_string())),
-            Err(_) => (Document::default(), Some("their document was not read in time".to_owned())),
-        }
+        read(self.port.settings()).await
     }
 
     async fn tell_all(&self, telling: &Telling, channels: &[Channel]) -> Sent {
@@ -271,6 +266,25 @@ impl<P: Port> Alert<P> {
             }
         }
         Ok(thread)
+    }
+}
+
+impl<P: Port + Signals> Alert<P> {
+    /// Reads the document for its rules.
+    pub(crate) async fn rules(&self, anew: bool) -> (Document, Option<String>) {
+        read(self.port.recent_settings(anew)).await
+    }
+}
+
+/// Reads a document; of one that cannot be read now, why.
+async fn read(
+    reading: impl Future<Output = Result<Option<(String, Secret)>, Fault>>,
+) -> (Document, Option<String>) {
+    match timeout(PATIENCE, reading).await {
+        Ok(Ok(Some((name, text)))) => (Document::read(&name, &text), None),
+        Ok(Ok(None)) => (Document::default(), None),
+        Ok(Err(fault)) => (Document::default(), Some(fault.to_string())),
+        Err(_) => (Document::default(), Some("their document was not read in time".to_owned())),
     }
 }
 

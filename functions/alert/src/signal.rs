@@ -12,6 +12,7 @@ pub mod place;
 pub mod row;
 pub mod rules;
 pub mod settings;
+mod storm;
 mod tell;
 pub mod watch;
 
@@ -70,7 +71,7 @@ pub enum News {
     /// Something happened.
     Raised(Box<Raised>),
     /// It is over.
-    Cleared(Cleared),
+    Cleared(Box<Cleared>),
 }
 
 /// Something that happened.
@@ -112,4 +113,6 @@ pub struct Cleared {
     pub because: String,
     /// For how many seconds it has to stay so.
     pub holds_seconds: u32,
+    /// What it ends, if that may be heard of later than of its end.
+    pub early: Option<Signal>,
 }

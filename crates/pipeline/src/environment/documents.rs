@@ -86,6 +86,15 @@ impl Environments {
         self.good.iter()
     }
 
+    /// Returns every environment of which its cluster and its tag can be read, whatever else is wrong in its document.
+    pub fn known(&self) -> impl Iterator<Item = (EnvironmentName, &Environment)> {
+        let good = self.good.iter().map(|(name, one)| (name.clone(), one));
+        let rest = self.broken.iter().filter_map(|(name, broken)| {
+            Some((EnvironmentName::parse(name.as_str()).ok()?, broken.rest.as_ref()?))
+        });
+        good.chain(rest)
+    }
+
     /// Returns the documents that cannot be read, and why.
     pub fn broken(&self) -> impl Iterator<Item = (&str, &Fault)> {
         self.broken.iter().map(|(name, broken)| (name.as_str(), &broken.fault))
@@ -195,6 +204,7 @@ mod tests {
             environments(&[("prod", wrong), ("dev", r#"{"cluster": "", "tag": "dev"}"#), ("test", "{")]);
         let rest = all.get_for_rollback(&name("prod")).unwrap().unwrap();
         assert_eq!((rest.bake_seconds, rest.concurrency, rest.forward_only.len()), (5, 10, 1));
+        assert_eq!(all.known().map(|(name, _)| name.to_string()).collect::<Vec<_>>(), ["prod"]);
         assert!(all.get(&name("prod")).is_err());
         for lost in ["dev", "test"] {
             assert_eq!(all.get_for_rollback(&name(lost)), all.get(&name(lost)), "{lost}");

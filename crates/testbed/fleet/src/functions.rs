@@ -83,6 +83,7 @@ impl Functions {
             parameter: "/tidegate/alerts".to_owned(),
             follow_up: None,
             undelivered: None,
+            origin: String::new(),
             log_group: None,
             hosts: alert::port::http::Hosts::default(),
         };

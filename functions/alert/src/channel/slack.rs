@@ -129,7 +129,7 @@ fn content(message: &Message) -> Value {
         blocks.push(section(words));
         blocks.push(section(request));
     }
-    let link = message.link.as_ref().map(|link| format!(" · <{link}|run>"));
+    let link = message.link.as_ref().map(|link| format!(" · <{link}|{}>", message.look_at.to_lowercase()));
     let place = message.environment.as_deref().map(|name| format!("{} · ", escaped(name)));
     let context = format!(
         "{}{} · {}{}",

@@ -55,7 +55,7 @@ pub fn card(message: &Message) -> Value {
     let actions: Vec<Value> = message
         .link
         .iter()
-        .map(|link| json!({"type": "Action.OpenUrl", "title": "Run", "url": link}))
+        .map(|link| json!({"type": "Action.OpenUrl", "title": message.look_at, "url": link}))
         .collect();
     json!({
         "type": "AdaptiveCard",

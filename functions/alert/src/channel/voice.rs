@@ -80,6 +80,16 @@ pub fn read(answer: &Answer) -> Result<Option<String>, Failed> {
 /// Says a message aloud, twice, without a digest or a URL.
 pub fn spoken(message: &Message) -> String {
     let place = message.environment.as_deref().map_or_else(String::new, |name| format!(", in {name},"));
+    if message.release.is_none() {
+        // Its title says what, where and why.
+        let title = message.title.trim_end_matches(message.act.phrase()).trim_end();
+        let title = title.to_lowercase();
+        let act = message.act.phrase();
+        return format!(
+            "This is Tidegate, the deployment pipeline. {}. {title} {act} I repeat. {title} {act}",
+            message.severity.name()
+        );
+    }
     let what = match message.services.as_slice() {
         [] => "A release".to_owned(),
         [one] => one.clone(),

@@ -10,7 +10,9 @@ use crate::signal::row::{Edition, SignalRow};
 
 impl Message {
     /// Renders an alert as it stands; what was logged only with `details`.
-    pub(crate) fn of_signal(row: &SignalRow, now: Timestamp, details: bool) -> Message {
+    ///
+    /// `origin` names the stack among all that use the same channels.
+    pub(crate) fn of_signal(row: &SignalRow, origin: &str, now: Timestamp, details: bool) -> Message {
         let signal = &row.signal;
         let is_end = row.edition == Edition::Resolved;
         let act = if is_end { Act::None } else { signal.act() };
@@ -50,7 +52,7 @@ impl Message {
             because: line(because, LONGEST_SENTENCE),
             paragraphs: [lines].into_iter().filter(|lines| !lines.is_empty()).collect(),
             ready: None,
-            footer: vec![format!("When: {now}"), format!("Alert: {}", line(&signal.id, 300))],
+            footer: footer(row, now),
             at: now,
             moves: Vec::new(),
             more_moves: 0,
@@ -59,9 +61,17 @@ impl Message {
             edition: Some(format!("{}/{}", row.opened, row.seq)),
             is_end,
             link: signal.link.clone(),
-            dedup_key: signal.id.clone(),
+            look_at: "Alarm",
+            dedup_key: format!("{origin}/{}", signal.id),
         }
     }
+}
+
+/// Says when, and of which alert.
+fn footer(row: &SignalRow, now: Timestamp) -> Vec<String> {
+    let since = (now > row.opened).then(|| format!("Since: {}", row.opened));
+    let when = [format!("When: {now}")].into_iter().chain(since);
+    when.chain([format!("Alert: {}", line(&row.signal.id, 300))]).collect()
 }
 
 fn words(edition: Edition, kind: AlertKind) -> String {

@@ -13,8 +13,10 @@ use pipeline::rows::{FrozenRow, PlanRow, RepositoryRow};
 use pipeline::signed::Signed;
 use pipeline::{Fault, settings};
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use super::http::{Answer, Hosts};
+use super::signals::Recent;
 use super::{Execution, Port, http};
 use crate::channel::Post;
 use crate::channel::sns::Publication;
@@ -35,6 +37,7 @@ pub struct Aws {
     pub(super) ssm: aws_sdk_ssm::Client,
     pub(super) config: SdkConfig,
     pub(super) settings: Settings,
+    pub(super) recent: Mutex<Recent>,
 }
 
 /// Where alerts go.
@@ -48,6 +51,8 @@ pub struct Settings {
     pub follow_up: Option<String>,
     /// The queue that keeps what reached nobody, by its URL; none where there is none.
     pub undelivered: Option<String>,
+    /// What names this stack among all that use the same channels.
+    pub origin: String,
     /// The log group of the function itself.
     pub log_group: Option<String>,
     /// Where requests may go.
@@ -62,6 +67,7 @@ impl Settings {
             parameter: settings::required("ALERTS_PARAMETER")?,
             follow_up: settings::optional("FOLLOW_UP_MACHINE"),
             undelivered: settings::optional("UNDELIVERED_QUEUE_URL"),
+            origin: settings::optional("ORIGIN").unwrap_or_default(),
             log_group: settings::optional("AWS_LAMBDA_LOG_GROUP_NAME"),
             hosts: Hosts {
                 loopback: settings::optional("TIDEGATE_PROBE_LOOPBACK").as_deref() == Some("allowed"),
@@ -81,6 +87,7 @@ impl Aws {
             ssm: aws_sdk_ssm::Client::new(config),
             config: config.clone(),
             settings,
+            recent: Mutex::default(),
         }
     }
 }

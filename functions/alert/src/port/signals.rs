@@ -1,5 +1,6 @@
 //! The adapter for what is of no release.
 
+use std::fmt;
 use std::time::Duration;
 
 use pipeline::Fault;
@@ -11,13 +12,32 @@ use pipeline::rows::{HeadRow, LeaseRow};
 use pipeline::signed::Signed;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use wildmatch::WildMatch;
 
-use super::{Aws, Signals};
+use super::{Aws, Port, Signals};
+use crate::secret::Secret;
 use crate::signal::row::SignalRow;
+
+/// How long what was read of Parameter Store does for events: they come in storms, and releases read there, too.
+const RECENT: Duration = Duration::from_secs(30);
 
 /// How long the queue may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was read last, and when.
+#[derive(Default)]
+pub(super) struct Recent {
+    environments: Option<(Instant, Environments)>,
+    settings: Option<(Instant, Option<(String, Secret)>)>,
+}
+
+impl fmt::Debug for Recent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The document may hold secrets of older versions.
+        f.write_str("Recent")
+    }
+}
 
 /// `alert#<id>` / `count#<from>`: how often something was seen from a moment on.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,14 +58,35 @@ impl Signals for Aws {
         self.settings.log_group.as_deref() == Some(group)
     }
 
-    async fn environments(&self) -> Result<Environments, Fault> {
-        environment::read_all(&self.ssm).await
+    fn origin(&self) -> &str {
+        &self.settings.origin
+    }
+
+    async fn environments(&self, anew: bool) -> Result<Environments, Fault> {
+        let known = self.recent.lock().await.environments.clone();
+        if let Some((_, environments)) = known.filter(|(at, _)| !anew && at.elapsed() < RECENT) {
+            return Ok(environments);
+        }
+        let environments = environment::read_all(&self.ssm).await?;
+        self.recent.lock().await.environments = Some((Instant::now(), environments.clone()));
+        Ok(environments)
+    }
+
+    async fn recent_settings(&self, anew: bool) -> Result<Option<(String, Secret)>, Fault> {
+        let known = self.recent.lock().await.settings.clone();
+        if let Some((_, settings)) = known.filter(|(at, _)| !anew && at.elapsed() < RECENT) {
+            return Ok(settings);
+        }
+        let settings = self.settings().await?;
+        self.recent.lock().await.settings = Some((Instant::now(), settings.clone()));
+        Ok(settings)
     }
 
     async fn holder(
         &self,
         environment: &EnvironmentName,
         services: &[String],
+        since: Timestamp,
     ) -> Result<Option<ReleaseId>, Fault> {
         let names: Option<Vec<ServiceName>> =
             services.iter().map(|name| ServiceName::parse(name.as_str()).ok()).collect();
@@ -63,7 +104,8 @@ impl Signals for Aws {
                 rows.into_iter().filter(ours).map(|(_, row)| row).collect()
             }
         };
-        Ok(leases.into_iter().filter(|row| row.holder.is_some()).find_map(|row| row.release))
+        let held = leases.into_iter().filter(|row| row.holder.is_some() && row.since >= since);
+        Ok(held.filter_map(|row| row.release).next())
     }
 
     async fn is_open(&self, release: &ReleaseId) -> Result<bool, Fault> {
@@ -84,19 +126,21 @@ impl Signals for Aws {
     }
 
     async fn change(&self, row: &SignalRow, was: u64) -> Result<bool, Fault> {
-        let fields = serde_json::to_value(row);
+        let (key, fields) = (Key::signal(&row.signal.id), serde_json::to_value(row));
         let mut fields = fields.map_err(|error| Fault::Defect(format!("unwritable alert: {error}")))?;
         if let Value::Object(fields) = &mut fields {
+            // They are counted beside.
             fields.remove("count");
+            fields.remove("seen");
+            fields.insert("expires".to_owned(), key.expires().into());
         }
-        let condition = ("#version = :was", json!({"was": was}));
-        self.ledger.set(&Key::signal(&row.signal.id), fields, Some(condition)).await
+        self.ledger.set(&key, fields, Some(("#version = :was", json!({"was": was})))).await
     }
 
     async fn count(&self, row: &SignalRow, times: u64, at: Timestamp) -> Result<bool, Fault> {
-        let opened = ("#opened = :opened AND #resolved = :none", json!({"opened": row.opened, "none": null}));
+        let unchanged = ("#version = :version", json!({"version": row.version}));
         let (key, fields) = (Key::signal(&row.signal.id), json!({"seen": at.max(row.seen)}));
-        let added = self.ledger.add(&key, ("count", times), fields, Some(opened)).await?;
+        let added = self.ledger.add(&key, ("count", times), fields, Some(unchanged)).await?;
         Ok(added.is_some())
     }
 

@@ -52,21 +52,16 @@ pub fn news(
     let Event { region, detail } = document::read("the event", event)?;
     let Detail { alarm_name: alarm, state, mute_detail } = detail;
     let at = state.timestamp.as_deref().and_then(moment).unwrap_or(now);
-    let id = format!("alarm/{alarm}");
-    if state.value == "OK" {
-        let holds_seconds = rules.resolve_after_seconds;
-        let because = format!("the alarm {} is OK again", line(&alarm, 255));
-        return Ok(Some(News::Cleared(Cleared { id, at, because, holds_seconds })));
-    }
+    let is_muted = state.actions_suppressed_by.is_some() || mute_detail.is_some();
     // Too little data says nothing, and whoever muted an alarm does not want to hear of it.
-    if state.value != "ALARM" || state.actions_suppressed_by.is_some() || mute_detail.is_some() {
+    if !(state.value == "OK" || (state.value == "ALARM" && !is_muted)) {
         return Ok(None);
     }
     let Some(place) = place::of_alarm(&alarm, &rules.alarms, environments) else { return Ok(None) };
     let about = format!("alarm {}", line(&alarm, 255));
     let reason = line(&state.reason, LONGEST_SENTENCE);
     let signal = Signal {
-        id,
+        id: format!("alarm/{alarm}"),
         kind: AlertKind::AlarmRaised,
         severity: place.severity,
         environment: place.environment,
@@ -77,8 +72,24 @@ pub fn news(
         link: link(&region, &alarm),
         quiet_seconds: None,
     };
+    if state.value == "OK" {
+        let because = format!("the alarm {} is OK again", line(&alarm, 255));
+        let (id, holds_seconds) = (signal.id.clone(), rules.resolve_after_seconds);
+        return Ok(Some(News::Cleared(Box::new(Cleared {
+            id,
+            at,
+            because,
+            holds_seconds,
+            early: Some(signal),
+        }))));
+    }
     let raised = Raised { signal, at, times: 1, once: true, from: None, judged: place.judged };
     Ok(Some(News::Raised(Box::new(raised))))
+}
+
+/// Tells whether a rule of the document may say more of it than is known without.
+pub fn may_be_of_a_rule(news: &Option<News>) -> bool {
+    !matches!(news, Some(News::Cleared(_)))
 }
 
 /// Reads a moment as CloudWatch writes it, without a colon in the offset.

@@ -1,6 +1,7 @@
 //! What becomes of an alert by news, and by time.  Pure.
 
 use pipeline::clock::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::row::{Edition, SignalRow};
 use super::{Cleared, Raised};
@@ -10,9 +11,18 @@ use crate::delivery::{MOST_LATER, later};
 const SOONEST: i64 = 60;
 const SELDOM: i64 = 6 * 3600;
 
+/// How often what is still open is told again: whoever did not end it until then knows of it.
+const MOST_REPEATS: u32 = 6;
+
 /// How often a release is looked at that judges an alarm, and how long nobody is told for that.
 const HELD_SECONDS: i64 = 120;
 const HELD_AT_MOST: i64 = 3600;
+
+/// Returns since when a lease has to be held at the latest to hold back what is told of its service: a release that died
+/// keeps its leases.
+pub fn holds_since(now: Timestamp) -> Timestamp {
+    now.plus_seconds(-HELD_AT_MOST)
+}
 
 /// What news come to.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,42 +40,45 @@ pub enum Step {
 /// Decides what becomes of something that has happened.
 pub fn raised(row: Option<&SignalRow>, raised: &Raised, now: Timestamp) -> Step {
     let Some(row) = row else { return Step::Open };
-    if raised.once && raised.at <= row.seen {
-        return Step::Nothing("it was heard before");
-    }
-    if row.resolved.is_some_and(|resolved| raised.at < row.clear.unwrap_or(resolved)) {
-        return Step::Nothing("it is over by now");
-    }
-    if row.is_over(now) {
-        return Step::Open;
-    }
+    let came_late = row.clear.is_some_and(|clear| raised.at < clear);
     match row.clear {
-        Some(clear) if raised.at < clear => Step::Count,
+        _ if row.resolved.is_some() && came_late => Step::Nothing("it is over by now"),
+        _ if raised.once && raised.at <= row.seen => Step::Nothing("it was heard before"),
+        _ if row.is_over(now) || row.has_cleared_by(raised.at) => Step::Open,
         // It was no end: neither that nor the new beginning is told.
-        Some(_) => {
+        Some(_) if !came_late => {
             let version = row.version + 1;
-            let seen = raised.at;
-            Step::Change(Box::new(SignalRow { version, seen, clear: None, clears: None, ..row.clone() }))
+            Step::Change(Box::new(SignalRow { version, clear: None, clears: None, ..row.clone() }))
         }
-        None => Step::Count,
+        _ => Step::Count,
     }
 }
 
 /// Decides what becomes of the end of something.
 pub fn cleared(row: Option<&SignalRow>, cleared: &Cleared, now: Timestamp) -> Step {
-    let Some(row) = row.filter(|row| row.resolved.is_none()) else { return Step::Nothing("nothing is open") };
+    let is_open = row.is_some_and(|row| row.resolved.is_none());
+    let Some(row) = row.filter(|_| is_open) else {
+        let is_newer = row.is_none_or(|row| row.clear.is_none_or(|clear| clear < cleared.at));
+        // Its beginning may come later, and is over by then.
+        return if is_newer && cleared.early.is_some() {
+            Step::Open
+        } else {
+            Step::Nothing("nothing is open")
+        };
+    };
     if cleared.at < row.seen {
         return Step::Nothing("it has happened again since");
     }
-    if row.clear.is_some() {
+    // A later one follows a beginning that is still on its way, which has to be known as over when it comes.
+    if row.clear.is_some_and(|clear| clear >= cleared.at) {
         return Step::Nothing("it was heard before");
     }
-    let row = SignalRow { version: row.version + 1, clear: Some(cleared.at), ..row.clone() };
+    let row = SignalRow { version: row.version + 1, clear: Some(cleared.at), watch: now, ..row.clone() };
     if cleared.holds_seconds == 0 {
         return Step::Change(Box::new(row.resolving(&cleared.because, now)));
     }
     let clears = Some((cleared.holds_seconds, cleared.because.clone()));
-    Step::Change(Box::new(SignalRow { clears, watch: row.watch + 1, ..row }))
+    Step::Change(Box::new(SignalRow { clears, ..row }))
 }
 
 /// What time comes to.
@@ -87,13 +100,14 @@ pub fn look(row: &SignalRow, is_held: bool, repeat_minutes: u32, now: Timestamp)
     if row.resolved.is_some() {
         return if row.is_due() { Look::Tell } else { Look::Done };
     }
-    let ends = row.clear.zip(row.clears.as_ref());
+    // What has happened since is no end.
+    let ends = row.clear.filter(|clear| *clear >= row.seen).zip(row.clears.as_ref());
     let over = ends.map(|(clear, (seconds, why))| (clear.plus_seconds((*seconds).into()), why.as_str()));
     let quiet = row.quiet_at().map(|at| (at, "it has not happened since"));
     if let Some((_, why)) = [over, quiet].into_iter().flatten().find(|(at, _)| *at <= now) {
         return change(row.clone().resolving(why, now));
     }
-    if row.held.is_some() && is_held && now < row.seen.plus_seconds(HELD_AT_MOST) {
+    if row.held.is_some() && is_held && now < row.opened.plus_seconds(HELD_AT_MOST) {
         return Look::Again(seconds(HELD_SECONDS));
     }
     if row.held.is_some() && row.clear.is_none() {
@@ -102,12 +116,26 @@ pub fn look(row: &SignalRow, is_held: bool, repeat_minutes: u32, now: Timestamp)
     if row.is_due() {
         return Look::Tell;
     }
-    let repeat = row.told.unwrap_or(row.opened).plus_seconds(i64::from(repeat_minutes) * 60);
-    if repeat <= now {
-        return change(row.clone().telling(Edition::Repeated, now));
+    let repeat = (row.seq <= MOST_REPEATS).then(|| repeats_at(row, repeat_minutes));
+    if repeat.is_some_and(|at| at <= now) {
+        // What a storm has hidden is told for the first time.
+        let edition = if row.seq == 0 { Edition::Opened } else { Edition::Repeated };
+        return change(row.clone().telling(edition, now));
     }
-    let next = [over, quiet].into_iter().flatten().map(|(at, _)| at).chain([repeat]).min().unwrap_or(repeat);
+    let ends = [over, quiet].into_iter().flatten().map(|(at, _)| at);
+    let next = ends.chain(repeat).min().unwrap_or(now.plus_seconds(SELDOM));
     Look::Again(seconds(next.seconds_since(now) + 1))
+}
+
+/// Returns when it is told again, if it is still open; those that a storm has hidden not all at once.
+fn repeats_at(row: &SignalRow, repeat_minutes: u32) -> Timestamp {
+    let repeat = i64::from(repeat_minutes) * 60;
+    let hash = Sha256::digest(&row.signal.id);
+    let spread = hash.iter().take(4).fold(0_i64, |sum, byte| sum * 256 + i64::from(*byte));
+    match row.told {
+        Some(told) => told.plus_seconds(repeat),
+        None => row.opened.plus_seconds(repeat + spread % repeat.max(1)),
+    }
 }
 
 /// Returns after how many seconds a message is tried again that not every channel has; none if there were enough tries.

@@ -68,7 +68,7 @@ pub fn news(
     if detail.event_name == "SERVICE_STEADY_STATE" {
         let because = "the service is steady again".to_owned();
         let holds_seconds = rules.resolve_after_seconds;
-        return Ok(Some(News::Cleared(Cleared { id, at, because, holds_seconds })));
+        return Ok(Some(News::Cleared(Box::new(Cleared { id, at, because, holds_seconds, early: None }))));
     }
     let Some((kind, because)) = trouble(&kind, &detail) else { return Ok(None) };
     let services = vec![service.to_string()];

@@ -1,45 +1,47 @@
 //! Hears what happens outside of releases, and opens, counts or clears an alert for it.
 
+use futures_util::future::join_all;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::EnvironmentName;
 use serde_json::Value;
 
 use super::decide::{self, Step};
 use super::row::{Edition, SignalRow};
 use super::watch::Watch;
-use super::{Cleared, News, Raised, Signal, alarm, ecs, logs, settings};
-use crate::kind::{AlertKind, Severity};
+use super::{Cleared, News, Raised, Signal, alarm, ecs, logs, settings, storm};
 use crate::port::{Port, Signals};
 use crate::{Alert, Response};
 
 /// How often a row is read anew that somebody else has changed meanwhile.
-const MOST_READS: usize = 8;
-
-/// How many alerts of one environment are opened within a minute before they are told as one.
-const STORM: u64 = 20;
-
-/// After how many seconds without another one a storm is over.
-const STORM_QUIET_SECONDS: u32 = 600;
+const MOST_READS: usize = 12;
 
 /// Into how many parts a time is divided in which something is counted.
 const PARTS: i64 = 6;
+
+/// How the change of a parameter is called in its event.
+const PARAMETER_CHANGED: &str = "Parameter Store Change";
 
 impl<P: Port + Signals> Alert<P> {
     /// Takes an event of EventBridge.
     pub(crate) async fn hear_event(&self, event: Value, now: Timestamp) -> Result<Response, Fault> {
         let kind = event.get("detail-type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (document, _) = self.document().await;
-        let environments = self.port.environments().await?;
-        let rules = &document.rules;
-        let news = match kind.as_str() {
+        let is_of_settings = kind == PARAMETER_CHANGED;
+        let environments = self.port.environments(is_of_settings).await?;
+        let (mut document, unread) = self.rules(is_of_settings).await;
+        let news: Vec<News> = match kind.as_str() {
             "CloudWatch Alarm State Change" => {
-                alarm::news(event, rules, &environments, now)?.into_iter().collect()
+                let news = alarm::news(event, &document.rules, &environments, now)?;
+                // It may be one that only a rule names, and of what gravity none but a rule says.
+                if let (Some(why), true) = (unread, alarm::may_be_of_a_rule(&news)) {
+                    return Err(Fault::Unavailable(why));
+                }
+                news.into_iter().collect()
             }
-            "Parameter Store Change" => {
+            PARAMETER_CHANGED => {
+                document.mistakes.extend(unread);
                 settings::news(event, (&document, self.port.parameter()), &environments, now)?
             }
-            _ => ecs::news(event, rules, &environments, now)?.into_iter().collect(),
+            _ => ecs::news(event, &document.rules, &environments, now)?.into_iter().collect(),
         };
         self.take(news, now).await
     }
@@ -51,7 +53,7 @@ impl<P: Port + Signals> Alert<P> {
             // What this function logs of a line would be another line.
             return Ok(Response::said("its own log"));
         }
-        let (document, unread) = self.document().await;
+        let (document, unread) = self.rules(false).await;
         if let Some(why) = unread {
             return Err(Fault::Unavailable(why));
         }
@@ -67,23 +69,19 @@ impl<P: Port + Signals> Alert<P> {
         Ok(taken)
     }
 
+    /// Takes all news of one call at once: one that a channel holds up holds up no other.
     async fn take(&self, news: Vec<News>, now: Timestamp) -> Result<Response, Fault> {
-        let mut said = "none of ours";
-        for one in news {
-            said = match one {
-                News::Raised(raised) => self.raise(&raised, now).await?,
-                News::Cleared(cleared) => match (self.clear(&cleared, now).await?, said) {
-                    // What comes with it says more.
-                    ("nothing is open", "none of ours") => "nothing is open",
-                    (said, _) => said,
-                },
-            };
-        }
-        Ok(Response::said(said))
+        let each = news.into_iter().map(async |one| match one {
+            News::Raised(raised) => self.raise(&raised, now).await,
+            News::Cleared(cleared) => self.clear(&cleared, now).await,
+        });
+        let said: Vec<&'static str> = join_all(each).await.into_iter().collect::<Result<_, Fault>>()?;
+        let most = said.iter().find(|said| **said == "told").or(said.last());
+        Ok(Response::said(most.copied().unwrap_or("none of ours")))
     }
 
     /// Takes something that has happened; says what became of it.
-    async fn raise(&self, raised: &Raised, now: Timestamp) -> Result<&'static str, Fault> {
+    pub(super) async fn raise(&self, raised: &Raised, now: Timestamp) -> Result<&'static str, Fault> {
         let mut times = None;
         for _ in 0..MOST_READS {
             let row = self.port.signal(&raised.signal.id).await?;
@@ -96,6 +94,7 @@ impl<P: Port + Signals> Alert<P> {
                 }
                 (Step::Change(changed), Some(row)) => {
                     if self.port.change(&changed, row.version).await? {
+                        self.port.count(&changed, raised.times, raised.at).await?;
                         return Ok("it goes on");
                     }
                 }
@@ -106,7 +105,7 @@ impl<P: Port + Signals> Alert<P> {
                 }
             }
         }
-        Err(Fault::Unavailable(format!("the alert {} is changed by too many at once", raised.signal.id)))
+        Err(busy(&raised.signal.id))
     }
 
     /// Opens an alert, unless it is too early or a release sees to it; none if somebody else was faster.
@@ -127,19 +126,21 @@ impl<P: Port + Signals> Alert<P> {
             return Ok(Some("counted"));
         }
         let holder = match &raised.judged {
-            Some(judged) => self.port.holder(&judged.environment, &judged.services).await?,
+            Some(judged) => {
+                self.port.holder(&judged.environment, &judged.services, decide::holds_since(now)).await?
+            }
             None => None,
         };
         if holder.is_some() && raised.judged.as_ref().is_some_and(|judged| !judged.later) {
             return Ok(Some("a release sees to it"));
         }
-        let row = SignalRow::open(raised.signal.clone(), raised.at, times, now);
+        let row = SignalRow::open(raised.signal.clone(), raised.at, times, over, now);
         let row = match holder {
             Some(release) => SignalRow { held: Some(release), ..row },
             None => row.telling(Edition::Opened, now),
         };
         // Who comes back is there before the row is: whatever ends this call, somebody looks at it.
-        self.come_back(&Watch::of(&row, now), now).await?;
+        self.come_back(&Watch::of(&row), None).await?;
         if !self.port.open(&row, over.map(|row| row.version)).await? {
             return Ok(None);
         }
@@ -149,8 +150,9 @@ impl<P: Port + Signals> Alert<P> {
         if self.is_stormy(&raised.signal, now).await? {
             let untold = SignalRow { version: row.version + 1, seq: 0, told: None, ..row.clone() };
             self.port.change(&untold, row.version).await?;
-            let environment = raised.signal.environment.as_ref();
-            Box::pin(self.raise(&storm(environment, now), now)).await?;
+            if let Some(storm) = storm::of(&raised.signal, now) {
+                Box::pin(self.raise(&storm, now)).await?;
+            }
             return Ok(Some("told with many others"));
         }
         self.tell_signal(row, now).await;
@@ -165,28 +167,34 @@ impl<P: Port + Signals> Alert<P> {
         self.port.seen(id, from, since, times).await
     }
 
-    /// Tells whether so many alerts of an environment are opened that they are told as one.
+    /// Tells whether so many alerts of its kind are opened that they are told as one.
     async fn is_stormy(&self, signal: &Signal, now: Timestamp) -> Result<bool, Fault> {
-        if signal.severity == Severity::Info || signal.kind == AlertKind::Storm {
-            return Ok(false);
+        match storm::counted_as(signal) {
+            Some(id) => Ok(self.seen(&id, storm::SECONDS, 1, now).await? > storm::MOST),
+            None => Ok(false),
         }
-        Ok(self.seen(&storm_id(signal.environment.as_ref()), 60, 1, now).await? > STORM)
     }
 
     /// Takes the end of something; says what became of it.
     async fn clear(&self, cleared: &Cleared, now: Timestamp) -> Result<&'static str, Fault> {
         for _ in 0..MOST_READS {
             let row = self.port.signal(&cleared.id).await?;
-            let changed = match decide::cleared(row.as_ref(), cleared, now) {
-                Step::Change(changed) => *changed,
-                Step::Nothing(why) => return Ok(why),
-                Step::Open | Step::Count => return Ok("nothing is open"),
+            let was = row.as_ref().map(|row| row.version);
+            let changed = match (decide::cleared(row.as_ref(), cleared, now), &cleared.early) {
+                (Step::Change(changed), _) => *changed,
+                (Step::Open, Some(signal)) => {
+                    let over = SignalRow::over(signal.clone(), cleared.at, row.as_ref(), now);
+                    if self.port.open(&over, was).await? {
+                        return Ok("nothing is open");
+                    }
+                    continue;
+                }
+                (Step::Nothing(why), _) => return Ok(why),
+                (Step::Open | Step::Count, _) => return Ok("nothing is open"),
             };
-            if changed.resolved.is_none() {
-                let seconds = changed.clears.as_ref().map_or(0, |(seconds, _)| *seconds);
-                self.come_back(&Watch { seconds: seconds + 1, ..Watch::of(&changed, now) }, now).await?;
-            }
-            if self.port.change(&changed, row.map_or(0, |row| row.version)).await? {
+            let holds = changed.clears.as_ref().map_or(0, |(seconds, _)| *seconds);
+            self.come_back(&Watch::of(&changed), Some(holds + 1)).await?;
+            if self.port.change(&changed, was.unwrap_or_default()).await? {
                 if changed.is_due() {
                     self.tell_signal(changed, now).await;
                     return Ok("told");
@@ -194,29 +202,17 @@ impl<P: Port + Signals> Alert<P> {
                 return Ok("it is over if that holds");
             }
         }
-        Err(Fault::Unavailable(format!("the alert {} is changed by too many at once", cleared.id)))
+        Err(busy(&cleared.id))
+    }
+
+    /// Ends an alert by hand: nothing may be left that would end it.
+    pub(crate) async fn close(&self, id: String, now: Timestamp) -> Result<Response, Fault> {
+        let because = "somebody closed it".to_owned();
+        let cleared = Cleared { id, at: now, because, holds_seconds: 0, early: None };
+        Ok(Response::said(self.clear(&cleared, now).await?))
     }
 }
 
-fn storm_id(environment: Option<&EnvironmentName>) -> String {
-    format!("storm/{}", environment.map_or("-", EnvironmentName::as_str))
-}
-
-/// What is told in place of many.
-fn storm(environment: Option<&EnvironmentName>, now: Timestamp) -> Raised {
-    let signal = Signal {
-        id: storm_id(environment),
-        kind: AlertKind::Storm,
-        severity: Severity::Critical,
-        environment: environment.cloned(),
-        service: None,
-        about: "alerts".to_owned(),
-        because: format!(
-            "more than {STORM} were opened within a minute; further ones are counted and not told"
-        ),
-        lines: Vec::new(),
-        link: None,
-        quiet_seconds: Some(STORM_QUIET_SECONDS),
-    };
-    Raised { signal, at: now, times: 1, once: false, from: None, judged: None }
+fn busy(id: &str) -> Fault {
+    Fault::Unavailable(format!("the alert {} is changed by too many at once", pipeline::text::line(id, 300)))
 }

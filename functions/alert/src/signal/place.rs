@@ -24,10 +24,9 @@ pub struct AlarmPlace {
 /// Finds what an alarm is about: by the first rule that fits, or by the environment that names it; none if it is none
 /// of ours.
 pub fn of_alarm(alarm: &str, rules: &[AlarmRule], environments: &Environments) -> Option<AlarmPlace> {
-    let watching = environments.good().find_map(|(name, environment)| {
+    let watching = environments.known().find_map(|(name, environment)| {
         let named = environment.alarms.iter().filter(|(_, alarms)| alarms.iter().any(|one| one == alarm));
         let services: Vec<String> = named.map(|(services, _)| services.clone()).collect();
-        let name = name.clone();
         (!services.is_empty()).then_some(Judged { environment: name, services, later: true })
     });
     let rule = rules.iter().find(|rule| WildMatch::new(&rule.name).matches(alarm));
@@ -50,6 +49,6 @@ pub fn of_alarm(alarm: &str, rules: &[AlarmRule], environments: &Environments) -
 /// Finds the environment of a cluster, given by its name or its ARN.
 pub fn of_cluster(cluster: &str, environments: &Environments) -> Option<EnvironmentName> {
     let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
-    let mut all = environments.good().filter(|(_, one)| one.cluster_name() == cluster);
-    all.next().map(|(name, _)| name.clone())
+    let mut all = environments.known().filter(|(_, one)| one.cluster_name() == cluster);
+    all.next().map(|(name, _)| name)
 }

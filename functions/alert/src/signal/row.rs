@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Signal;
 use crate::kind::Severity;
 
+/// For how many seconds nobody may come back before that is known to be so.
+const LATE: i64 = 600;
+
 /// `alert#<id>` / `state`: what has happened, and how far it is told.
 ///
 /// Whoever changes it has read it, and names its version; how often it has happened is counted beside, without.
@@ -50,8 +53,11 @@ pub struct SignalRow {
     /// The release that judges it, as long as nobody is told for that.
     #[serde(default)]
     pub held: Option<ReleaseId>,
-    /// Which of the executions that come back to it goes on.
-    pub watch: u32,
+    /// The last message that is kept in the queue, since a channel will not have it.
+    #[serde(default)]
+    pub kept: u32,
+    /// When the execution was started that comes back to it; those that were started at other times end.
+    pub watch: Timestamp,
 }
 
 /// What a message says.
@@ -68,10 +74,10 @@ pub enum Edition {
 }
 
 impl SignalRow {
-    /// Makes the row of what has just happened; nobody is told yet.
-    pub fn open(signal: Signal, at: Timestamp, times: u64, now: Timestamp) -> Self {
+    /// Makes the row of what has just happened, in the place of what is over; nobody is told yet.
+    pub fn open(signal: Signal, at: Timestamp, times: u64, over: Option<&SignalRow>, now: Timestamp) -> Self {
         SignalRow {
-            version: 1,
+            version: over.map_or(0, |over| over.version) + 1,
             signal,
             opened: now,
             seen: at,
@@ -85,8 +91,15 @@ impl SignalRow {
             clears: None,
             resolved: None,
             held: None,
-            watch: 1,
+            kept: 0,
+            watch: now,
         }
+    }
+
+    /// Makes the row of what is over before it was heard of.
+    pub fn over(signal: Signal, at: Timestamp, over: Option<&SignalRow>, now: Timestamp) -> Self {
+        let row = SignalRow::open(signal, at, 0, over, now);
+        SignalRow { clear: Some(at), resolved: Some(now), ..row }
     }
 
     /// Makes the row with one more message that is due.
@@ -113,6 +126,12 @@ impl SignalRow {
     /// Tells whether it is over, or has been quiet for so long that it is.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.resolved.is_some() || self.quiet_at().is_some_and(|at| at <= now)
+    }
+
+    /// Tells whether it was over by some moment, and nobody came back to say so.
+    pub fn has_cleared_by(&self, moment: Timestamp) -> bool {
+        let clears = self.clear.zip(self.clears.as_ref());
+        clears.is_some_and(|(clear, (seconds, _))| clear.plus_seconds(i64::from(*seconds) + LATE) <= moment)
     }
 
     /// Returns when it has been quiet for long enough.

@@ -10,6 +10,9 @@ use super::{Cleared, News, Raised, Signal};
 use crate::document::Document;
 use crate::kind::{AlertKind, Severity};
 
+/// For how many seconds further changes of one document are the same news.
+const CHANGED_SECONDS: u32 = 600;
+
 /// The event.
 #[derive(Debug, Deserialize)]
 struct Event {
@@ -61,11 +64,11 @@ pub fn news(
         Some(why) => vec![raised(signal(id, AlertKind::SettingsInvalid, Severity::Warning, why, None))],
         None => {
             let because = format!("{changed}, and it can be read");
-            let over = Cleared { id: id.clone(), at, because, holds_seconds: 0 };
-            // Each change is something of its own to tell.
-            let id = format!("{id}/{at}");
-            let change = signal(id, AlertKind::SettingsChanged, Severity::Info, changed, Some(60));
-            vec![News::Cleared(over), raised(change)]
+            let over = Cleared { id: id.clone(), at, because, holds_seconds: 0, early: None };
+            let id = format!("changed/{name}");
+            let change =
+                signal(id, AlertKind::SettingsChanged, Severity::Info, changed, Some(CHANGED_SECONDS));
+            vec![News::Cleared(Box::new(over)), raised(change)]
         }
     })
 }
@@ -78,7 +81,8 @@ fn without(name: &str, why: &str) -> String {
 
 fn mistakes_of(document: &Document) -> Option<String> {
     let broken = document.channels.values().filter_map(|channel| channel.as_ref().err());
-    let all: Vec<&str> = document.mistakes.iter().chain(broken).map(String::as_str).collect();
+    let all: Vec<&str> =
+        document.mistakes.iter().chain(&document.wrong_rules).chain(broken).map(String::as_str).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
 

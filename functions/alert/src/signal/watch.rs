@@ -29,35 +29,28 @@ pub struct Watch {
     pub id: String,
     /// When that was opened.
     pub opened: Timestamp,
-    /// Which of the executions that come back to it this is.
-    pub number: u32,
-    /// When it was started.
+    /// When the execution was started.
     pub since: Timestamp,
-    /// After how many seconds it comes back for the first time.
-    #[serde(skip)]
-    pub seconds: u32,
 }
 
 impl Watch {
     /// Makes the one that the row names.
-    pub fn of(row: &SignalRow, now: Timestamp) -> Self {
-        let id = row.signal.id.clone();
-        Watch { id, opened: row.opened, number: row.watch, since: now, seconds: FIRST }
+    pub fn of(row: &SignalRow) -> Self {
+        Watch { id: row.signal.id.clone(), opened: row.opened, since: row.watch }
     }
 
     fn name(&self) -> String {
-        let same = format!("{}\n{}\n{}", self.id, self.opened, self.number);
+        let same = format!("{}\n{}\n{}", self.id, self.opened, self.since);
         let hash: String = Sha256::digest(same).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         format!("watch-{hash}")
     }
 }
 
 impl<P: Port + Signals> Alert<P> {
-    /// Starts the execution that comes back; a second start of the same is none.
-    pub(super) async fn come_back(&self, watch: &Watch, now: Timestamp) -> Result<(), Fault> {
-        let watch = Watch { since: now, ..watch.clone() };
-        let (name, seconds) = (watch.name(), watch.seconds);
-        let follow = Follow { about: About::Watch(watch), attempt: 1, seconds };
+    /// Starts the execution that comes back after so many seconds, and not sooner than after a minute if none are said.
+    pub(super) async fn come_back(&self, watch: &Watch, seconds: Option<u32>) -> Result<(), Fault> {
+        let (name, seconds) = (watch.name(), seconds.unwrap_or(FIRST));
+        let follow = Follow { about: About::Watch(watch.clone()), attempt: 1, seconds };
         let input = serde_json::to_string(&follow);
         let input = input.map_err(|error| Fault::Defect(format!("unwritable watch: {error}")))?;
         self.port.follow(&name, input).await
@@ -65,16 +58,16 @@ impl<P: Port + Signals> Alert<P> {
 
     /// Looks at an alert: does what is due, and says when to come back.
     pub(crate) async fn look(&self, watch: Watch, attempt: u32, now: Timestamp) -> Result<Response, Fault> {
-        let (document, _) = self.document().await;
+        let (document, _) = self.rules(false).await;
         for _ in 0..MOST_LOOKS {
             let row = self.port.signal(&watch.id).await?;
-            let ours = |row: &SignalRow| row.opened == watch.opened && row.watch == watch.number;
+            let ours = |row: &SignalRow| row.opened == watch.opened && row.watch == watch.since;
             let Some(row) = row.filter(ours) else { return Ok(Response::said("somebody else comes back")) };
             let again =
                 match decide::look(&row, self.is_held(&row).await?, document.rules.repeat_minutes, now) {
                     Look::Done => return Ok(Response::said("it is over")),
                     Look::Again(seconds) => Some(seconds),
-                    Look::Tell => self.tell_signal(row.clone(), now).await,
+                    Look::Tell => self.tell_signal(row, now).await,
                     Look::Change(changed) => {
                         let is_due = changed.is_due();
                         let was_changed = self.port.change(&changed, row.version).await?;
@@ -82,7 +75,7 @@ impl<P: Port + Signals> Alert<P> {
                     }
                 };
             if let Some(seconds) = again {
-                return self.go_on(watch, row, (attempt, seconds), now).await;
+                return self.go_on(watch, (attempt, seconds), now).await;
             }
         }
         Err(Fault::Unavailable(format!("the alert {} is changed by too many at once", watch.id)))
@@ -92,7 +85,6 @@ impl<P: Port + Signals> Alert<P> {
     async fn go_on(
         &self,
         watch: Watch,
-        row: SignalRow,
         (attempt, seconds): (u32, u32),
         now: Timestamp,
     ) -> Result<Response, Fault> {
@@ -100,13 +92,17 @@ impl<P: Port + Signals> Alert<P> {
             let follow = Follow { about: About::Watch(watch), attempt: attempt + 1, seconds };
             return Ok(Response { follow: Some(follow), ..Response::said("it goes on") });
         }
-        let Some(row) = self.port.signal(&row.signal.id).await? else {
-            return Ok(Response::said("it is over"));
-        };
-        let next = SignalRow { version: row.version + 1, watch: row.watch + 1, ..row.clone() };
-        self.come_back(&Watch { seconds, ..Watch::of(&next, now) }, now).await?;
-        self.port.change(&next, row.version).await?;
-        Ok(Response::said("another execution comes back"))
+        let Some(row) = self.port.signal(&watch.id).await? else { return Ok(Response::said("it is over")) };
+        let next = SignalRow { version: row.version + 1, watch: now, ..row.clone() };
+        self.come_back(&Watch::of(&next), Some(seconds)).await?;
+        match self.port.change(&next, row.version).await? {
+            true => Ok(Response::said("another execution comes back")),
+            // Somebody else has gone on with it: this one looks again.
+            false => {
+                let follow = Follow { about: About::Watch(watch), attempt: attempt + 1, seconds: FIRST };
+                Ok(Response { follow: Some(follow), ..Response::said("it goes on") })
+            }
+        }
     }
 
     /// Tells whether the release still has the services that it judges.

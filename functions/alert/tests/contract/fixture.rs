@@ -48,6 +48,8 @@ pub struct Fixture {
     pub rung: RefCell<Vec<String>>,
     pub followed: RefCell<Vec<(String, String)>>,
     pub no_follower: bool,
+    /// Whether the document of the channels cannot be read for its rules.
+    pub unread: Cell<bool>,
     pub left: RefCell<BTreeMap<ReleaseId, OpenRow>>,
     pub environments: Vec<(String, String)>,
     pub world: World,

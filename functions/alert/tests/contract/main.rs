@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "this is how a test fails")]
 
+mod chance;
 mod channels;
 mod deliveries;
 mod ended;

@@ -6,6 +6,7 @@ use aws_smithy_types::base64;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::future::join_all;
+use pipeline::clock::Timestamp;
 use serde_json::{Value, json};
 
 use crate::channels::everywhere;
@@ -32,6 +33,13 @@ fn alarm(name: &str, state: &str, time: &str) -> Value {
             "value": state, "reason": "Threshold Crossed: 1 datapoint [9.0] was greater than the threshold (1.0)",
             "timestamp": format!("2026-11-23T{time}.000+0000")}}
     })
+}
+
+/// The alarm that `prod` names, at a moment.
+pub fn alarm_at(state: &str, time: Timestamp) -> Value {
+    let mut event = alarm("users-5xx", state, "00:00:00");
+    event["detail"]["state"]["timestamp"] = time.to_string().into();
+    event
 }
 
 fn task_died(service: &str, time: &str) -> Value {
@@ -124,11 +132,14 @@ async fn an_alarm_that_flaps_is_told_twice_in_all() {
 async fn events_that_come_in_another_order_tell_no_more() {
     let fixture = prod();
     let (red, ok) = (alarm("users-5xx", "ALARM", "10:00:00"), alarm("users-5xx", "OK", "10:01:00"));
-    // The end comes first: nothing is open then, and what has begun is told.
+    // The end comes first, since the beginning was tried again: it is over by then.
     assert_eq!(fixture.hear(&ok, at("10:01:01")).await.unwrap().said, Some("nothing is open"));
-    assert_eq!(fixture.hear(&red, at("10:01:02")).await.unwrap().said, Some("told"));
+    assert_eq!(fixture.hear(&red, at("10:01:02")).await.unwrap().said, Some("it is over by now"));
+    assert!(fixture.titles().is_empty() && fixture.coming_back() == 0);
+    let again = alarm("users-5xx", "ALARM", "10:02:00");
+    assert_eq!(fixture.hear(&again, at("10:02:00")).await.unwrap().said, Some("told"));
     // The end of an earlier beginning says nothing of a later one.
-    fixture.hear(&alarm("users-5xx", "OK", "09:59:00"), at("10:02:00")).await.unwrap();
+    fixture.hear(&alarm("users-5xx", "OK", "10:01:30"), at("10:03:00")).await.unwrap();
     fixture.until(at("11:00:00")).await;
     assert_eq!(fixture.titles().len(), 1);
     fixture.hear(&alarm("users-5xx", "OK", "11:00:00"), at("11:00:00")).await.unwrap();
@@ -172,7 +183,7 @@ async fn an_alarm_that_nobody_names_or_that_is_muted_is_not_told() {
 #[tokio::test]
 async fn while_a_release_judges_an_alarm_nobody_is_told_beside_it() {
     let fixture = prod();
-    fixture.lease("users", "r1");
+    fixture.lease("users", "r1", "09:55:00");
     let red = alarm("users-5xx", "ALARM", "10:00:00");
     assert_eq!(fixture.hear(&red, at("10:00:00")).await.unwrap().said, Some("a release sees to it"));
     fixture.until(at("10:20:00")).await;
@@ -189,7 +200,7 @@ async fn while_a_release_judges_an_alarm_nobody_is_told_beside_it() {
 async fn an_alarm_that_is_still_red_after_the_release_is_told_then() {
     for (ends, told) in [(Some("10:20:00"), "10:23:00"), (None, "11:03:00")] {
         let fixture = prod();
-        fixture.lease("users", "r1");
+        fixture.lease("users", "r1", "09:55:00");
         fixture.hear(&alarm("users-5xx", "ALARM", "10:00:00"), at("10:00:00")).await.unwrap();
         if let Some(ends) = ends {
             fixture.until(at(ends)).await;
@@ -205,7 +216,7 @@ async fn an_alarm_that_is_still_red_after_the_release_is_told_then() {
 #[tokio::test]
 async fn an_alarm_that_no_move_watches_is_told_although_a_release_runs() {
     let fixture = with(&json!({"alarms": [{"name": "disk", "environment": "prod", "service": "users"}]}));
-    fixture.lease("users", "r1");
+    fixture.lease("users", "r1", "09:55:00");
     fixture.hear(&alarm("disk", "ALARM", "10:00:00"), at("10:00:00")).await.unwrap();
     assert_eq!(fixture.titles().len(), 1);
 }
@@ -225,7 +236,7 @@ async fn a_service_in_trouble_is_one_alert_until_it_is_steady() {
         fixture.titles(),
         [
             "TASK DIED users in prod: app exited with 1: Essential container in task exited. Look when you can.",
-            "RESOLVED TASK DIED users in prod: the service is steady again; 5 times in 7 min 1 s. Nothing to do now."
+            "RESOLVED TASK DIED users in prod: the service is steady again; 6 times in 7 min 1 s. Nothing to do now."
         ]
     );
     assert_eq!(fixture.coming_back(), 0);
@@ -233,7 +244,7 @@ async fn a_service_in_trouble_is_one_alert_until_it_is_steady() {
     let mut other = task_died("users", "10:40:00");
     other["detail"]["clusterArn"] = "arn:aws:ecs:eu-west-1:123456789012:cluster/other".into();
     assert_eq!(fixture.hear(&other, at("10:40:00")).await.unwrap().said, Some("none of ours"));
-    fixture.lease("users", "r1");
+    fixture.lease("users", "r1", "09:55:00");
     let judged = fixture.hear(&task_died("users", "10:41:00"), at("10:41:00")).await.unwrap();
     assert_eq!((judged.said, fixture.titles().len()), (Some("a release sees to it"), 2));
 }
@@ -308,13 +319,125 @@ async fn when_too_much_happens_at_once_it_is_told_as_one() {
         heard.unwrap();
     }
     let titles = fixture.titles();
-    let stormy = titles.iter().filter(|title| title.starts_with("MANY alerts in prod: ")).count();
+    let stormy = titles.iter().filter(|title| title.starts_with("MANY ALERTS in prod: ")).count();
     assert_eq!((titles.len(), stormy), (21, 1), "{titles:#?}");
     // Who was not told that it began is not told that it is over.
     fixture.until(at("11:30:00")).await;
     let ends = fixture.titles().iter().filter(|title| title.starts_with("RESOLVED ")).count();
     assert_eq!(ends, 21, "{:#?}", fixture.titles());
-    assert!(fixture.titles().iter().any(|title| title.starts_with("RESOLVED MANY alerts in prod: ")));
+    assert!(fixture.titles().iter().any(|title| title.starts_with("RESOLVED MANY ALERTS in prod: ")));
+}
+
+#[tokio::test]
+async fn a_storm_hides_neither_what_is_graver_nor_what_is_of_another_source() {
+    let fixture = with(&json!({"alarms": [
+        {"name": "disk-*", "environment": "prod", "severity": "critical"},
+        {"name": "cpu-*", "environment": "prod"},
+    ]}));
+    for n in 0..30 {
+        fixture.hear(&task_died(&format!("s{n}"), "10:00:00"), at("10:00:00")).await.unwrap();
+        fixture.hear(&alarm(&format!("cpu-{n}"), "ALARM", "10:00:00"), at("10:00:00")).await.unwrap();
+    }
+    fixture.hear(&alarm("disk-1", "ALARM", "10:00:10"), at("10:00:10")).await.unwrap();
+    let titles = fixture.titles();
+    let begin = |words: &str| titles.iter().filter(|title| title.starts_with(words)).count();
+    assert_eq!(
+        (begin("TASK DIED"), begin("ALARM alarm cpu-"), begin("MANY ALERTS")),
+        (20, 20, 2),
+        "{titles:#?}"
+    );
+    assert_eq!(begin("ALARM alarm disk-1"), 1);
+    assert!(
+        titles
+            .iter()
+            .filter(|title| title.starts_with("MANY"))
+            .all(|title| title.ends_with("Look when you can."))
+    );
+    // Those that it has hidden are told later if they are still open, and not all at once.
+    fixture.until(at("14:00:00")).await;
+    let hidden = |fixture: &Fixture| {
+        fixture.titles().iter().filter(|title| title.starts_with("ALARM alarm cpu-")).count()
+    };
+    assert_eq!(hidden(&fixture), 20);
+    fixture.until(at("16:00:00")).await;
+    assert!((21..30).contains(&hidden(&fixture)), "{}", hidden(&fixture));
+    fixture.until(at("18:10:00")).await;
+    assert_eq!(hidden(&fixture), 30);
+}
+
+#[tokio::test]
+async fn what_nothing_ends_any_more_somebody_closes() {
+    let fixture = prod();
+    fixture.hear(&alarm("users-5xx", "ALARM", "10:00:00"), at("10:00:00")).await.unwrap();
+    let close = json!({"close": "alarm/users-5xx"});
+    assert_eq!(fixture.hear(&close, at("10:30:00")).await.unwrap().said, Some("told"));
+    assert_eq!(fixture.hear(&close, at("10:31:00")).await.unwrap().said, Some("nothing is open"));
+    assert!(
+        fixture.titles()[1].starts_with("RESOLVED ALARM users in prod: somebody closed it"),
+        "{:?}",
+        fixture.titles()
+    );
+    fixture.until(at("15:00:00")).await;
+    assert_eq!((fixture.titles().len(), fixture.coming_back()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_document_hides_nothing() {
+    let mut fixture = prod();
+    let path = "/tidegate/environments/prod".to_owned();
+    let wrong = PROD.replace(r#""tag": "prod""#, r#""tag": "prod", "frozn": true"#);
+    fixture.environments = vec![(path, wrong)];
+    fixture.hear(&alarm("users-5xx", "ALARM", "10:00:00"), at("10:00:00")).await.unwrap();
+    fixture.hear(&task_died("orders", "10:00:00"), at("10:00:00")).await.unwrap();
+    assert_eq!(fixture.titles().len(), 2);
+    // A rule that is wrong is told with every alert, and leaves the routes as they are.
+    let mut everywhere = everywhere();
+    let mut document: Value = serde_json::from_str(everywhere.settings.as_ref().unwrap()).unwrap();
+    document["routes"] = json!([{"to": ["chat"]}]);
+    document["logs"] = json!([{"name": "panic"}]);
+    everywhere.settings = Some(document.to_string());
+    everywhere.environments = prod().environments;
+    everywhere.hear(&alarm("users-5xx", "ALARM", "10:00:00"), at("10:00:00")).await.unwrap();
+    let posted = everywhere.posted.borrow();
+    assert_eq!(posted.len(), 1);
+    assert!(posted[0].body.contains("logs[0]: missing field `match`"), "{}", posted[0].body);
+    assert!(everywhere.published.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn where_the_rules_cannot_be_read_what_only_they_name_comes_again() {
+    let named = with(&json!({"alarms": [{"name": "disk", "environment": "prod", "severity": "critical"}]}));
+    named.unread.set(true);
+    let red = alarm("disk", "ALARM", "10:00:00");
+    assert_eq!(named.hear(&red, at("10:00:00")).await.unwrap_err().name(), "Unavailable");
+    assert!(named.hear(&lines(0, &["x"]), at("10:00:00")).await.is_err());
+    // What needs no rule is told.
+    named.hear(&task_died("users", "10:00:00"), at("10:00:00")).await.unwrap();
+    assert!(named.titles()[0].starts_with("TASK DIED users in prod"), "{:?}", named.titles());
+    named.unread.set(false);
+    named.hear(&red, at("10:01:00")).await.unwrap();
+    assert!(named.titles()[1].ends_with("Act now."), "{:?}", named.titles());
+}
+
+#[tokio::test]
+async fn a_release_that_died_hides_no_trouble_for_longer_than_an_hour() {
+    let fixture = prod();
+    fixture.lease("users", "r1", "08:00:00");
+    fixture.hear(&task_died("users", "10:00:00"), at("10:00:00")).await.unwrap();
+    assert_eq!(fixture.titles().len(), 1);
+    // An alarm that goes red again and again under it is told after an hour all the same.
+    let fixture = prod();
+    fixture.lease("users", "r1", "10:00:00");
+    for minute in [0, 20, 40, 59] {
+        let (red, ok) = (format!("10:{minute:02}:00"), format!("10:{minute:02}:30"));
+        fixture.until(at(&red)).await;
+        fixture.hear(&alarm("users-5xx", "ALARM", &red), at(&red)).await.unwrap();
+        if minute < 59 {
+            fixture.hear(&alarm("users-5xx", "OK", &ok), at(&ok)).await.unwrap();
+        }
+    }
+    fixture.until(at("12:02:00")).await;
+    assert_eq!(fixture.titles().len(), 1, "{:?}", fixture.titles());
 }
 
 #[tokio::test]
@@ -363,7 +486,7 @@ async fn the_end_goes_to_who_was_told_the_beginning_and_wakes_nobody() {
         posted.iter().filter(|one| one.path == "v2/enqueue").map(|one| one.json()).collect();
     let actions: Vec<&Value> = paged.iter().map(|event| &event["event_action"]).collect();
     assert_eq!(actions, ["trigger", "resolve"]);
-    assert_eq!(paged[0]["dedup_key"], "tidegate/alarm/users-5xx");
+    assert_eq!(paged[0]["dedup_key"], "tidegate/123456789012/eu-west-1/tidegate/alarm/users-5xx");
     assert_eq!(paged[0]["dedup_key"], paged[1]["dedup_key"]);
     let slack: Vec<&str> =
         posted.iter().filter(|one| one.host == "slack.com").map(|one| one.path.as_str()).collect();
@@ -443,5 +566,5 @@ async fn an_alert_that_stays_open_for_days_is_handed_from_one_execution_to_the_n
     let names: Vec<String> = fixture.followed.borrow().iter().map(|(name, _)| name.clone()).collect();
     assert!((3..=4).contains(&names.len()), "{names:?}");
     assert_eq!(fixture.coming_back(), 1);
-    assert!((17..=19).contains(&fixture.titles().len()), "{:#?}", fixture.titles());
+    assert_eq!(fixture.titles().len(), 1 + 6, "{:#?}", fixture.titles());
 }

@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use alert::port::Signals;
+use alert::port::{Port, Signals};
+use alert::secret::Secret;
 use alert::signal::row::SignalRow;
 use alert::{Alert, Response};
 use pipeline::Fault;
@@ -21,7 +22,8 @@ use crate::fixture::Fixture;
 pub struct World {
     pub rows: RefCell<BTreeMap<String, SignalRow>>,
     pub counts: RefCell<BTreeMap<(String, Timestamp), u64>>,
-    pub leases: RefCell<BTreeMap<String, String>>,
+    /// The release that holds the lease of a service, and since when.
+    pub leases: RefCell<BTreeMap<String, (String, Timestamp)>>,
     pub batches: RefCell<BTreeSet<String>>,
     pub kept: RefCell<Vec<Value>>,
     /// How many of the next changes of rows are lost.
@@ -101,8 +103,8 @@ impl Fixture {
     }
 
     /// A release takes the lease of a service of prod.
-    pub fn lease(&self, service: &str, release: &str) {
-        self.world.leases.borrow_mut().insert(service.to_owned(), release.to_owned());
+    pub fn lease(&self, service: &str, release: &str, since: &str) {
+        self.world.leases.borrow_mut().insert(service.to_owned(), (release.to_owned(), at(since)));
     }
 }
 
@@ -113,21 +115,35 @@ impl Signals for &Fixture {
     fn is_own_log(&self, group: &str) -> bool {
         group == "/aws/lambda/own"
     }
-    async fn environments(&self) -> Result<Environments, Fault> {
+    fn origin(&self) -> &str {
+        "123456789012/eu-west-1/tidegate"
+    }
+    async fn recent_settings(&self, _: bool) -> Result<Option<(String, Secret)>, Fault> {
+        if self.unread.get() {
+            return Err(Fault::Throttled("could not read the parameter /tidegate/alerts".to_owned()));
+        }
+        self.settings().await
+    }
+    async fn environments(&self, _: bool) -> Result<Environments, Fault> {
         self.world.called().await;
         let texts = self.environments.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         Ok(Environments::read(texts))
     }
-    async fn holder(&self, _: &EnvironmentName, services: &[String]) -> Result<Option<ReleaseId>, Fault> {
+    async fn holder(
+        &self,
+        _: &EnvironmentName,
+        services: &[String],
+        since: Timestamp,
+    ) -> Result<Option<ReleaseId>, Fault> {
         self.world.called().await;
         let leases = self.world.leases.borrow();
         let ours = |service: &str| services.iter().any(|pattern| WildMatch::new(pattern).matches(service));
-        let mut held = leases.iter().filter(|(service, _)| ours(service));
-        held.next().map(|(_, release)| ReleaseId::parse(release.as_str())).transpose()
+        let mut held = leases.iter().filter(|(service, (_, at))| ours(service) && *at >= since);
+        held.next().map(|(_, (release, _))| ReleaseId::parse(release.as_str())).transpose()
     }
     async fn is_open(&self, release: &ReleaseId) -> Result<bool, Fault> {
         self.world.called().await;
-        Ok(self.world.leases.borrow().values().any(|holder| holder == release.as_str()))
+        Ok(self.world.leases.borrow().values().any(|(holder, _)| holder == release.as_str()))
     }
     async fn signal(&self, id: &str) -> Result<Option<SignalRow>, Fault> {
         self.world.called().await;
@@ -152,7 +168,7 @@ impl Signals for &Fixture {
         let Some(before) = rows.get(&row.signal.id).filter(|row| row.version == was) else {
             return Ok(false);
         };
-        let row = SignalRow { count: before.count, ..row.clone() };
+        let row = SignalRow { count: before.count, seen: before.seen, ..row.clone() };
         rows.insert(row.signal.id.clone(), row);
         Ok(true)
     }
@@ -160,7 +176,7 @@ impl Signals for &Fixture {
         self.world.called().await;
         let mut rows = self.world.rows.borrow_mut();
         let open = rows.get_mut(&row.signal.id);
-        let open = open.filter(|open| open.opened == row.opened && open.resolved.is_none());
+        let open = open.filter(|open| open.version == row.version);
         let Some(open) = open else { return Ok(false) };
         open.count += times;
         open.seen = at.max(row.seen);

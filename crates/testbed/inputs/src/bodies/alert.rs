@@ -114,11 +114,22 @@ impl Signals for &Outbox {
     fn is_own_log(&self, _: &str) -> bool {
         false
     }
-    async fn environments(&self) -> Result<Environments, Fault> {
+    fn origin(&self) -> &str {
+        "tidegate"
+    }
+    async fn recent_settings(&self, _: bool) -> Result<Option<(String, Secret)>, Fault> {
+        self.settings().await
+    }
+    async fn environments(&self, _: bool) -> Result<Environments, Fault> {
         let prod = r#"{"cluster": "prod", "tag": "prod", "alarms": {"users": ["users-5xx"]}}"#;
         Ok(Environments::read([("/tidegate/environments/prod", prod)]))
     }
-    async fn holder(&self, _: &EnvironmentName, _: &[String]) -> Result<Option<ReleaseId>, Fault> {
+    async fn holder(
+        &self,
+        _: &EnvironmentName,
+        _: &[String],
+        _: Timestamp,
+    ) -> Result<Option<ReleaseId>, Fault> {
         Ok(None)
     }
     async fn is_open(&self, _: &ReleaseId) -> Result<bool, Fault> {
