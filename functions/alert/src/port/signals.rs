@@ -20,7 +20,7 @@ use crate::secret::Secret;
 use crate::signal::row::SignalRow;
 
 /// How long what was read of Parameter Store does for events: they come in storms, and releases read there, too.
-const RECENT: Duration = Duration::from_secs(30);
+const RECENT: Duration = Duration::from_secs(10);
 
 /// How long the queue may take.
 const PATIENCE: Duration = Duration::from_secs(5);
