@@ -146,3 +146,6 @@ pub fn tried(row: &SignalRow, asked: impl Iterator<Item = Option<u32>>) -> Optio
 fn seconds(seconds: i64) -> u32 {
     u32::try_from(seconds.clamp(SOONEST, SELDOM)).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,6 +154,7 @@ impl Signals for &Fixture {
         let mut rows = self.world.rows.borrow_mut();
         let is = rows.get(&row.signal.id).map(|row| row.version) == over;
         if is {
+            assert_eq!(row.version, over.unwrap_or_default() + 1);
             rows.insert(row.signal.id.clone(), row.clone());
         }
         Ok(is)
@@ -164,6 +165,7 @@ impl Signals for &Fixture {
             self.world.lost.set(self.world.lost.get() - 1);
             return Err(Fault::Unavailable("could not reach the ledger".to_owned()));
         }
+        assert_eq!(row.version, was + 1, "whoever has read the row before has to see that it changed");
         let mut rows = self.world.rows.borrow_mut();
         let Some(before) = rows.get(&row.signal.id).filter(|row| row.version == was) else {
             return Ok(false);
