@@ -2,6 +2,7 @@
 
 import pytest
 
+import alarm
 import watch
 
 FORTY = ["canary", *(f"s{number:02}" for number in range(1, 40))]
@@ -131,21 +132,11 @@ def test_an_alarm_that_goes_red_while_a_wave_bakes_undoes_the_release(pipeline, 
     policy = {"waves": [["orders"], ["*"]], "bakeSeconds": 10, "alarms": {"ord*": ["too-many-errors"]}}
     shop = fleet("alarmed", ["orders", "users"], **policy)
     good, images = shop.digests(), shop.push("v2")
-    alarms = pipeline.cloud.client("cloudwatch")
-    alarms.put_metric_alarm(
-        AlarmName="too-many-errors",
-        Namespace="Shop",
-        MetricName="Errors",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-    )
-    alarms.set_alarm_state(AlarmName="too-many-errors", StateValue="OK", StateReason="quiet so far")
+    errors = alarm.create(pipeline.cloud, "too-many-errors")
+    errors("OK", "quiet so far")
     execution = pipeline.start(wanted(shop, images))
     pipeline.reached(execution, "Bake")
-    alarms.set_alarm_state(AlarmName="too-many-errors", StateValue="ALARM", StateReason="9 errors a minute")
+    errors("ALARM", "9 errors a minute")
     run = pipeline.ended(execution)
     assert run.outcome == "RolledBack" and "too-many-errors" in run.cause
     assert_versions(shop, "v1")

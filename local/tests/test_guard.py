@@ -5,30 +5,17 @@ import json
 import pytest
 
 import watch
+from alarm import create
 from service import eventually
 
 
 @pytest.fixture
 def alarm(pipeline, name):
     """An alarm that is quiet, and is set by its name."""
-    client = pipeline.cloud.client("cloudwatch")
-    client.put_metric_alarm(
-        AlarmName=name,
-        Namespace="Shop",
-        MetricName="Errors",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-    )
-
-    def to(state: str) -> None:
-        client.set_alarm_state(AlarmName=name, StateValue=state, StateReason="by the test")
-
+    to = create(pipeline.cloud, name)
     to("OK")
     yield to
-    client.delete_alarms(AlarmNames=[name])
+    pipeline.cloud.client("cloudwatch").delete_alarms(AlarmNames=[name])
 
 
 def started_by(pipeline, alarm: str) -> list[str]:

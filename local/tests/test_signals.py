@@ -3,6 +3,7 @@
 import json
 import time
 
+import alarm
 import pytest
 from service import eventually, put
 
@@ -25,33 +26,19 @@ def quick(pipeline):
     put(pipeline.cloud, "alerts", before)
 
 
-def set_alarm(pipeline, name: str, state: str) -> None:
-    client = pipeline.cloud.client("cloudwatch")
-    client.put_metric_alarm(
-        AlarmName=name,
-        Namespace="Shop",
-        MetricName="Errors",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-    )
-    client.set_alarm_state(AlarmName=name, StateValue=state, StateReason="9 of 10 requests failed")
-
-
 def test_an_alarm_is_told_and_so_is_its_end(quick):
-    set_alarm(quick, "disk-users", "ALARM")
+    disk = alarm.create(quick.cloud, "disk-users")
+    disk("ALARM", "9 of 10 requests failed")
     told = quick.inbox.topic("ALARM users in quick: ")
     assert told.startswith("ALARM users in quick: alarm disk-users: 9 of 10 requests failed. Act now."), told
     time.sleep(0.1)  # CloudWatch tells milliseconds
-    set_alarm(quick, "disk-users", "OK")
+    disk("OK")
     told = quick.inbox.topic("RESOLVED ALARM users in quick: ")
     assert told.startswith("RESOLVED ALARM users in quick: the alarm disk-users is OK again; it has lasted "), told
     row = quick.known("alert#alarm/disk-users", "state")
     assert (row["edition"], row["seq"], row["sent"], row["count"]) == ("resolved", 2, 2, 1)
     # One that no environment and no rule names is somebody else's.
-    set_alarm(quick, "billing", "ALARM")
+    alarm.create(quick.cloud, "billing")("ALARM")
     assert not quick.inbox.topic("ALARM alarm billing", seconds=1)
 
 

@@ -1,8 +1,10 @@
 //! What an alarm of CloudWatch says about a move, the same wherever it is asked.
 
 mod aws;
+mod change;
 
 pub use aws::describe;
+pub use change::{State, StateChange};
 
 use std::collections::BTreeMap;
 

@@ -94,7 +94,7 @@ impl Ledger {
         pk: &str,
         prefix: &str,
     ) -> Result<Vec<(String, Row)>, Fault> {
-        self.query(pk, "pk = :pk AND begins_with(sk, :sk)", prefix).await
+        self.query(pk, "pk = :pk AND begins_with(sk, :sk)", &[(":sk", prefix)]).await
     }
 
     /// Reads the runs of an environment from a moment on, oldest first.
@@ -103,23 +103,37 @@ impl Ledger {
         environment: &EnvironmentName,
         from: Timestamp,
     ) -> Result<Vec<(String, ListedRun)>, Fault> {
-        self.query(&Key::runs(environment), "pk = :pk AND sk >= :sk", &key::in_order(from)).await
+        let from = key::in_order(from);
+        self.query(&Key::runs(environment), "pk = :pk AND sk >= :from", &[(":from", &from)]).await
+    }
+
+    /// Reads the rows of a partition from one key to another, both of them included.
+    pub async fn between<Row: DeserializeOwned>(
+        &self,
+        from: &Key,
+        to: &Key,
+    ) -> Result<Vec<(String, Row)>, Fault> {
+        let range = [(":from", from.sk.as_str()), (":to", &to.sk)];
+        self.query(&from.pk, "pk = :pk AND sk BETWEEN :from AND :to", &range).await
     }
 
     async fn query<Row: DeserializeOwned>(
         &self,
         pk: &str,
         condition: &str,
-        sk: &str,
+        values: &[(&str, &str)],
     ) -> Result<Vec<(String, Row)>, Fault> {
-        let mut rows = Vec::new();
+        let words: Vec<&str> = values.iter().map(|(_, value)| *value).collect();
+        let (mut rows, attempted) = (Vec::new(), format!("list {pk} {}", words.join(" to ")));
         let mut pages = self.client.query().table_name(&self.table).consistent_read(true);
         pages = pages.key_condition_expression(condition);
         pages = pages.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
-        pages = pages.expression_attribute_values(":sk", AttributeValue::S(sk.to_owned()));
+        for (name, value) in values {
+            pages = pages.expression_attribute_values(*name, AttributeValue::S((*value).to_owned()));
+        }
         let mut pages = pages.into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| fault_of(&format!("list {pk} {sk}"), &error))?;
+            let page = page.map_err(|error| fault_of(&attempted, &error))?;
             for item in page.items.unwrap_or_default() {
                 let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
                 let key = Key::new(pk.to_owned(), sk.clone());
@@ -194,15 +208,15 @@ impl Ledger {
         }
     }
 
-    /// Adds to a number of a row and sets some fields beside it, under a condition on what is there; returns the
-    /// number, and none if the condition did not hold.  Atomic: no addition is lost, however many come at once.
+    /// Adds to a number of a row and sets some fields beside it, under a condition on what is there; tells
+    /// whether it held.  Atomic: no addition is lost, however many come at once.
     pub async fn add(
         &self,
         key: &Key,
         (number, step): (&str, u64),
         mut fields: serde_json::Value,
         condition: Option<Condition<'_>>,
-    ) -> Result<Option<u64>, Fault> {
+    ) -> Result<bool, Fault> {
         if let (Some(fields), Some(expires)) = (fields.as_object_mut(), key.expires()) {
             fields.insert(item::EXPIRES.to_owned(), expires.into());
         }
@@ -216,13 +230,9 @@ impl Ledger {
         let update = update.set_expression_attribute_values(terms.values());
         let update = update.expression_attribute_names("#added", number);
         let update = update.expression_attribute_values(":step", AttributeValue::N(step.to_string()));
-        match update.return_values(ReturnValue::UpdatedNew).send().await {
-            Ok(answer) => {
-                let sum = answer.attributes().and_then(|fields| fields.get(number));
-                let sum = sum.and_then(|sum| sum.as_n().ok()).and_then(|sum| sum.parse().ok());
-                sum.map(Some).ok_or_else(|| Fault::Defect(format!("{} has no number {number}", key.pk)))
-            }
-            Err(error) if is_refused(&error) => Ok(None),
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if is_refused(&error) => Ok(false),
             Err(error) => Err(fault_of(&format!("update {} {}", key.pk, key.sk), &error)),
         }
     }

@@ -4,9 +4,9 @@
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use sha2::{Digest, Sha256};
 
 use crate::delivery::later;
+use crate::hash;
 use crate::kind::AlertKind;
 use crate::port::Port;
 use crate::send::{Sent, Told};
@@ -73,6 +73,5 @@ fn is_over(request: &Request, context: &AlertContext) -> bool {
 /// Names the execution: one for each message within some minutes, however often it is started.
 fn name(request: &Request, now: Timestamp) -> String {
     let same = format!("{}\n{}\n{}", request.release, request.outcome.name(), now.millis() / SAME_MESSAGE_MS);
-    let hash: String = Sha256::digest(same).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("follow-{hash}")
+    format!("follow-{}", hash::of(same))
 }

@@ -145,128 +145,72 @@ impl AlertKind {
         )
     }
 
-    /// Returns whether somebody has to act: not on what is rolled back and proven.
-    pub fn act(self) -> Act {
-        match self {
-            AlertKind::Deployed
-            | AlertKind::RolledBack
-            | AlertKind::Superseded
-            | AlertKind::Rejected
-            | AlertKind::Answered
-            | AlertKind::Resolved
-            | AlertKind::SettingsChanged
-            | AlertKind::Started
-            | AlertKind::RollingBack
-            | AlertKind::Test => Act::None,
-            AlertKind::Refused
-            | AlertKind::Expired
-            | AlertKind::WaitingForApproval
-            | AlertKind::AlarmRaised
-            | AlertKind::DeploymentFailed
-            | AlertKind::ServiceTroubled
-            | AlertKind::TaskDied
-            | AlertKind::LogMatched
-            | AlertKind::SettingsInvalid => Act::Soon,
-            AlertKind::NeedsHuman | AlertKind::Storm => Act::Now,
-        }
-    }
-
-    /// Returns the type of the event, as routes and programs name it.
-    pub fn event(self) -> &'static str {
-        match self {
-            AlertKind::Deployed => "release.deployed",
-            AlertKind::RolledBack => "release.rolled_back",
-            AlertKind::NeedsHuman => "release.needs_human",
-            AlertKind::Refused => "release.refused",
-            AlertKind::Superseded => "release.superseded",
-            AlertKind::Rejected => "release.rejected",
-            AlertKind::Expired => "release.expired",
-            AlertKind::Answered => "request.answered",
-            AlertKind::WaitingForApproval => "release.waiting",
-            AlertKind::Resolved => "release.resolved",
-            AlertKind::Started => "release.started",
-            AlertKind::RollingBack => "release.rolling_back",
-            AlertKind::Test => "alert.test",
-            AlertKind::AlarmRaised => "alarm.raised",
-            AlertKind::DeploymentFailed => "ecs.deployment_failed",
-            AlertKind::ServiceTroubled => "ecs.service_troubled",
-            AlertKind::TaskDied => "ecs.task_died",
-            AlertKind::LogMatched => "log.matched",
-            AlertKind::SettingsChanged => "settings.changed",
-            AlertKind::SettingsInvalid => "settings.invalid",
-            AlertKind::Storm => "alert.storm",
-        }
-    }
-
-    /// Returns how grave it is.
-    pub fn severity(self) -> Severity {
-        match self {
-            AlertKind::Deployed
-            | AlertKind::Superseded
-            | AlertKind::Rejected
-            | AlertKind::Answered
-            | AlertKind::Resolved
-            | AlertKind::SettingsChanged
-            | AlertKind::Started
-            | AlertKind::RollingBack
-            | AlertKind::Test => Severity::Info,
-            AlertKind::Refused
-            | AlertKind::Expired
-            | AlertKind::WaitingForApproval
-            | AlertKind::AlarmRaised
-            | AlertKind::DeploymentFailed
-            | AlertKind::ServiceTroubled
-            | AlertKind::TaskDied
-            | AlertKind::LogMatched
-            | AlertKind::SettingsInvalid => Severity::Warning,
-            AlertKind::RolledBack | AlertKind::NeedsHuman | AlertKind::Storm => Severity::Critical,
-        }
+    /// Returns the name that the state machine uses.
+    pub fn name(self) -> &'static str {
+        self.facts().0
     }
 
     /// Returns the words that a message starts with.
     pub fn words(self) -> &'static str {
-        match self {
-            AlertKind::Deployed => "Deployed",
-            AlertKind::RolledBack => "Rolled back",
-            AlertKind::NeedsHuman => "Needs a human",
-            AlertKind::Refused => "Refused",
-            AlertKind::Superseded => "Superseded",
-            AlertKind::Rejected => "Rejected",
-            AlertKind::Expired => "Expired",
-            AlertKind::Answered => "Request carried out",
-            AlertKind::WaitingForApproval => "Waiting for approval",
-            AlertKind::Resolved => "Resolved",
-            AlertKind::Started => "Started",
-            AlertKind::RollingBack => "Rolling back",
-            AlertKind::Test => "Test",
-            AlertKind::AlarmRaised => "Alarm",
-            AlertKind::DeploymentFailed => "Deployment failed",
-            AlertKind::ServiceTroubled => "Service in trouble",
-            AlertKind::TaskDied => "Task died",
-            AlertKind::LogMatched => "Log",
-            AlertKind::SettingsChanged => "Settings changed",
-            AlertKind::SettingsInvalid => "Settings invalid",
-            AlertKind::Storm => "Many alerts",
-        }
+        self.facts().1
     }
 
-    /// Returns the name that the state machine uses.
-    pub fn name(self) -> &'static str {
+    /// Returns the type of the event, as routes and programs name it.
+    pub fn event(self) -> &'static str {
+        self.facts().2
+    }
+
+    /// Returns how grave it is, if no rule says otherwise.
+    pub fn severity(self) -> Severity {
+        self.facts().3
+    }
+
+    /// Returns whether somebody has to act, if nothing says otherwise: not on what is rolled back and proven.
+    pub fn act(self) -> Act {
+        self.facts().4
+    }
+
+    /// Its name, its words, its event, how grave it is, and whether somebody has to act.
+    fn facts(self) -> (&'static str, &'static str, &'static str, Severity, Act) {
+        use Severity::{Critical, Info, Warning};
         match self {
-            AlertKind::RolledBack => "RolledBack",
-            AlertKind::NeedsHuman => "NeedsHuman",
-            AlertKind::Answered => "Answered",
-            AlertKind::WaitingForApproval => "WaitingForApproval",
-            AlertKind::RollingBack => "RollingBack",
-            AlertKind::AlarmRaised => "AlarmRaised",
-            AlertKind::DeploymentFailed => "DeploymentFailed",
-            AlertKind::ServiceTroubled => "ServiceTroubled",
-            AlertKind::TaskDied => "TaskDied",
-            AlertKind::LogMatched => "LogMatched",
-            AlertKind::SettingsChanged => "SettingsChanged",
-            AlertKind::SettingsInvalid => "SettingsInvalid",
-            AlertKind::Storm => "Storm",
-            other => other.words(),
+            AlertKind::Deployed => ("Deployed", "Deployed", "release.deployed", Info, Act::None),
+            AlertKind::RolledBack => {
+                ("RolledBack", "Rolled back", "release.rolled_back", Critical, Act::None)
+            }
+            AlertKind::NeedsHuman => {
+                ("NeedsHuman", "Needs a human", "release.needs_human", Critical, Act::Now)
+            }
+            AlertKind::Refused => ("Refused", "Refused", "release.refused", Warning, Act::Soon),
+            AlertKind::Superseded => ("Superseded", "Superseded", "release.superseded", Info, Act::None),
+            AlertKind::Rejected => ("Rejected", "Rejected", "release.rejected", Info, Act::None),
+            AlertKind::Expired => ("Expired", "Expired", "release.expired", Warning, Act::Soon),
+            AlertKind::Answered => ("Answered", "Request carried out", "request.answered", Info, Act::None),
+            AlertKind::WaitingForApproval => {
+                ("WaitingForApproval", "Waiting for approval", "release.waiting", Warning, Act::Soon)
+            }
+            AlertKind::Resolved => ("Resolved", "Resolved", "release.resolved", Info, Act::None),
+            AlertKind::Started => ("Started", "Started", "release.started", Info, Act::None),
+            AlertKind::RollingBack => {
+                ("RollingBack", "Rolling back", "release.rolling_back", Info, Act::None)
+            }
+            AlertKind::Test => ("Test", "Test", "alert.test", Info, Act::None),
+            AlertKind::AlarmRaised => ("AlarmRaised", "Alarm", "alarm.raised", Warning, Act::Soon),
+            AlertKind::DeploymentFailed => {
+                ("DeploymentFailed", "Deployment failed", "ecs.deployment_failed", Warning, Act::Soon)
+            }
+            AlertKind::ServiceTroubled => {
+                ("ServiceTroubled", "Service in trouble", "ecs.service_troubled", Warning, Act::Soon)
+            }
+            AlertKind::TaskDied => ("TaskDied", "Task died", "ecs.task_died", Warning, Act::Soon),
+            AlertKind::LogMatched => ("LogMatched", "Log", "log.matched", Warning, Act::Soon),
+            AlertKind::SettingsChanged => {
+                ("SettingsChanged", "Settings changed", "settings.changed", Info, Act::None)
+            }
+            AlertKind::SettingsInvalid => {
+                ("SettingsInvalid", "Settings invalid", "settings.invalid", Warning, Act::Soon)
+            }
+            AlertKind::Storm => ("Storm", "Many alerts", "alert.storm", Critical, Act::Now),
         }
     }
 }

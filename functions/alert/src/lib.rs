@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod document;
 pub mod execution_ended;
 mod follow_up;
+mod hash;
 pub mod kind;
 pub mod message;
 pub mod port;

@@ -6,7 +6,6 @@
 //! then have a person look.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures_util::future::join;
 use pipeline::Fault;
@@ -18,11 +17,8 @@ use crate::delivery::{Delivery, Place};
 use crate::kind::AlertKind;
 use crate::port::Port;
 use crate::report::Report;
-use crate::send::{Sent, Told};
+use crate::send::{PATIENCE, Sent, Told};
 use crate::{Alert, Request, Response, named, route};
-
-/// How long one read or write of the ledger is waited for.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 impl<P: Port> Alert<P> {
     /// Tells it to whom a route names, unless something newer is known of the release.

@@ -36,16 +36,7 @@ impl<P: Port> Alert<P> {
                 let row = OpenRow { version: 1, services };
                 self.port.leave(&head.environment, &request.release, &row, None).await.map(|_| ())
             }
-            AlertKind::Deployed => {
-                let mut done = Ok(false);
-                for _ in 0..MOST_READS {
-                    if !matches!(done, Ok(false)) {
-                        break;
-                    }
-                    done = self.resolve(&head.environment, request, context, now).await;
-                }
-                done.map(|_| ())
-            }
+            AlertKind::Deployed => self.resolve(&head.environment, request, context, now).await,
             _ => return,
         };
         if let Err(fault) = done {
@@ -53,33 +44,38 @@ impl<P: Port> Alert<P> {
         }
     }
 
-    /// Takes what was deployed out of what is left open; tells whether nobody else did so at the same time.
+    /// Takes what was deployed out of what is left open.
     async fn resolve(
         &self,
         environment: &EnvironmentName,
         request: &Request,
         context: &AlertContext,
         now: Timestamp,
-    ) -> Result<bool, Fault> {
-        let mut all_written = true;
+    ) -> Result<(), Fault> {
         let rollback = context.report.head.as_ref().and_then(|head| head.rollback);
         let moves = context.report.moves.iter();
         let deployed = moves.filter(|row| MoveOutcome::of(row, rollback) == MoveOutcome::Deployed);
         let deployed: BTreeSet<&ServiceName> = deployed.map(|row| &row.service).collect();
-        for (release, row) in self.port.left(environment).await? {
-            let services: BTreeSet<ServiceName> =
-                row.services.iter().filter(|service| !deployed.contains(service)).cloned().collect();
-            if services.len() == row.services.len() {
-                continue;
+        for _ in 0..MOST_READS {
+            let mut all_written = true;
+            for (release, row) in self.port.left(environment).await? {
+                let services: BTreeSet<ServiceName> =
+                    row.services.iter().filter(|service| !deployed.contains(service)).cloned().collect();
+                if services.len() == row.services.len() {
+                    continue;
+                }
+                // Its own end is told as such.
+                if services.is_empty() && release != request.release {
+                    self.tell_resolved(&release, request, now).await;
+                }
+                let left = OpenRow { version: row.version + 1, services };
+                all_written &= self.port.leave(environment, &release, &left, Some(row.version)).await?;
             }
-            // Its own end is told as such.
-            if services.is_empty() && release != request.release {
-                self.tell_resolved(&release, request, now).await;
+            if all_written {
+                return Ok(());
             }
-            let left = OpenRow { version: row.version + 1, services };
-            all_written &= self.port.leave(environment, &release, &left, Some(row.version)).await?;
         }
-        Ok(all_written)
+        Err(Fault::Unavailable("it is changed by too many at once".to_owned()))
     }
 
     /// Tells those who were told that a release needs somebody that this is over.

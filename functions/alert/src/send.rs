@@ -21,7 +21,7 @@ use crate::{Alert, AlertContext, Request};
 /// How long one channel may take, all its requests together, and how long one read or write beside; the function's own
 /// time-out is above all of them together.
 const DEADLINE: Duration = Duration::from_secs(12);
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What became of a message, channel by channel.
 #[derive(Debug, Default)]

@@ -98,11 +98,6 @@ impl Key {
     pub fn count(id: &str, from: Timestamp) -> Self {
         Key::new(format!("alert#{id}"), format!("count#{}", in_order(from)))
     }
-    /// Tells whether the key of such a count is of a moment from one to before another.
-    pub fn is_counted_between(sk: &str, since: Timestamp, before: Timestamp) -> bool {
-        let Some(from) = sk.strip_prefix("count#") else { return false };
-        (in_order(since).as_str()..in_order(before).as_str()).contains(&from)
-    }
     /// `alert#batch/<hash>` / `count#taken`: a batch of lines of a log.
     pub fn batch(hash: &str) -> Self {
         Key::new(format!("alert#batch/{hash}"), "count#taken")

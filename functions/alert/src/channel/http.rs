@@ -6,9 +6,10 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 use super::Post;
+use crate::hash;
 use crate::message::Message;
 use crate::secret::{Kept, Secret, Secrets};
 
@@ -38,8 +39,7 @@ pub fn post(
     // may hold what others chose.
     let edition = message.edition.as_deref().unwrap_or_default();
     let same = format!("{}\n{}\n{edition}\n{channel}", message.dedup_key, message.outcome.name());
-    let id: String = Sha256::digest(same).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let id = format!("msg_{id}");
+    let id = format!("msg_{}", hash::of(same));
     let time = now.millis().div_euclid(1000).to_string();
     let keys = secrets.iter().map(|secret| key(known.of(secret)?));
     let signatures: Vec<String> =

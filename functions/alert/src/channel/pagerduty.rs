@@ -3,10 +3,10 @@
 use pipeline::Fault;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Pages, Post, with};
 use crate::delivery::Delivery;
+use crate::hash;
 use crate::kind::{Act, AlertKind, Severity};
 use crate::message::Message;
 use crate::secret::{Reference, Secret, Secrets};
@@ -146,7 +146,5 @@ fn key_of(id: &str) -> String {
     if key.len() <= LONGEST_KEY {
         return key;
     }
-    let hash: String = Sha256::digest(&key).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let begin = pipeline::text::cut(key.chars(), LONGEST_BEGIN);
-    format!("{begin}{hash}")
+    format!("{}{}", pipeline::text::cut(key.chars(), LONGEST_BEGIN), hash::of(&key))
 }

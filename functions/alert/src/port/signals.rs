@@ -140,16 +140,14 @@ impl Signals for Aws {
     async fn count(&self, row: &SignalRow, times: u64, at: Timestamp) -> Result<bool, Fault> {
         let unchanged = ("#version = :version", json!({"version": row.version}));
         let (key, fields) = (Key::signal(&row.signal.id), json!({"seen": at.max(row.seen)}));
-        let added = self.ledger.add(&key, ("count", times), fields, Some(unchanged)).await?;
-        Ok(added.is_some())
+        self.ledger.add(&key, ("count", times), fields, Some(unchanged)).await
     }
 
     async fn seen(&self, id: &str, from: Timestamp, since: Timestamp, times: u64) -> Result<u64, Fault> {
-        let key = Key::count(id, from);
-        let now = self.ledger.add(&key, ("times", times), json!({}), None).await?.unwrap_or_default();
-        let rows: Vec<(String, Seen)> = self.ledger.list(&format!("alert#{id}"), "count#").await?;
-        let before = rows.into_iter().filter(|(sk, _)| Key::is_counted_between(sk, since, from));
-        Ok(now + before.map(|(_, row)| row.times).sum::<u64>())
+        let now = Key::count(id, from);
+        self.ledger.add(&now, ("times", times), json!({}), None).await?;
+        let rows: Vec<(String, Seen)> = self.ledger.between(&Key::count(id, since), &now).await?;
+        Ok(rows.into_iter().map(|(_, row)| row.times).sum())
     }
 
     async fn was_taken(&self, hash: &str) -> Result<bool, Fault> {

@@ -1,5 +1,6 @@
 //! An alarm of CloudWatch that changed its state.
 
+use pipeline::alarm::StateChange;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Environments;
 use pipeline::text::{LONGEST_SENTENCE, line};
@@ -16,30 +17,7 @@ use crate::kind::AlertKind;
 struct Event {
     #[serde(default)]
     region: String,
-    detail: Detail,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Detail {
-    alarm_name: String,
-    state: State,
-    /// Whether somebody has muted it.
-    #[serde(default)]
-    mute_detail: Option<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct State {
-    value: String,
-    #[serde(default)]
-    reason: String,
-    #[serde(default)]
-    timestamp: Option<String>,
-    /// By what its actions are held back.
-    #[serde(default)]
-    actions_suppressed_by: Option<String>,
+    detail: StateChange,
 }
 
 /// Reads an event; nothing if it is no alarm of ours, or says nothing new.
@@ -50,11 +28,11 @@ pub fn news(
     now: Timestamp,
 ) -> Result<Option<News>, Fault> {
     let Event { region, detail } = document::read("the event", event)?;
-    let Detail { alarm_name: alarm, state, mute_detail } = detail;
+    let is_silenced = detail.silenced().is_some();
+    let StateChange { alarm_name: alarm, state, .. } = detail;
     let at = state.timestamp.as_deref().and_then(moment).unwrap_or(now);
-    let is_muted = state.actions_suppressed_by.is_some() || mute_detail.is_some();
     // Too little data says nothing, and whoever muted an alarm does not want to hear of it.
-    if !(state.value == "OK" || (state.value == "ALARM" && !is_muted)) {
+    if !(state.value == "OK" || (state.value == "ALARM" && !is_silenced)) {
         return Ok(None);
     }
     let Some(place) = place::of_alarm(&alarm, &rules.alarms, environments) else { return Ok(None) };

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::rules::Rules;
 use super::{Cleared, Judged, News, Raised, Signal, place};
-use crate::kind::{AlertKind, Severity};
+use crate::kind::AlertKind;
 
 /// After how many seconds without news trouble is over, if ECS does not say so before.
 const QUIET_SECONDS: u32 = 3600;
@@ -76,7 +76,7 @@ pub fn news(
     let signal = Signal {
         id,
         kind,
-        severity: Severity::Warning,
+        severity: kind.severity(),
         environment: Some(environment),
         service: Some(service),
         about: String::new(),

@@ -11,10 +11,10 @@ use pipeline::text::{line, signature};
 use pipeline::{Fault, document};
 use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::rules::{CONTAINER, LogRule, Rules};
 use super::{News, Raised, Signal};
+use crate::hash;
 use crate::kind::AlertKind;
 
 /// How much is unpacked: one payload of Lambda's, well packed, may be of any size.
@@ -72,14 +72,9 @@ impl Batch {
 
     /// Returns what is the same if the batch comes again.
     pub fn hash(&self) -> String {
-        let mut hash = Sha256::new();
-        for part in
-            [&self.log_group, &self.log_stream].into_iter().chain(self.log_events.iter().map(|e| &e.id))
-        {
-            hash.update(part.as_bytes());
-            hash.update([0]);
-        }
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let ids = self.log_events.iter().map(|event| event.id.as_str());
+        let parts = [self.log_group.as_str(), &self.log_stream].into_iter().chain(ids);
+        hash::of(parts.collect::<Vec<_>>().join("\n"))
     }
 
     /// Returns what the rules tell of it, one piece of news for each kind of line.
@@ -110,24 +105,15 @@ impl Batch {
         };
         let service = service.and_then(|name| ServiceName::parse(name).ok());
         let of = service.as_ref().map_or(self.log_group.as_str(), ServiceName::as_str);
-        let hash: String = Sha256::digest(format!("{of}\n{kind}"))
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let first = lines.first().map_or_else(String::new, |text| line(text.trim(), LONGEST_LINE));
         let signal = Signal {
-            id: format!("log/{}/{hash}", rule.name),
+            id: format!("log/{}/{}", rule.name, hash::of(format!("{of}\n{kind}"))),
             kind: AlertKind::LogMatched,
             severity: rule.severity,
             environment: rule.environment.clone(),
             service,
             about: line(&self.log_group, 128),
             because: format!("the rule {} found lines in {}", rule.name, line(&self.log_group, 128)),
-            lines: [first]
-                .into_iter()
-                .chain(lines.iter().skip(1).take(SHOWN - 1).map(|text| line(text.trim(), LONGEST_LINE)))
-                .collect(),
+            lines: lines.iter().take(SHOWN).map(|text| line(text.trim(), LONGEST_LINE)).collect(),
             link: None,
             quiet_seconds: Some(rule.quiet_minutes * 60),
         };

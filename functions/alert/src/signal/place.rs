@@ -5,7 +5,7 @@ use pipeline::ids::{EnvironmentName, ServiceName};
 
 use super::Judged;
 use super::rules::AlarmRule;
-use crate::kind::Severity;
+use crate::kind::{AlertKind, Severity};
 use wildmatch::WildMatch;
 
 /// What an alarm is about.
@@ -41,7 +41,7 @@ pub fn of_alarm(alarm: &str, rules: &[AlarmRule], environments: &Environments) -
     Some(AlarmPlace {
         environment: environment.or_else(|| watching.as_ref().map(|judged| judged.environment.clone())),
         service: rule.and_then(|rule| rule.service.clone()).or(only),
-        severity: rule.map_or(Severity::Warning, |rule| rule.severity),
+        severity: rule.map_or(AlertKind::AlarmRaised.severity(), |rule| rule.severity),
         judged: watching,
     })
 }

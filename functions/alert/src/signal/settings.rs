@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Cleared, News, Raised, Signal};
 use crate::document::Document;
-use crate::kind::{AlertKind, Severity};
+use crate::kind::AlertKind;
 
 /// For how many seconds further changes of one document are the same news.
 const CHANGED_SECONDS: u32 = 600;
@@ -43,10 +43,10 @@ pub fn news(
         "Delete" => "deleted",
         _ => "changed",
     };
-    let signal = |id: String, kind, severity, because, quiet_seconds| Signal {
+    let signal = |id: String, kind: AlertKind, because, quiet_seconds| Signal {
         id,
         kind,
-        severity,
+        severity: kind.severity(),
         environment: None,
         service: None,
         about: name.clone(),
@@ -61,13 +61,12 @@ pub fn news(
     let id = format!("settings/{name}");
     let changed = format!("somebody {verb} the parameter {name}");
     Ok(match wrong.as_deref().map(|why| without(&name, why)) {
-        Some(why) => vec![raised(signal(id, AlertKind::SettingsInvalid, Severity::Warning, why, None))],
+        Some(why) => vec![raised(signal(id, AlertKind::SettingsInvalid, why, None))],
         None => {
             let because = format!("{changed}, and it can be read");
             let over = Cleared { id: id.clone(), at, because, holds_seconds: 0, early: None };
             let id = format!("changed/{name}");
-            let change =
-                signal(id, AlertKind::SettingsChanged, Severity::Info, changed, Some(CHANGED_SECONDS));
+            let change = signal(id, AlertKind::SettingsChanged, changed, Some(CHANGED_SECONDS));
             vec![News::Cleared(Box::new(over)), raised(change)]
         }
     })

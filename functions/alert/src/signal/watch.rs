@@ -6,10 +6,10 @@
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::decide::{self, Look};
 use super::row::SignalRow;
+use crate::hash;
 use crate::port::{Port, Signals};
 use crate::{About, Alert, Follow, Response};
 
@@ -40,9 +40,7 @@ impl Watch {
     }
 
     fn name(&self) -> String {
-        let same = format!("{}\n{}\n{}", self.id, self.opened, self.since);
-        let hash: String = Sha256::digest(same).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("watch-{hash}")
+        format!("watch-{}", hash::of(format!("{}\n{}\n{}", self.id, self.opened, self.since)))
     }
 }
 

@@ -1,10 +1,10 @@
 //! An alarm that went to ALARM: what an event of CloudWatch says.  Pure.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use pipeline::alarm::StateChange;
 use pipeline::clock::Timestamp;
 use pipeline::text::{line, readable, shown};
 use pipeline::{Fault, document};
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::home::Home;
@@ -30,27 +30,6 @@ pub struct AlarmEvent {
     pub silenced: Option<String>,
 }
 
-/// The detail; whatever else it has is none of our business.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StateChange {
-    alarm_name: String,
-    state: State,
-    // Where it stands is not documented in full.
-    #[serde(default)]
-    mute_detail: Option<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct State {
-    value: String,
-    #[serde(default)]
-    actions_suppressed_by: Option<String>,
-    #[serde(default)]
-    mute_detail: Option<Value>,
-}
-
 /// Tells whether an event is one of an alarm.
 pub fn is_one(input: &Value) -> bool {
     input.get("source").and_then(Value::as_str) == Some(SOURCE)
@@ -61,6 +40,7 @@ pub fn is_one(input: &Value) -> bool {
 pub fn read(input: Value, home: &Home) -> Result<Result<AlarmEvent, String>, Fault> {
     let event: EventBridgeEvent<Value> = document::read("the event", input)?;
     let change: StateChange = document::read("the event's detail", event.detail)?;
+    let silenced = change.silenced();
     let alarm = change.alarm_name;
     // It becomes a part of a key, and of sentences.
     if alarm.is_empty() || alarm.chars().count() > LONGEST_NAME || alarm.chars().any(|c| readable(c) != c) {
@@ -81,10 +61,6 @@ pub fn read(input: Value, home: &Home) -> Result<Result<AlarmEvent, String>, Fau
         let state = line(&change.state.value, LONGEST_NAME);
         return Ok(Err(format!("the alarm {alarm} went to {state}: only ALARM rolls a release back")));
     }
-    let suppressed = change.state.actions_suppressed_by.map(|by| line(&by, LONGEST_NAME));
-    let muted = change.mute_detail.or(change.state.mute_detail).is_some_and(|detail| !detail.is_null());
-    let silenced = suppressed.map(|by| format!("its actions are suppressed by {by}"));
-    let silenced = silenced.or_else(|| muted.then(|| "a mute rule holds for it".to_owned()));
     let time = event.time.ok_or_else(|| required("time"))?;
     let time = Timestamp::parse(&time.to_rfc3339())?;
     Ok(Ok(AlarmEvent { event: name("id", event.id)?, time, alarm, silenced }))
