@@ -208,15 +208,15 @@ impl Ledger {
         }
     }
 
-    /// Adds to a number of a row and sets some fields beside it, under a condition on what is there; tells
-    /// whether it held.  Atomic: no addition is lost, however many come at once.
+    /// Adds to a number of a row and sets some fields beside it, under a condition on what is there; returns the
+    /// number, and none if the condition did not hold.  Atomic: no addition is lost, however many come at once.
     pub async fn add(
         &self,
         key: &Key,
         (number, step): (&str, u64),
         mut fields: serde_json::Value,
         condition: Option<Condition<'_>>,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Option<u64>, Fault> {
         if let (Some(fields), Some(expires)) = (fields.as_object_mut(), key.expires()) {
             fields.insert(item::EXPIRES.to_owned(), expires.into());
         }
@@ -230,9 +230,13 @@ impl Ledger {
         let update = update.set_expression_attribute_values(terms.values());
         let update = update.expression_attribute_names("#added", number);
         let update = update.expression_attribute_values(":step", AttributeValue::N(step.to_string()));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if is_refused(&error) => Ok(false),
+        match update.return_values(ReturnValue::UpdatedNew).send().await {
+            Ok(answer) => {
+                let sum = answer.attributes().and_then(|fields| fields.get(number));
+                let sum = sum.and_then(|sum| sum.as_n().ok()).and_then(|sum| sum.parse().ok());
+                sum.map(Some).ok_or_else(|| Fault::Defect(format!("{} has no number {number}", key.pk)))
+            }
+            Err(error) if is_refused(&error) => Ok(None),
             Err(error) => Err(fault_of(&format!("update {} {}", key.pk, key.sk), &error)),
         }
     }

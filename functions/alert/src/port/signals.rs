@@ -140,14 +140,16 @@ impl Signals for Aws {
     async fn count(&self, row: &SignalRow, times: u64, at: Timestamp) -> Result<bool, Fault> {
         let unchanged = ("#version = :version", json!({"version": row.version}));
         let (key, fields) = (Key::signal(&row.signal.id), json!({"seen": at.max(row.seen)}));
-        self.ledger.add(&key, ("count", times), fields, Some(unchanged)).await
+        Ok(self.ledger.add(&key, ("count", times), fields, Some(unchanged)).await?.is_some())
     }
 
     async fn seen(&self, id: &str, from: Timestamp, since: Timestamp, times: u64) -> Result<u64, Fault> {
-        let now = Key::count(id, from);
-        self.ledger.add(&now, ("times", times), json!({}), None).await?;
-        let rows: Vec<(String, Seen)> = self.ledger.between(&Key::count(id, since), &now).await?;
-        Ok(rows.into_iter().map(|(_, row)| row.times).sum())
+        // What others add after this is theirs: each gets another sum.
+        let key = Key::count(id, from);
+        let now = self.ledger.add(&key, ("times", times), json!({}), None).await?.unwrap_or_default();
+        let last = Key::count(id, Timestamp::from_millis(from.millis() - 1));
+        let rows: Vec<(String, Seen)> = self.ledger.between(&Key::count(id, since), &last).await?;
+        Ok(now + rows.into_iter().map(|(_, row)| row.times).sum::<u64>())
     }
 
     async fn was_taken(&self, hash: &str) -> Result<bool, Fault> {

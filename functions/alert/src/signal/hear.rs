@@ -87,6 +87,10 @@ impl<P: Port + Signals> Alert<P> {
             let row = self.port.signal(&raised.signal.id).await?;
             match (decide::raised(row.as_ref(), raised, now), row) {
                 (Step::Nothing(why), _) => return Ok(why),
+                // Who opened it has counted this, too.
+                (Step::Count, Some(row)) if times.is_some_and(|times| times <= row.covered) => {
+                    return Ok("counted");
+                }
                 (Step::Count, Some(row)) => {
                     if self.port.count(&row, raised.times, raised.at).await? {
                         return Ok("counted");
@@ -116,15 +120,20 @@ impl<P: Port + Signals> Alert<P> {
         counted: &mut Option<u64>,
         now: Timestamp,
     ) -> Result<Option<&'static str>, Fault> {
-        let times = match (&raised.from, &counted) {
-            (None, _) => raised.times,
-            (Some(_), Some(times)) => *times,
-            (Some((_, seconds)), None) => self.seen(&raised.signal.id, *seconds, raised.times, now).await?,
+        let times = match raised.from {
+            None => raised.times,
+            Some((count, seconds)) => {
+                let times = match *counted {
+                    Some(times) => times,
+                    None => self.seen(&raised.signal.id, seconds, raised.times, now).await?,
+                };
+                *counted = Some(times);
+                if times < count {
+                    return Ok(Some("counted"));
+                }
+                times
+            }
         };
-        *counted = Some(times);
-        if raised.from.is_some_and(|(count, _)| times < count) {
-            return Ok(Some("counted"));
-        }
         let holder = match &raised.judged {
             Some(judged) => {
                 self.port.holder(&judged.environment, &judged.services, decide::holds_since(now)).await?

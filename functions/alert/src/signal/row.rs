@@ -26,6 +26,9 @@ pub struct SignalRow {
     pub seen: Timestamp,
     /// How often it has happened.
     pub count: u64,
+    /// How often it had happened when it was opened: whoever counted until then is in the count already.
+    #[serde(default)]
+    pub covered: u64,
     /// What the last message says.
     #[serde(default)]
     pub edition: Edition,
@@ -82,6 +85,7 @@ impl SignalRow {
             opened: now,
             seen: at,
             count: times,
+            covered: times,
             edition: Edition::Opened,
             seq: 0,
             told: None,

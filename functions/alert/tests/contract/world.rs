@@ -29,6 +29,8 @@ pub struct World {
     /// How many of the next changes of rows are lost.
     pub lost: Cell<u32>,
     pub calls: Cell<u32>,
+    /// What draws the order of calls; 0 keeps it.
+    pub seed: Cell<u64>,
     taken_up: Cell<usize>,
     agenda: RefCell<Vec<(Timestamp, Value)>>,
 }
@@ -40,8 +42,12 @@ pub fn at(time: &str) -> Timestamp {
 impl World {
     async fn called(&self) {
         self.calls.set(self.calls.get() + 1);
-        // Whoever else runs may come between any two calls.
-        yield_now().await;
+        // Whoever else runs may come between any two calls, in an order that a seed draws if there is one.
+        let seed = self.seed.get();
+        self.seed.set(seed.wrapping_mul(6_364_136_223_846_793_005));
+        for _ in 0..=seed >> 61 {
+            yield_now().await;
+        }
     }
 }
 

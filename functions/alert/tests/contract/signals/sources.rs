@@ -73,6 +73,25 @@ async fn ten_thousand_equal_lines_at_once_are_one_alert_with_a_count() {
 }
 
 #[tokio::test]
+async fn each_line_is_counted_once_by_a_rule_that_wants_several() {
+    let mut document = panics();
+    document["logs"][0]["count"] = 25.into();
+    let panic = "thread 'main' panicked at src/main.rs:1:5";
+    // Each batch has another length, so that one that is counted twice, or not, is seen.
+    let batches: Vec<Value> = (0..12).map(|n| lines(n, &vec![panic; 1 << n.min(8)])).collect();
+    let total: u64 = (0..12).map(|n| 1 << n.min(8)).sum();
+    for seed in 0..100_u64 {
+        let fixture = with(&document);
+        fixture.world.seed.set((seed * 2 + 1) << 40);
+        for heard in join_all(batches.iter().map(|batch| fixture.hear(batch, at("10:00:00")))).await {
+            heard.unwrap();
+        }
+        let counts: Vec<u64> = fixture.world.rows.borrow().values().map(|row| row.count).collect();
+        assert_eq!((counts, fixture.titles().len()), (vec![total], 1), "seed {seed}");
+    }
+}
+
+#[tokio::test]
 async fn a_rule_that_wants_several_lines_tells_none_before() {
     let mut document = panics();
     document["logs"][0]["count"] = 5.into();
