@@ -104,7 +104,7 @@ impl Ledger {
         from: Timestamp,
     ) -> Result<Vec<(String, ListedRun)>, Fault> {
         let from = key::in_order(from);
-        self.query(&Key::runs(environment), "pk = :pk AND sk >= :from", &[(":from", &from)]).await
+        self.query(&Key::runs(environment), "pk = :pk AND sk >= :sk", &[(":sk", &from)]).await
     }
 
     /// Reads the rows of a partition from one key to another, both of them included.
@@ -113,8 +113,8 @@ impl Ledger {
         from: &Key,
         to: &Key,
     ) -> Result<Vec<(String, Row)>, Fault> {
-        let range = [(":from", from.sk.as_str()), (":to", &to.sk)];
-        self.query(&from.pk, "pk = :pk AND sk BETWEEN :from AND :to", &range).await
+        let range = [(":sk", from.sk.as_str()), (":to", &to.sk)];
+        self.query(&from.pk, "pk = :pk AND sk BETWEEN :sk AND :to", &range).await
     }
 
     async fn query<Row: DeserializeOwned>(
