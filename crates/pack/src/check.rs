@@ -1,5 +1,6 @@
 //! One test of a pack.
 
+use pipeline::text::shown;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -222,7 +223,8 @@ fn plain(name: &str) -> Result<(), Mistake> {
     let good = (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(plain);
     ensure(good, "name", || {
         format!(
-            "{name:?} is not a name: expected 1 to {LONGEST_NAME} letters, digits, ' ', '.', '_', '-' or '/'"
+            "{} is not a name: expected 1 to {LONGEST_NAME} letters, digits, ' ', '.', '_', '-' or '/'",
+            shown(name)
         )
     })
 }

@@ -1,6 +1,7 @@
 //! What the format knows, and no version carries out yet.
 
 use pipeline::Fault;
+use pipeline::text::shown;
 use serde_json::Value;
 
 /// Keys that come later, and the kind of check that they are in.
@@ -15,7 +16,7 @@ pub(crate) fn refuse(what: &str, pack: &Value) -> Result<(), Fault> {
     for check in pack.get("checks").and_then(Value::as_array).into_iter().flatten() {
         if let Some(key) = first(check) {
             let name = check.get("name").and_then(Value::as_str).unwrap_or_default();
-            return Err(Fault::NotSupported(format!("{what}: check {name:?}, key {key:?}: not yet")));
+            return Err(Fault::NotSupported(format!("{what}: check {}, key {key:?}: not yet", shown(name))));
         }
     }
     Ok(())

@@ -30,7 +30,7 @@ pub mod variable;
 mod later;
 mod texts;
 
-pub use crate::pack::{NOTHING, Pack, hash, is_something};
+pub use crate::pack::{NOTHING, Pack, hash};
 pub use check::Check;
 pub use kind::Kind;
 pub use kind::http::{Http, Method};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pipeline::text::shown;
 use pipeline::{Fault, document, text};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -74,7 +75,7 @@ pub fn merge(sources: &[Source<'_>]) -> Result<Pack, Fault> {
     let Merging { variables, secrets, checks } = merging;
     let what = sources.iter().map(|source| source.what).collect::<Vec<_>>().join(" with ");
     let read = |(name, value): (String, Value)| {
-        let secret: SecretRef = document::read(&format!("{what}: secret {name:?}"), value)?;
+        let secret: SecretRef = document::read(&format!("{what}: secret {}", shown(&name)), value)?;
         Ok::<_, Fault>((name, secret))
     };
     let text = canonical(&variables, &secrets, &checks);
@@ -106,7 +107,8 @@ impl Merging {
         named(what, "secrets", &secrets)?;
         if let Some((name, _)) = variables.iter().find(|(_, value)| value.to_string().contains("${")) {
             return Err(Fault::InvalidInput(format!(
-                "{what}: variables, key {name:?}: a variable holds no other one: expected a value without ${{"
+                "{what}: variables, key {}: a variable holds no other one: expected a value without ${{",
+                shown(name)
             )));
         }
         self.keep_for_required(what, "variables", &variables, &self.variables)?;
@@ -159,7 +161,7 @@ impl Merging {
             Some(at) => drop(self.checks.remove(at)),
             None => {
                 let names = self.checks.iter().map(|check| check.name.as_str());
-                let why = format!("no pack before this one has {name:?}: {}", expected(name, names));
+                let why = format!("no pack before this one has {}: {}", shown(name), expected(name, names));
                 return Err(Mistake::at("off", why));
             }
         }
@@ -180,8 +182,10 @@ impl Merging {
             let mut required = self.checks.iter().filter(|check| check.required);
             if let Some(check) = required.find(|check| uses(check, &variable, name)) {
                 return Err(Fault::InvalidInput(format!(
-                    "{what}: {key}, key {name:?}: {} requires check {:?}, which uses it: expected another name",
-                    check.place, check.name
+                    "{what}: {key}, key {}: {} requires check {:?}, which uses it: expected another name",
+                    shown(name),
+                    check.place,
+                    check.name
                 )));
             }
         }
@@ -200,7 +204,8 @@ fn uses(check: &Check, variable: &str, name: &str) -> bool {
 fn named(what: &str, key: &str, names: &BTreeMap<String, Value>) -> Result<(), Fault> {
     let Some(name) = names.keys().find(|name| !variable::is_free(name)) else { return Ok(()) };
     Err(Fault::InvalidInput(format!(
-        "{what}: {key}, key {name:?}: it has a meaning already or is no name: expected 1 to 64 letters, digits, - and _"
+        "{what}: {key}, key {}: it has a meaning already or is no name: expected 1 to 64 letters, digits, - and _",
+        shown(name)
     )))
 }
 

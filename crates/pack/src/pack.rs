@@ -40,11 +40,6 @@ pub struct Pack {
 /// The text of a pack that asks nothing.
 pub const NOTHING: &str = "{}";
 
-/// Tells whether there is anything in the pack that a name stands for.
-pub fn is_something(name: &PackHash) -> bool {
-    *name != hash(NOTHING)
-}
-
 /// Returns the hash of a pack as it is written: the key under which a release keeps it.
 pub fn hash(text: &str) -> PackHash {
     PackHash::of(Sha256::digest(text).into())

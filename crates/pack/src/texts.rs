@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use pipeline::text::shown;
+
 use crate::check::Check;
 use crate::kind::Kind;
 use crate::kind::http::Http;
@@ -102,7 +104,8 @@ fn of_request(
     for name in http.captures.keys() {
         ensure(variable::is_free(name) && !given.variables.contains_key(name), "captures", || {
             format!(
-                "{name:?} has a meaning already or is no name: expected another one, of letters, digits, - and _"
+                "{} has a meaning already or is no name: expected another one, of letters, digits, - and _",
+                shown(name)
             )
         })?;
     }

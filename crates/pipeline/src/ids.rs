@@ -136,10 +136,18 @@ identifier!(
     |text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 );
 
+/// The hash of the empty pack, `{}`.
+const OF_NOTHING: &str = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
 impl PackHash {
     /// Takes the hash itself.
     pub fn of(sha256: [u8; 32]) -> Self {
         PackHash(sha256.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Tells whether there is anything in the pack that this names.
+    pub fn is_something(&self) -> bool {
+        self.0 != OF_NOTHING
     }
 }
 

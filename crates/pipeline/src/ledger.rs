@@ -3,13 +3,16 @@
 mod item;
 mod key;
 mod moves;
+mod whole;
 mod writes;
 
 pub use key::Key;
 pub use moves::{Loaded, MoveLedger, Together};
+pub use whole::WholeRelease;
 pub use writes::{Condition, Write, placeholder};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -20,8 +23,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::aws::fault_of;
 use crate::clock::Timestamp;
 use crate::ids::{EnvironmentName, PackHash, ReleaseId, TaskDefinitionArn};
-use crate::payload::MoveKey;
-use crate::rows::{ListedRun, MoveRow, PackRow, RevisionRow, RunRow};
+use crate::rows::{ListedRun, PackRow, RevisionRow, RunRow};
 use crate::{Fault, settings};
 use item::{Item, item_of, row_of};
 use writes::Terms;
@@ -34,6 +36,8 @@ const ROWS_PER_CALL: usize = 100;
 pub struct Ledger {
     client: Client,
     table: String,
+    /// How far this process has seen the numbers that only rise.
+    advanced: Arc<Mutex<HashMap<Key, i64>>>,
 }
 
 impl Ledger {
@@ -44,7 +48,7 @@ impl Ledger {
 
     /// Opens a table.
     pub fn of(config: &SdkConfig, table: impl Into<String>) -> Self {
-        Ledger { client: Client::new(config), table: table.into() }
+        Ledger { client: Client::new(config), table: table.into(), advanced: Arc::default() }
     }
 
     /// Reads one row.
@@ -123,6 +127,20 @@ impl Ledger {
         condition: &str,
         values: &[(&str, &str)],
     ) -> Result<Vec<(String, Row)>, Fault> {
+        let rows = self.query_items(pk, condition, values).await?.into_iter();
+        rows.map(|(sk, item)| {
+            let row = row_of(&Key::new(pk.to_owned(), sk.clone()), item)?;
+            Ok((sk, row))
+        })
+        .collect()
+    }
+
+    async fn query_items(
+        &self,
+        pk: &str,
+        condition: &str,
+        values: &[(&str, &str)],
+    ) -> Result<Vec<(String, Item)>, Fault> {
         let words: Vec<&str> = values.iter().map(|(_, value)| *value).collect();
         let (mut rows, attempted) = (Vec::new(), format!("list {pk} {}", words.join(" to ")));
         let mut pages = self.client.query().table_name(&self.table).consistent_read(true);
@@ -136,8 +154,7 @@ impl Ledger {
             let page = page.map_err(|error| fault_of(&attempted, &error))?;
             for item in page.items.unwrap_or_default() {
                 let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
-                let key = Key::new(pk.to_owned(), sk.clone());
-                rows.push((sk, row_of(&key, item)?));
+                rows.push((sk, item));
             }
         }
         Ok(rows)
@@ -252,8 +269,11 @@ impl Ledger {
         row.map(|row| row.json).ok_or_else(|| Fault::NotFound(format!("the record of {arn}")))
     }
 
-    /// Keeps the text of a pack.
+    /// Keeps the text of a pack, if there is anything in it.
     pub async fn pin(&self, hash: &PackHash, json: String) -> Result<(), Fault> {
+        if !hash.is_something() {
+            return Ok(());
+        }
         self.put(&Key::pack(hash), &PackRow { json }).await
     }
 
@@ -265,20 +285,6 @@ impl Ledger {
         Ok(hashes.iter().zip(&keys).filter_map(found).collect())
     }
 
-    /// Reads the moves of a release, in the order of their waves.
-    pub async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
-        let mut moves = Vec::new();
-        for (sk, row) in self.list(&format!("release#{release}"), "move#").await? {
-            let mut numbers = sk.split('#').skip(1).map(str::parse);
-            let (Some(Ok(wave)), Some(Ok(n))) = (numbers.next(), numbers.next()) else {
-                return Err(Fault::Defect(format!("{sk} is not the key of a move")));
-            };
-            moves.push((MoveKey::new(release.clone(), wave, n), row));
-        }
-        moves.sort_by_key(|(key, _): &(MoveKey, MoveRow)| key.order());
-        Ok(moves)
-    }
-
     /// Reads what the live tests of a move run.
     pub async fn runs(&self, release: &ReleaseId, wave: u32, ordinal: u32) -> Result<Vec<RunRow>, Fault> {
         let rows = self.list(&format!("release#{release}"), &format!("run#{wave}#{ordinal}#")).await?;
@@ -287,29 +293,50 @@ impl Ledger {
 
     /// Moves a number on by `step`, from `now` at the earliest, and returns it; atomic, and never refused.
     pub async fn advance(&self, key: &Key, step: i64, now: i64) -> Result<i64, Fault> {
-        let number = |n: i64| AttributeValue::N(n.to_string());
+        // It only rises: what was beyond `now` once still is.  Otherwise nobody has probably come since.
+        let mut is_beyond = self.seen().get(key).is_some_and(|seen| *seen > now);
         loop {
-            for (expression, condition) in [
-                ("SET up_to = up_to + :step", "up_to > :now"),
-                ("SET up_to = :now_and_step", "attribute_not_exists(up_to) OR up_to <= :now"),
-            ] {
-                let busy = condition == "up_to > :now";
-                let (name, value) = if busy { (":step", step) } else { (":now_and_step", now + step) };
-                let update =
-                    self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
-                let update = update.update_expression(expression).condition_expression(condition);
-                let update = update.expression_attribute_values(name, number(value));
-                let update = update.expression_attribute_values(":now", number(now));
-                match update.return_values(ReturnValue::UpdatedNew).send().await {
-                    Ok(answer) => {
-                        let up_to = answer.attributes().and_then(|fields| fields.get("up_to"));
-                        let up_to = up_to.and_then(|up_to| up_to.as_n().ok()).and_then(|n| n.parse().ok());
-                        return up_to.ok_or_else(|| Fault::Defect(format!("{} has no number", key.pk)));
-                    }
-                    Err(error) if is_refused(&error) => {}
-                    Err(error) => return Err(fault_of(&format!("update {} {}", key.pk, key.sk), &error)),
-                }
+            if let Some(number) = self.advance_if(key, is_beyond, step, now).await? {
+                self.seen().insert(key.clone(), number);
+                return Ok(number);
             }
+            is_beyond = !is_beyond;
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<Key, i64>> {
+        self.advanced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves a number on if it is beyond `now`, or else if it is not; returns it, and none if that does not hold.
+    async fn advance_if(
+        &self,
+        key: &Key,
+        is_beyond: bool,
+        step: i64,
+        now: i64,
+    ) -> Result<Option<i64>, Fault> {
+        let number = |n: i64| AttributeValue::N(n.to_string());
+        let (expression, condition, (name, value)) = match is_beyond {
+            true => ("SET up_to = up_to + :step", "up_to > :now", (":step", step)),
+            false => (
+                "SET up_to = :now_and_step",
+                "attribute_not_exists(up_to) OR up_to <= :now",
+                (":now_and_step", now + step),
+            ),
+        };
+        let update = self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
+        let update = update.update_expression(expression).condition_expression(condition);
+        let update = update.expression_attribute_values(name, number(value));
+        let update = update.expression_attribute_values(":now", number(now));
+        match update.return_values(ReturnValue::UpdatedNew).send().await {
+            Ok(answer) => {
+                let up_to = answer.attributes().and_then(|fields| fields.get("up_to"));
+                let up_to = up_to.and_then(|up_to| up_to.as_n().ok()).and_then(|n| n.parse().ok());
+                up_to.map(Some).ok_or_else(|| Fault::Defect(format!("{} has no number", key.pk)))
+            }
+            Err(error) if is_refused(&error) => Ok(None),
+            Err(error) => Err(fault_of(&format!("update {} {}", key.pk, key.sk), &error)),
         }
     }
 }

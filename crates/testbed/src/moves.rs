@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use pipeline::Fault;
 use pipeline::ids::ServiceName;
-use pipeline::ledger::{Loaded, MoveLedger};
+use pipeline::ledger::{Loaded, MoveLedger, Write};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{MoveEvent, MoveRow};
 use serde_json::Value;
@@ -40,6 +40,16 @@ impl MoveLedger for Moves {
         let fields = serde_json::to_value(event).map_err(|error| Fault::Defect(error.to_string()))?;
         self.noted.borrow_mut().push(fields);
         Ok(())
+    }
+
+    async fn note_with(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        event: MoveEvent,
+        _: Vec<Write>,
+    ) -> Result<bool, Fault> {
+        self.note(key, row, event).await.map(|()| true)
     }
 
     async fn fail(&self, _: &MoveKey, service: &ServiceName) -> Result<(), Fault> {

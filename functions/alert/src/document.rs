@@ -143,6 +143,10 @@ fn channel(name: &str, value: &Value) -> Result<Channel, String> {
         "pagerduty" => settings(&place, rest).map(How::PagerDuty),
         "http" => settings(&place, rest).map(How::Http),
         "voice" => settings(&place, rest).map(How::Voice),
+        // Somebody may have pasted a secret into the wrong place: only what could be a type is shown.
+        other if other.len() > 20 || !other.chars().all(|c| c.is_ascii_lowercase() || c == '-') => {
+            Err(format!("{place}.type: expected one of {}", TYPES.join(", ")))
+        }
         other => {
             let meant =
                 nearest(other, TYPES).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));

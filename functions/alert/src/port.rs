@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Environments;
-use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
-use pipeline::rows::{FrozenRow, PlanRow};
+use pipeline::ids::{EnvironmentName, ReleaseId};
+use pipeline::rows::FrozenRow;
 
 use crate::channel::Post;
 use crate::channel::sns::Publication;
@@ -38,10 +38,8 @@ pub struct Execution {
 
 /// All that the function asks of the world.
 pub trait Port {
-    /// Reads what the ledger says about a release: its head, its moves and its repositories.
+    /// Reads what the ledger says about a release: its head, its moves, its repositories, and what was proposed.
     async fn report(&self, release: &ReleaseId) -> Result<Report, Fault>;
-    /// Reads what was proposed about the services that a release still wants.
-    async fn plan(&self, release: &ReleaseId, services: &[ServiceName]) -> Result<Vec<PlanRow>, Fault>;
     /// Reads whether an environment lets releases in.
     async fn freeze(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault>;
     /// Reads how an execution ended.

@@ -13,21 +13,21 @@ pub mod service;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
-use pipeline::ledger::MoveLedger;
-use pipeline::payload::MoveKey;
-use pipeline::rows::MoveEvent;
+use pipeline::ledger::{Key, Loaded, MoveLedger, Write};
+use pipeline::payload::{MoveKey, MoveRef};
+use pipeline::rows::{MoveEvent, MoveRow, RevisionRow};
 use pipeline::service_deployment::Action;
 use serde::{Deserialize, Serialize};
 
 use plan::Plan;
 use runs::Runner;
-use service::Port;
+use service::{Port, Revision};
 
 /// What the state machine asks for.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase")]
 pub enum Request {
-    /// Register the task definition of a move.
+    /// Register the task definition of a move, and update its service at once if nothing is to be tested before.
     Register(MoveKey),
     /// Point the service at it.
     Update(MoveKey),
@@ -102,7 +102,7 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         match request {
-            Request::Register(key) => self.register(&key).await,
+            Request::Register(key) => self.register(&key, now).await,
             Request::Update(key) => self.update(&key, now).await,
             Request::Continue { phase, key } => self.go_on(&key, phase, now).await,
             Request::Run(key) => self.run(&key, true, now).await,
@@ -110,37 +110,69 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
         }
     }
 
-    async fn register(&self, key: &MoveKey) -> Result<Response, Fault> {
-        let row = self.moves.load_leased(key).await?.forward()?;
-        if let Some(task_definition) = row.registered {
-            return Ok(Response::Registered { task_definition });
+    /// Registers the revision of a move, and goes on where no live test comes before its service is touched.
+    async fn register(&self, key: &MoveKey, now: Timestamp) -> Result<Response, Fault> {
+        let loaded = self.moves.load_leased(key).await?;
+        let loaded = match loaded.row.registered {
+            Some(_) => loaded,
+            None => self.registered(key, loaded.forward()?).await?,
+        };
+        let is_given_up = loaded.given_up().is_some();
+        let row = loaded.forward()?;
+        let Some(revision) = &row.registered else {
+            return Err(Fault::LeaseLost(format!("the move of {} was leased anew", row.service)));
+        };
+        let is_untested = row.pack.as_ref().is_some_and(|pack| !pack.is_something());
+        match is_untested && !is_given_up {
+            true => self.point(key, &row, revision, now).await,
+            false => Ok(Response::Registered { task_definition: revision.clone() }),
         }
-        let task_definition = self.port.register(key, &row).await?;
-        let registered = task_definition.clone();
-        self.moves.note(key, &row, MoveEvent::Registered { registered }).await?;
-        Ok(Response::Registered { task_definition })
+    }
+
+    /// Registers it, and reads the move once more: somebody may have stopped it meanwhile, or registered another one.
+    async fn registered(&self, key: &MoveKey, row: MoveRow) -> Result<Loaded, Fault> {
+        let Revision { arn, json } = self.port.register(&row).await?;
+        // ECS may have lost it when it is needed as the restore point.
+        let record = Write::put(Key::revision(&arn), &RevisionRow { json })?;
+        let event = MoveEvent::Registered { registered: arn.clone() };
+        self.moves.note_with(key, &row, event, vec![record]).await?;
+        match key.which {
+            MoveRef::Inline(_) => Ok(Loaded::given(&MoveRow { registered: Some(arn), ..row })),
+            MoveRef::Ordinal(_) => self.moves.load(key).await,
+        }
     }
 
     async fn update(&self, key: &MoveKey, now: Timestamp) -> Result<Response, Fault> {
         let row = self.moves.load_leased(key).await?.forward()?;
-        let Some(revision) = &row.registered else {
-            return Err(Fault::InvalidInput(format!("no revision is registered for {} yet", row.service)));
-        };
+        match &row.registered {
+            Some(revision) => self.point(key, &row, revision, now).await,
+            None => Err(Fault::InvalidInput(format!("no revision is registered for {} yet", row.service))),
+        }
+    }
+
+    /// Points the service of a move at its revision, unless somebody else has changed it.
+    async fn point(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        revision: &TaskDefinitionArn,
+        now: Timestamp,
+    ) -> Result<Response, Fault> {
         let touched = row.touched.unwrap_or(now);
-        let deployment = match plan::next(&self.port.deployments(&row).await?, revision, &row.replaces) {
+        let deployment = match plan::next(&self.port.deployments(row).await?, revision, &row.replaces) {
             Plan::Adopt(deployment) => deployment,
             Plan::Superseded(reason) => {
-                self.moves.note(key, &row, MoveEvent::superseded(reason.clone(), now)).await?;
+                self.moves.note(key, row, MoveEvent::superseded(reason.clone(), now)).await?;
                 return Ok(Response::Superseded { superseded: reason });
             }
             Plan::Start => {
                 // Whatever happens from here on, the service may have changed.
-                self.moves.note(key, &row, MoveEvent::Touched { touched }).await?;
-                self.port.point(&row, revision).await?
+                self.moves.note(key, row, MoveEvent::Touched { touched }).await?;
+                self.port.point(row, revision).await?
             }
         };
         let deployed = MoveEvent::Deployed { touched, deployment: deployment.clone() };
-        self.moves.note(key, &row, deployed).await?;
+        self.moves.note(key, row, deployed).await?;
         Ok(Response::Updated { deployment })
     }
 }

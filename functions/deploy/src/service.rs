@@ -8,7 +8,6 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
 use pipeline::ledger::Ledger;
-use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::MoveRow;
 use pipeline::service::{self, Deployment};
 use pipeline::service_deployment::{self, Action, ServiceDeployment};
@@ -18,7 +17,7 @@ use pipeline::task_definition::TaskDefinition;
 /// All that the function asks of the world.
 pub trait Port {
     /// Registers the running task definition again, its image pinned to the digest.
-    async fn register(&self, key: &MoveKey, row: &MoveRow) -> Result<TaskDefinitionArn, Fault>;
+    async fn register(&self, row: &MoveRow) -> Result<Revision, Fault>;
     /// Reads the deployments of the service.
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault>;
     /// Points the service at a revision.
@@ -32,6 +31,15 @@ pub trait Port {
     ) -> Result<Option<ServiceDeployment>, Fault>;
     /// Answers a hook of a service deployment.
     async fn answer(&self, arn: &str, hook: &str, action: Action) -> Result<(), Fault>;
+}
+
+/// A revision that was registered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    /// Its name.
+    pub arn: TaskDefinitionArn,
+    /// What ECS said of it.
+    pub json: String,
 }
 
 /// How long a function that tests may take to answer; below the own time-out of this one.
@@ -58,15 +66,11 @@ impl Aws {
 }
 
 impl Port for Aws {
-    async fn register(&self, key: &MoveKey, row: &MoveRow) -> Result<TaskDefinitionArn, Fault> {
+    async fn register(&self, row: &MoveRow) -> Result<Revision, Fault> {
         let running = TaskDefinition::read(&self.ecs, &row.running).await?;
         let copy = running.pinned(&self.ecs, &row.containers, &row.digest).await?;
-        let (revision, json) = running.register(copy).await?;
-        // ECS may have lost it when it is needed as the restore point.
-        if let MoveRef::Ordinal(_) = key.which {
-            self.ledger.record(&revision, json).await?;
-        }
-        Ok(revision)
+        let (arn, json) = running.register(copy).await?;
+        Ok(Revision { arn, json })
     }
 
     async fn deployments(&self, row: &MoveRow) -> Result<Vec<Deployment>, Fault> {

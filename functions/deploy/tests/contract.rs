@@ -4,7 +4,7 @@
 
 use deploy::Deploy;
 use deploy::runs::{Prepared, Runner, Started};
-use deploy::service::Port;
+use deploy::service::{Port, Revision};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
@@ -25,8 +25,8 @@ fn revision(n: u32) -> TaskDefinitionArn {
 }
 
 impl Port for AtRest {
-    async fn register(&self, _: &MoveKey, _: &MoveRow) -> Result<TaskDefinitionArn, Fault> {
-        Ok(revision(2))
+    async fn register(&self, _: &MoveRow) -> Result<Revision, Fault> {
+        Ok(Revision { arn: revision(2), json: "{}".to_owned() })
     }
     async fn deployments(&self, _: &MoveRow) -> Result<Vec<Deployment>, Fault> {
         let id = DeploymentId::parse("ecs-svc/1")?;

@@ -34,7 +34,7 @@ pub async fn of(port: &impl Port, web: &impl Web, phase: Phase, row: &MoveRow) -
         Phase::Rollback => row.restore.as_ref().and_then(|restore| restore.pack.as_ref()),
     };
     // Without any a rollback asks none: those that are configured now are written for another version.
-    if pinned.map_or(phase == Phase::Rollback, |name| !pack::is_something(name)) {
+    if pinned.map_or(phase == Phase::Rollback, |name| !name.is_something()) {
         return Ok(Chosen::Nothing);
     }
     let read = match (text(port, row, pinned).await, phase) {

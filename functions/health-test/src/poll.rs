@@ -9,8 +9,11 @@ use crate::finding::Finding;
 use crate::poll_state::PollState;
 use crate::verdict::Expected;
 
-/// The pauses after the first polls; the last one stays.
-const PAUSES: [u32; 4] = [2, 5, 10, 30];
+/// The pauses after the first polls of a rollout, which the machine gives five seconds before; the last one stays.
+const PAUSES: [u32; 2] = [10, 30];
+
+/// The pauses after a gate was judged: production traffic may be on its way.
+const PAUSES_AFTER_GATE: [u32; 4] = [2, 5, 10, 30];
 
 /// One poll.
 #[derive(Debug)]
@@ -72,7 +75,8 @@ pub fn pause(
         return 0;
     }
     let since = state.count.saturating_sub(state.at_gate);
-    let grown = PAUSES.get(since as usize).or(PAUSES.last()).copied();
+    let pauses = if state.at_gate == 0 { &PAUSES[..] } else { &PAUSES_AFTER_GATE };
+    let grown = pauses.get(since as usize).or(pauses.last()).copied();
     state.count = state.count.saturating_add(1);
     let pause = match finding {
         Finding::AgainIn(seconds) => seconds,
@@ -97,6 +101,12 @@ mod tests {
         let row = row();
         let now = row.touched.unwrap();
         let pause = |count| poll(&row, count).pause(Verdict::Pending, Finding::NotYet, now);
+        assert_eq!([0, 1, 2, 1000].map(pause), [10, 30, 30, 30]);
+        let pause = |since: u32| {
+            let state = PollState { count: 7 + since, at_gate: 7, ..PollState::default() };
+            let mut poll = Poll::of(Phase::After, &row, state).unwrap();
+            poll.pause(Verdict::Pending, Finding::NotYet, now)
+        };
         assert_eq!([0, 1, 2, 3, 4, 1000].map(pause), [2, 5, 10, 30, 30, 30]);
     }
 

@@ -91,9 +91,8 @@ pub async fn answer(port: &impl Port, web: &impl Web, request: Request) -> Resul
         Some(moves) => moves,
         None => port.moves(&release).await?,
     };
-    let tested = moves
-        .iter()
-        .filter_map(|row| Some((row, row.pack.as_ref().filter(|name| pack::is_something(name))?)));
+    let tested =
+        moves.iter().filter_map(|row| Some((row, row.pack.as_ref().filter(|name| name.is_something())?)));
     let tested: Vec<(&MoveRow, &PackHash)> = tested.collect();
     let some = tested.get(state.done.min(tested.len())..).unwrap_or_default();
     let some = some.get(..MOVES_PER_CALL.min(some.len())).unwrap_or_default();

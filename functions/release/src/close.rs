@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Promote;
@@ -28,7 +27,7 @@ pub async fn close(
     now: Timestamp,
 ) -> Result<Closed, Fault> {
     let Close { run, outcome, because } = &close;
-    let (head, mut moves) = try_join(ledger.head(&run.release), ledger.moves(&run.release)).await?;
+    let (head, mut moves) = ledger.head_and_moves(&run.release).await?;
     let Some(head) = head else { return Ok(conclude(outcome, because, &moves, None)) };
     let leases = leases(ledger, &head, &moves).await?;
     // When it is closed its leases are free.
@@ -60,7 +59,7 @@ pub async fn close(
     }
     free(ledger, &head, &leases, run, now).await?;
     if closed.outcome == Outcome::Deployed {
-        match promote(aws, &head, run, &deployed).await {
+        match promote(aws, &head, run, &deployed, now).await {
             // The call that comes again finds it closed, and only starts what follows.
             Err(fault) if head.outcome.is_none() && Fault::RETRIED.contains(&fault.name()) => {
                 return Err(fault);
@@ -160,6 +159,7 @@ async fn promote(
     head: &HeadRow,
     run: &Run,
     deployed: &[&MoveRow],
+    now: Timestamp,
 ) -> Result<Vec<String>, Fault> {
     let spec = ReleaseSpec::of(head, &run.release)?;
     // What goes back goes back here alone.
@@ -168,7 +168,7 @@ async fn promote(
     }
     let images: BTreeMap<&Repository, &Digest> =
         deployed.iter().map(|row| (&row.repository, &row.digest)).collect();
-    let environments = aws.environments().await?;
+    let environments = aws.environments(&run.release, now).await?;
     for next in promotion::followers(&environments, &head.environment) {
         let input = promotion::following(next, &run.release, &images);
         aws.start(&run.machine, &promotion::name(next, &run.release), &input).await?;

@@ -1,6 +1,5 @@
 //! Judges a wave by the rows of its moves, by the alarms of all that are finished, and by what people asked for.
 
-use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::OnFailure;
@@ -26,7 +25,8 @@ pub async fn judge(
     now: Timestamp,
 ) -> Result<Judged, Fault> {
     let (release, wave, step) = (&judge.run.release, judge.wave, judge.step);
-    let (head, mut moves) = try_join(observe::open_head(ledger, release), ledger.moves(release)).await?;
+    let (head, mut moves) = ledger.head_and_moves(release).await?;
+    let head = observe::opened(head, release)?;
     let services: Vec<ServiceName> = moves.iter().map(|(_, row)| row.service.clone()).collect();
     let leases = ledger.leases(&head.environment, &services).await?;
     give_up_lost(ledger, release, &mut moves, &leases, now).await?;

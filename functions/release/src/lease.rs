@@ -98,7 +98,7 @@ async fn plan_again(
     fences: &Fences,
     now: Timestamp,
 ) -> Result<Leased, Fault> {
-    let environments = aws.environments().await?;
+    let environments = aws.environments(&run.release, now).await?;
     // Nothing is touched yet, and the document may be mended at leisure.
     let environment = match policy(&head.environment, &environments, spec.to.goes_back()) {
         Ok(Policy { environment, findings }) => match refusals(&findings).next() {

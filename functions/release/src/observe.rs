@@ -61,17 +61,16 @@ pub async fn execution(aws: &impl Executions, run: &Run, release: &ReleaseId) ->
     aws.execution(&format!("{machine}:{release}")).await
 }
 
-/// Reads the head of a release that was opened.
-pub async fn head(ledger: &impl Releases, release: &ReleaseId) -> Result<HeadRow, Fault> {
-    let head = ledger.head(release).await?;
-    head.ok_or_else(|| Fault::NotFound(format!("the head of release {release}")))
-}
-
 /// Reads the head of a release that goes on.
 ///
 /// A call that comes when it is closed may change nothing any more: others hold its services, or may at any time.
 pub async fn open_head(ledger: &impl Releases, release: &ReleaseId) -> Result<HeadRow, Fault> {
-    let head = head(ledger, release).await?;
+    opened(ledger.head(release).await?, release)
+}
+
+/// Returns the head of a release that goes on, as it was read.
+pub fn opened(head: Option<HeadRow>, release: &ReleaseId) -> Result<HeadRow, Fault> {
+    let head = head.ok_or_else(|| Fault::NotFound(format!("the head of release {release}")))?;
     match head.outcome {
         None => Ok(head),
         Some(outcome) => Err(Fault::LeaseLost(format!("{release} has ended already: {outcome:?}"))),

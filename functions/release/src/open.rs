@@ -39,7 +39,7 @@ pub async fn open(
     {
         return Ok(answer);
     }
-    let environments = aws.environments().await?;
+    let environments = aws.environments(&open.run.release, now).await?;
     if sweep::is_asked(&open.input) {
         return sweep::sweep(aws, ledger, open, &environments, now).await;
     }

@@ -76,7 +76,7 @@ async fn with_documents(
     mut draft: PlanDraft,
 ) -> Result<(PlanDraft, packs::OfImages), Fault> {
     let services: Vec<ServiceName> = draft.moves.iter().map(|row| row.service.clone()).collect();
-    let documents = aws.documents(context.name, &services).await?;
+    let documents = aws.documents(context, &services).await?;
     settings::apply(&mut draft, context.name, &documents.settings, spec.to.goes_back());
     let is_back = spec.to.goes_back();
     let (name, policy, tests) = (context.name, context.environment, &documents.tests);

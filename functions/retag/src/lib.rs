@@ -16,11 +16,11 @@ use pipeline::clock::{CallClock, Timestamp};
 use pipeline::ids::{Digest, ReleaseId};
 use pipeline::image::RepositoryRef;
 use pipeline::ledger::MoveLedger;
-use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::{MoveEvent, MoveRow, TagRow};
+use pipeline::payload::MoveKey;
+use pipeline::rows::{MoveRow, TagRow};
 use serde::{Deserialize, Serialize};
 
-use registry::{Changed, PlannedCalls, Port};
+use registry::{Changed, PlannedCalls, Port, Start};
 use tags::Tagging;
 
 /// How many tags one step puts back.
@@ -138,31 +138,39 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
         let seen = self.port.snapshot(&at, &wanted).await?;
         let image = seen.image(&row.digest).ok_or_else(|| not_there(&at, &row.digest))?;
         let already = seen.tagged(&row.tag) == Some(&row.digest);
-
-        self.port.keep_before(key, &row).await?;
-        let started = MoveEvent::Started { started: clock.now(), children: manifest::children(image)? };
-        self.moves.note(key, &row, started).await?;
-        if !self.moves_last(key, &row).await? {
+        let children = manifest::children(image)?;
+        if !self.begins_last(key, &row, children, already, clock).await? {
             wanted.retain(|tagging| tagging.service.is_some());
         }
         for change in tags::missing(&wanted, &seen)? {
-            self.write(&at, &row, change, clock).await?;
+            self.port.put(&at, &change.tagging.tag, change.image).await?;
         }
         Ok(Response::Moved { digest: row.digest, already })
     }
 
-    /// Writes down that a release moves the environment's tag; tells whether it may, since none came after it.
-    async fn moves_last(&self, key: &MoveKey, row: &MoveRow) -> Result<bool, Fault> {
-        if let MoveRef::Inline(_) = key.which {
-            return Ok(true);
-        }
+    /// Writes down that a move begins, and all that has to be known before the environment's tag moves; tells whether it
+    /// may, since no other release came after this one.
+    async fn begins_last(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        children: Vec<Digest>,
+        already: bool,
+        clock: CallClock,
+    ) -> Result<bool, Fault> {
         for _ in 0..ATTEMPTS {
-            let known = self.port.movers(row).await?;
-            let Some(next) = movers::moving(&known, &key.release, row) else {
-                return Ok(movers::is_last(&known, &key.release));
+            let known = self.port.known(key, row).await?;
+            let movers = movers::moving(&known.movers, &key.release, row);
+            let is_last = movers.is_some() || movers::is_last(&known.movers, &key.release);
+            let start = Start {
+                started: clock.now(),
+                children: children.clone(),
+                is_first: !known.is_begun,
+                movers,
+                announces: is_last && !already,
             };
-            if self.port.set_movers(row, &next).await? {
-                return Ok(true);
+            if self.port.begin(key, row, start).await? {
+                return Ok(is_last);
             }
         }
         Err(at_the_same_moment(row))

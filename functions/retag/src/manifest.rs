@@ -42,10 +42,16 @@ pub fn children(manifest: &Manifest) -> Result<Vec<Digest>, Fault> {
     struct Child {
         digest: Digest,
     }
-    let index: Index = serde_json::from_str(&manifest.bytes).map_err(|error| {
-        let why = line(&error.to_string(), LONGEST_SENTENCE);
+    let unreadable = |why: &str| {
+        let why = line(why, LONGEST_SENTENCE);
         Fault::InvalidInput(format!("the manifest {} is unreadable: {why}", manifest.digest))
-    })?;
+    };
+    // What reads it takes a list for an object, too.
+    if !manifest.bytes.trim_start().starts_with('{') {
+        return Err(unreadable("expected an object"));
+    }
+    let index: Index =
+        serde_json::from_str(&manifest.bytes).map_err(|error| unreadable(&error.to_string()))?;
     Ok(index.manifests.into_iter().map(|child| child.digest).collect())
 }
 
@@ -67,6 +73,13 @@ mod tests {
         let index = manifest(&format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"{child}"}}]}}"#));
         assert_eq!(children(&index).unwrap(), [Digest::parse(child).unwrap()]);
         assert!(children(&manifest(r#"{"schemaVersion":2,"layers":[]}"#)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_list_is_no_index() {
+        let list = format!(r#"[[{{"digest":"sha256:{}"}}]]"#, "c".repeat(64));
+        let fault = children(&manifest(&list)).unwrap_err();
+        assert!(fault.to_string().ends_with("is unreadable: expected an object"), "{fault}");
     }
 
     #[test]

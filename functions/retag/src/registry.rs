@@ -1,6 +1,6 @@
 //! The port to ECR and the ledger, and its adapter.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_config::SdkConfig;
 use aws_sdk_ecr::Client;
@@ -9,11 +9,11 @@ use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
 use pipeline::ids::Digest;
 use pipeline::image::{MEDIA_TYPES, PER_CALL, RepositoryRef};
-use pipeline::ledger::{Key, Ledger};
+use pipeline::ledger::{Key, Ledger, MoveLedger, Write};
 use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::{Failure, MoveRow, RepositoryRow, RollbackScope, TagRow, WriteRow};
+use pipeline::rows::{Failure, MoveEvent, MoveRow, RepositoryRow, RollbackScope, TagRow, WriteRow};
 use pipeline::{Fault, rate_limit};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::RestoreKey;
 use crate::manifest::Manifest;
@@ -36,8 +36,10 @@ pub struct PlannedCalls {
 pub trait Port {
     /// Reads the images and tags of some taggings.
     async fn snapshot(&self, at: &RepositoryRef, wanted: &[Tagging]) -> Result<RepositorySnapshot, Fault>;
-    /// Writes down what the environment had before the first move of a repository.
-    async fn keep_before(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault>;
+    /// Reads what is known of the repository of a move.
+    async fn known(&self, key: &MoveKey, row: &MoveRow) -> Result<Known, Fault>;
+    /// Writes down that a move begins, if nobody has changed what is known since; tells whether it was written.
+    async fn begin(&self, key: &MoveKey, row: &MoveRow, start: Start) -> Result<bool, Fault>;
     /// Writes down that the environment's tag is about to be written.
     async fn announce(&self, row: &MoveRow, digest: &Digest, now: Timestamp) -> Result<(), Fault>;
     /// Reads who moved the environment's tag.
@@ -52,6 +54,31 @@ pub trait Port {
     async fn reserve(&self, calls: PlannedCalls, now: Timestamp) -> Result<Timestamp, Fault>;
     /// Reads all that decides which tags of a repository go back, if its release still holds their services.
     async fn changed(&self, key: &RestoreKey) -> Result<Changed, Fault>;
+}
+
+/// What the ledger knows of the repository of a move.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Whether a move of this release has begun there.
+    pub is_begun: bool,
+    /// Who moved the environment's tag.
+    pub movers: TagRow,
+}
+
+/// What is written down before a move writes a tag, all of it or nothing.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// When it begins.
+    pub started: Timestamp,
+    /// The digests that the image's index names.
+    pub children: Vec<Digest>,
+    /// Whether it is the first of its release in its repository: then what the environment had before is kept.
+    pub is_first: bool,
+    /// Who has moved the environment's tag then, if that changes.
+    pub movers: Option<TagRow>,
+    /// Whether the environment's tag is about to be written.  Our own push comes back as an event; this is how it is
+    /// recognised.
+    pub announces: bool,
 }
 
 /// What a release has done to a repository.
@@ -101,21 +128,37 @@ impl Port for Aws {
         Ok(seen)
     }
 
-    async fn keep_before(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault> {
+    async fn known(&self, key: &MoveKey, row: &MoveRow) -> Result<Known, Fault> {
         if let MoveRef::Inline(_) = key.which {
-            return Ok(());
+            return Ok(Known::default());
         }
-        let before = row.restore.as_ref().map(|restore| restore.digest.clone());
-        let (registry, repository) = (row.registry.clone(), row.repository.clone());
-        let first = RepositoryRow { registry, repository, tag: row.tag.clone(), before, failure: None };
-        self.ledger.put_new(&Key::repository(&key.release, row.repository_row), &first).await?;
-        Ok(())
+        let [repository, tag] =
+            [Key::repository(&key.release, row.repository_row), Key::tag(&row.environment, &row.repository)];
+        let mut rows: HashMap<Key, Value> = self.ledger.get_all(&[repository.clone(), tag.clone()]).await?;
+        let movers = rows.remove(&tag).map(serde_json::from_value).transpose();
+        let movers = movers.map_err(|error| {
+            Fault::Defect(format!("who moved the tag of {} cannot be read: {error}", row.repository))
+        })?;
+        Ok(Known { is_begun: rows.contains_key(&repository), movers: movers.unwrap_or_default() })
+    }
+
+    async fn begin(&self, key: &MoveKey, row: &MoveRow, start: Start) -> Result<bool, Fault> {
+        let Start { started, children, is_first, movers, announces } = start;
+        let mut others = Vec::new();
+        if is_first {
+            others.push(first_of(key, row)?);
+        }
+        others.extend(movers.map(|movers| moved_by(row, &movers)));
+        if announces {
+            let (key, announced) = announced(row, &row.digest, started);
+            others.push(Write::put(key, &announced)?);
+        }
+        self.ledger.note_with(key, row, MoveEvent::Started { started, children }, others).await
     }
 
     async fn announce(&self, row: &MoveRow, digest: &Digest, now: Timestamp) -> Result<(), Fault> {
-        let expires = now.plus_seconds(REMEMBERED_SECONDS).millis() / 1000;
-        let write = WriteRow { digest: digest.clone(), time: now, expires };
-        self.ledger.put(&Key::write(&row.environment, &row.repository, now), &write).await
+        let (key, announced) = announced(row, digest, now);
+        self.ledger.put(&key, &announced).await
     }
 
     async fn movers(&self, row: &MoveRow) -> Result<TagRow, Fault> {
@@ -124,11 +167,7 @@ impl Port for Aws {
     }
 
     async fn set_movers(&self, row: &MoveRow, movers: &TagRow) -> Result<bool, Fault> {
-        let TagRow { version, moves } = movers;
-        let seen = json!({"seen": version.saturating_sub(1)});
-        let unchanged = ("attribute_not_exists(pk) OR #version = :seen", seen);
-        let fields = json!({"version": version, "moves": moves});
-        self.ledger.set(&Key::tag(&row.environment, &row.repository), fields, Some(unchanged)).await
+        Ok(self.ledger.transact(vec![moved_by(row, movers)]).await?.is_none())
     }
 
     async fn note_failure(&self, key: &RestoreKey, failure: &Failure) -> Result<(), Fault> {
@@ -178,6 +217,30 @@ impl Port for Aws {
         self.ledger.check_leases(&key.release, &moves).await?;
         Ok(Changed { repository, moves, rollback: self.ledger.rollback_scope(&key.release).await? })
     }
+}
+
+/// Keeps what the environment had before the first move of a release in a repository.
+fn first_of(key: &MoveKey, row: &MoveRow) -> Result<Write, Fault> {
+    let before = row.restore.as_ref().map(|restore| restore.digest.clone());
+    let (registry, repository) = (row.registry.clone(), row.repository.clone());
+    let first = RepositoryRow { registry, repository, tag: row.tag.clone(), before, failure: None };
+    let write = Write::put(Key::repository(&key.release, row.repository_row), &first)?;
+    Ok(write.when(("attribute_not_exists(pk)", json!({}))))
+}
+
+/// Says who has moved the environment's tag, if nobody else did since that was read.
+fn moved_by(row: &MoveRow, TagRow { version, moves }: &TagRow) -> Write {
+    let fields = json!({"version": version, "moves": moves});
+    let seen = json!({"seen": version.saturating_sub(1)});
+    let write = Write::set(Key::tag(&row.environment, &row.repository), fields);
+    write.when(("attribute_not_exists(pk) OR #version = :seen", seen))
+}
+
+/// Says that the environment's tag is about to be written.
+fn announced(row: &MoveRow, digest: &Digest, now: Timestamp) -> (Key, WriteRow) {
+    let expires = now.plus_seconds(REMEMBERED_SECONDS).millis() / 1000;
+    let announced = WriteRow { digest: digest.clone(), time: now, expires };
+    (Key::write(&row.environment, &row.repository, now), announced)
 }
 
 #[cfg(test)]

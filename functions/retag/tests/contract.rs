@@ -17,8 +17,8 @@ async fn the_samples_are_answered_as_their_golden_files_say() {
                 written,
                 [
                     "keep before",
-                    "tidegate.dev.users.previous -> aaaaaaaaaaaa",
                     "announce",
+                    "tidegate.dev.users.previous -> aaaaaaaaaaaa",
                     "dev -> bbbbbbbbbbbb",
                     "tidegate.dev.users.live -> bbbbbbbbbbbb"
                 ]

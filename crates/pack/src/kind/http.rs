@@ -235,12 +235,12 @@ impl Http {
         if let Some(name) = self.headers.keys().find(|name| is_ours(name)) {
             return Err(Mistake::at(
                 "headers",
-                format!("{name:?} is set by the client: expected another one"),
+                format!("{} is set by the client: expected another one", shown(name)),
             ));
         }
         for (key, headers) in [("headers", &self.headers), ("answerHeaders", &self.answer_headers)] {
             if let Some(name) = headers.keys().find(|name| !is_token(name)) {
-                let why = format!("{name:?} is not the name of a header: expected one like x-probe");
+                let why = format!("{} is not the name of a header: expected one like x-probe", shown(name));
                 return Err(Mistake::at(key, why));
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pipeline::text::shown;
 use serde::Deserialize;
 
 use crate::mistake::{Mistake, ensure};
@@ -212,7 +213,7 @@ impl Suite {
                 }
                 let plain = |c: char| c.is_ascii_alphanumeric() || "-_:$".contains(c);
                 ensure(!name.is_empty() && name.chars().all(plain), "function", || {
-                    format!("{name:?} is no function: expected its name or its ARN")
+                    format!("{} is no function: expected its name or its ARN", shown(&name))
                 })?;
                 ensure(matches!(details, None | Some(Json::Object(_))), "details", || {
                     "expected an object, whose keys are added to those that every suite is told".to_owned()

@@ -50,25 +50,30 @@ impl Key {
     pub fn write(environment: &EnvironmentName, repository: &Repository, time: Timestamp) -> Self {
         Key::new(format!("env#{environment}"), format!("write#{repository}#{time}"))
     }
+    /// `release#<id>`
+    pub fn of_release(release: &ReleaseId) -> String {
+        format!("release#{release}")
+    }
+
     /// `release#<id>` / `head`
     pub fn head(release: &ReleaseId) -> Self {
-        Key::new(format!("release#{release}"), "head")
+        Key::new(Key::of_release(release), "head")
     }
     /// `release#<id>` / `move#<wave>#<n>`
     pub fn a_move(release: &ReleaseId, wave: u32, ordinal: u32) -> Self {
-        Key::new(format!("release#{release}"), format!("move#{wave}#{ordinal}"))
+        Key::new(Key::of_release(release), format!("move#{wave}#{ordinal}"))
     }
     /// `release#<id>` / `tests#<wave>#<n>#<part>`: what came of the live tests in one part of a move.
     pub fn tests(release: &ReleaseId, wave: u32, ordinal: u32, part: &str) -> Self {
-        Key::new(format!("release#{release}"), format!("tests#{wave}#{ordinal}#{part}"))
+        Key::new(Key::of_release(release), format!("tests#{wave}#{ordinal}#{part}"))
     }
     /// `release#<id>` / `run#<wave>#<n>#<name>`: what the live tests of a move run.
     pub fn run(release: &ReleaseId, wave: u32, ordinal: u32, name: &str) -> Self {
-        Key::new(format!("release#{release}"), format!("run#{wave}#{ordinal}#{name}"))
+        Key::new(Key::of_release(release), format!("run#{wave}#{ordinal}#{name}"))
     }
     /// `release#<id>` / `repo#<n>`
     pub fn repository(release: &ReleaseId, ordinal: u32) -> Self {
-        Key::new(format!("release#{release}"), format!("repo#{ordinal}"))
+        Key::new(Key::of_release(release), format!("repo#{ordinal}"))
     }
     /// `env#<environment>` / `tag#<repository>`
     pub fn tag(environment: &EnvironmentName, repository: &Repository) -> Self {
@@ -76,7 +81,7 @@ impl Key {
     }
     /// `release#<id>` / `alert#<channel>`
     pub fn alert(release: &ReleaseId, channel: &str) -> Self {
-        Key::new(format!("release#{release}"), format!("alert#{channel}"))
+        Key::new(Key::of_release(release), format!("alert#{channel}"))
     }
     /// `open#<environment>` / `release#<id>`: what a release has left to a person.
     pub fn open(environment: &EnvironmentName, release: &ReleaseId) -> Self {
@@ -120,7 +125,7 @@ impl Key {
     }
     /// `release#<id>` / `plan#<service>`
     pub fn plan(release: &ReleaseId, service: &ServiceName) -> Self {
-        Key::new(format!("release#{release}"), format!("plan#{service}"))
+        Key::new(Key::of_release(release), format!("plan#{service}"))
     }
     /// `env#<environment>` / `waiting#<release>`
     pub fn waiting(environment: &EnvironmentName, release: &ReleaseId) -> Self {
@@ -132,7 +137,7 @@ impl Key {
     }
     /// `release#<id>` / `guard`
     pub fn guard_rollback(release: &ReleaseId) -> Self {
-        Key::new(format!("release#{release}"), "guard")
+        Key::new(Key::of_release(release), "guard")
     }
     /// `push#<environment>` / `<repository>#<tag>#<digest>`
     pub fn push(environment: &EnvironmentName, repository: &Repository, tag: &Tag, digest: &Digest) -> Self {

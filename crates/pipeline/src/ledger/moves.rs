@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::item::row_of;
-use super::{Key, Ledger};
+use super::{Condition, Key, Ledger, Write};
 use crate::Fault;
 use crate::ids::{ReleaseId, ServiceName};
 use crate::payload::{MoveKey, MoveRef};
@@ -90,6 +91,15 @@ pub trait MoveLedger {
     async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault>;
     /// Notes a step of a move, unless the move was leased anew since it was read.
     async fn note(&self, key: &MoveKey, row: &MoveRow, event: MoveEvent) -> Result<(), Fault>;
+    /// Notes it together with other writes, or does nothing; tells whether the conditions of those held, and whether no
+    /// other call has registered a revision, if that is what it notes.
+    async fn note_with(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        event: MoveEvent,
+        others: Vec<Write>,
+    ) -> Result<bool, Fault>;
     /// Notes that a service has failed which takes its traffic together with others; the first one stays.
     async fn fail(&self, key: &MoveKey, service: &ServiceName) -> Result<(), Fault>;
 }
@@ -103,6 +113,15 @@ impl<L: MoveLedger> MoveLedger for &L {
     }
     async fn note(&self, key: &MoveKey, row: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
         (**self).note(key, row, event).await
+    }
+    async fn note_with(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        event: MoveEvent,
+        others: Vec<Write>,
+    ) -> Result<bool, Fault> {
+        (**self).note_with(key, row, event, others).await
     }
     async fn fail(&self, key: &MoveKey, service: &ServiceName) -> Result<(), Fault> {
         (**self).fail(key, service).await
@@ -164,22 +183,36 @@ impl MoveLedger for Ledger {
 
     async fn note(&self, key: &MoveKey, row: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
         let MoveRef::Ordinal(n) = key.which else { return Ok(()) };
-        let fields = serde_json::to_value(event)
-            .map_err(|error| Fault::Defect(format!("the step of a move cannot be written: {error}")))?;
-        let same = ("fence = :fence", serde_json::json!({"fence": row.fence}));
+        let (fields, same) = (fields_of(event)?, same_lease(row));
         match self.set(&Key::a_move(&key.release, key.wave, n), fields, Some(same)).await? {
             true => Ok(()),
-            false => Err(Fault::LeaseLost(format!(
-                "the move of {} was leased anew since this step read it",
-                row.service
-            ))),
+            false => Err(leased_anew(row)),
+        }
+    }
+
+    async fn note_with(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        event: MoveEvent,
+        others: Vec<Write>,
+    ) -> Result<bool, Fault> {
+        let MoveRef::Ordinal(n) = key.which else { return Ok(true) };
+        let once = matches!(event, MoveEvent::Registered { .. });
+        let note = Write::set(Key::a_move(&key.release, key.wave, n), fields_of(event)?);
+        let holds = if once { first_registered(row) } else { same_lease(row) };
+        let writes = [note.when(holds)].into_iter().chain(others).collect();
+        match self.transact(writes).await? {
+            None => Ok(true),
+            Some(0) if !once => Err(leased_anew(row)),
+            Some(_) => Ok(false),
         }
     }
 
     async fn fail(&self, key: &MoveKey, service: &ServiceName) -> Result<(), Fault> {
         let MoveRef::Ordinal(_) = key.which else { return Ok(()) };
-        let first = ("attribute_exists(pk) AND attribute_not_exists(failed)", serde_json::json!({}));
-        self.set(&Key::head(&key.release), serde_json::json!({"failed": service}), Some(first)).await?;
+        let first = ("attribute_exists(pk) AND attribute_not_exists(failed)", json!({}));
+        self.set(&Key::head(&key.release), json!({"failed": service}), Some(first)).await?;
         Ok(())
     }
 }
@@ -203,6 +236,27 @@ impl Ledger {
         let leases: HashMap<Key, LeaseRow> = self.get_all(&keys).await?;
         moves.iter().try_for_each(|(key, row)| check_lease(release, row, leases.get(key)))
     }
+}
+
+/// Returns the fields that an event sets.
+fn fields_of(event: MoveEvent) -> Result<Value, Fault> {
+    serde_json::to_value(event)
+        .map_err(|error| Fault::Defect(format!("the step of a move cannot be written: {error}")))
+}
+
+/// What holds of a move's row as long as it is not leased anew.
+fn same_lease(row: &MoveRow) -> Condition<'static> {
+    ("#fence = :fence", json!({"fence": row.fence}))
+}
+
+/// What holds, too, as long as no revision is registered for it: of two calls at once one finds what the other has made.
+fn first_registered(row: &MoveRow) -> Condition<'static> {
+    let holds = "#fence = :fence AND (attribute_not_exists(#registered) OR #registered = :none)";
+    (holds, json!({"fence": row.fence, "none": null}))
+}
+
+fn leased_anew(row: &MoveRow) -> Fault {
+    Fault::LeaseLost(format!("the move of {} was leased anew since this step read it", row.service))
 }
 
 /// Refuses a move whose service another release holds, or nobody.

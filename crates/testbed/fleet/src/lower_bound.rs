@@ -2,7 +2,7 @@
 //!
 //! Each move of a wave registers a revision and writes up to three tags; the first 20 and the first 10 calls come from
 //! full buckets, and after that one registration and ten tags come each second.  Every move's rollout has to end, and
-//! an end is seen at the next poll of the cadence 2, 5, 10, 30, 30, ... s.  A cold ledger reads every task definition
+//! an end is seen at the next poll of the cadence 5, 10, 30, 30, ... s.  A cold ledger reads every task definition
 //! once before the first wave: 50 at once, and 20 a second.  Of the time that calls take, only that of the calls to ECS is
 //! counted that every move has to make one after the other: the description of its service, and at first of its
 //! revision, the registration, the update, and one for each poll.
@@ -19,8 +19,9 @@ const ECS: f64 = 0.3;
 /// How many tags a move writes: two keep-tags, and the environment's if its repository is its own.
 const TAGS: f64 = 3.0;
 
-/// The pauses between the polls; the last one stays.
-const PAUSES: [f64; 4] = [2.0, 5.0, 10.0, 30.0];
+/// The pause before the first poll, and those between the polls; the last one stays.
+const FIRST: f64 = 5.0;
+const PAUSES: [f64; 2] = [10.0, 30.0];
 
 /// Returns the seconds that the rates alone dictate for the waves of so many services.
 pub fn of_rates(waves: &[usize], cold: bool) -> f64 {
@@ -56,7 +57,7 @@ fn waited(n: f64, (size, refill): (f64, f64)) -> f64 {
 /// Returns when a poll has seen the end of a rollout.
 fn seen_after(takes: f64) -> f64 {
     let mut pauses = PAUSES.iter().chain(PAUSES.last().into_iter().cycle());
-    let mut poll = 0.0;
+    let mut poll = FIRST;
     while poll < takes {
         poll += ECS + pauses.next().copied().unwrap_or(takes);
     }
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn an_end_is_seen_at_the_next_look() {
         let seen = [1.0, 2.3, 7.5, 20.0, 48.0, 48.5].map(|takes| (seen_after(takes) * 10.0).round() / 10.0);
-        assert_eq!(seen, [2.6, 2.6, 7.9, 48.5, 48.5, 78.8]);
-        assert_eq!((of(&[vec![20.0]], false) * 10.0).round() / 10.0, 49.4);
+        assert_eq!(seen, [5.3, 5.3, 15.6, 45.9, 76.2, 76.2]);
+        assert_eq!((of(&[vec![20.0]], false) * 10.0).round() / 10.0, 46.8);
     }
 }

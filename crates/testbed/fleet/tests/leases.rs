@@ -11,7 +11,7 @@ use pipeline::payload::MoveKey;
 use pipeline::rows::MoveRow;
 use release::Run;
 use release::plan::waves::Numbered;
-use release::ports::{Leases, Releases};
+use release::ports::{History, Leases, Releases};
 use serde_json::{Value, json};
 
 fn release() -> ReleaseId {
@@ -43,7 +43,8 @@ fn move_of(service: &str, fence: u64) -> MoveRow {
 
 async fn write(ledger: &Ledger, moves: &[(&str, u64)]) -> Result<(), Fault> {
     let numbered = (0..).zip(moves).map(|(n, (service, fence))| (0, n, move_of(service, *fence)));
-    ledger.write(&release(), &numbered.collect::<Vec<Numbered>>()).await
+    let known = ledger.services(&dev(), None).await.unwrap();
+    ledger.write(&release(), &numbered.collect::<Vec<Numbered>>(), &known).await
 }
 
 fn table() -> (Fake, Ledger) {

@@ -67,3 +67,18 @@ async fn a_registration_is_reserved_for_the_time_when_its_tags_are_written() {
     let reserved = ledger.advance(&Key::rate_limit("register"), 0, now.millis()).await.unwrap();
     assert_eq!(reserved, start.millis() + REGISTER.interval_ms, "nobody else counts on its turn before");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reservation_is_one_call_whether_others_wait_or_nobody() {
+    let fake = Fake::default();
+    let ledger = Ledger::of(&fake.config(), "ledger");
+    let (aws, now) = (Aws::new(&fake.config(), ledger.clone()), Timestamp::from_millis(1_000_000));
+    for (seconds, calls) in [(0, 2), (0, 4), (60, 6), (60, 8)] {
+        aws.reserve(PlannedCalls { registrations: 1, tags: 3 }, now.plus_seconds(seconds)).await.unwrap();
+        assert_eq!(fake.open().calls["dynamodb.UpdateItem"], calls);
+    }
+    // What another process has reserved is found by a call that is refused.
+    let other = Aws::new(&fake.config(), Ledger::of(&fake.config(), "ledger"));
+    other.reserve(PlannedCalls { registrations: 1, tags: 3 }, now).await.unwrap();
+    assert_eq!(fake.open().calls["dynamodb.UpdateItem"], 12);
+}

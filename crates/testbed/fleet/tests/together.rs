@@ -122,10 +122,10 @@ async fn lambda_ends_a_function_and_what_it_has_asked_for_happens() {
     let run = machine.run("r1", &request(&["a"])).await;
     let history = machine.history.take().unwrap();
     assert!(history.iter().any(|line| line.ends_with("is ended by Lambda")));
-    let faults = machine.meter.faults.keys().filter(|(state, _)| state == "Deploy");
+    let faults = machine.meter.faults.keys().filter(|(state, _)| state == "Register");
     assert_eq!(faults.map(|(_, error)| error.as_str()).collect::<Vec<_>>(), ["Sandbox.Timedout"]);
     // The next attempt finds the deployment that nobody had heard of.
-    assert_eq!((run.end.as_str(), calls_for(&history, "Deploy").len()), ("Deployed", 2), "{}", run.because);
+    assert_eq!((run.end.as_str(), calls_for(&history, "Register").len()), ("Deployed", 2), "{}", run.because);
     assert_eq!(machine.fake.open().ecs.services["fleet/a"].pointed.len(), 1);
 }
 

@@ -7,9 +7,9 @@ use aws_config::SdkConfig;
 use aws_sdk_sns::types::MessageAttributeValue;
 use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
-use pipeline::ledger::{Key, Ledger};
-use pipeline::rows::{FrozenRow, PlanRow, RepositoryRow};
+use pipeline::ids::{EnvironmentName, ReleaseId};
+use pipeline::ledger::{Key, Ledger, WholeRelease};
+use pipeline::rows::FrozenRow;
 use pipeline::signed::Signed;
 use pipeline::{Fault, settings};
 use serde_json::json;
@@ -94,17 +94,9 @@ impl Aws {
 
 impl Port for Aws {
     async fn report(&self, release: &ReleaseId) -> Result<Report, Fault> {
-        let head = self.ledger.get(&Key::head(release)).await?;
-        let moves = self.ledger.moves(release).await?.into_iter().map(|(_, row)| row).collect();
-        let repositories: Vec<(String, RepositoryRow)> =
-            self.ledger.list(&format!("release#{release}"), "repo#").await?;
-        let repositories = repositories.into_iter().map(|(_, row)| row).collect();
-        Ok(Report { head, moves, repositories, ..Report::default() })
-    }
-
-    async fn plan(&self, release: &ReleaseId, services: &[ServiceName]) -> Result<Vec<PlanRow>, Fault> {
-        let rows: Vec<(String, PlanRow)> = self.ledger.list(&format!("release#{release}"), "plan#").await?;
-        Ok(rows.into_iter().map(|(_, row)| row).filter(|row| services.contains(&row.service)).collect())
+        let WholeRelease { head, moves, plan, repositories } = self.ledger.whole(release).await?;
+        let moves = moves.into_iter().map(|(_, row)| row).collect();
+        Ok(Report { head, moves, repositories, plan, freeze: None })
     }
 
     async fn freeze(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {

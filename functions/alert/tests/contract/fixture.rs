@@ -12,7 +12,7 @@ use alert::report::Report;
 use alert::resolve::OpenRow;
 use alert::secret::{Reference, Secret};
 use pipeline::Fault;
-use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
+use pipeline::ids::{EnvironmentName, ReleaseId};
 use pipeline::rows::{FrozenRow, PlanRow};
 use serde_json::json;
 
@@ -96,11 +96,7 @@ impl Port for &Fixture {
         if self.report_down {
             return Err(Fault::Unavailable("could not read the release".to_owned()));
         }
-        Ok(self.report.clone().unwrap_or_default())
-    }
-    async fn plan(&self, _: &ReleaseId, services: &[ServiceName]) -> Result<Vec<PlanRow>, Fault> {
-        self.ledger()?;
-        Ok(self.plan.iter().filter(|row| services.contains(&row.service)).cloned().collect())
+        Ok(Report { plan: self.plan.clone(), ..self.report.clone().unwrap_or_default() })
     }
     async fn freeze(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
         self.ledger()?;

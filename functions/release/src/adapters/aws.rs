@@ -4,22 +4,26 @@ mod alarms;
 mod clusters;
 mod executions;
 mod images;
+mod recent;
 mod revisions;
 
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use pack::policy::Policy;
+use pipeline::clock::Timestamp;
 use pipeline::environment::{self, Environments, ServiceDocuments};
-use pipeline::ids::{Digest, EnvironmentName, ServiceName, Tag};
+use pipeline::ids::{Digest, ReleaseId, ServiceName, Tag};
 use pipeline::image::RepositoryRef;
 use pipeline::ledger::Ledger;
 use pipeline::{Fault, settings};
 
+use crate::plan::PlanContext;
 use crate::ports::{
     self, Child, Config, Documents, ImageId, Index, LiveTests, Mutability, Prober, Scan, Signing, StoredImage,
 };
 use images::Images;
+use recent::Recent;
 use revisions::Revisions;
 
 /// AWS.
@@ -31,6 +35,7 @@ pub struct Aws {
     sfn: aws_sdk_sfn::Client,
     images: Images,
     revisions: Revisions,
+    recent: Recent,
     roles: Option<Vec<String>>,
     prober: Prober,
 }
@@ -42,6 +47,7 @@ impl Aws {
         Aws {
             roles: settings::list("TASK_ROLE_ARNS"),
             prober: prober(),
+            recent: Recent::default(),
             ssm: aws_sdk_ssm::Client::new(config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             sfn: aws_sdk_sfn::Client::new(config),
@@ -53,18 +59,31 @@ impl Aws {
 }
 
 impl Documents for Aws {
-    async fn environments(&self) -> Result<Environments, Fault> {
-        environment::read_all(&self.ssm).await
+    async fn environments(&self, release: &ReleaseId, now: Timestamp) -> Result<Environments, Fault> {
+        let known = self.recent.of(release, now).and_then(|recent| recent.environments);
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let read = environment::read_all(&self.ssm).await?;
+        self.recent.keep(release, now, |recent| recent.environments = Some(read.clone()));
+        Ok(read)
     }
 }
 
 impl LiveTests for Aws {
     async fn documents(
         &self,
-        environment: &EnvironmentName,
+        PlanContext { name, release, now, .. }: PlanContext<'_>,
         services: &[ServiceName],
     ) -> Result<ServiceDocuments, Fault> {
-        environment::read_services(&self.ssm, environment, services).await
+        let asked = (name.clone(), services.to_vec());
+        let known = self.recent.of(release, now).and_then(|recent| recent.services);
+        if let Some((_, known)) = known.filter(|(of, _)| *of == asked) {
+            return Ok(known);
+        }
+        let read = environment::read_services(&self.ssm, name, services).await?;
+        self.recent.keep(release, now, |recent| recent.services = Some((asked, read.clone())));
+        Ok(read)
     }
 
     fn prober(&self) -> Prober {

@@ -24,7 +24,7 @@ use crate::answer::Closed;
 use crate::intake::push::Push;
 use crate::payload::Run;
 use crate::plan::waves::Numbered;
-use crate::ports::{AlarmVerdict, Claim, Events, Freezes, History, Leases, Releases, Runs};
+use crate::ports::{AlarmVerdict, Claim, Events, Freezes, Leases, Releases, Runs};
 
 /// Up to how many services are read by their keys; of more, all of the environment are read.
 const FEW_SERVICES: usize = 100;
@@ -142,10 +142,12 @@ impl Releases for Ledger {
         self.pin(hash, text.to_owned()).await
     }
 
-    async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault> {
-        let Some((.., first)) = moves.first() else { return Ok(()) };
-        let names: Vec<ServiceName> = moves.iter().map(|(.., row)| row.service.clone()).collect();
-        let known = self.services(&first.environment, Some(&names)).await?;
+    async fn write(
+        &self,
+        release: &ReleaseId,
+        moves: &[Numbered],
+        known: &BTreeMap<ServiceName, ServiceRow>,
+    ) -> Result<(), Fault> {
         let mut writes = Vec::new();
         for (wave, n, row) in moves {
             let lease = Key::lease(&row.environment, &row.service);
@@ -186,6 +188,13 @@ impl Releases for Ledger {
         let condition = "#service = :service AND #fence <= :fence";
         let old = (condition, json!({"service": service, "fence": fence}));
         self.delete(&Key::a_move(&key.release, key.wave, n), Some(old)).await
+    }
+
+    async fn head_and_moves(
+        &self,
+        release: &ReleaseId,
+    ) -> Result<(Option<HeadRow>, Vec<(MoveKey, MoveRow)>), Fault> {
+        Ledger::head_and_moves(self, release).await
     }
 
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {

@@ -31,7 +31,7 @@ pub(super) async fn record(
     let (numbered, counts, repositories) = numbered(waves(moves, context.environment));
     forget_all_but(ledger, context.release, &numbered, fences).await?;
     let chunks: Vec<&[Numbered]> = numbered.chunks(MOVES_AT_ONCE).collect();
-    at_once(&chunks, async |some| ledger.write(context.release, some).await).await?;
+    at_once(&chunks, async |some| ledger.write(context.release, some, known).await).await?;
     let nothing = ServiceRow::default();
     at_once(&numbered, async |(.., one)| {
         // Of a service of several images it may be another one now that changes than when the release was opened.

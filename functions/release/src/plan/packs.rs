@@ -83,7 +83,7 @@ pub fn pin(
 
 /// Returns the live tests that a move was judged by, if there was one in them.
 pub fn asked(row: &MoveRow) -> Option<&PackHash> {
-    row.pack.as_ref().filter(|hash| pack::is_something(hash))
+    row.pack.as_ref().filter(|hash| hash.is_something())
 }
 
 /// Reads live tests, or says why they cannot be used for a service.

@@ -7,7 +7,7 @@ use pipeline::Fault;
 use pipeline::alarm::Alarm;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Environments, ServiceDocuments};
-use pipeline::ids::{Digest, EnvironmentName, ServiceName, TaskDefinitionArn};
+use pipeline::ids::{Digest, ReleaseId, ServiceName, TaskDefinitionArn};
 use pipeline::image::ImageReference;
 use pipeline::service::Deployment;
 use pipeline::service_deployment::Stage;
@@ -15,19 +15,21 @@ use pipeline::task_definition::OpenPort;
 use serde_json::Value;
 
 use super::images::Platform;
+use crate::plan::PlanContext;
 
 /// The documents of the environments.
 pub trait Documents {
-    /// Reads the environments.
-    async fn environments(&self) -> Result<Environments, Fault>;
+    /// Reads the environments for a release; what was read for the same one a moment ago will do.
+    async fn environments(&self, release: &ReleaseId, now: Timestamp) -> Result<Environments, Fault>;
 }
 
 /// The live tests of services.
 pub trait LiveTests {
-    /// Reads the documents of services; one that has none is left out.
+    /// Reads the documents of services for a release; one that has none is left out, and what was read for the same
+    /// release a moment ago will do.
     async fn documents(
         &self,
-        environment: &EnvironmentName,
+        context: PlanContext<'_>,
         services: &[ServiceName],
     ) -> Result<ServiceDocuments, Fault>;
     /// Tells who will ask them.

@@ -181,11 +181,21 @@ pub trait Releases {
     /// Keeps the text of live tests under their hash.
     async fn keep(&self, hash: &PackHash, text: &str) -> Result<(), Fault>;
     /// Writes moves, and that the release holds their services last: all, or none if a lease is lost by now.
-    async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault>;
+    async fn write(
+        &self,
+        release: &ReleaseId,
+        moves: &[Numbered],
+        known: &BTreeMap<ServiceName, ServiceRow>,
+    ) -> Result<(), Fault>;
     /// Writes down that a release does not hold a service after all, unless its lease has another number by now.
     async fn disown(&self, release: &ReleaseId, row: &MoveRow, fence: Option<u64>) -> Result<(), Fault>;
     /// Takes a move away that is none of the plan any more, unless it was written under a higher number than this.
     async fn forget(&self, key: &MoveKey, service: &ServiceName, fence: u64) -> Result<(), Fault>;
+    /// Reads the head of a release and its moves.
+    async fn head_and_moves(
+        &self,
+        release: &ReleaseId,
+    ) -> Result<(Option<HeadRow>, Vec<(MoveKey, MoveRow)>), Fault>;
     /// Reads the moves of a release.
     async fn moves(&self, release: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault>;
     /// Writes down what an alarm says of a move after the health test.

@@ -243,7 +243,12 @@ impl Releases for Notebook {
     async fn keep(&self, _: &PackHash, text: &str) -> Result<(), Fault> {
         Notebook::write(self, format!("keep {text}"))
     }
-    async fn write(&self, release: &ReleaseId, moves: &[Numbered]) -> Result<(), Fault> {
+    async fn write(
+        &self,
+        release: &ReleaseId,
+        moves: &[Numbered],
+        _: &BTreeMap<ServiceName, ServiceRow>,
+    ) -> Result<(), Fault> {
         for (wave, n, row) in moves {
             let key = MoveKey::new(release.clone(), *wave, *n);
             let leased =
@@ -284,6 +289,12 @@ impl Releases for Notebook {
             true => self.write("forget"),
             false => Ok(()),
         }
+    }
+    async fn head_and_moves(
+        &self,
+        release: &ReleaseId,
+    ) -> Result<(Option<HeadRow>, Vec<(MoveKey, MoveRow)>), Fault> {
+        Ok((self.head(release).await?, self.moves(release).await?))
     }
     async fn moves(&self, _: &ReleaseId) -> Result<Vec<(MoveKey, MoveRow)>, Fault> {
         Ok(self.moves.borrow().clone())

@@ -7,10 +7,11 @@ use pipeline::Fault;
 use pipeline::alarm::Alarm;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Environments, PATH, ServiceDocuments};
-use pipeline::ids::{DeploymentId, Digest, EnvironmentName, ServiceName, Tag, TaskDefinitionArn};
+use pipeline::ids::{DeploymentId, Digest, ReleaseId, ServiceName, Tag, TaskDefinitionArn};
 use pipeline::image::{ImageReference, RepositoryRef};
 use pipeline::service::{Deployment, Rollout};
 use pipeline::task_definition::OpenPort;
+use release::plan::PlanContext;
 use release::ports::{
     Alarms, Child, ClusterSnapshot, Clusters, Config, Digests, Documents, Execution, Executions, ImageId,
     Images, Index, LiveTests, Mutability, Platform, Prober, Revision, Revisions, Scan, Service, Shifting,
@@ -126,7 +127,7 @@ impl Shop {
 }
 
 impl Documents for Shop {
-    async fn environments(&self) -> Result<Environments, Fault> {
+    async fn environments(&self, _: &ReleaseId, _: Timestamp) -> Result<Environments, Fault> {
         let documents = json!({
             "dev": {"cluster": "dev", "tag": "dev", "deployOn": ["main-*", "both-*"], "promote": "auto"},
             "test": {"cluster": "test", "tag": "test", "deployOn": ["both-*"]},
@@ -158,7 +159,7 @@ impl Documents for Shop {
 impl LiveTests for Shop {
     async fn documents(
         &self,
-        of: &EnvironmentName,
+        PlanContext { name: of, .. }: PlanContext<'_>,
         services: &[ServiceName],
     ) -> Result<ServiceDocuments, Fault> {
         let tests = self.tests.borrow();

@@ -3,18 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::Digest;
+use pipeline::ids::{Digest, ReleaseId};
 use pipeline::image::RepositoryRef;
 use pipeline::payload::MoveKey;
 use pipeline::rows::{Failure, MoveRow, TagRow};
 use retag::RestoreKey;
 use retag::manifest::Manifest;
-use retag::registry::{Changed, PlannedCalls, Port};
+use retag::registry::{Changed, Known, PlannedCalls, Port, Start};
 use retag::snapshot::RepositorySnapshot;
 use retag::tags::Tagging;
 
@@ -23,6 +23,8 @@ use retag::tags::Tagging;
 pub struct Shelf {
     pub images: Vec<char>,
     pub tags: RefCell<BTreeMap<String, Digest>>,
+    /// In which repositories releases have begun.
+    pub begun: RefCell<BTreeSet<(ReleaseId, u32)>>,
     /// Who moved the environment's tag.
     pub movers: RefCell<TagRow>,
     /// Whether another release always moves the tag between our reading and our writing of that.
@@ -65,9 +67,24 @@ impl Port for &Shelf {
         };
         Ok(RepositorySnapshot::new(self.images.iter().map(image), self.tags.borrow().clone()))
     }
-    async fn keep_before(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
-        self.wrote("keep before".to_owned());
-        Ok(())
+    async fn known(&self, key: &MoveKey, row: &MoveRow) -> Result<Known, Fault> {
+        let is_begun = self.begun.borrow().contains(&(key.release.clone(), row.repository_row));
+        Ok(Known { is_begun, movers: self.movers.borrow().clone() })
+    }
+    async fn begin(&self, key: &MoveKey, row: &MoveRow, start: Start) -> Result<bool, Fault> {
+        if let Some(movers) = &start.movers
+            && !self.set_movers(row, movers).await?
+        {
+            return Ok(false);
+        }
+        if start.is_first {
+            self.wrote("keep before".to_owned());
+            self.begun.borrow_mut().insert((key.release.clone(), row.repository_row));
+        }
+        if start.announces {
+            self.announce(row, &row.digest, start.started).await?;
+        }
+        Ok(true)
     }
     async fn announce(&self, _: &MoveRow, _: &Digest, now: Timestamp) -> Result<(), Fault> {
         self.wrote("announce".to_owned());

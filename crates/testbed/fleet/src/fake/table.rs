@@ -224,15 +224,18 @@ impl Table {
     fn query(&self, input: &Value) -> Answer {
         let values = &input["ExpressionAttributeValues"];
         let (pk, sk) = (text(&values[":pk"])?, text(&values[":sk"])?);
+        let to = values.get(":to").map(text).transpose()?;
         let (prefix, least) = match input["KeyConditionExpression"].as_str() {
             Some("pk = :pk AND begins_with(sk, :sk)") => (sk.as_str(), ""),
             Some("pk = :pk AND sk >= :sk") => ("", sk.as_str()),
+            Some("pk = :pk AND sk BETWEEN :sk AND :to") if to.is_some() => ("", sk.as_str()),
             other => return Err(wrong(format!("the fake does not understand {other:?}"))),
         };
         let after = input.get("ExclusiveStartKey").map(key_of).transpose()?;
         let (mut items, mut bytes) = (Vec::new(), 0);
         for (key, row) in self.partition(&pk, prefix) {
-            if after.as_ref().is_some_and(|after| key <= after) || key.1.as_str() < least {
+            let is_beyond = to.as_ref().is_some_and(|to| key.1 > *to);
+            if after.as_ref().is_some_and(|after| key <= after) || key.1.as_str() < least || is_beyond {
                 continue;
             }
             bytes += size(row);

@@ -38,7 +38,7 @@ async fn a_tag_does_not_go_back_behind_a_release_of_another_service() {
 async fn a_move_that_failed_beside_one_that_stays_gives_its_tags_back() {
     let mut story =
         Story::of(&PAIR, json!({"dev": {"onFailure": "freeze"}})).at(0, push("half", "shop/c", Completes));
-    story.machine.mishaps.plan("d", "PreTest", Mishap::Dies);
+    story.machine.mishaps.plan("d", "Register", Mishap::Dies);
     let story = story.play().await;
     assert!(story.runs("dev/c", "half") && story.is_tagged("shop/c", "tidegate.dev.d.live", "0"));
     // Two versions run: nobody is told that all is as it was.

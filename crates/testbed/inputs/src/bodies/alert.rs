@@ -15,8 +15,8 @@ use ::alert::secret::{Reference, Secret};
 use ::alert::signal::row::SignalRow;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Environments;
-use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
-use pipeline::rows::{FrozenRow, PlanRow};
+use pipeline::ids::{EnvironmentName, ReleaseId};
+use pipeline::rows::FrozenRow;
 use pipeline::{Fault, lambda};
 use release::intake::request::Request;
 use serde_json::{Value, json};
@@ -51,9 +51,6 @@ struct Outbox {
 impl Port for &Outbox {
     async fn report(&self, _: &ReleaseId) -> Result<Report, Fault> {
         Ok(Report::default())
-    }
-    async fn plan(&self, _: &ReleaseId, _: &[ServiceName]) -> Result<Vec<PlanRow>, Fault> {
-        Ok(Vec::new())
     }
     async fn freeze(&self, _: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
         Ok(None)

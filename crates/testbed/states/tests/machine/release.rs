@@ -82,7 +82,7 @@ fn every_state_is_reached() {
         machine.names().iter().map(|name| name.rsplit('.').next().expect("a name").to_owned()).collect();
     assert!(names.len() > 60);
     let mut entered = BTreeSet::new();
-    for seed in 0..800 {
+    for seed in 0..2_000 {
         let mut random = Random::new(seed);
         let mut played = Play::start(&machine, json!({"environment": "dev"}), seed);
         let mut answered = 0;

@@ -1,0 +1,69 @@
+//! The documents that were read for one release: its next step, in the same process, need not read them again.
+//!
+//! Of one release alone: whoever changes a document and then starts a release is never answered by an older one.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pipeline::clock::Timestamp;
+use pipeline::environment::{Environments, ServiceDocuments};
+use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
+
+/// How long what was read will do.
+const SECONDS: i64 = 10;
+
+/// What was read for the release that asked last.
+#[derive(Debug, Default)]
+pub(super) struct Recent(Mutex<Option<(ReleaseId, Timestamp, Read)>>);
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Read {
+    /// All environments.
+    pub environments: Option<Environments>,
+    /// The documents of these services of an environment.
+    pub services: Option<((EnvironmentName, Vec<ServiceName>), ServiceDocuments)>,
+}
+
+impl Recent {
+    /// Returns what was read for a release, if that is not long ago.
+    pub(super) fn of(&self, release: &ReleaseId, now: Timestamp) -> Option<Read> {
+        let known = self.open();
+        let (_, _, read) = known
+            .as_ref()
+            .filter(|(of, since, _)| of == release && (0..SECONDS).contains(&now.seconds_since(*since)))?;
+        Some(read.clone())
+    }
+
+    /// Keeps something that was read for a release; it counts from the first that was.
+    pub(super) fn keep(&self, release: &ReleaseId, now: Timestamp, keep: impl FnOnce(&mut Read)) {
+        let mut read = self.of(release, now);
+        let mut known = self.open();
+        let since = known.as_ref().filter(|_| read.is_some()).map_or(now, |(_, since, _)| *since);
+        let read = read.get_or_insert_default();
+        keep(read);
+        *known = Some((release.clone(), since, read.clone()));
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<(ReleaseId, Timestamp, Read)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_will_do_for_the_same_release_and_not_for_long() {
+        let (recent, at) = (Recent::default(), Timestamp::from_millis);
+        let release = |name: &str| ReleaseId::parse(name).unwrap();
+        recent.keep(&release("r1"), at(0), |read| read.environments = Some(Environments::default()));
+        recent.keep(&release("r1"), at(9_000), |read| assert!(read.environments.is_some()));
+        let known =
+            |name, now| recent.of(&release(name), at(now)).is_some_and(|read| read.environments.is_some());
+        assert!(known("r1", 9_999) && !known("r1", 10_000));
+        assert!(!known("r2", 1_000) && !known("r1", -1_000));
+        recent.keep(&release("r2"), at(1_000), |read| assert!(read.environments.is_none()));
+        assert!(!known("r1", 1_000));
+    }
+}
