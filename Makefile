@@ -14,7 +14,7 @@ RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where runs plan alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package sbom clean
+.PHONY: help demo where runs plan alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package sbom flow clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -93,6 +93,9 @@ sbom: ## what each bootstrap is made of, in CycloneDX (ARCH=arm64|x86_64), in .l
 	for name in $(notdir $(wildcard functions/*)); do \
 	  mv functions/$$name/$${name}_bin.cdx.json .local/sbom/$(ARCH)/$$name.cdx.json; done
 	find crates -name '*_bin.cdx.json' -delete # it writes beside the Cargo.toml of every member, deployed or not
+
+flow: ## draws docs/flow.svg from the definition of the state machine
+	@python3 local/draw_flow.py
 
 clean: ## removes what was built and installed here
 	rm -rf target .local .aws-sam
