@@ -8,7 +8,7 @@ import build
 NEXT = """\
   make demo KEEP=1             leaves it running and prints requests to copy
   .local/demo/report.json      the same results, for programs
-  statemachine, functions      the code that has just run; README.md has the map
+  statemachine, functions      the code that has just run; docs/ARCHITECTURE.md has the map
   events                       samples of every input and output"""
 
 

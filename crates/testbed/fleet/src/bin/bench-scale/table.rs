@@ -10,7 +10,7 @@ use fleet::machine::{Machine, Run};
 const MOST_OF_LOWER_BOUND: f64 = 1.1;
 
 /// What a payload, and the histories of an item and of the release, may have: far less than the 256 KiB and the 25,000
-/// events that AWS allows, since README says so.
+/// events that AWS allows, since docs/OPERATIONS.md says so.
 const MOST_BYTES: usize = 60 * 1024;
 const MOST_ITEM_EVENTS: u64 = 100;
 const MOST_PARENT_EVENTS: u64 = 400;
