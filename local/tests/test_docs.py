@@ -3,7 +3,6 @@
 import json
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 import yaml
@@ -11,12 +10,13 @@ import yaml
 import draw_flow
 
 ROOT = draw_flow.ROOT
-PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", ".github/SECURITY.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 # Folders of the project, with which a path in a page begins, and files of the root.
 FOLDERS = ("functions", "crates", "statemachine", "events", "local", "docs", r"\.github", r"\.ci", r"\.cargo")
 PATH = re.compile(rf"(?<![\w/.-])(?:(?:{'|'.join(FOLDERS)})/[\w./*<>#-]*[\w*>/]|Makefile|template\.yaml|Cargo\.toml)")
-# Files of somebody who reads the page.
-OF_READERS = {".github/workflows/push.yml"}
+# What else looks like a file; and files of somebody who reads the page.
+FILE = re.compile(r"[\w<>*.-]+(?:/[\w<>*.-]+)*\.(?:rs|py|json|toml|ya?ml|md|svg|txt)")
+OF_READERS = {".github/workflows/push.yml", "tests.json", ".local/package/x86_64/template.yaml"}
 # Words that begin with a capital as states and names of the template do, and those of them that belong to AWS.
 WORD = re.compile(r"(?:[A-Z][a-z]+)+")
 OF_AWS = {"Comment", "DescribeImageSigningStatus", "LoadBalancer", "PutImage", "RequestCount", "StartExecution"}
@@ -75,6 +75,13 @@ def template() -> dict[str, set[str]]:
 
 
 @cache
+def names() -> set[str]:
+    """The names of all files, without their folders."""
+    folders = [ROOT / name for name in ("functions", "crates", "statemachine", "docs", "local/overlay", "local/tests")]
+    return {path.name for folder in folders for path in folder.rglob("*")} | {path.name for path in ROOT.iterdir()}
+
+
+@cache
 def sources() -> str:
     """All of the Rust that is deployed, and of its tests."""
     folders = [ROOT / "functions", ROOT / "crates"]
@@ -98,9 +105,11 @@ def test_a_newcomer_reads_two_hundred_lines():
 @pytest.mark.parametrize("page", PAGES)
 def test_every_path_exists(page):
     named = [path for part in [*code(page), *blocks(page)] for path in PATH.findall(part)]
-    # A word in angle brackets stands for any.
+    named += [word for word in re.findall(r"`([^`\s]+)`", prose(page)) if FILE.fullmatch(word)]
+    # A word in angle brackets stands for any, and a name alone for a file in whichever folder.
     patterns = {re.sub(r"<\w+>", "*", path.rstrip("/.")) for path in named} - OF_READERS
-    assert [path for path in sorted(patterns) if not any(ROOT.glob(path))] == []
+    lost = [path for path in sorted(patterns) if path not in names() and not any(ROOT.glob(path))]
+    assert lost == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -228,5 +237,5 @@ def test_a_picture_of_another_machine_is_refused(right, wrong, complaint):
 
 
 def test_every_page_is_found_from_the_readme():
-    linked = {Path(link).as_posix() for link in re.findall(r"\]\((docs/[^)#]+\.md)", text("README.md"))}
+    linked = set(re.findall(r"\]\(([^)#]+\.md)", text("README.md")))
     assert linked == set(PAGES) - {"README.md"}
