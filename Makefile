@@ -14,7 +14,7 @@ RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where runs plan alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package sbom flow clean
+.PHONY: help demo where runs plan alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package sbom flow sam-local test-sam clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -81,6 +81,23 @@ package: $(LINT)/.done ## what is deployed, by sam build (ARCH=arm64|x86_64), in
 	  || { echo "The Rust target for $(ARCH) is not installed: rustup target add $(RUST_TARGET)"; exit 1; }
 	PATH="$$PWD/$(LINT)/bin:$$PATH" sam build --build-dir .local/package/$(ARCH) --parameter-overrides Architecture=$(ARCH)
 	$(LINT)/bin/python local/lint/architecture.py .local/package/$(ARCH)/template.yaml $(ARCH)
+
+MACHINE := $(subst aarch64,arm64,$(shell uname -m))
+# Whoever has no Docker hears of it before anything is built.
+SAM_NEEDS = python3 local/engine.py --for "make $@" && $(MAKE) -s \
+  $(LOCAL)/.done $(LINT)/.done .local/package/$(MACHINE)/template.yaml
+SAM_LOCAL = $(LOCAL)/bin/python local/sam_local.py
+
+sam-local: ## one function as `sam local invoke` runs it, with Docker (FUNCTION=DeployFunction EVENT=events/deploy/register.json)
+	@$(SAM_NEEDS) >&2
+	@$(SAM_LOCAL) --function "$(FUNCTION)" --event "$(EVENT)"
+
+test-sam: ## every sample of events/ through SAM's runtime emulator, with Docker: the answers are those beside them
+	@$(SAM_NEEDS)
+	@$(SAM_LOCAL)
+
+.local/package/%/template.yaml:
+	$(MAKE) package ARCH=$*
 
 SBOM_TOOL := .local/tools/bin/cargo-cyclonedx
 

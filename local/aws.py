@@ -24,6 +24,7 @@ _PARENT = "TIDEGATE_LOCAL_AWS_PARENT"
 # Where AWS does not say which error it gives, the one to play.
 _ENDED_HOOK = "TIDEGATE_ENDED_HOOK"
 _HOSTS = "TIDEGATE_HOSTS_INSTEAD"
+_SEEN_AT = "TIDEGATE_SEEN_AT"
 
 
 def main() -> None:
@@ -87,7 +88,7 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         # Tasks have loopback addresses here, which the health test must never probe on AWS.
         "TIDEGATE_PROBE_LOOPBACK": "allowed",
-        **{name: os.environ[name] for name in (_ENDED_HOOK, _HOSTS) if name in os.environ},
+        **{name: os.environ[name] for name in (_ENDED_HOOK, _HOSTS, _SEEN_AT) if name in os.environ},
     }
 
 

@@ -29,14 +29,16 @@ class Cloud:
         wait_scale: float = 1.0,
         minute_seconds: float | None = None,
         hosts: str = "",
+        seen_at: str = "",
     ) -> None:
         self.state = Path(state).resolve()
         self.endpoint = self.registry = self.account = self.region = self.network = ""
         self._options = ["--port", str(port), "--wait-scale", str(wait_scale)]
         if minute_seconds is not None:
             self._options += ["--minute-seconds", str(minute_seconds)]
-        # What stands for every host that alerts are posted to.
-        self._environment = os.environ | ({"TIDEGATE_HOSTS_INSTEAD": hosts} if hosts else {})
+        # What stands for every host that alerts are posted to, and where functions that run elsewhere find this AWS.
+        told = {"TIDEGATE_HOSTS_INSTEAD": hosts, "TIDEGATE_SEEN_AT": seen_at}
+        self._environment = os.environ | {name: url for name, url in told.items() if url}
         self._process: subprocess.Popen | None = None
         self._clients: dict[tuple[str, str], object] = {}
 

@@ -22,5 +22,6 @@ def from_this_registry(original, data: dict) -> Response:
     repository, digest = data["repositoryName"], data.get("layerDigest", "")
     if digest not in ecr._layer_blobs.get(repository, {}):
         return error_response_json("LayersNotFoundException", f"The layer {digest} could not be found", 400)
-    url = f"{os.environ['AWS_ENDPOINT_URL']}/v2/{repository}/blobs/{digest}"
+    here = os.environ.get("TIDEGATE_SEEN_AT", os.environ["AWS_ENDPOINT_URL"])
+    url = f"{here}/v2/{repository}/blobs/{digest}"
     return response[0], response[1], json.dumps({**content(response), "downloadUrl": url}).encode()

@@ -128,18 +128,8 @@ impl Shop {
 
 impl Documents for Shop {
     async fn environments(&self, _: &ReleaseId, _: Timestamp) -> Result<Environments, Fault> {
-        let documents = json!({
-            "dev": {"cluster": "dev", "tag": "dev", "deployOn": ["main-*", "both-*"], "promote": "auto"},
-            "test": {"cluster": "test", "tag": "test", "deployOn": ["both-*"]},
-            "locked": {"cluster": "locked", "tag": "locked"},
-            "prod": {"cluster": "prod", "tag": "prod", "frozen": true},
-            "lost": {"cluster": "lost", "tag": "lost", "from": "nowhere"},
-            "mall": {"cluster": "mall", "tag": "mall", "waves": [["cart"], ["chekout"]],
-                     "forwardOnly": ["cart"], "alarms": {"*": ["mall-5xx"]}},
-            "staging": {"cluster": "staging", "tag": "staging", "from": "dev", "soakMinutes": 60},
-            "after-mall": {"cluster": "after-mall", "tag": "after-mall", "from": "mall"},
-            "careful": {"cluster": "careful", "tag": "careful", "from": "dev", "approval": "required"}
-        });
+        // `make test-sam` plays the samples with the same documents.
+        let documents: Value = serde_json::from_str(include_str!("environments.json")).unwrap();
         if self.stalls.take() {
             self.stalled.set(true);
             while self.stalled.get() {
