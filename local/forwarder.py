@@ -33,6 +33,10 @@ class Forwarder:
     async def _close(self) -> None:
         for server in self._servers:
             server.close()
+        connected = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in connected:
+            task.cancel()
+        await asyncio.gather(*connected, return_exceptions=True)
 
     def url(self, port: int) -> str:
         """Where a container finds what listens on this port of 127.0.0.1."""

@@ -25,16 +25,11 @@ class Words:
     @property
     def there(self) -> str:
         """The sample in the words of the local AWS."""
-        text = self._sample
-        for ours, theirs in self._names.items():
-            text = text.replace(ours, theirs)
-        return _moved(text, self._later)
+        return _moved(_named(self._sample, self._names), self._later)
 
     def back(self, text: str) -> str:
         """An answer in the words of the sample."""
-        for ours, theirs in self._names.items():
-            text = text.replace(theirs, ours)
-        return _moved(text, -self._later)
+        return _moved(_named(text, {theirs: ours for ours, theirs in self._names.items()}), -self._later)
 
     def same(self, answer: str, golden: str, seconds: float = 10) -> bool:
         """Whether an answer, put back, says what the golden one does.
@@ -50,6 +45,13 @@ class Words:
         known = set(_MINTED.findall(self._sample))
         text = _MINTED.sub(lambda found: found[0] if found[0] in known else "a new one", text)
         return _TIME.sub("a time", text)
+
+
+def _named(text: str, names: dict[str, str]) -> str:
+    """The text with other names, each looked at once: a new name may begin like an old one."""
+    longest_first = sorted(names, key=len, reverse=True)
+    either = "|".join(map(re.escape, longest_first))
+    return re.sub(rf"(?:{either})(?!\w)", lambda found: names[found[0]], text)
 
 
 def _moved(text: str, by: timedelta) -> str:

@@ -61,9 +61,10 @@ class World:
         """Where it is."""
         return self._cloud.region
 
-    def variables(self) -> dict[str, dict[str, str]]:
+    def variables(self, **more: str) -> dict[str, dict[str, str]]:
         """What each function of the stack has in its environment, and where a container reaches what it asks."""
         reached = {
+            **more,
             "AWS_ENDPOINT_URL": self._seen_at,
             "TIDEGATE_PROBE_LOOPBACK": "allowed",
             "TIDEGATE_HOSTS_INSTEAD": self._forwarder.url(urlsplit(self._receivers.url).port),

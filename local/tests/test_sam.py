@@ -30,6 +30,13 @@ def test_a_sample_is_played_in_the_words_of_the_local_aws_and_answered_in_its_ow
     assert json.loads(words.back(words.there)) == json.loads(SAMPLE)
 
 
+def test_a_name_that_begins_like_another_is_that_of_nothing_else():
+    names = {"ecs-svc/1": "ecs-svc/23", "ecs-svc/2": "ecs-svc/14"}
+    words = Words('["ecs-svc/1", "ecs-svc/2", "ecs-svc/17"]', names)
+    assert words.there == '["ecs-svc/23", "ecs-svc/14", "ecs-svc/17"]'
+    assert words.back(words.there) == '["ecs-svc/1", "ecs-svc/2", "ecs-svc/17"]'
+
+
 @pytest.mark.parametrize(
     ("answer", "golden", "same"),
     [
