@@ -3,13 +3,13 @@
 with Forwarder("172.17.0.1") as forwarder:
     forwarder.url(4566)
 
-It listens on that one address, which the machine and its containers can reach, and nobody else.
+It listens on that one address, which this machine has for its containers, and on no other.
 """
 
-import asyncio
+import contextlib
 import socket
+import socketserver
 import threading
-from contextlib import suppress
 
 
 class Forwarder:
@@ -17,53 +17,47 @@ class Forwarder:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._servers: list[asyncio.Server] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
+        self._servers: list[socketserver.TCPServer] = []
 
     def __enter__(self) -> "Forwarder":
         return self
 
     def __exit__(self, *_) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    async def _close(self) -> None:
         for server in self._servers:
-            server.close()
-        connected = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in connected:
-            task.cancel()
-        await asyncio.gather(*connected, return_exceptions=True)
+            server.shutdown()
+            server.server_close()
 
     def url(self, port: int) -> str:
         """Where a container finds what listens on this port of 127.0.0.1."""
-        serving = asyncio.start_server(lambda *streams: _connect(port, *streams), self._address, 0)
-        server = asyncio.run_coroutine_threadsafe(serving, self._loop).result()
+        server = _Server((self._address, 0), _Way)
+        server.port = port
         self._servers.append(server)
-        return f"http://{self._address}:{server.sockets[0].getsockname()[1]}"
+        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+        return f"http://{self._address}:{server.server_address[1]}"
 
 
-async def _connect(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        writer.close()
-        return
-    await asyncio.gather(_copy(reader, to_writer), _copy(to_reader, writer))
-    to_writer.close()
-    writer.close()
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+    port: int
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+class _Way(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.server.port)) as there:
+            back = threading.Thread(target=_copy, args=[there, self.request], daemon=True)
+            back.start()
+            _copy(self.request, there)
+            back.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
     """Copies one way until that ends; the other may still have something to say."""
-    with suppress(ConnectionError):
-        while read := await reader.read(65536):
-            writer.write(read)
-            await writer.drain()
-        writer.write_eof()
+    with contextlib.suppress(OSError):
+        while read := source.recv(65536):
+            target.sendall(read)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
 
 
 def free_port() -> int:
