@@ -72,11 +72,11 @@ def test_of_two_functions_that_are_one_program_each_gets_its_own():
 
 
 def test_what_asked_for_nothing_must_be_answered_as_beside_it():
-    whole, ordinal = (
+    whole, refused, ordinal = (
         sam_local.Sample(folder, build.ROOT / f"events/{folder}/{case}.json")
-        for folder, case in (("deploy", "run"), ("release", "invalid-event"))
+        for folder, case in (("deploy", "run"), ("retag", "invalid-digest"), ("release", "invalid-event"))
     )
-    assert sam_local.missing(ordinal, []) == ""
+    assert sam_local.missing(ordinal, []) == sam_local.missing(refused, []) == ""
     assert "given whole" in sam_local.missing(whole, [])
     assert "ledger" in sam_local.missing(ordinal, ["ssm:GetParametersByPath", "dynamodb:GetItem"])
 
