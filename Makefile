@@ -14,7 +14,7 @@ RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where runs plan alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package sbom flow sam-local test-sam clean
+.PHONY: help demo where runs plan alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package sbom flow sam-local test-sam bench clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -98,6 +98,34 @@ test-sam: ## every sample of events/ through SAM's runtime emulator, with Docker
 
 .local/package/%/template.yaml:
 	$(MAKE) package ARCH=$*
+# A peer is installed under .local/bench/: the handler with what is deployed beside it is its `task`.
+BENCH := .local/bench
+BOOTSTRAP = .local/package/$(ARCH)/ReleaseFunction/bootstrap
+ROUNDS := 15
+PEERS := python node
+WRITE := 1
+
+bench: $(BENCH)/venv/.done $(PEERS:%=$(BENCH)/%/.done) ## cold starts beside a Python and a Node handler (ROUNDS=15, BOOTSTRAP=..., AGAINST=..., PEERS=..., WRITE=)
+	@$(BENCH)/venv/bin/python bench/run.py --rounds $(ROUNDS) --peers "$(PEERS)" --bootstrap $(BOOTSTRAP) \
+	  $(if $(AGAINST),--against $(AGAINST)) $(if $(WRITE),--write)
+
+$(BENCH)/python/.done: $(wildcard bench/peers/python/*) $(BENCH)/venv/.done
+	rm -rf $(@D)
+	cd $(BENCH) && venv/bin/pip install --quiet --disable-pip-version-check --target python/task \
+	  --requirement $(CURDIR)/bench/peers/python/requirements.txt
+	cd $(BENCH) && venv/bin/pip install --quiet --disable-pip-version-check --target python/runtime \
+	  --requirement $(CURDIR)/bench/peers/python/requirements-runtime.txt
+	cp bench/peers/python/handler.py $(@D)/task/
+	$(BENCH)/venv/bin/python -m compileall -q $(@D)/task/handler.py
+	touch $@
+
+$(BENCH)/node/.done: $(wildcard bench/peers/node/*)
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp bench/peers/node/{package.json,package-lock.json,handler.mjs} $(@D)/
+	cd $(@D) && npm ci --silent --no-audit --no-fund && node_modules/.bin/esbuild handler.mjs --bundle --minify \
+	  --main-fields=module,main --platform=node --target=node20 --format=cjs --outfile=task/handler.js --log-level=warning
+	touch $@
 
 SBOM_TOOL := .local/tools/bin/cargo-cyclonedx
 
@@ -120,7 +148,8 @@ clean: ## removes what was built and installed here
 # A virtual environment, made again when its list of versions changes.
 $(LOCAL)/.done: local/requirements.txt
 $(LINT)/.done: local/requirements-lint.txt
-$(LOCAL)/.done $(LINT)/.done:
+$(BENCH)/venv/.done: bench/requirements.txt
+$(LOCAL)/.done $(LINT)/.done $(BENCH)/venv/.done:
 	rm -rf $(@D)
 	python3 -m venv $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<

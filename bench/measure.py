@@ -16,6 +16,10 @@ from runtime_stub import PeerError, RuntimeStub
 CALLS = 2
 # After a call: Lambda freezes a function, and the next call finds that it owes no CPU time.
 _PAUSE = 0.05
+# What is shown of what a peer said that went wrong.
+_LAST_LINES, _LONGEST_LINE = 20, 200
+# The clock, and the CPU time of the process before it became the peer.
+_BEGAN = "dd"
 
 
 @dataclass(frozen=True)
@@ -59,27 +63,33 @@ class Measure:
 
     def once(self, peer: Peer, shares: Shares) -> Measured:
         """Starts a peer, lets it answer, and ends it."""
-        stub = RuntimeStub(self._share.wait)
+        running: list[subprocess.Popen] = []
+        stub = RuntimeStub(self._share.wait, lambda: all(each.poll() is None for each in running))
         # Where the process writes when it begins: how long it takes to make one is not its own.
-        began = mmap.mmap(-1, 8)
+        began = mmap.mmap(-1, struct.calcsize(_BEGAN))
         self._share.limit(shares.start)
         process = self._started(peer, stub, began)
+        running.append(process)
         self._share.of(process.pid)
         try:
-            return self._watched(process, stub, struct.unpack("d", began[:])[0], shares)
+            return self._watched(process, stub, struct.unpack(_BEGAN, began[:]), shares)
         except PeerError as error:
-            log = (self._folder / "log").read_text(errors="replace").strip()
-            raise PeerError(f"{peer.name}: {error}\n{log}") from None
+            raise PeerError(f"{peer.name}: {error}{self._last_lines()}") from None
         finally:
             process.kill()
             process.wait()
             stub.close()
             began.close()
 
+    def _last_lines(self) -> str:
+        """The end of what the peer said, each line on its own; a line of a bundle can be long."""
+        lines = (self._folder / "log").read_text(errors="replace").splitlines()
+        return "".join(f"\n  {line[:_LONGEST_LINE]}" for line in lines[-_LAST_LINES:])
+
     def _started(self, peer: Peer, stub: RuntimeStub, began: mmap.mmap) -> subprocess.Popen:
         def before_it_begins() -> None:
             self._share.enter()
-            began[:] = struct.pack("d", time.monotonic())
+            began[:] = struct.pack(_BEGAN, time.monotonic(), time.process_time() * 1000)
 
         with (self._folder / "log").open("wb") as log:
             return subprocess.Popen(
@@ -93,9 +103,9 @@ class Measure:
             )
 
     def _watched(
-        self, process: subprocess.Popen, stub: RuntimeStub, began: float, shares: Shares
+        self, process: subprocess.Popen, stub: RuntimeStub, began: tuple[float, float], shares: Shares
     ) -> Measured:
-        start = stub.ready() - began
+        start = stub.ready() - began[0]
         cpu, calls, connections = [_cpu_of(process.pid)], [], 0
         self._share.limit(shares.call)
         for number in range(CALLS):
@@ -108,7 +118,7 @@ class Measure:
             stub.ready()
             time.sleep(_PAUSE)
         spent = tuple(after - before for before, after in zip(cpu, cpu[1:]))
-        return Measured(start * 1000, tuple(calls), cpu[0], spent, _memory_of(process.pid), connections)
+        return Measured(start * 1000, tuple(calls), cpu[0] - began[1], spent, _memory_of(process.pid), connections)
 
     def _check(self, number: int, answer: dict, reads: list[str]) -> None:
         """Insists on the recorded answer, and that each call reads what the first peer has read."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 _PREFIX = "/2018-06-01/runtime"
 _FAR = 60_000
 _PATIENCE = 60
+_LOOK = 1
 
 
 class PeerError(Exception):
@@ -30,9 +31,12 @@ class Request:
 
 
 class RuntimeStub:
-    """The end that one function talks to; `wait` says which of some sockets can be read."""
+    """The end that one function talks to; `wait` says which of some sockets can be read, `runs` whether it lives."""
 
-    def __init__(self, wait: Callable[[list[socket.socket], float], list[socket.socket]]) -> None:
+    def __init__(
+        self, wait: Callable[[list[socket.socket], float], list[socket.socket]], runs: Callable[[], bool]
+    ) -> None:
+        self._runs = runs
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open: dict[socket.socket, bytes] = {}
         self._wait = wait
@@ -74,7 +78,10 @@ class RuntimeStub:
         """The next request, over whichever connection it comes."""
         deadline = time.monotonic() + _PATIENCE
         while (left := deadline - time.monotonic()) > 0:
-            for readable in self._wait([self._listening, *self._open], left):
+            found = self._wait([self._listening, *self._open], min(left, _LOOK))
+            if not found and not self._runs():
+                raise PeerError("it has ended")
+            for readable in found:
                 at = time.monotonic()
                 if readable is self._listening:
                     connection, _ = readable.accept()
