@@ -2,7 +2,7 @@
 
     python bench/aws_end.py CERTIFICATE ANSWERS
 
-It runs in a process of its own, so that it does not share an interpreter with what takes the time.  It prints its ports,
+It runs in a process of its own, so that it shares no interpreter with what takes the time.  It prints its ports,
 and for every line of its input what was asked since the last one; it ends with its input.
 """
 
