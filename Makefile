@@ -105,7 +105,7 @@ ROUNDS := 15
 PEERS := python node
 WRITE := 1
 
-bench: $(BENCH)/venv/.done $(PEERS:%=$(BENCH)/%/.done) ## cold starts beside a Python and a Node handler (ROUNDS=15, BOOTSTRAP=..., AGAINST=..., PEERS=..., WRITE=)
+bench: $(BENCH)/venv/.done $(PEERS:%=$(BENCH)/%/.done) ## cold starts beside Python and Node (ROUNDS=15, BOOTSTRAP=..., AGAINST=..., PEERS=, WRITE=)
 	@$(BENCH)/venv/bin/python bench/run.py --rounds $(ROUNDS) --peers "$(PEERS)" --bootstrap $(BOOTSTRAP) \
 	  $(if $(AGAINST),--against $(AGAINST)) $(if $(WRITE),--write)
 

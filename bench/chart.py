@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from html import escape
 
-_WIDTH, _LEFT, _RIGHT = 860, 74, 150
+_WIDTH, _LEFT, _RIGHT = 860, 74, 180
 _BAR, _GAP, _TITLE, _TOP = 16, 4, 22, 58
-_HUES = ("rust", "python", "node", "other")
+_HUES = ("rust", "python", "node")
 _STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2328; }
   .quiet { fill: #59636e; }
@@ -21,23 +21,32 @@ _STYLE = """
 
 
 @dataclass(frozen=True)
+class Bar:
+    """The start and the first call of one peer, and what is written behind both."""
+
+    peer: str
+    start: float
+    call: float
+    says: str
+
+
+@dataclass(frozen=True)
 class Group:
-    """The bars of one case, in the order of the peers: the start, and the first call."""
+    """The bars of one case."""
 
     title: str
-    bars: list[tuple[float, float]]
+    bars: list[Bar]
 
 
-def drawn(peers: list[str], groups: list[Group]) -> str:
+def drawn(groups: list[Group]) -> str:
     """The chart; all bars have one scale."""
-    scale = (_WIDTH - _LEFT - _RIGHT) / max(sum(bar) for group in groups for bar in group.bars)
-    parts, y = [], _TOP
+    longest = max(bar.start + bar.call for group in groups for bar in group.bars)
+    scale, parts, y = (_WIDTH - _LEFT - _RIGHT) / longest, [], _TOP
     for group in groups:
         parts.append(_text(0, y + 14, group.title, "quiet"))
         y += _TITLE
-        first = sum(group.bars[0])
-        for number, (peer, bar) in enumerate(zip(peers, group.bars)):
-            parts += _bar(peer, bar, y, scale, _hue(peer), f", {sum(bar) / first:.1f} times" if number else "")
+        for bar in group.bars:
+            parts += _drawn(bar, y, scale)
             y += _BAR + _GAP
         y += _GAP * 2
     head = [
@@ -45,22 +54,22 @@ def drawn(peers: list[str], groups: list[Group]) -> str:
         _text(0, 40, "pale: until the function asks for its first call; full: that call", "quiet"),
     ]
     box = f'viewBox="0 0 {_WIDTH} {y}" width="{_WIDTH}" height="{y}"'
-    opened = f'<svg xmlns="http://www.w3.org/2000/svg" {box} role="img" aria-label="{_alternative(peers, groups)}">'
+    opened = f'<svg xmlns="http://www.w3.org/2000/svg" {box} role="img" aria-label="{_alternative(groups)}">'
     return "\n".join([opened, f"<style>{_STYLE}</style>", *head, *parts, "</svg>"]) + "\n"
 
 
-def _bar(peer: str, bar: tuple[float, float], y: int, scale: float, hue: str, more: str) -> list[str]:
-    start, call = (part * scale for part in bar)
+def _drawn(bar: Bar, y: int, scale: float) -> list[str]:
+    start, call, hue = bar.start * scale, bar.call * scale, _hue(bar.peer)
     return [
-        _text(_LEFT - 8, y + 13, peer, anchor="end"),
+        _text(_LEFT - 8, y + 13, bar.peer, anchor="end"),
         f'<rect class="{hue} start" x="{_LEFT}" y="{y}" width="{start:.1f}" height="{_BAR}"/>',
         f'<rect class="{hue}" x="{_LEFT + start:.1f}" y="{y}" width="{call:.1f}" height="{_BAR}"/>',
-        _text(_LEFT + start + call + 6, y + 13, f"{sum(bar):,.0f} ms{more}"),
+        _text(_LEFT + start + call + 6, y + 13, bar.says),
     ]
 
 
 def _hue(peer: str) -> str:
-    return peer.lower() if peer.lower() in _HUES else _HUES[-1]
+    return peer.lower() if peer.lower() in _HUES else "other"
 
 
 def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
@@ -68,10 +77,7 @@ def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") 
     return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}"{style}>{escape(text)}</text>'
 
 
-def _alternative(peers: list[str], groups: list[Group]) -> str:
+def _alternative(groups: list[Group]) -> str:
     """What the chart says, for who does not see it."""
-    said = (
-        f"{group.title}: " + ", ".join(f"{peer} {sum(bar):.0f} ms" for peer, bar in zip(peers, group.bars))
-        for group in groups
-    )
-    return escape("; ".join(said))
+    said = (f"{group.title}: {'; '.join(f'{bar.peer} {bar.says}' for bar in group.bars)}" for group in groups)
+    return escape(". ".join(said))

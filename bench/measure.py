@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,10 +128,11 @@ class Measure:
         if number == len(self._reads):
             self._reads.append(sorted(reads))
         if sorted(reads) != self._reads[number]:
-            more, less = set(reads) - set(self._reads[number]), set(self._reads[number]) - set(reads)
+            here, there = Counter(reads), Counter(self._reads[number])
+            more, less = list((here - there).elements()), list((there - here).elements())
             raise PeerError(
-                f"call {number + 1} does not read what the first peer reads: it has {len(reads)} reads instead of "
-                f"{len(self._reads[number])}, more are {sorted(more)}, missing are {sorted(less)}"
+                f"call {number + 1} does not read what the first peer reads: "
+                f"it adds {', '.join(more) or 'nothing'}, and lacks {', '.join(less) or 'nothing'}"
             )
 
     def reads(self) -> list[int]:

@@ -60,7 +60,7 @@ def text(result: Result) -> str:
 
 def write(result: Result) -> None:
     """Puts the tables and the chart where a reader finds them."""
-    _CHART.write_text(chart.drawn(*_bars(result)))
+    _CHART.write_text(chart.drawn(_bars(result)))
     before, found, rest = _README.read_text().partition(_BEGIN)
     _, also_found, after = rest.partition(_END)
     if not found or not also_found:
@@ -140,15 +140,20 @@ def _sizes(result: Result) -> list[list[str]]:
     return table
 
 
-def _bars(result: Result) -> tuple[list[str], list[chart.Group]]:
-    """The same, for the chart."""
+def _bars(result: Result) -> list[chart.Group]:
+    """The answer in short, for the chart."""
     groups = []
     for case in result.cases:
-        starts = [result.median(case, peer, lambda one: one.start) for peer in result.peers]
-        calls = [result.median(case, peer, lambda one: one.calls[0]) for peer in result.peers]
-        bars = list(zip(starts, calls))
-        groups.append(chart.Group(f"start {_share(case.start)}, calls {_share(case.call)}", bars))
-    return result.peers, groups
+        shortest, bars = result.median(case, result.peers[0], lambda one: one.cold), []
+        for peer in result.peers:
+            cold = result.median(case, peer, lambda one: one.cold)
+            start = result.median(case, peer, lambda one: one.start)
+            says = f"{_short(cold)} ms" + (f", {cold / shortest:.1f} times" if bars else "")
+            bars.append(chart.Bar(peer, start, cold - start, says))
+        start, call = _share(case.start), _share(case.call)
+        title = f"start and calls {call}" if start == call else f"start {start}, calls {call}"
+        groups.append(chart.Group(title, bars))
+    return groups
 
 
 def _share(cpus: float | None) -> str:

@@ -79,7 +79,7 @@ class Signals:
     how = f"SIGSTOP and SIGCONT ({_PERIOD_MS} ms)"
 
     def __init__(self) -> None:
-        self._cpus, self._process = None, 0
+        self._cpus, self._process = None, None
 
     def enter(self) -> None:
         """Puts the process that calls this under the limit: `of` does."""
