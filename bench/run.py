@@ -78,6 +78,7 @@ def measured(compared: list[peers.Peer], rounds: int) -> report.Result:
     """Starts each peer in each case once per round, so that what else the machine does meets all alike."""
     recorded = json.loads(RECORDED.read_text())
     found: dict[tuple[Shares, str], list[Measured]] = {}
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as name:
         folder = Path(name)
         certificates.make(folder)
@@ -92,7 +93,7 @@ def measured(compared: list[peers.Peer], rounds: int) -> report.Result:
                         found.setdefault((case, peer.name), []).append(measure.once(peer, case))
                 print(f"round {number + 1} of {rounds}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     sizes = {peer.name: peer.megabytes() for peer in compared}
-    return report.Result(found, sizes, measure.reads(), rounds, limited.how)
+    return report.Result(found, sizes, measure.reads(), rounds, limited.how, load)
 
 
 if __name__ == "__main__":
