@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 # The services by the prefix of their calls, as the SDKs name them in `AWS_ENDPOINT_URL_<SERVICE>`.
@@ -25,7 +26,10 @@ class AwsEnd:
     def __init__(self, certificate: Path, answers: Path) -> None:
         command = [sys.executable, __file__, str(certificate), str(answers)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self._process = subprocess.Popen(command, **pipes, text=True)
+        # A session of its own, because Linux gives precedence to whole sessions.
+        self._process = subprocess.Popen(command, **pipes, text=True, start_new_session=True)
+        with suppress(OSError):
+            Path(f"/proc/{self._process.pid}/autogroup").write_text("-10")
         self._ports = self._told()
 
     @property
