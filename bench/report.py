@@ -30,7 +30,7 @@ class Result:
     reads: list[int]
     rounds: int
     limited_by: str
-    load: float
+    load: tuple[float, float]
 
     @property
     def peers(self) -> list[str]:
@@ -78,7 +78,7 @@ def _surroundings(result: Result) -> str:
         f"Measured on {today}: {_processor()}, {os.cpu_count()} cores, {platform.machine()}, "
         f"Linux {platform.release()}; {'; '.join(_versions(result.peers))}. Medians of {rounds}, and ratios of these; "
         f"shares of a CPU by {result.limited_by}. The two calls after each start make {reads} reads. "
-        f"Load of the machine when it began: {result.load:.1f}."
+        f"Load of the machine: {result.load[0]:.1f} before, {result.load[1]:.1f} at the end."
     )
 
 

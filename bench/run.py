@@ -93,7 +93,7 @@ def measured(compared: list[peers.Peer], rounds: int) -> report.Result:
                         found.setdefault((case, peer.name), []).append(measure.once(peer, case))
                 print(f"round {number + 1} of {rounds}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     sizes = {peer.name: peer.megabytes() for peer in compared}
-    return report.Result(found, sizes, measure.reads(), rounds, limited.how, load)
+    return report.Result(found, sizes, measure.reads(), rounds, limited.how, (load, os.getloadavg()[0]))
 
 
 if __name__ == "__main__":
