@@ -22,7 +22,7 @@ BESIDE = {"NotAsked", "Undelivered", "PreRun", "Run", "EndRuns", "MoveFailed", "
 ENDS = {"MoveDone", "RollbackDone", "RestoreTagDone"}
 WITHIN = {"ReserveTags", "RestoreTag"}
 # Ways that pass a dashed box, instead of through it.
-PASSES = {("OpenRelease", "TakeLeases"), ("TakeLeases", "TellStarted")}
+PASSES = {("OpenRelease", "TakeLeases"), ("TakeLeases", "TellStarted"), ("Register", "HealthTest")}
 
 # The middle of each box, its top, and its width.
 BOXES = {
