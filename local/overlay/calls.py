@@ -20,6 +20,8 @@ need(ministack, "app", "detect_service", "_ct_event_name")
 
 _APP = re.compile(r"\bapp/([\w.+-]+)")
 _CODE = re.compile(rb'"__type"\s*:\s*"([^"]+)"|"code"\s*:\s*"([^"]+)"|<Code>([^<]+)</Code>', re.IGNORECASE)
+# A role is asked for each part of a transaction.
+_PART = re.compile(rb'"(ConditionCheck|Put|Update|Delete)": ?\{')
 _IN_PATH = re.compile(r"^/service/\w+/operation/(\w+)$")
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 # What policies call a service that its address names otherwise.
@@ -60,11 +62,15 @@ class _Call:
         }
         self._query = parse_qs(scope["query_string"].decode("latin-1"))
         self._form, self._status, self._error = b"", 0, ""
+        self._is_transaction = self._headers.get("x-amz-target", "").endswith(".TransactWriteItems")
+        self._parts: set[str] = set()
 
     def asked(self, message: dict) -> dict:
-        # Of a body only the action is of interest, which the query protocol puts there.
+        # Of a body only the action is of interest, which the query protocol puts there, and what a transaction does.
         if "x-www-form-urlencoded" in self._headers.get("content-type", "") and len(self._form) < 65536:
             self._form += message.get("body", b"")
+        if self._is_transaction:
+            self._parts |= {part.decode() for part in _PART.findall(message.get("body", b""))}
         return message
 
     def answered(self, message: dict) -> bool:
@@ -89,4 +95,5 @@ class _Call:
             "agent": found[1] if (found := _APP.search(agents)) else "",
             "status": self._status,
             "error": self._error,
+            "parts": sorted(self._parts),
         }

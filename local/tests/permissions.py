@@ -1,7 +1,7 @@
 """Compares what the functions did with what their roles allow: the local AWS itself asks nobody."""
 
-# A role is asked for the parts of a transaction, of which no record has more; a call of a function has another name there.
-_ASKED_FOR = {"TransactWriteItems": "ConditionCheckItem", "TransactGetItems": "GetItem", "Invoke": "InvokeFunction"}
+# A call of a function has another name in a role.
+_ASKED_FOR = {"TransactGetItems": "GetItem", "Invoke": "InvokeFunction"}
 
 # The calls that more than one function makes, and those functions.  Every other call is one function's alone.
 SHARED = {
@@ -64,7 +64,10 @@ def _made(cloud) -> set[tuple[str, str]]:
     for call in cloud.calls():
         function = call["agent"].removeprefix("tidegate-")
         if function != call["agent"]:
-            made.add((function, f"{call['service']}:{_ASKED_FOR.get(call['operation'], call['operation'])}"))
+            # A role is asked for the parts of a transaction.
+            parts = [f"{part}Item" for part in call["parts"]]
+            asked = parts or [_ASKED_FOR.get(call["operation"], call["operation"])]
+            made |= {(function, f"{call['service']}:{action}") for action in asked}
     return made
 
 

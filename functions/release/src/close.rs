@@ -146,11 +146,7 @@ async fn free(
 ) -> Result<(), Fault> {
     let ours = leases.iter().filter(|(_, lease)| lease.release.as_ref() == Some(&run.release));
     let ours: Vec<(&ServiceName, u64)> = ours.map(|(service, lease)| (service, lease.fence)).collect();
-    at_once(&ours, async |(service, fence)| {
-        ledger.free(&head.environment, service, &run.release, *fence, now).await
-    })
-    .await?;
-    Ok(())
+    ledger.free(&head.environment, &ours, &run.release, now).await
 }
 
 /// Starts the releases that follow a deployed one by themselves; says what cannot be known to follow.

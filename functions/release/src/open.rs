@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environments};
@@ -24,7 +25,7 @@ use crate::ports::{
     Alarms, Approvals, ClusterSnapshot, Clusters, Documents, Events, Executions, Freezes, Guards, History,
     Images, Leases, LiveTests, Releases, Runs, Sweeps,
 };
-use crate::{abort, approve, at_once, freeze, guard, observe, planning, runs, sweep};
+use crate::{abort, approve, freeze, guard, observe, planning, runs, sweep};
 
 /// Decides what an execution's input means.
 pub async fn open(
@@ -33,13 +34,13 @@ pub async fn open(
     open: Open,
     now: Timestamp,
 ) -> Result<Opened, Fault> {
-    let head = ledger.head(&open.run.release).await?;
+    let (head, environments) =
+        try_join(ledger.head(&open.run.release), aws.environments(&open.run.release, now)).await?;
     if let Some(head) = &head
         && let Some(answer) = abort::stopped_before(head).or_else(|| accepted_before(head))
     {
         return Ok(answer);
     }
-    let environments = aws.environments(&open.run.release, now).await?;
     if sweep::is_asked(&open.input) {
         return sweep::sweep(aws, ledger, open, &environments, now).await;
     }
@@ -148,13 +149,11 @@ async fn accept(
     if let Some(why) = frozen.clone().filter(|_| !plans) {
         return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
     }
-    let seen = match services(aws, context, &images, plans).await? {
-        Ok(seen) => seen,
-        Err(answer) => return Ok(answer),
-    };
-    let spec = match images.resolve(aws, ledger, context).await? {
-        Ok(spec) => spec,
-        Err(why) => return Ok(Opened::refused(plans, Some(&name), why)),
+    let looks = services(aws, context, &images, plans);
+    let (seen, spec) = match try_join(looks, images.clone().resolve(aws, ledger, context)).await? {
+        (Ok(seen), Ok(spec)) => (seen, spec),
+        (Err(answer), _) => return Ok(answer),
+        (Ok(_), Err(why)) => return Ok(Opened::refused(plans, Some(&name), why)),
     };
     if spec.to == ImageSelection::Present {
         return manageable(aws, ledger, context, &spec, seen, findings).await;
@@ -262,10 +261,8 @@ async fn record(
     listed: &ListedRun,
 ) -> Result<(), Fault> {
     let moves = &draft.moves;
-    at_once(moves, async |one| {
-        ledger.order(context.name, &one.service, &one.repository, context.order).await
-    })
-    .await?;
+    let places: Vec<_> = moves.iter().map(|one| (&one.service, &one.repository)).collect();
+    ledger.order(context.name, &places, context.order).await?;
     approve::overtake(aws, ledger, context, moves).await?;
     let proposals: Vec<PlanRow> = moves.iter().map(proposal).collect();
     if context.environment.approval == Approval::Required {

@@ -2,6 +2,7 @@
 //!
 //! `open` plans with it first, and `lease` once more under the leases.  Writes nothing.
 
+use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::ids::ServiceName;
 use pipeline::rows::{Finding, MoveRow};
@@ -114,7 +115,10 @@ pub async fn find(
     draft: &mut PlanDraft,
     plans: bool,
 ) -> Result<(), Fault> {
-    draft.refuse(observe::immovable(aws, spec, &draft.moves).await?);
+    let (immovable, endangered) =
+        try_join(observe::immovable(aws, spec, &draft.moves), observe::endangered(aws, spec, &draft.moves))
+            .await?;
+    draft.refuse(immovable);
     // Only who has seen the whole cluster can tell that a name fits none of its services.
     if plans || spec.services.is_none() {
         draft.warn(findings::strangers(&draft.services, context.environment));
@@ -131,7 +135,7 @@ pub async fn find(
         let states = observe::alarms(aws, &draft.moves).await?;
         let unwatched = alarms::watch_what_exists(&mut draft.moves, &states);
         draft.warn(unwatched);
-        draft.warn(observe::endangered(aws, spec, &draft.moves).await?);
+        draft.warn(endangered);
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ pub mod restore;
 pub mod snapshot;
 pub mod tags;
 
+use futures_util::future::try_join_all;
 use pipeline::Fault;
 use pipeline::clock::{CallClock, Timestamp};
 use pipeline::ids::{Digest, ReleaseId};
@@ -142,8 +143,12 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
         if !self.begins_last(key, &row, children, already, clock).await? {
             wanted.retain(|tagging| tagging.service.is_some());
         }
-        for change in tags::missing(&wanted, &seen)? {
-            self.port.put(&at, &change.tagging.tag, change.image).await?;
+        // What is replaced is kept first; what then names the new image does so at once.
+        let changes = tags::missing(&wanted, &seen)?.into_iter();
+        let (new, before): (Vec<_>, Vec<_>) = changes.partition(|one| one.tagging.digest == row.digest);
+        for changes in [before, new] {
+            let puts = changes.iter().map(|one| self.port.put(&at, &one.tagging.tag, one.image));
+            try_join_all(puts).await?;
         }
         Ok(Response::Moved { digest: row.digest, already })
     }

@@ -12,6 +12,10 @@ use super::{Key, Ledger};
 use crate::Fault;
 use crate::aws::fault_of;
 
+/// How many writes that need nothing of each other are done in one call: the more there are, the likelier it is that
+/// another release writes to one of their rows at the same moment.
+const TOGETHER: usize = 25;
+
 /// What has to hold of a row: an expression, which names fields as `#field` and values as `:value`, and the values that
 /// it compares with, as a JSON object.
 pub type Condition<'a> = (&'a str, Value);
@@ -141,6 +145,19 @@ impl Terms {
 }
 
 impl Ledger {
+    /// Does writes, many in one call; one whose condition does not hold is left out.
+    pub async fn write_each(&self, writes: Vec<Write>) -> Result<(), Fault> {
+        for some in writes.chunks(TOGETHER) {
+            if self.transact(some.to_vec()).await?.is_none() {
+                continue;
+            }
+            for one in some {
+                self.transact(vec![one.clone()]).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does up to 100 writes to as many rows, or none; returns the place of the first whose condition did not hold, if
     /// that is why none was done.
     ///

@@ -79,7 +79,7 @@ async fn a_lease_is_freed_under_its_number_alone() {
     take(&ledger, "r1", &[("a", 2)]).await;
     let a = ServiceName::parse("a").unwrap();
     for (fence, holder) in [(1, json!("r1")), (2, Value::Null)] {
-        ledger.free(&dev(), &a, &release(), fence, Timestamp::from_millis(1)).await.unwrap();
+        ledger.free(&dev(), &[(&a, fence)], &release(), Timestamp::from_millis(1)).await.unwrap();
         assert_eq!(lease(&fake, "a")["release"], holder, "{fence}");
     }
     assert_eq!(lease(&fake, "a")["fence"], 2);

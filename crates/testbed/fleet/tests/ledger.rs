@@ -255,7 +255,7 @@ async fn an_older_push_does_not_take_the_place_of_a_newer_one() {
     let service = ServiceName::parse("users").unwrap();
     let key = |seconds| OrderKey::new(Timestamp::from_millis(seconds), Timestamp::from_millis(9), None);
     for (pushed, newest) in [(2_000, 2_000), (1_000, 2_000), (3_000, 3_000)] {
-        ledger.order(&dev(), &service, &users(), &key(pushed)).await.unwrap();
+        ledger.order(&dev(), &[(&service, &users())], &key(pushed)).await.unwrap();
         assert_eq!(known(&ledger).await.order(&users()), Some(key(newest)), "{pushed}");
     }
     assert_eq!(fake.open().strange, Vec::<String>::new());

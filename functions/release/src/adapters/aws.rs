@@ -13,7 +13,7 @@ use aws_config::SdkConfig;
 use pack::policy::Policy;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{self, Environments, ServiceDocuments};
-use pipeline::ids::{Digest, ReleaseId, ServiceName, Tag};
+use pipeline::ids::{Digest, Registry, ReleaseId, Repository, ServiceName, Tag};
 use pipeline::image::RepositoryRef;
 use pipeline::ledger::Ledger;
 use pipeline::{Fault, settings};
@@ -112,8 +112,12 @@ impl ports::Images for Aws {
         self.images.commit(from, digest).await
     }
 
-    async fn mutability(&self, of: &RepositoryRef) -> Result<Mutability, Fault> {
-        self.images.mutability(of).await
+    async fn mutability(
+        &self,
+        registry: &Registry,
+        of: &[&Repository],
+    ) -> Result<BTreeMap<Repository, Mutability>, Fault> {
+        self.images.mutability(registry, of).await
     }
 
     async fn lifecycle(&self, of: &RepositoryRef) -> Result<Option<String>, Fault> {

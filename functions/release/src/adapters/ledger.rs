@@ -105,14 +105,15 @@ impl Leases for Ledger {
     async fn free(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
+        leases: &[(&ServiceName, u64)],
         release: &ReleaseId,
-        fence: u64,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let free = json!({"holder": null, "release": null, "since": now});
-        self.set(&Key::lease(environment, service), free, Some(held(release, fence))).await?;
-        Ok(())
+        let free = |(service, fence): &(&ServiceName, u64)| {
+            let nobody = json!({"holder": null, "release": null, "since": now});
+            Write::set(Key::lease(environment, service), nobody).when(held(release, *fence))
+        };
+        self.write_each(leases.iter().map(free).collect()).await
     }
 }
 

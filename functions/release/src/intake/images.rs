@@ -14,6 +14,7 @@ use crate::plan::{ImageSelection, PlanContext, ReleaseSpec, promotion};
 use crate::ports::{History, ImageId, Images, Releases};
 
 /// What is asked of an environment: its spec, before anybody has looked for the images.
+#[derive(Clone, Debug)]
 pub struct ImageRequest {
     /// What is wanted apart from them.
     spec: ReleaseSpec,
@@ -22,6 +23,7 @@ pub struct ImageRequest {
 }
 
 /// Which images services are to run.
+#[derive(Clone, Debug)]
 enum Requested {
     /// Those of the spec.
     OfSpec,

@@ -37,7 +37,7 @@ pub(super) async fn record(
         // Of a service of several images it may be another one now that changes than when the release was opened.
         let known = known.get(&one.service).unwrap_or(&nothing);
         if known.order(&one.repository).is_none_or(|newest| newest < *context.order) {
-            ledger.order(context.name, &one.service, &one.repository, context.order).await?;
+            ledger.order(context.name, &[(&one.service, &one.repository)], context.order).await?;
         }
         // What a release has verified was kept when it was registered.
         if let Some(baseline) = one.restore.as_ref().filter(|restore| restore.release.is_none()) {

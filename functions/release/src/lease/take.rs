@@ -8,7 +8,6 @@ use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::rows::{HeadRow, LeaseRow};
 
 use super::not_begun;
-use crate::at_once;
 use crate::payload::Run;
 use crate::plan::leases::may_take_over;
 use crate::ports::{Execution, Executions, Leases, Releases};
@@ -94,10 +93,6 @@ pub(super) async fn free(
     taken: &Fences,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let taken: Vec<(&ServiceName, &u64)> = taken.iter().collect();
-    at_once(&taken, async |(service, fence)| {
-        ledger.free(&head.environment, service, &run.release, **fence, now).await
-    })
-    .await?;
-    Ok(())
+    let taken: Vec<(&ServiceName, u64)> = taken.iter().map(|(service, fence)| (service, *fence)).collect();
+    ledger.free(&head.environment, &taken, &run.release, now).await
 }

@@ -70,13 +70,14 @@ pub async fn immovable(
     spec: &ReleaseSpec,
     moves: &[MoveRow],
 ) -> Result<Vec<String>, Fault> {
-    let repositories: BTreeSet<_> = moves.iter().map(|row| (&row.repository, row.tag.as_str())).collect();
-    let repositories: Vec<_> = repositories.into_iter().collect();
-    let looked = at_once(&repositories, async |(repository, tag)| {
-        let mutability = aws.mutability(&source(spec, repository)).await?;
-        Ok(gates::immovable(repository, tag, &mutability))
+    let tags: BTreeMap<&Repository, &str> =
+        moves.iter().map(|row| (&row.repository, row.tag.as_str())).collect();
+    let repositories: Vec<&Repository> = tags.keys().copied().collect();
+    let known = aws.mutability(&spec.registry, &repositories).await?;
+    let fixed = known.iter().filter_map(|(repository, mutability)| {
+        gates::immovable(repository, tags.get(repository)?, mutability)
     });
-    Ok(looked.await?.into_iter().flatten().collect())
+    Ok(fixed.collect())
 }
 
 /// Names the repositories whose lifecycle policy would take what runs, or the restore point.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::{Digest, Tag};
+use pipeline::ids::{Digest, Registry, Repository, Tag};
 use pipeline::image::RepositoryRef;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
@@ -24,8 +24,12 @@ pub trait Images {
     async fn index(&self, from: &RepositoryRef, tag: &Tag) -> Result<Option<Index>, Fault>;
     /// Reads from which commit an image was built; none if its labels do not say.
     async fn commit(&self, from: &RepositoryRef, digest: &Digest) -> Option<String>;
-    /// Reads which tags of a repository may move.
-    async fn mutability(&self, of: &RepositoryRef) -> Result<Mutability, Fault>;
+    /// Reads which tags of repositories may move.
+    async fn mutability(
+        &self,
+        registry: &Registry,
+        of: &[&Repository],
+    ) -> Result<BTreeMap<Repository, Mutability>, Fault>;
     /// Reads the lifecycle policy of a repository, if it has one.
     async fn lifecycle(&self, of: &RepositoryRef) -> Result<Option<String>, Fault>;
     /// Reads the images of an index; none of a single image.

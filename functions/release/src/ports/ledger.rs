@@ -113,12 +113,11 @@ pub trait History {
         environment: &EnvironmentName,
         images: &[ImageKey],
     ) -> Result<BTreeMap<ImageKey, EvidenceRow>, Fault>;
-    /// Notes the newest push of a repository that was accepted for a service; a newer one stays.
+    /// Notes the newest push of a repository that was accepted for each service; a newer one stays.
     async fn order(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
-        repository: &Repository,
+        places: &[(&ServiceName, &Repository)],
         key: &OrderKey,
     ) -> Result<(), Fault>;
     /// Writes down what a release met when it took a service, if nobody knew; `known` is what the ledger has.
@@ -159,13 +158,12 @@ pub trait Leases {
         run: &Run,
         now: Timestamp,
     ) -> Result<Option<ServiceName>, Fault>;
-    /// Frees a lease, if it is ours and has this number still.
+    /// Frees leases: those that are ours and have these numbers still.
     async fn free(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
+        leases: &[(&ServiceName, u64)],
         release: &ReleaseId,
-        fence: u64,
         now: Timestamp,
     ) -> Result<(), Fault>;
 }

@@ -139,11 +139,10 @@ impl History for Notebook {
     async fn order(
         &self,
         _: &EnvironmentName,
-        _: &ServiceName,
-        _: &Repository,
+        places: &[(&ServiceName, &Repository)],
         _: &OrderKey,
     ) -> Result<(), Fault> {
-        self.write("order")
+        places.iter().try_for_each(|_| self.write("order"))
     }
     async fn adopt(&self, row: &MoveRow, _: &ServiceRow, _: Timestamp) -> Result<(), Fault> {
         Notebook::write(self, format!("adopt {}", row.service))
@@ -208,17 +207,19 @@ impl Leases for Notebook {
     async fn free(
         &self,
         _: &EnvironmentName,
-        service: &ServiceName,
+        leases: &[(&ServiceName, u64)],
         release: &ReleaseId,
-        fence: u64,
         since: Timestamp,
     ) -> Result<(), Fault> {
-        let mut known = self.leases.borrow_mut();
-        match known.get_mut(service).filter(|lease| lease.is_held_by(release, fence)) {
-            Some(lease) => *lease = LeaseRow { holder: None, release: None, fence, since },
-            None => return Ok(()),
+        for (service, fence) in leases {
+            let mut known = self.leases.borrow_mut();
+            let held = known.get_mut(*service).filter(|lease| lease.is_held_by(release, *fence));
+            if let Some(lease) = held {
+                *lease = LeaseRow { holder: None, release: None, fence: *fence, since };
+                Notebook::write(self, "free")?;
+            }
         }
-        Notebook::write(self, "free")
+        Ok(())
     }
 }
 

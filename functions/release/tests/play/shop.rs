@@ -7,7 +7,9 @@ use pipeline::Fault;
 use pipeline::alarm::Alarm;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Environments, PATH, ServiceDocuments};
-use pipeline::ids::{DeploymentId, Digest, ReleaseId, ServiceName, Tag, TaskDefinitionArn};
+use pipeline::ids::{
+    DeploymentId, Digest, Registry, ReleaseId, Repository, ServiceName, Tag, TaskDefinitionArn,
+};
 use pipeline::image::{ImageReference, RepositoryRef};
 use pipeline::service::{Deployment, Rollout};
 use pipeline::task_definition::OpenPort;
@@ -229,8 +231,13 @@ impl Images for Shop {
     async fn commit(&self, _: &RepositoryRef, image: &Digest) -> Option<String> {
         (*image == digest('b')).then(|| "1a2b3c4d5e6f".to_owned())
     }
-    async fn mutability(&self, _: &RepositoryRef) -> Result<Mutability, Fault> {
-        Ok(Mutability { movable: true, except: vec!["locked".to_owned()] })
+    async fn mutability(
+        &self,
+        _: &Registry,
+        of: &[&Repository],
+    ) -> Result<BTreeMap<Repository, Mutability>, Fault> {
+        let mutability = Mutability { movable: true, except: vec!["locked".to_owned()] };
+        Ok(of.iter().map(|repository| ((*repository).clone(), mutability.clone())).collect())
     }
     async fn lifecycle(&self, of: &RepositoryRef) -> Result<Option<String>, Fault> {
         if let Some(fault) = self.policy_fault.borrow().clone() {

@@ -11,12 +11,15 @@ use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{Image as Described, ImageIdentifier};
 use pipeline::Fault;
 use pipeline::aws::fault_of;
-use pipeline::ids::{Digest, Tag};
+use pipeline::ids::{Digest, Registry, Repository, Tag};
 use pipeline::image::RepositoryRef;
 use serde_json::Value;
 
 use crate::ports::{ImageId, Index, Mutability};
 use contents::Known;
+
+/// How many repositories ECR describes in one call.
+const REPOSITORIES_PER_CALL: usize = 100;
 
 /// ECR, and what is known of its images: they never change.
 #[derive(Debug)]
@@ -71,20 +74,32 @@ impl Images {
                 .map_err(|error| fault_of(&format!("look for images in {}", from.repository), &error))?;
             found.extend(answer.images.unwrap_or_default());
         }
+        found.iter().for_each(|image| self.known.meet(image));
         Ok(found)
     }
 
-    pub(super) async fn mutability(&self, of: &RepositoryRef) -> Result<Mutability, Fault> {
-        let call = self.ecr.describe_repositories().registry_id(of.registry.as_str());
-        let answer = call.repository_names(of.repository.as_str()).send().await;
-        let answer = answer
-            .map_err(|error| fault_of(&format!("describe the repository {}", of.repository), &error))?;
-        let repository = answer.repositories().first();
-        let kind =
-            repository.and_then(|one| one.image_tag_mutability()).map_or("MUTABLE", |kind| kind.as_str());
-        let filters = repository.map(|one| one.image_tag_mutability_exclusion_filters()).unwrap_or_default();
-        let except = filters.iter().map(|filter| filter.filter().to_owned()).collect();
-        Ok(Mutability { movable: kind.starts_with("MUTABLE"), except })
+    pub(super) async fn mutability(
+        &self,
+        registry: &Registry,
+        of: &[&Repository],
+    ) -> Result<BTreeMap<Repository, Mutability>, Fault> {
+        let mut known = BTreeMap::new();
+        for some in of.chunks(REPOSITORIES_PER_CALL) {
+            let names: Vec<String> = some.iter().map(ToString::to_string).collect();
+            let attempted = format!("describe the repositories {}", names.join(", "));
+            let call = self.ecr.describe_repositories().registry_id(registry.as_str());
+            let answer = call.set_repository_names(Some(names)).send().await;
+            let answer = answer.map_err(|error| fault_of(&attempted, &error))?;
+            for repository in answer.repositories() {
+                let kind = repository.image_tag_mutability().map_or("MUTABLE", |kind| kind.as_str());
+                let filters = repository.image_tag_mutability_exclusion_filters();
+                let except = filters.iter().map(|filter| filter.filter().to_owned()).collect();
+                let mutability = Mutability { movable: kind.starts_with("MUTABLE"), except };
+                known
+                    .insert(Repository::parse(repository.repository_name().unwrap_or_default())?, mutability);
+            }
+        }
+        Ok(known)
     }
 
     pub(super) async fn lifecycle(&self, of: &RepositoryRef) -> Result<Option<String>, Fault> {

@@ -42,16 +42,16 @@ impl History for Ledger {
     async fn order(
         &self,
         environment: &EnvironmentName,
-        service: &ServiceName,
-        repository: &Repository,
+        places: &[(&ServiceName, &Repository)],
         key: &OrderKey,
     ) -> Result<(), Fault> {
-        let name = order_key(repository);
-        let placeholder = placeholder(&name);
-        let newer = format!("attribute_not_exists(#{placeholder}) OR #{placeholder} <= :{placeholder}");
-        let place = Key::service(environment, service);
-        self.set(&place, json!({name: key}), Some((&newer, json!({})))).await?;
-        Ok(())
+        let newer = |(service, repository): &(&ServiceName, &Repository)| {
+            let name = order_key(repository);
+            let placeholder = placeholder(&name);
+            let newer = format!("attribute_not_exists(#{placeholder}) OR #{placeholder} <= :{placeholder}");
+            Write::set(Key::service(environment, service), json!({name: key})).when((&newer, json!({})))
+        };
+        self.write_each(places.iter().map(newer).collect()).await
     }
 
     async fn adopt(&self, row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Result<(), Fault> {
@@ -122,7 +122,7 @@ async fn carry_order(ledger: &Ledger, row: &MoveRow, known: &ServiceRow) -> Resu
     let other = known.carried(&row.repository);
     match other.and_then(|other| Some((other, known.order(other)?))) {
         // A newer one stays.
-        Some((other, order)) => ledger.order(&row.environment, &row.service, other, &order).await,
+        Some((other, order)) => ledger.order(&row.environment, &[(&row.service, other)], &order).await,
         None => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use aws_sdk_ecr::types::Image as Described;
 use pipeline::Fault;
 use pipeline::aws::fault_of;
 use pipeline::ids::Digest;
@@ -117,9 +118,17 @@ impl Images {
         let found = self.get(from, &[ImageId::Digest(digest.clone())]).await?;
         let text = found.first().and_then(|image| image.image_manifest());
         let text = text.ok_or_else(|| Fault::NotFound(format!("the image {}@{digest}", from.repository)))?;
+        Ok(Manifest::from(serde_json::from_str::<Value>(text).unwrap_or_default()))
+    }
+}
+
+impl Known {
+    /// Keeps what the manifest of an image says, which ECR sends with every answer about it.
+    pub(super) fn meet(&self, image: &Described) {
+        let digest = image.image_id().and_then(|id| Digest::parse(id.image_digest()?).ok());
+        let (Some(digest), Some(text)) = (digest, image.image_manifest()) else { return };
         let manifest = Manifest::from(serde_json::from_str::<Value>(text).unwrap_or_default());
-        keep(&self.known.manifests, digest, &manifest, manifest.children.len() * CHILD);
-        Ok(manifest)
+        keep(&self.manifests, &digest, &manifest, manifest.children.len() * CHILD);
     }
 }
 
