@@ -292,9 +292,11 @@ impl Ledger {
     }
 
     /// Moves a number on by `step`, from `now` at the earliest, and returns it; atomic, and never refused.
-    pub async fn advance(&self, key: &Key, step: i64, now: i64) -> Result<i64, Fault> {
-        // It only rises: what was beyond `now` once still is.  Otherwise nobody has probably come since.
-        let mut is_beyond = self.seen().get(key).is_some_and(|seen| *seen > now);
+    ///
+    /// It is one write if the guess holds whether others have moved it beyond `now`.
+    pub async fn advance(&self, key: &Key, step: i64, now: i64, guess: bool) -> Result<i64, Fault> {
+        // It only rises: what was beyond `now` once still is.
+        let mut is_beyond = guess || self.seen().get(key).is_some_and(|seen| *seen > now);
         loop {
             if let Some(number) = self.advance_if(key, is_beyond, step, now).await? {
                 self.seen().insert(key.clone(), number);

@@ -35,6 +35,11 @@ impl MoveKey {
         MoveKey { release, wave, which, execution: String::new(), machine: String::new() }
     }
 
+    /// Tells whether the step of another move comes at the same moment: they begin wave by wave, the first one first.
+    pub fn is_among_others(&self) -> bool {
+        self.order().1 > 0
+    }
+
     /// Returns its place in the release: by wave, then by ordinal.
     pub fn order(&self) -> (u32, u32) {
         match self.which {

@@ -29,9 +29,17 @@ pub const PUT: RateLimit = RateLimit { action: "put", interval_ms: 120, burst: 9
 
 impl RateLimit {
     /// Reserves `calls` calls, and returns when the first may be made.
-    pub async fn reserve(self, ledger: &Ledger, calls: i64, now: Timestamp) -> Result<Timestamp, Fault> {
+    ///
+    /// Who knows that others reserve at the same moment saves a write.
+    pub async fn reserve(
+        self,
+        ledger: &Ledger,
+        (calls, is_crowded): (i64, bool),
+        now: Timestamp,
+    ) -> Result<Timestamp, Fault> {
         let step = calls * self.interval_ms;
-        let reserved = ledger.advance(&Key::rate_limit(self.action), step, now.millis()).await?;
+        let key = Key::rate_limit(self.action);
+        let reserved = ledger.advance(&key, step, now.millis(), is_crowded).await?;
         Ok(self.start(reserved, now))
     }
 

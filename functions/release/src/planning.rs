@@ -45,7 +45,7 @@ async fn with_images(
     spec: &ReleaseSpec,
     mut draft: PlanDraft,
 ) -> Result<PlanDraft, Fault> {
-    let gone = observe::missing(aws, spec, &draft.moves).await?;
+    let gone = observe::missing(aws, context, spec, &draft.moves).await?;
     let gone = gates::without_images(&mut draft.moves, &gone, spec.force);
     draft.refuse(gone.refused);
     draft.warn(gone.findings);

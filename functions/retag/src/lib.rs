@@ -123,10 +123,12 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
 
     async fn reserve(&self, key: &ReserveKey, now: Timestamp) -> Result<Response, Fault> {
         let calls = match key {
-            ReserveKey::Repository(_) => PlannedCalls { registrations: 0, tags: TAGS_PER_STEP },
+            ReserveKey::Repository(_) => {
+                PlannedCalls { registrations: 0, tags: TAGS_PER_STEP, is_crowded: false }
+            }
             ReserveKey::Move(key) => {
                 self.moves.load(key).await?.forward()?;
-                PlannedCalls { registrations: 1, tags: tags::OF_A_MOVE }
+                PlannedCalls { registrations: 1, tags: tags::OF_A_MOVE, is_crowded: key.is_among_others() }
             }
         };
         Ok(Response::Reserved { start_at: self.port.reserve(calls, now).await? })

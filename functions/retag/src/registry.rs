@@ -30,6 +30,8 @@ pub struct PlannedCalls {
     pub registrations: i64,
     /// How many tags will be written at most.
     pub tags: usize,
+    /// Whether others probably reserve at the same moment.
+    pub is_crowded: bool,
 }
 
 /// All that the function asks of the world.
@@ -196,15 +198,15 @@ impl Port for Aws {
 
     async fn reserve(
         &self,
-        PlannedCalls { registrations, tags }: PlannedCalls,
+        PlannedCalls { registrations, tags, is_crowded }: PlannedCalls,
         now: Timestamp,
     ) -> Result<Timestamp, Fault> {
-        let tagging =
-            rate_limit::PUT.reserve(&self.ledger, i64::try_from(tags).unwrap_or(i64::MAX), now).await?;
+        let tags = i64::try_from(tags).unwrap_or(i64::MAX);
+        let tagging = rate_limit::PUT.reserve(&self.ledger, (tags, is_crowded), now).await?;
         match registrations {
             0 => Ok(tagging),
             // Not before its tags: what misses its turn would come among those whose turn it is.
-            some => rate_limit::REGISTER.reserve(&self.ledger, some, tagging).await,
+            some => rate_limit::REGISTER.reserve(&self.ledger, (some, is_crowded), tagging).await,
         }
     }
 

@@ -71,9 +71,9 @@ impl Port for Aws {
     }
 
     async fn reserve(&self, registers: bool, now: Timestamp) -> Result<Timestamp, Fault> {
-        let update = rate_limit::UPDATE.reserve(&self.ledger, 1, now).await?;
+        let update = rate_limit::UPDATE.reserve(&self.ledger, (1, false), now).await?;
         match registers {
-            true => rate_limit::REGISTER.reserve(&self.ledger, 1, update).await,
+            true => rate_limit::REGISTER.reserve(&self.ledger, (1, false), update).await,
             false => Ok(update),
         }
     }

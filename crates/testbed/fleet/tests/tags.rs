@@ -61,10 +61,11 @@ async fn a_registration_is_reserved_for_the_time_when_its_tags_are_written() {
     let ledger = Ledger::of(&fake.config(), "ledger");
     let (aws, now) = (Aws::new(&fake.config(), ledger.clone()), Timestamp::from_millis(1_000_000));
     // Other moves have reserved a minute of tags, and no registration yet.
-    ledger.advance(&Key::rate_limit("put"), 60_000, now.millis()).await.unwrap();
-    let start = aws.reserve(PlannedCalls { registrations: 1, tags: 3 }, now).await.unwrap();
+    ledger.advance(&Key::rate_limit("put"), 60_000, now.millis(), false).await.unwrap();
+    let start =
+        aws.reserve(PlannedCalls { registrations: 1, tags: 3, is_crowded: false }, now).await.unwrap();
     assert!(start.seconds_since(now) > 50, "{start}");
-    let reserved = ledger.advance(&Key::rate_limit("register"), 0, now.millis()).await.unwrap();
+    let reserved = ledger.advance(&Key::rate_limit("register"), 0, now.millis(), false).await.unwrap();
     assert_eq!(reserved, start.millis() + REGISTER.interval_ms, "nobody else counts on its turn before");
 }
 
@@ -74,11 +75,17 @@ async fn a_reservation_is_one_call_whether_others_wait_or_nobody() {
     let ledger = Ledger::of(&fake.config(), "ledger");
     let (aws, now) = (Aws::new(&fake.config(), ledger.clone()), Timestamp::from_millis(1_000_000));
     for (seconds, calls) in [(0, 2), (0, 4), (60, 6), (60, 8)] {
-        aws.reserve(PlannedCalls { registrations: 1, tags: 3 }, now.plus_seconds(seconds)).await.unwrap();
+        aws.reserve(PlannedCalls { registrations: 1, tags: 3, is_crowded: false }, now.plus_seconds(seconds))
+            .await
+            .unwrap();
         assert_eq!(fake.open().calls["dynamodb.UpdateItem"], calls);
     }
     // What another process has reserved is found by a call that is refused.
     let other = Aws::new(&fake.config(), Ledger::of(&fake.config(), "ledger"));
-    other.reserve(PlannedCalls { registrations: 1, tags: 3 }, now).await.unwrap();
+    other.reserve(PlannedCalls { registrations: 1, tags: 3, is_crowded: false }, now).await.unwrap();
     assert_eq!(fake.open().calls["dynamodb.UpdateItem"], 12);
+    // Unless one knows that others come at the same moment.
+    let third = Aws::new(&fake.config(), Ledger::of(&fake.config(), "ledger"));
+    third.reserve(PlannedCalls { registrations: 1, tags: 3, is_crowded: true }, now).await.unwrap();
+    assert_eq!(fake.open().calls["dynamodb.UpdateItem"], 14);
 }

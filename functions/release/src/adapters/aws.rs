@@ -7,7 +7,7 @@ mod images;
 mod recent;
 mod revisions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
 use pack::policy::Policy;
@@ -98,6 +98,25 @@ impl ports::Images for Aws {
         images: &[ImageId],
     ) -> Result<BTreeMap<String, Digest>, Fault> {
         self.images.find(from, images).await
+    }
+
+    async fn present(
+        &self,
+        PlanContext { release, now, .. }: PlanContext<'_>,
+        from: &RepositoryRef,
+        images: &BTreeSet<&Digest>,
+    ) -> Result<BTreeSet<Digest>, Fault> {
+        let known = self.recent.of(release, now).and_then(|mut recent| recent.images.remove(from));
+        let known = known.unwrap_or_default();
+        if images.iter().all(|digest| known.contains(*digest)) {
+            return Ok(known);
+        }
+        let asked: Vec<ImageId> = images.iter().map(|digest| ImageId::Digest((*digest).clone())).collect();
+        let found: BTreeSet<Digest> = self.images.find(from, &asked).await?.into_values().collect();
+        self.recent.keep(release, now, |recent| {
+            recent.images.insert(from.clone(), found.clone());
+        });
+        Ok(found)
     }
 
     async fn stored(&self, of: &RepositoryRef) -> Result<Vec<StoredImage>, Fault> {

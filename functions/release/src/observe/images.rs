@@ -10,20 +10,19 @@ use pipeline::rows::MoveRow;
 use crate::at_once;
 use crate::plan::gates::{self, Needed};
 use crate::plan::lifecycle;
-use crate::plan::{Candidate, ReleaseSpec};
-use crate::ports::{ImageId, ImageKey, Images};
+use crate::plan::{Candidate, PlanContext, ReleaseSpec};
+use crate::ports::{ImageKey, Images};
 
 /// Returns the images of a release, and those that it may go back to, that are gone from ECR.
 pub async fn missing(
     aws: &impl Images,
+    context: PlanContext<'_>,
     spec: &ReleaseSpec,
     moves: &[MoveRow],
 ) -> Result<BTreeSet<ImageKey>, Fault> {
     let needed: Vec<_> = Needed::by(moves).into_iter().collect();
     let missing = at_once(&needed, async |(repository, needed)| {
-        let images: Vec<ImageId> =
-            needed.all().into_iter().map(|digest| ImageId::Digest(digest.clone())).collect();
-        let found = aws.images(&source(spec, repository), &images).await?;
+        let found = aws.present(context, &source(spec, repository), &needed.all()).await?;
         let gone = needed.missing(&found).into_iter();
         Ok(gone.map(|digest| ((*repository).clone(), digest.clone())).collect::<Vec<ImageKey>>())
     });

@@ -33,16 +33,13 @@ impl<'a> Needed<'a> {
     }
 
     /// Returns all of them, each once.
-    pub fn all(&self) -> Vec<&'a Digest> {
-        let mut all = [self.forward.as_slice(), &self.back].concat();
-        all.sort();
-        all.dedup();
-        all
+    pub fn all(&self) -> BTreeSet<&'a Digest> {
+        self.forward.iter().chain(&self.back).copied().collect()
     }
 
     /// Returns those that are gone from ECR.
-    pub fn missing(&self, found: &BTreeMap<String, Digest>) -> Vec<&'a Digest> {
-        self.all().into_iter().filter(|digest| !found.contains_key(digest.as_str())).collect()
+    pub fn missing(&self, found: &BTreeSet<Digest>) -> Vec<&'a Digest> {
+        self.all().into_iter().filter(|digest| !found.contains(*digest)).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the function asks of ECR, and what comes back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use pipeline::Fault;
@@ -10,6 +10,8 @@ use pipeline::image::RepositoryRef;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
+use crate::plan::PlanContext;
+
 /// The images in ECR, and the rules of their repositories.
 pub trait Images {
     /// Finds images; what is missing is left out.
@@ -18,6 +20,14 @@ pub trait Images {
         from: &RepositoryRef,
         images: &[ImageId],
     ) -> Result<BTreeMap<String, Digest>, Fault>;
+    /// Finds images for a release; what is missing is left out.  Those that were found for the same release a moment ago
+    /// are there still.
+    async fn present(
+        &self,
+        context: PlanContext<'_>,
+        from: &RepositoryRef,
+        images: &BTreeSet<&Digest>,
+    ) -> Result<BTreeSet<Digest>, Fault>;
     /// Lists the images of a repository that have a tag.
     async fn stored(&self, of: &RepositoryRef) -> Result<Vec<StoredImage>, Fault>;
     /// Reads the index that a tag names; none if it names a single image, or nothing.

@@ -216,6 +216,15 @@ impl Images for Shop {
         };
         Ok(images.iter().filter_map(|image| Some((String::from(image.clone()), there(image)?))).collect())
     }
+    async fn present(
+        &self,
+        _: PlanContext<'_>,
+        from: &RepositoryRef,
+        images: &BTreeSet<&Digest>,
+    ) -> Result<BTreeSet<Digest>, Fault> {
+        let asked: Vec<ImageId> = images.iter().map(|digest| ImageId::Digest((*digest).clone())).collect();
+        Ok(self.images(from, &asked).await?.into_values().collect())
+    }
     async fn stored(&self, of: &RepositoryRef) -> Result<Vec<StoredImage>, Fault> {
         let pushed = Timestamp::parse("2026-11-23T09:00:00Z")?;
         let tags = vec!["main-7".to_owned()];

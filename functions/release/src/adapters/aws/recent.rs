@@ -1,19 +1,34 @@
-//! The documents that were read for one release: its next step, in the same process, need not read them again.
+//! What was read for one release: its next step, in the same process, need not read them again.
 //!
 //! Of one release alone: whoever changes a document and then starts a release is never answered by an older one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Environments, ServiceDocuments};
-use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
+use pipeline::ids::{Digest, EnvironmentName, ReleaseId, ServiceName};
+use pipeline::image::RepositoryRef;
 
 /// How long what was read will do.
 const SECONDS: i64 = 10;
 
 /// What was read for the release that asked last.
 #[derive(Debug, Default)]
-pub(super) struct Recent(Mutex<Option<(ReleaseId, Timestamp, Read)>>);
+pub(super) struct Recent(Mutex<Option<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    of: ReleaseId,
+    since: Timestamp,
+    read: Read,
+}
+
+impl Known {
+    fn is_of(&self, release: &ReleaseId, now: Timestamp) -> bool {
+        self.of == *release && (0..SECONDS).contains(&now.seconds_since(self.since))
+    }
+}
 
 /// What was read.
 #[derive(Clone, Debug, Default)]
@@ -22,29 +37,29 @@ pub(super) struct Read {
     pub environments: Option<Environments>,
     /// The documents of these services of an environment.
     pub services: Option<((EnvironmentName, Vec<ServiceName>), ServiceDocuments)>,
+    /// The images that were found in repositories.
+    pub images: BTreeMap<RepositoryRef, BTreeSet<Digest>>,
 }
 
 impl Recent {
     /// Returns what was read for a release, if that is not long ago.
     pub(super) fn of(&self, release: &ReleaseId, now: Timestamp) -> Option<Read> {
         let known = self.open();
-        let (_, _, read) = known
-            .as_ref()
-            .filter(|(of, since, _)| of == release && (0..SECONDS).contains(&now.seconds_since(*since)))?;
-        Some(read.clone())
+        known.as_ref().filter(|known| known.is_of(release, now)).map(|known| known.read.clone())
     }
 
     /// Keeps something that was read for a release; it counts from the first that was.
     pub(super) fn keep(&self, release: &ReleaseId, now: Timestamp, keep: impl FnOnce(&mut Read)) {
-        let mut read = self.of(release, now);
         let mut known = self.open();
-        let since = known.as_ref().filter(|_| read.is_some()).map_or(now, |(_, since, _)| *since);
-        let read = read.get_or_insert_default();
-        keep(read);
-        *known = Some((release.clone(), since, read.clone()));
+        let usable = known.take().filter(|known| known.is_of(release, now));
+        keep(
+            &mut known
+                .insert(usable.unwrap_or(Known { of: release.clone(), since: now, read: Read::default() }))
+                .read,
+        );
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<(ReleaseId, Timestamp, Read)>> {
+    fn open(&self) -> MutexGuard<'_, Option<Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -55,8 +55,8 @@ async fn bench() -> Result<Vec<String>, Fault> {
         let mut machine = machine(services)?;
         test_each(&machine.fake, checks);
         for (release, cold) in [("first", true), ("second", false)] {
-            let run = release_of(&mut machine, release).await;
-            let row = Row::of(&machine, &run, services, cold);
+            let (began, run) = release_of(&mut machine, release).await;
+            let row = Row::of(&machine, (began, &run), services, cold);
             row.print();
             print_rows(&machine.fake, checks);
             broken.extend(row.broken(&run, &machine.meter));
@@ -116,10 +116,10 @@ fn repository_of(service: &str) -> String {
     format!("shop/{}", service.rsplit('/').next().unwrap_or_default())
 }
 
-/// Pushes an image for each service and releases them; the account has rested before.
-async fn release_of(machine: &mut Machine, release: &str) -> Run {
+/// Pushes an image for each service and releases them, from then on; the account has rested before.
+async fn release_of(machine: &mut Machine, release: &str) -> (i64, Run) {
     let mut images = BTreeMap::new();
-    {
+    let began = {
         let mut account = machine.fake.open();
         let account = &mut *account;
         account.now += 600_000;
@@ -129,6 +129,7 @@ async fn release_of(machine: &mut Machine, release: &str) -> Run {
             account.ecr.push(&repository_of(name), release, Some(release));
             images.insert(repository_of(name), release.to_owned());
         }
-    }
-    machine.run(release, &json!({"environment": NAME, "images": images})).await
+        account.now
+    };
+    (began, machine.run(release, &json!({"environment": NAME, "images": images})).await)
 }

@@ -14,7 +14,7 @@ pub async fn check() -> Result<Vec<String>, Fault> {
     let (mut resident, mut broken) = (Vec::new(), Vec::new());
     for n in 0..RELEASES {
         let release = format!("release-{n}");
-        let run = super::release_of(&mut machine, &release).await;
+        let (_, run) = super::release_of(&mut machine, &release).await;
         if run.end != "Deployed" {
             broken.push(format!("{release} ended {}: {}", run.end, run.because));
         }

@@ -19,6 +19,13 @@ const MOST_PARENT_EVENTS: u64 = 400;
 const RELEASE_MS: i64 = 60_000 / 2;
 const OTHERS_MS: i64 = 30_000 / 2;
 
+/// How many calls of AWS a later release may make for one service alone, and for each of many.
+const MOST_CALLS_ALONE: u64 = 71;
+const MOST_CALLS_EACH: u64 = 37;
+
+/// How long it may take until ECS is asked to update the service of a later release of one.
+const UPDATED_MS: i64 = 2_500;
+
 /// One line of the table.
 pub struct Row {
     services: usize,
@@ -31,10 +38,11 @@ pub struct Row {
     pub calls: BTreeMap<String, u64>,
     meter: (usize, u64, u64),
     longest: (i64, i64),
+    updated: i64,
 }
 
 impl Row {
-    pub fn of(machine: &Machine, run: &Run, services: usize, cold: bool) -> Self {
+    pub fn of(machine: &Machine, (began, run): (i64, &Run), services: usize, cold: bool) -> Self {
         let account = machine.fake.open();
         let mut waves: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for (name, service) in &account.ecs.services {
@@ -55,6 +63,13 @@ impl Row {
             calls: account.calls.clone(),
             meter: (meter.largest, meter.item_events(), meter.parent_events()),
             longest: meter.longest,
+            updated: account
+                .ecs
+                .services
+                .values()
+                .filter_map(|service| Some(service.pointed.last()?.at - began))
+                .min()
+                .unwrap_or_default(),
         }
     }
 
@@ -87,7 +102,14 @@ impl Row {
     /// Says which bounds are broken.
     pub fn broken(&self, run: &Run, meter: &Meter) -> Vec<String> {
         let (largest, item, parent) = self.meter;
+        let calls: u64 = self.calls.values().sum();
+        let most = if self.services == 1 { MOST_CALLS_ALONE } else { MOST_CALLS_EACH * self.services as u64 };
         let bounds = [
+            (self.cold || calls <= most, format!("{calls} calls of AWS, of {most}")),
+            (
+                self.cold || self.services > 1 || self.updated <= UPDATED_MS,
+                format!("its service is updated after {} ms", self.updated),
+            ),
             (run.end == "Deployed", format!("it ended {}: {}", run.end, run.because)),
             (self.refused.is_empty(), format!("AWS refused calls: {:?}", self.refused)),
             (meter.faults.is_empty(), format!("steps failed: {:?}", meter.faults)),
