@@ -14,7 +14,7 @@ RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where runs plan alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package sbom flow sam-local test-sam bench clean
+.PHONY: help demo where runs plan alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package release sbom flow sam-local test-sam bench clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -126,6 +126,13 @@ $(BENCH)/node/.done: $(wildcard bench/peers/node/*)
 	cd $(@D) && npm ci --silent --no-audit --no-fund && node_modules/.bin/esbuild handler.mjs --bundle --minify \
 	  --main-fields=module,main --platform=node --target=node20 --format=cjs --outfile=task/handler.js --log-level=warning
 	touch $@
+
+release: ## what is published of this version: zips, template, parts, checksums (for each architecture that is there)
+	@for arch in x86_64 arm64; do \
+	  if [ -d "$$(rustc --print sysroot)/lib/rustlib/$${arch/arm64/aarch64}-unknown-linux-gnu" ]; then \
+	    $(MAKE) package sbom ARCH=$$arch && $(LINT)/bin/python local/release.py $$arch || exit 1; \
+	  else echo "release $$arch: not built, its Rust target is not installed here"; fi; \
+	done
 
 SBOM_TOOL := .local/tools/bin/cargo-cyclonedx
 

@@ -10,9 +10,9 @@ import yaml
 import draw_flow
 
 ROOT = draw_flow.ROOT
-PAGES = ["README.md", ".github/SECURITY.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", ".github/SECURITY.md", "bench/README.md", *sorted(f"docs/{at.name}" for at in (ROOT / "docs").glob("*.md"))]
 # Folders of the project, with which a path in a page begins, and files of the root.
-FOLDERS = ("functions", "crates", "statemachine", "events", "local", "docs", r"\.github", r"\.ci", r"\.cargo")
+FOLDERS = ("functions", "crates", "bench", "statemachine", "events", "local", "docs", r"\.github", r"\.ci", r"\.cargo")
 PATH = re.compile(rf"(?<![\w/.-])(?:(?:{'|'.join(FOLDERS)})/[\w./*<>#-]*[\w*>/]|Makefile|template\.yaml|Cargo\.toml)")
 # What else looks like a file; and files of somebody who reads the page.
 FILE = re.compile(r"[\w<>*.-]+(?:/[\w<>*.-]+)*\.(?:rs|py|json|toml|ya?ml|md|svg|txt)")

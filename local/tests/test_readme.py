@@ -127,7 +127,7 @@ def test_the_map_names_every_function():
     [listed] = [body for _, body in blocks() if body.startswith("functions/release ")]
     folders = re.findall(r"^(\S+)", listed, re.MULTILINE)
     [definition] = re.findall(r"^statemachine/ +(\S+):", listed, re.MULTILINE)
-    [sample] = re.findall(r"-e (events/\S+)", text())
+    [sample] = re.findall(r"EVENT=(events/\S+)", (build.ROOT / "docs/CONTRIBUTING.md").read_text())
     for path in [*folders, f"statemachine/{definition}", sample]:
         assert (build.ROOT / path).exists(), path
     real = {path.name for path in (build.ROOT / "functions").iterdir()}

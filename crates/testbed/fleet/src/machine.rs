@@ -132,13 +132,21 @@ pub struct Run {
     pub took: i64,
 }
 
+fn defined(text: &str) -> Result<Rc<states::Machine>, Fault> {
+    let built = states::Machine::build(text, &WORDS);
+    built.map(Rc::new).map_err(|refused| Fault::Defect(refused.to_string()))
+}
+
 impl Machine {
     /// Makes a machine of an account, in which nothing goes wrong.
     pub fn new(fake: Fake) -> Result<Self, Fault> {
-        let definition = include_str!("../../../../statemachine/release.asl.json");
-        let definition = states::Machine::build(definition, &WORDS);
-        let definition = definition.map_err(|refused| Fault::Defect(refused.to_string()))?;
-        Ok(Machine::of(fake, Rc::new(definition)))
+        Ok(Machine::of(fake, defined(include_str!("../../../../statemachine/release.asl.json"))?))
+    }
+
+    /// Has all executions go by another definition: one keeps the definition that it began with when the stack is updated.
+    pub fn redefine(&mut self, definition: &str) -> Result<(), Fault> {
+        self.definition = defined(definition)?;
+        Ok(())
     }
 
     /// Makes a machine of the same account and definition, which has played nothing yet, and whose functions are cold.

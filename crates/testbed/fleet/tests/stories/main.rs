@@ -17,4 +17,5 @@ mod tags;
 mod takeovers;
 mod together;
 mod traffic;
+mod upgrade;
 mod ways_back;
