@@ -7,6 +7,7 @@ and for every line of its input what was asked since the last one; it ends with 
 """
 
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -77,9 +78,13 @@ class _Seen:
             return taken
 
 
+# Each call is another release, as it is on Lambda.
+_RELEASE = r"release#bench-\d+"
+
+
 def read_as_text(target: str, asked: dict) -> str:
-    """A read, the same whatever order its keys have."""
-    return f"{target} {json.dumps(asked, sort_keys=True)}"
+    """A read, the same whatever order its keys have, and whichever release it is for."""
+    return f"{target} {re.sub(_RELEASE, 'release#bench', json.dumps(asked, sort_keys=True))}"
 
 
 def main() -> None:

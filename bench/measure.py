@@ -110,7 +110,8 @@ class Measure:
         cpu, calls, connections = [_cpu_of(process.pid)], [], 0
         self._share.limit(shares.call)
         for number in range(CALLS):
-            seconds, answer = stub.call(f"call-{number}", json.dumps(self._recorded["event"]).encode())
+            event = self._recorded["event"] | {"release": f"bench-{number}"}
+            seconds, answer = stub.call(f"call-{number}", json.dumps(event).encode())
             cpu.append(_cpu_of(process.pid))
             calls.append(seconds * 1000)
             seen = self._aws.seen()

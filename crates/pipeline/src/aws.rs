@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::identity::IdentityCache;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SystemTimeSource;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
+use aws_types::sdk_config::SharedCredentialsProvider;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use crate::Fault;
 use crate::text::{LONGEST_SENTENCE, line};
+use crate::{Fault, settings};
 
 /// How long one call may take, all attempts together.  A function's own time-out is at least 3 s longer.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
@@ -20,22 +26,44 @@ pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a call is tried on the wire; the state machine retries above that.
 const ATTEMPTS: u32 = 3;
 
-/// Makes the configuration that all clients of a function share.
+/// Makes the configuration that all clients of a function share, from what Lambda tells it: its variables.
 ///
-/// The function's name goes into the user agent, so that CloudTrail tells who called.
-pub async fn config(function: &str) -> SdkConfig {
+/// The function's name goes into the user agent, so that CloudTrail tells who called.  The SDK would look in files, in
+/// containers and instances, too: a function has none of them, and need not carry what reads them.
+pub fn config(function: &str) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(2))
         .operation_attempt_timeout(Duration::from_secs(5))
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
-    let loader = aws_config::defaults(BehaviorVersion::latest())
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
         .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts);
-    match AppName::new(format!("tidegate-{function}")) {
-        Ok(name) => loader.app_name(name).load().await,
-        Err(_) => loader.load().await,
+        .timeout_config(timeouts)
+        .region(settings::optional("AWS_REGION").map(Region::new))
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .identity_cache(IdentityCache::lazy().build())
+        .sleep_impl(TokioSleep::new())
+        .time_source(SystemTimeSource::new())
+        .service_config(Endpoints);
+    config.set_app_name(AppName::new(format!("tidegate-{function}")).ok());
+    config.set_endpoint_url(settings::optional("AWS_ENDPOINT_URL"));
+    let is_on = |name| settings::optional(name).map(|value| value.eq_ignore_ascii_case("true"));
+    config
+        .set_use_fips(is_on("AWS_USE_FIPS_ENDPOINT"))
+        .set_use_dual_stack(is_on("AWS_USE_DUALSTACK_ENDPOINT"));
+    config.build()
+}
+
+/// The endpoints of single services, as in `AWS_ENDPOINT_URL_DYNAMODB`.
+#[derive(Debug)]
+struct Endpoints;
+
+impl LoadServiceConfig for Endpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().replace(' ', "_").to_uppercase();
+        settings::optional(&format!("{}_{service}", key.env()))
     }
 }
 

@@ -1,14 +1,16 @@
-//! Logs: one JSON object per line, its level set by `RUST_LOG`.
+//! Logs: one JSON object per line, its level set by `RUST_LOG`: `off`, `error`, `warn`, `info`, `debug` or `trace`.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::settings;
 
 /// Sets up logging for the process.
 pub fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = settings::optional("RUST_LOG").and_then(|level| level.parse().ok());
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_current_span(false)
-        .with_env_filter(filter)
+        .with_max_level(level.unwrap_or(LevelFilter::INFO))
         .init();
 }

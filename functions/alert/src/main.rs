@@ -8,7 +8,7 @@ use pipeline::{aws, lambda, ledger::Ledger, settings, telemetry};
 async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
     // One binary, two functions: each is known by its own name.
-    let config = aws::config(&settings::optional("AGENT").unwrap_or("alert".to_owned())).await;
+    let config = aws::config(&settings::optional("AGENT").unwrap_or("alert".to_owned()));
     let ledger = Ledger::new(&config)?;
     let alert = Alert { port: Aws::new(&config, ledger, Settings::of_environment()?) };
     lambda::serve(async |request, now| alert.handle(request, now).await).await

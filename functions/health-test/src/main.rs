@@ -6,7 +6,7 @@ use pipeline::{aws, lambda, ledger::Ledger, telemetry};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     telemetry::init();
-    let config = aws::config("health-test").await;
+    let config = aws::config("health-test");
     let ledger = Ledger::new(&config)?;
     let health_test =
         HealthTest { port: Aws::new(&config, ledger.clone()), web: Probe::new()?, moves: ledger };
