@@ -27,7 +27,7 @@ use std::time::Duration;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::document::read;
-use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
+use pipeline::ids::{EnvironmentName, ReleaseId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -211,9 +211,10 @@ impl<P: Port> Alert<P> {
         }
         let mut report = self.port.report(&request.release).await?;
         // Whether a person is asked is for the request to say: the environment may ask since this release began.
-        let asked = report.head.as_ref().filter(|_| request.outcome == AlertKind::WaitingForApproval);
-        let services: Vec<ServiceName> = asked.map(|head| head.services.clone()).unwrap_or_default();
-        report.plan.retain(|row| services.contains(&row.service));
+        if let (AlertKind::WaitingForApproval, Some(head)) = (request.outcome, &report.head) {
+            let plan = self.port.plan(&request.release).await?.into_iter();
+            report.plan = plan.filter(|row| head.services.contains(&row.service)).collect();
+        }
         Ok(report)
     }
 

@@ -12,7 +12,7 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Environments;
 use pipeline::ids::{EnvironmentName, ReleaseId};
-use pipeline::rows::FrozenRow;
+use pipeline::rows::{FrozenRow, PlanRow};
 
 use crate::channel::Post;
 use crate::channel::sns::Publication;
@@ -38,8 +38,10 @@ pub struct Execution {
 
 /// All that the function asks of the world.
 pub trait Port {
-    /// Reads what the ledger says about a release: its head, its moves, its repositories, and what was proposed.
+    /// Reads what the ledger says about a release: its head, its moves and its repositories.
     async fn report(&self, release: &ReleaseId) -> Result<Report, Fault>;
+    /// Reads what a person is asked to agree to.
+    async fn plan(&self, release: &ReleaseId) -> Result<Vec<PlanRow>, Fault>;
     /// Reads whether an environment lets releases in.
     async fn freeze(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault>;
     /// Reads how an execution ended.

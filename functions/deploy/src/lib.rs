@@ -138,7 +138,13 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
         self.moves.note_with(key, &row, event, vec![record]).await?;
         match key.which {
             MoveRef::Inline(_) => Ok(Loaded::given(&MoveRow { registered: Some(arn), ..row })),
-            MoveRef::Ordinal(_) => self.moves.load(key).await,
+            MoveRef::Ordinal(_) => {
+                let loaded = self.moves.load(key).await?;
+                match loaded.row.fence == row.fence {
+                    true => Ok(loaded),
+                    false => Err(Fault::LeaseLost(format!("the move of {} was leased anew", row.service))),
+                }
+            }
         }
     }
 

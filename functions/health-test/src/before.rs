@@ -11,7 +11,7 @@ use crate::finding::Finding;
 use crate::look::{Look, Ours};
 use crate::packs::{self, Chosen};
 use crate::places::Proven;
-use crate::poll;
+use crate::poll::{self, PAUSES_SOON};
 use crate::poll_state::PollState;
 use crate::probe::Web;
 use crate::report::Report;
@@ -51,7 +51,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
             let (mut state, deadline) = (state, now.plus_seconds(AT_MOST));
             let finding = if state.count < READS { Finding::Unmeasured } else { Finding::Inconclusive };
             let (verdict, reason) = finding.settle(why, false, row.health_timeout_seconds);
-            let pause_seconds = poll::pause(&mut state, verdict, finding, deadline, now);
+            let pause_seconds = poll::pause(&PAUSES_SOON, &mut state, verdict, finding, deadline, now);
             Response { pause_seconds, ..Response::of(verdict, &reason, state) }
         };
         let pack = match packs::of(&self.port, &self.web, Phase::Before, row).await? {
@@ -80,7 +80,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let Report { finding, reason, lines, ordered: runs } =
             look.with(&pack, &self.port, &self.web, Ours::none(&Proven::default()), &mut state).await?;
         let (verdict, reason) = finding.settle(reason, false, row.health_timeout_seconds);
-        let pause_seconds = poll::pause(&mut state, verdict, finding, deadline, now);
+        let pause_seconds = poll::pause(&PAUSES_SOON, &mut state, verdict, finding, deadline, now);
         let bundle = (!lines.is_empty()).then(|| Bundle { tests: lines, ..Bundle::default() });
         note(Response { pause_seconds, runs, ..Response::of(verdict, &reason, state) }, bundle).await
     }

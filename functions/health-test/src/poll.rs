@@ -12,8 +12,9 @@ use crate::verdict::Expected;
 /// The pauses after the first polls of a rollout, which the machine gives five seconds before; the last one stays.
 const PAUSES: [u32; 2] = [10, 30];
 
-/// The pauses after a gate was judged: production traffic may be on its way.
-const PAUSES_AFTER_GATE: [u32; 4] = [2, 5, 10, 30];
+/// The pauses where something may be seen at once: before a rollout, and after a gate, when production traffic may be on
+/// its way.
+pub const PAUSES_SOON: [u32; 4] = [2, 5, 10, 30];
 
 /// One poll.
 #[derive(Debug)]
@@ -59,12 +60,14 @@ impl<'a> Poll<'a> {
 
     /// Counts this poll, and returns how many seconds to wait before the next one.
     pub fn pause(&mut self, verdict: Verdict, finding: Finding, now: Timestamp) -> u32 {
-        pause(&mut self.state, verdict, finding, self.deadline, now)
+        let pauses = if self.state.at_gate == 0 { &PAUSES[..] } else { &PAUSES_SOON };
+        pause(pauses, &mut self.state, verdict, finding, self.deadline, now)
     }
 }
 
 /// Counts a poll, and returns how many seconds to wait before the next one.
 pub fn pause(
+    pauses: &[u32],
     state: &mut PollState,
     verdict: Verdict,
     finding: Finding,
@@ -75,7 +78,6 @@ pub fn pause(
         return 0;
     }
     let since = state.count.saturating_sub(state.at_gate);
-    let pauses = if state.at_gate == 0 { &PAUSES[..] } else { &PAUSES_AFTER_GATE };
     let grown = pauses.get(since as usize).or(pauses.last()).copied();
     state.count = state.count.saturating_add(1);
     let pause = match finding {

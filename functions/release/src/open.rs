@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::try_join;
+use futures_util::future::join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environments};
@@ -35,12 +35,14 @@ pub async fn open(
     now: Timestamp,
 ) -> Result<Opened, Fault> {
     let (head, environments) =
-        try_join(ledger.head(&open.run.release), aws.environments(&open.run.release, now)).await?;
+        join(ledger.head(&open.run.release), aws.environments(&open.run.release, now)).await;
+    let head = head?;
     if let Some(head) = &head
         && let Some(answer) = abort::stopped_before(head).or_else(|| accepted_before(head))
     {
         return Ok(answer);
     }
+    let environments = environments?;
     if sweep::is_asked(&open.input) {
         return sweep::sweep(aws, ledger, open, &environments, now).await;
     }
@@ -150,10 +152,14 @@ async fn accept(
         return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
     }
     let looks = services(aws, context, &images, plans);
-    let (seen, spec) = match try_join(looks, images.clone().resolve(aws, ledger, context)).await? {
-        (Ok(seen), Ok(spec)) => (seen, spec),
-        (Err(answer), _) => return Ok(answer),
-        (Ok(_), Err(why)) => return Ok(Opened::refused(plans, Some(&name), why)),
+    let (seen, spec) = join(looks, images.clone().resolve(aws, ledger, context)).await;
+    let seen = match seen? {
+        Ok(seen) => seen,
+        Err(answer) => return Ok(answer),
+    };
+    let spec = match spec? {
+        Ok(spec) => spec,
+        Err(why) => return Ok(Opened::refused(plans, Some(&name), why)),
     };
     if spec.to == ImageSelection::Present {
         return manageable(aws, ledger, context, &spec, seen, findings).await;

@@ -115,9 +115,13 @@ pub async fn find(
     draft: &mut PlanDraft,
     plans: bool,
 ) -> Result<(), Fault> {
-    let (immovable, endangered) =
-        try_join(observe::immovable(aws, spec, &draft.moves), observe::endangered(aws, spec, &draft.moves))
-            .await?;
+    let endangered = async {
+        match plans || !draft.is_refused() {
+            true => observe::endangered(aws, spec, &draft.moves).await,
+            false => Ok(Vec::new()),
+        }
+    };
+    let (immovable, endangered) = try_join(observe::immovable(aws, spec, &draft.moves), endangered).await?;
     draft.refuse(immovable);
     // Only who has seen the whole cluster can tell that a name fits none of its services.
     if plans || spec.services.is_none() {

@@ -11,7 +11,7 @@ pub mod restore;
 pub mod snapshot;
 pub mod tags;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use pipeline::Fault;
 use pipeline::clock::{CallClock, Timestamp};
 use pipeline::ids::{Digest, ReleaseId};
@@ -150,7 +150,8 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
         let (new, before): (Vec<_>, Vec<_>) = changes.partition(|one| one.tagging.digest == row.digest);
         for changes in [before, new] {
             let puts = changes.iter().map(|one| self.port.put(&at, &one.tagging.tag, one.image));
-            try_join_all(puts).await?;
+            // All of them are waited for, so that none comes after this call.
+            join_all(puts).await.into_iter().collect::<Result<(), Fault>>()?;
         }
         Ok(Response::Moved { digest: row.digest, already })
     }
@@ -165,6 +166,7 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
         already: bool,
         clock: CallClock,
     ) -> Result<bool, Fault> {
+        let mut why = at_the_same_moment(row);
         for _ in 0..ATTEMPTS {
             let known = self.port.known(key, row).await?;
             let movers = movers::moving(&known.movers, &key.release, row);
@@ -176,11 +178,15 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
                 movers,
                 announces: is_last && !already,
             };
-            if self.port.begin(key, row, start).await? {
-                return Ok(is_last);
+            match self.port.begin(key, row, start).await {
+                Ok(true) => return Ok(is_last),
+                // Another move of the same repository writes its rows at this moment.
+                Ok(false) => {}
+                Err(fault @ Fault::Throttled(_)) => why = fault,
+                Err(fault) => return Err(fault),
             }
         }
-        Err(at_the_same_moment(row))
+        Err(why)
     }
 
     async fn restore(&self, key: &RestoreKey, clock: CallClock) -> Result<Response, Fault> {

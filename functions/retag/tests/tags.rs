@@ -4,6 +4,7 @@
 
 mod shelf;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use pipeline::Fault;
@@ -84,6 +85,17 @@ async fn of_two_releases_at_the_same_moment_one_tries_again() {
     let fault = ask(&shelf, "move", "r1", Loaded::given(&row("users", 'a', 'b'))).await.unwrap_err();
     assert!(Fault::RETRIED.contains(&fault.name()), "{fault}");
     assert_eq!(shelf.tags.borrow()["dev"], digest('a'));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_moves_of_one_repository_that_begin_at_once_both_begin() {
+    let shelf = Shelf { conflicts: Cell::new(2), ..Shelf::of(&['a', 'b']) };
+    tag(&shelf, "r1", &row("users", 'a', 'b')).await;
+    assert_eq!(shelf.tags.borrow()["dev"], digest('b'));
+    // If it goes on, the machine tries again.
+    let shelf = Shelf { conflicts: Cell::new(3), ..Shelf::of(&['a', 'b']) };
+    let fault = ask(&shelf, "move", "r1", Loaded::given(&row("users", 'a', 'b'))).await.unwrap_err();
+    assert!(Fault::RETRIED.contains(&fault.name()), "{fault}");
 }
 
 #[tokio::test(start_paused = true)]

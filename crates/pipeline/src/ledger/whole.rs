@@ -14,8 +14,6 @@ pub struct WholeRelease {
     pub head: Option<HeadRow>,
     /// Its moves, in the order of their waves.
     pub moves: Vec<(MoveKey, MoveRow)>,
-    /// What a person is asked to agree to.
-    pub plan: Vec<PlanRow>,
     /// The repositories whose tags it moves.
     pub repositories: Vec<RepositoryRow>,
 }
@@ -35,9 +33,15 @@ impl Ledger {
         Ok((head, moves))
     }
 
-    /// Reads all that is told of a release.
+    /// Reads all that is told of a release; what a person is asked to agree to is read by who asks.
     pub async fn whole(&self, release: &ReleaseId) -> Result<WholeRelease, Fault> {
         self.rows_of(release, ("head", "repo#~")).await
+    }
+
+    /// Reads what a person is asked to agree to.
+    pub async fn plan(&self, release: &ReleaseId) -> Result<Vec<PlanRow>, Fault> {
+        let rows = self.list(&Key::of_release(release), "plan#").await?;
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
     async fn rows_of(&self, release: &ReleaseId, (from, to): (&str, &str)) -> Result<WholeRelease, Fault> {
@@ -50,7 +54,6 @@ impl Ledger {
             match sk.split('#').next() {
                 Some("head") => whole.head = Some(row_of(&key, item)?),
                 Some("move") => whole.moves.push((key_of(release, &sk)?, row_of(&key, item)?)),
-                Some("plan") => whole.plan.push(row_of(&key, item)?),
                 Some("repo") => whole.repositories.push(row_of(&key, item)?),
                 _ => {}
             }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem, Update};
+use futures_util::future::try_join_all;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -148,14 +149,28 @@ impl Ledger {
     /// Does writes, many in one call; one whose condition does not hold is left out.
     pub async fn write_each(&self, writes: Vec<Write>) -> Result<(), Fault> {
         for some in writes.chunks(TOGETHER) {
-            if self.transact(some.to_vec()).await?.is_none() {
-                continue;
-            }
-            for one in some {
-                self.transact(vec![one.clone()]).await?;
+            let is_done = some.len() > 1
+                && match self.transact(some.to_vec()).await {
+                    Ok(refused) => refused.is_none(),
+                    // Another transaction writes to one of these rows at this moment.
+                    Err(Fault::Throttled(_)) => false,
+                    Err(fault) => return Err(fault),
+                };
+            if !is_done {
+                try_join_all(some.iter().map(|one| self.write_alone(one.clone()))).await?;
             }
         }
         Ok(())
+    }
+
+    async fn write_alone(&self, Write { key, what, condition }: Write) -> Result<(), Fault> {
+        match what {
+            What::Set(fields) => {
+                let condition = condition.as_ref().map(|(text, compared)| (text.as_str(), compared.clone()));
+                self.set(&key, fields, condition).await.map(drop)
+            }
+            what => self.transact(vec![Write { key, what, condition }]).await.map(drop),
+        }
     }
 
     /// Does up to 100 writes to as many rows, or none; returns the place of the first whose condition did not hold, if

@@ -22,8 +22,8 @@ pub struct WriteRow {
 impl WriteRow {
     /// How much the clocks of two machines may differ.
     const CLOCKS_DIFFER_SECONDS: i64 = 5;
-    /// How long after the row's time the tag may be written: two calls lie in between, the row's own and ECR's.
-    const WRITTEN_WITHIN_SECONDS: i64 = 2 * OPERATION_TIMEOUT.as_secs() as i64;
+    /// How long after the row's time the tag may be written: three calls lie in between, the row's own and two of ECR.
+    const WRITTEN_WITHIN_SECONDS: i64 = 3 * OPERATION_TIMEOUT.as_secs() as i64;
 
     /// Tells whether a push of that digest at that time is this very write.
     pub fn is_told_by(&self, digest: &Digest, time: Timestamp) -> bool {
@@ -113,7 +113,7 @@ mod tests {
         let other = Digest::parse(format!("sha256:{}", "b".repeat(64))).unwrap();
         let time = Timestamp::from_millis(1_000_000);
         let write = WriteRow { digest: digest.clone(), time, expires: 0 };
-        for (after, expected) in [(-6, false), (-2, true), (0, true), (16, true), (30, true), (36, false)] {
+        for (after, expected) in [(-6, false), (-2, true), (0, true), (16, true), (45, true), (51, false)] {
             assert_eq!(write.is_told_by(&digest, time.plus_seconds(after)), expected, "{after}");
         }
         assert!(!write.is_told_by(&other, time));

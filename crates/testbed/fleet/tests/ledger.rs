@@ -306,3 +306,19 @@ async fn a_value_of_a_type_that_is_not_known_is_refused_by_its_row() {
         assert!(said.starts_with("the row release#r1 head is unreadable: an attribute has a type"), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_newer_push_of_one_service_holds_up_no_other_that_is_written_with_it() {
+    let fake = Fake::default();
+    let ledger = Ledger::of(&fake.config(), "ledger");
+    let names = ["a", "b", "c"].map(|name| ServiceName::parse(name).unwrap());
+    let (repository, key) =
+        (users(), |seconds| OrderKey::new(Timestamp::from_millis(seconds), Timestamp::from_millis(9), None));
+    ledger.order(&dev(), &[(&names[1], &repository)], &key(3_000)).await.unwrap();
+    let places: Vec<_> = names.iter().map(|name| (name, &repository)).collect();
+    ledger.order(&dev(), &places, &key(2_000)).await.unwrap();
+    let known = ledger.services(&dev(), None).await.unwrap();
+    let newest = names.each_ref().map(|name| known[name].order(&repository));
+    assert_eq!(newest, [Some(key(2_000)), Some(key(3_000)), Some(key(2_000))]);
+    assert_eq!(fake.open().calls["dynamodb.TransactWriteItems"], 1, "one alone needs no transaction");
+}

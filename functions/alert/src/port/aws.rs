@@ -9,7 +9,7 @@ use pipeline::aws::fault_of;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, ReleaseId};
 use pipeline::ledger::{Key, Ledger, WholeRelease};
-use pipeline::rows::FrozenRow;
+use pipeline::rows::{FrozenRow, PlanRow};
 use pipeline::signed::Signed;
 use pipeline::{Fault, settings};
 use serde_json::json;
@@ -94,9 +94,13 @@ impl Aws {
 
 impl Port for Aws {
     async fn report(&self, release: &ReleaseId) -> Result<Report, Fault> {
-        let WholeRelease { head, moves, plan, repositories } = self.ledger.whole(release).await?;
+        let WholeRelease { head, moves, repositories } = self.ledger.whole(release).await?;
         let moves = moves.into_iter().map(|(_, row)| row).collect();
-        Ok(Report { head, moves, repositories, plan, freeze: None })
+        Ok(Report { head, moves, repositories, ..Report::default() })
+    }
+
+    async fn plan(&self, release: &ReleaseId) -> Result<Vec<PlanRow>, Fault> {
+        self.ledger.plan(release).await
     }
 
     async fn freeze(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {

@@ -96,7 +96,11 @@ impl Port for &Fixture {
         if self.report_down {
             return Err(Fault::Unavailable("could not read the release".to_owned()));
         }
-        Ok(Report { plan: self.plan.clone(), ..self.report.clone().unwrap_or_default() })
+        Ok(self.report.clone().unwrap_or_default())
+    }
+    async fn plan(&self, _: &ReleaseId) -> Result<Vec<PlanRow>, Fault> {
+        self.ledger()?;
+        Ok(self.plan.clone())
     }
     async fn freeze(&self, environment: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
         self.ledger()?;

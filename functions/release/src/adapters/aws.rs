@@ -60,7 +60,7 @@ impl Aws {
 
 impl Documents for Aws {
     async fn environments(&self, release: &ReleaseId, now: Timestamp) -> Result<Environments, Fault> {
-        let known = self.recent.of(release, now).and_then(|recent| recent.environments);
+        let known = self.recent.of(release, now, |recent| recent.environments.clone());
         if let Some(known) = known {
             return Ok(known);
         }
@@ -77,8 +77,11 @@ impl LiveTests for Aws {
         services: &[ServiceName],
     ) -> Result<ServiceDocuments, Fault> {
         let asked = (name.clone(), services.to_vec());
-        let known = self.recent.of(release, now).and_then(|recent| recent.services);
-        if let Some((_, known)) = known.filter(|(of, _)| *of == asked) {
+        let known = self.recent.of(release, now, |recent| {
+            let (of, read) = recent.services.as_ref()?;
+            (*of == asked).then(|| read.clone())
+        });
+        if let Some(known) = known {
             return Ok(known);
         }
         let read = environment::read_services(&self.ssm, name, services).await?;
@@ -106,7 +109,7 @@ impl ports::Images for Aws {
         from: &RepositoryRef,
         images: &BTreeSet<&Digest>,
     ) -> Result<BTreeSet<Digest>, Fault> {
-        let known = self.recent.of(release, now).and_then(|mut recent| recent.images.remove(from));
+        let known = self.recent.of(release, now, |recent| recent.images.get(from).cloned());
         let known = known.unwrap_or_default();
         if images.iter().all(|digest| known.contains(*digest)) {
             return Ok(known);

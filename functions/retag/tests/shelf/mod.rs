@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "this is how a test fails")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub struct Shelf {
     pub movers: RefCell<TagRow>,
     /// Whether another release always moves the tag between our reading and our writing of that.
     pub overtaken: bool,
+    /// How often a write of what begins meets another one of the same rows.
+    pub conflicts: Cell<usize>,
     /// What a release has done, if its tags are to go back.
     pub changed: Option<Changed>,
     /// How long a look takes.
@@ -72,6 +74,10 @@ impl Port for &Shelf {
         Ok(Known { is_begun, movers: self.movers.borrow().clone() })
     }
     async fn begin(&self, key: &MoveKey, row: &MoveRow, start: Start) -> Result<bool, Fault> {
+        if self.conflicts.get() > 0 {
+            self.conflicts.set(self.conflicts.get() - 1);
+            return Err(Fault::Throttled("another transaction writes to the row".to_owned()));
+        }
         if let Some(movers) = &start.movers
             && !self.set_movers(row, movers).await?
         {

@@ -16,7 +16,7 @@ use ::alert::signal::row::SignalRow;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Environments;
 use pipeline::ids::{EnvironmentName, ReleaseId};
-use pipeline::rows::FrozenRow;
+use pipeline::rows::{FrozenRow, PlanRow};
 use pipeline::{Fault, lambda};
 use release::intake::request::Request;
 use serde_json::{Value, json};
@@ -51,6 +51,9 @@ struct Outbox {
 impl Port for &Outbox {
     async fn report(&self, _: &ReleaseId) -> Result<Report, Fault> {
         Ok(Report::default())
+    }
+    async fn plan(&self, _: &ReleaseId) -> Result<Vec<PlanRow>, Fault> {
+        Ok(Vec::new())
     }
     async fn freeze(&self, _: &EnvironmentName) -> Result<Option<FrozenRow>, Fault> {
         Ok(None)

@@ -42,10 +42,15 @@ pub(super) struct Read {
 }
 
 impl Recent {
-    /// Returns what was read for a release, if that is not long ago.
-    pub(super) fn of(&self, release: &ReleaseId, now: Timestamp) -> Option<Read> {
+    /// Returns something of what was read for a release, if that is not long ago.
+    pub(super) fn of<Part>(
+        &self,
+        release: &ReleaseId,
+        now: Timestamp,
+        part: impl FnOnce(&Read) -> Option<Part>,
+    ) -> Option<Part> {
         let known = self.open();
-        known.as_ref().filter(|known| known.is_of(release, now)).map(|known| known.read.clone())
+        known.as_ref().filter(|known| known.is_of(release, now)).and_then(|known| part(&known.read))
     }
 
     /// Keeps something that was read for a release; it counts from the first that was.
@@ -75,7 +80,7 @@ mod tests {
         recent.keep(&release("r1"), at(0), |read| read.environments = Some(Environments::default()));
         recent.keep(&release("r1"), at(9_000), |read| assert!(read.environments.is_some()));
         let known =
-            |name, now| recent.of(&release(name), at(now)).is_some_and(|read| read.environments.is_some());
+            |name, now| recent.of(&release(name), at(now), |read| read.environments.clone()).is_some();
         assert!(known("r1", 9_999) && !known("r1", 10_000));
         assert!(!known("r2", 1_000) && !known("r1", -1_000));
         recent.keep(&release("r2"), at(1_000), |read| assert!(read.environments.is_none()));
