@@ -7,7 +7,7 @@ mod whole;
 mod writes;
 
 pub use key::Key;
-pub use moves::{Loaded, MoveLedger, Together};
+pub use moves::{Loaded, MoveLedger, Together, leased_anew};
 pub use whole::WholeRelease;
 pub use writes::{Condition, Write, placeholder};
 
@@ -287,7 +287,7 @@ impl Ledger {
 
     /// Reads what the live tests of a move run.
     pub async fn runs(&self, release: &ReleaseId, wave: u32, ordinal: u32) -> Result<Vec<RunRow>, Fault> {
-        let rows = self.list(&format!("release#{release}"), &format!("run#{wave}#{ordinal}#")).await?;
+        let rows = self.list(&Key::of_release(release), &format!("run#{wave}#{ordinal}#")).await?;
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 

@@ -13,7 +13,7 @@ pub mod service;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
-use pipeline::ledger::{Key, Loaded, MoveLedger, Write};
+use pipeline::ledger::{Key, Loaded, MoveLedger, Write, leased_anew};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{MoveEvent, MoveRow, RevisionRow};
 use pipeline::service_deployment::Action;
@@ -120,7 +120,7 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
         let is_given_up = loaded.given_up().is_some();
         let row = loaded.forward()?;
         let Some(revision) = &row.registered else {
-            return Err(Fault::LeaseLost(format!("the move of {} was leased anew", row.service)));
+            return Err(leased_anew(&row));
         };
         let is_untested = row.pack.as_ref().is_some_and(|pack| !pack.is_something());
         match is_untested && !is_given_up {
@@ -142,7 +142,7 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
                 let loaded = self.moves.load(key).await?;
                 match loaded.row.fence == row.fence {
                     true => Ok(loaded),
-                    false => Err(Fault::LeaseLost(format!("the move of {} was leased anew", row.service))),
+                    false => Err(leased_anew(&row)),
                 }
             }
         }

@@ -255,7 +255,8 @@ fn first_registered(row: &MoveRow) -> Condition<'static> {
     (holds, json!({"fence": row.fence, "none": null}))
 }
 
-fn leased_anew(row: &MoveRow) -> Fault {
+/// Says that a move was leased anew, so that what a call has read of it counts no more.
+pub fn leased_anew(row: &MoveRow) -> Fault {
     Fault::LeaseLost(format!("the move of {} was leased anew since this step read it", row.service))
 }
 

@@ -117,7 +117,7 @@ impl Port for Aws {
 
     async fn deliveries(&self, place: &Place) -> Result<BTreeMap<String, Delivery>, Fault> {
         let (pk, prefix) = match place {
-            Place::Release(release) => (format!("release#{release}"), "alert#".to_owned()),
+            Place::Release(release) => (Key::of_release(release), "alert#".to_owned()),
             Place::Signal(id, opened) => (format!("alert#{id}"), format!("told#{opened}#")),
         };
         let rows: Vec<(String, Delivery)> = self.ledger.list(&pk, &prefix).await?;

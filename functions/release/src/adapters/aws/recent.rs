@@ -31,7 +31,7 @@ impl Known {
 }
 
 /// What was read.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Read {
     /// All environments.
     pub environments: Option<Environments>,
@@ -56,12 +56,9 @@ impl Recent {
     /// Keeps something that was read for a release; it counts from the first that was.
     pub(super) fn keep(&self, release: &ReleaseId, now: Timestamp, keep: impl FnOnce(&mut Read)) {
         let mut known = self.open();
-        let usable = known.take().filter(|known| known.is_of(release, now));
-        keep(
-            &mut known
-                .insert(usable.unwrap_or(Known { of: release.clone(), since: now, read: Read::default() }))
-                .read,
-        );
+        known.take_if(|known| !known.is_of(release, now));
+        let fresh = || Known { of: release.clone(), since: now, read: Read::default() };
+        keep(&mut known.get_or_insert_with(fresh).read);
     }
 
     fn open(&self) -> MutexGuard<'_, Option<Known>> {

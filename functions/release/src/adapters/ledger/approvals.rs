@@ -15,8 +15,7 @@ impl Approvals for Ledger {
     }
 
     async fn proposed(&self, release: &ReleaseId) -> Result<Vec<PlanRow>, Fault> {
-        let rows = self.list(&format!("release#{release}"), "plan#").await?;
-        Ok(rows.into_iter().map(|(_, row)| row).collect())
+        self.plan(release).await
     }
 
     async fn replan(&self, release: &ReleaseId, plan: &str, services: &[ServiceName]) -> Result<(), Fault> {

@@ -111,7 +111,7 @@ impl Sweeps for Ledger {
     }
 
     async fn is_end_told(&self, release: &ReleaseId) -> Result<bool, Fault> {
-        let rows: Vec<(String, Value)> = self.list(&format!("release#{release}"), "alert#").await?;
+        let rows: Vec<(String, Value)> = self.list(&Key::of_release(release), "alert#").await?;
         let asks = |row: &Value| row.get("outcome").is_some_and(|outcome| outcome == "WaitingForApproval");
         Ok(rows.iter().any(|(_, row)| !asks(row)))
     }
