@@ -11,6 +11,7 @@ _MODULES = (
     "alarms",
     "ssm_events",
     "metric_math",
+    "log_streams",
     "log_filters",
     "ecr_reads",
     "ecr_errors",
