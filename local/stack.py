@@ -53,14 +53,17 @@ def lay_out(binaries: Path, build: Path, template: Path = ROOT / "template.yaml"
 def deploy(cloud, build: Path, parameters: dict[str, str], name: str = STACK) -> dict[str, str]:
     """Creates or updates the stack from a build tree and returns its outputs."""
     document = yaml_parse((build / "template.yaml").read_text())  # of `lay_out`, or of sam build itself
-    _upload(cloud.client("s3"), build, document)
+    s3 = cloud.client("s3")
+    _upload(s3, build, document)
+    # Too long to be part of a call: it is uploaded too, as sam deploy does.
+    template = _at(s3, "template.json", json.dumps(document).encode())
     formation = cloud.client("cloudformation")
     exists = _exists(formation, name)
     change_set = formation.create_change_set(
         StackName=name,
         ChangeSetName=f"at-{time.time_ns()}",
         ChangeSetType="UPDATE" if exists else "CREATE",
-        TemplateBody=json.dumps(document),
+        TemplateURL=f"{s3.meta.endpoint_url}/{template}",
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )["Id"]
@@ -94,10 +97,14 @@ def _upload(s3, build: Path, document: dict) -> None:
 
 def _put(s3, file: Path) -> str:
     """Uploads a file under a name that changes with its content: otherwise an update would see no change."""
-    content = file.read_bytes()
-    key = f"{hashlib.sha256(content).hexdigest()[:16]}-{file.name}"
+    return f"s3://{_at(s3, file.name, file.read_bytes())}"
+
+
+def _at(s3, name: str, content: bytes) -> str:
+    """Uploads content; returns its bucket and its key."""
+    key = f"{hashlib.sha256(content).hexdigest()[:16]}-{name}"
     s3.put_object(Bucket=_BUCKET, Key=key, Body=content)
-    return f"s3://{_BUCKET}/{key}"
+    return f"{_BUCKET}/{key}"
 
 
 def _zipped(name: str, folder: Path) -> Path:

@@ -1,5 +1,7 @@
 """Compares what the functions did with what their roles allow: the local AWS itself asks nobody."""
 
+import re
+
 # A call of a function has another name in a role.
 _ASKED_FOR = {"TransactGetItems": "GetItem", "Invoke": "InvokeFunction"}
 
@@ -8,9 +10,9 @@ SHARED = {
     # Alarms of a service are asked before a release and while it bakes, and by each poll while its traffic moves.
     "cloudwatch:DescribeAlarms": {"release", "health-test"},
     # The ledger is one table: each function reads and writes the rows of its own step.
-    "dynamodb:BatchGetItem": {"release", "retag", "deploy", "health-test", "rollback", "signal"},
-    "dynamodb:GetItem": {"release", "retag", "rollback", "alert", "health-test", "signal"},
-    "dynamodb:Query": {"release", "retag", "deploy", "health-test", "alert", "signal"},
+    "dynamodb:BatchGetItem": {"release", "retag", "deploy", "health-test", "rollback", "signal", "dashboard"},
+    "dynamodb:GetItem": {"release", "retag", "rollback", "alert", "health-test", "signal", "dashboard"},
+    "dynamodb:Query": {"release", "retag", "deploy", "health-test", "alert", "signal", "dashboard"},
     "dynamodb:PutItem": {"release", "retag", "deploy", "health-test", "alert", "signal"},
     "dynamodb:UpdateItem": {"release", "retag", "deploy", "health-test", "rollback", "signal"},
     # A release reads which image a tag names, and retag reads the manifest that it writes again.
@@ -30,16 +32,16 @@ SHARED = {
     "ecs:UpdateService": {"deploy", "rollback"},
     # Each its own parameters: the live tests, and the alert channels.
     "ssm:GetParameter": {"health-test", "alert", "signal"},
-    # Whose cluster and whose alarms something is about.
-    "ssm:GetParametersByPath": {"release", "signal"},
+    # Whose cluster and whose alarms something is about, and which environments there are.
+    "ssm:GetParametersByPath": {"release", "signal", "dashboard"},
     # The same channels, for releases and for what is of none.
     "sns:Publish": {"alert", "signal"},
     # What is given up; Lambda itself asks for it where an event is.
     "sqs:SendMessage": {"alert", "signal"},
-    # Whether the holder of a lease has ended, and how a release has.
-    "states:DescribeExecution": {"release", "alert"},
-    # What follows a release, and what comes back to an alert.
-    "states:StartExecution": {"release", "alert", "signal"},
+    # Whether the holder of a lease has ended, how a release has, and what a plan has found.
+    "states:DescribeExecution": {"release", "alert", "dashboard-acts"},
+    # What follows a release, what comes back to an alert, and what a button asks for.
+    "states:StartExecution": {"release", "alert", "signal", "dashboard-acts"},
 }
 
 
@@ -93,5 +95,5 @@ def _allowed(cloud, stack: str) -> dict[str, set[str]]:
             for statement in document["Statement"]:
                 some = statement["Action"]
                 actions.update([some] if isinstance(some, str) else some)
-        allowed["health-test" if name == "HealthTest" else name.lower()] = actions
+        allowed[re.sub("(?<=[a-z])(?=[A-Z])", "-", name).lower()] = actions
     return allowed

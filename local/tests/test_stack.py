@@ -8,7 +8,7 @@ import stack
 
 # Nothing that another test pushes may start this stack's machine.
 PARAMETERS = {"Clusters": "one,two", "RepositoryPrefix": "stack-test/", "Architecture": "x86_64"}
-BINARIES = ["release", "retag", "deploy", "health-test", "rollback", "alert"]
+BINARIES = ["release", "retag", "deploy", "health-test", "rollback", "alert", "dashboard", "dashboard-acts"]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-//! The way from a message to the run.
+//! Pages of the AWS console.
 
 /// Returns the page of an execution in the AWS console; none if it is not the ARN of one.
-pub(super) fn console(execution: &str) -> Option<String> {
+pub fn execution(execution: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || ":._-/".contains(c);
     let parts: Vec<&str> = execution.split(':').collect();
     let ["arn", partition, "states", region, _account, "execution", _machine, _name] = parts.as_slice()
@@ -21,6 +21,12 @@ pub(super) fn console(execution: &str) -> Option<String> {
     })
 }
 
+/// Returns the ARN of an execution by its name; none if it is of no state machine.
+pub fn execution_arn(machine: &str, name: &str) -> Option<String> {
+    let (account, machine) = machine.split_once(":stateMachine:")?;
+    Some(format!("{account}:execution:{machine}:{name}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,14 +35,22 @@ mod tests {
     fn an_execution_has_a_page_in_the_console_of_its_partition() {
         let arn = "arn:aws:states:eu-west-1:123456789012:execution:tidegate:r-1";
         assert_eq!(
-            console(arn).unwrap(),
+            execution(arn).unwrap(),
             format!(
                 "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1\
                  #/v2/executions/details/{arn}"
             )
         );
         let china = arn.replace("arn:aws:", "arn:aws-cn:").replace("eu-west-1", "cn-north-1");
-        assert!(console(&china).unwrap().starts_with("https://cn-north-1.console.amazonaws.cn/"));
+        assert!(execution(&china).unwrap().starts_with("https://cn-north-1.console.amazonaws.cn/"));
+    }
+
+    #[test]
+    fn an_execution_bears_the_name_of_its_machine() {
+        let machine = "arn:aws:states:eu-west-1:123456789012:stateMachine:tidegate";
+        let arn = "arn:aws:states:eu-west-1:123456789012:execution:tidegate:r-1";
+        assert_eq!(execution_arn(machine, "r-1").as_deref(), Some(arn));
+        assert_eq!(execution_arn(arn, "r-1"), None);
     }
 
     #[test]
@@ -51,7 +65,7 @@ mod tests {
             "arn:aws:states:a.b:1:execution:t:r",
             "arn:aws:states::1:execution:t:r",
         ] {
-            assert_eq!(console(text), None, "{text}");
+            assert_eq!(execution(text), None, "{text}");
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The ledger: one DynamoDB table, read consistently and written under conditions.
 
+mod browse;
 mod item;
 mod key;
 mod moves;
 mod whole;
 mod writes;
 
+pub use browse::{Listed, Standing};
 pub use key::Key;
 pub use moves::{Loaded, MoveLedger, Together, leased_anew};
 pub use whole::WholeRelease;

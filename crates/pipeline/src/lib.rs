@@ -1,10 +1,11 @@
-//! What the six functions share: the words of the domain, the rows of the ledger and the shell around a Lambda.
+//! What the functions share: the words of the domain, the rows of the ledger and the shell around a Lambda.
 //!
 //! Holds no function's logic, and knows nothing about HTTP probes, messages or tags.
 
 pub mod alarm;
 pub mod aws;
 pub mod clock;
+pub mod console;
 pub mod document;
 pub mod environment;
 pub mod fault;

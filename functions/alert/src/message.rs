@@ -3,7 +3,6 @@
 mod approval;
 mod freeze;
 mod guard;
-mod link;
 mod moves;
 mod progress;
 mod signal;
@@ -22,6 +21,7 @@ pub use moves::MoveSummary;
 use std::collections::BTreeMap;
 
 use pipeline::clock::Timestamp;
+use pipeline::console;
 use pipeline::ids::{EnvironmentName, ReleaseId};
 use pipeline::rows::MoveOutcome;
 use pipeline::rows::{HeadRow, MoveRow, PlanRow};
@@ -164,7 +164,7 @@ impl Message {
                 .as_ref()
                 .filter(|_| request.outcome == AlertKind::WaitingForApproval)
                 .map(|head| head.plan.clone()),
-            link: link::console(&request.execution),
+            link: console::execution(&request.execution),
             look_at: "Run",
             at: *now,
             dedup_key: match request.outcome {
@@ -334,7 +334,7 @@ fn footer(Facts { request, context, now }: &Facts<'_>) -> Vec<String> {
         AlertKind::Answered => format!("Requested by: run {}", request.release),
         _ => format!("Release: {}", request.release),
     };
-    let link = link::console(&request.execution).map(|link| format!("Run: {link}"));
+    let link = console::execution(&request.execution).map(|link| format!("Run: {link}"));
     [when, who].into_iter().chain(link).collect()
 }
 

@@ -30,6 +30,11 @@ impl Key {
     pub(super) fn new(pk: String, sk: impl Into<String>) -> Self {
         Key { pk, sk: sk.into() }
     }
+    /// `env#<environment>`: the partition of what is so in an environment.
+    pub fn of_environment(environment: &EnvironmentName) -> String {
+        format!("env#{environment}")
+    }
+
     /// `env#<environment>` / `service#<service>`
     pub fn service(environment: &EnvironmentName, service: &ServiceName) -> Self {
         Key::of_service(environment, "service#", service)
@@ -40,15 +45,15 @@ impl Key {
     }
     /// `env#<environment>` / `<kind>#<service>`
     pub fn of_service(environment: &EnvironmentName, kind: &str, service: &ServiceName) -> Self {
-        Key::new(format!("env#{environment}"), format!("{kind}{service}"))
+        Key::new(Key::of_environment(environment), format!("{kind}{service}"))
     }
     /// `env#<environment>` / `frozen`
     pub fn frozen(environment: &EnvironmentName) -> Self {
-        Key::new(format!("env#{environment}"), "frozen")
+        Key::new(Key::of_environment(environment), "frozen")
     }
     /// `env#<environment>` / `write#<repository>#<time>`
     pub fn write(environment: &EnvironmentName, repository: &Repository, time: Timestamp) -> Self {
-        Key::new(format!("env#{environment}"), format!("write#{repository}#{time}"))
+        Key::new(Key::of_environment(environment), format!("write#{repository}#{time}"))
     }
     /// `release#<id>`
     pub fn of_release(release: &ReleaseId) -> String {
@@ -77,7 +82,7 @@ impl Key {
     }
     /// `env#<environment>` / `tag#<repository>`
     pub fn tag(environment: &EnvironmentName, repository: &Repository) -> Self {
-        Key::new(format!("env#{environment}"), format!("tag#{repository}"))
+        Key::new(Key::of_environment(environment), format!("tag#{repository}"))
     }
     /// `release#<id>` / `alert#<channel>`
     pub fn alert(release: &ReleaseId, channel: &str) -> Self {
@@ -109,7 +114,7 @@ impl Key {
     }
     /// `digest#<repository>@<digest>` / `env#<environment>`
     pub fn evidence(repository: &Repository, digest: &Digest, environment: &EnvironmentName) -> Self {
-        Key::new(format!("digest#{repository}@{digest}"), format!("env#{environment}"))
+        Key::new(format!("digest#{repository}@{digest}"), Key::of_environment(environment))
     }
     /// `event#<id>` / `event`
     pub fn event(id: &str) -> Self {
@@ -129,7 +134,7 @@ impl Key {
     }
     /// `env#<environment>` / `waiting#<release>`
     pub fn waiting(environment: &EnvironmentName, release: &ReleaseId) -> Self {
-        Key::new(format!("env#{environment}"), format!("waiting#{release}"))
+        Key::new(Key::of_environment(environment), format!("waiting#{release}"))
     }
     /// `guard#<alarm>` / `release#<id>`
     pub fn guard(alarm: &str, release: &ReleaseId) -> Self {
@@ -145,11 +150,11 @@ impl Key {
     }
     /// `env#<environment>` / `sweep`
     pub fn sweep(environment: &EnvironmentName) -> Self {
-        Key::new(format!("env#{environment}"), "sweep")
+        Key::new(Key::of_environment(environment), "sweep")
     }
     /// `env#<environment>` / `found#<kind>#<what>`
     pub fn found(environment: &EnvironmentName, kind: FoundKind, what: &str) -> Self {
-        Key::new(format!("env#{environment}"), format!("found#{}#{what}", kind.word()))
+        Key::new(Key::of_environment(environment), format!("found#{}#{what}", kind.word()))
     }
     /// `runs#<environment>` / `<time>#<run>`
     pub fn listed(environment: &EnvironmentName, time: Timestamp, run: &ReleaseId) -> Self {

@@ -52,12 +52,14 @@ fn an_alarm_is_quiet_while_nothing_happens_and_sums_what_it_looks_at() {
 }
 
 #[test]
-fn an_alarm_looks_at_every_function() {
+fn an_alarm_looks_at_every_function_that_people_wait_for_unseen() {
     let template = Template::read();
     let alarm = &template.resources()["FunctionsThrottledAlarm"];
     let watched: BTreeSet<String> =
         metrics(alarm).iter().map(|metric| text(&metric["Dimensions"][0]["Value"]["Ref"])).collect();
-    assert_eq!(watched, template.functions().map(|(id, _)| id.to_owned()).collect());
+    // Who looks at the dashboard sees by himself that it is not drawn.
+    let unseen = template.functions().filter(|(id, _)| !id.starts_with("Dashboard"));
+    assert_eq!(watched, unseen.map(|(id, _)| id.to_owned()).collect());
 }
 
 #[test]

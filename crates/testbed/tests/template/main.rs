@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "this is how a test fails")]
 
 mod alarms;
+mod dashboard;
 mod document;
 mod roles;
 mod signals;
@@ -16,7 +17,15 @@ use serde_json::{Value, json};
 use document::*;
 
 /// The functions in the order in which a release meets them.
-const FUNCTIONS: [&str; 6] = ["release", "retag", "deploy", "health-test", "rollback", "alert"];
+const FUNCTIONS: [&str; 7] = ["release", "retag", "deploy", "health-test", "rollback", "alert", "dashboard"];
+
+/// The functions that are built from the folder of another one.
+const BESIDE: [(&str, &str); 2] = [
+    // What is of no release comes in storms: the same binary hears it in a function of its own.
+    ("SignalFunction", "alert"),
+    // Who may call it acts, and who may call the other one only looks.
+    ("DashboardActsFunction", "dashboard-acts"),
+];
 
 /// The actions that know no resource, or, as the two lists of ECS, only conditions.
 const WITHOUT_RESOURCES: [&str; 20] = [
@@ -93,7 +102,14 @@ const EXCLUSIVE: [(&str, &[&str]); 25] = [
     ("states:SendTaskSuccess", &["ReleaseFunction"]),
     (
         "states:StartExecution",
-        &["AlertFunction", "ReleaseFunction", "ReleaseMachine", "SignalFunction", "Sweep"],
+        &[
+            "AlertFunction",
+            "DashboardActsFunction",
+            "ReleaseFunction",
+            "ReleaseMachine",
+            "SignalFunction",
+            "Sweep",
+        ],
     ),
     ("states:StopExecution", &["ReleaseMachine"]),
 ];
@@ -102,16 +118,17 @@ const EXCLUSIVE: [(&str, &[&str]); 25] = [
 fn every_function_has_its_folder_its_samples_and_its_place() {
     let template = Template::read();
     let own = FUNCTIONS.iter().map(|binary| (logical_id(binary), *binary));
-    // What is of no release comes in storms: the same binary hears it in a function of its own.
-    let expected: BTreeMap<_, _> = own.chain([("SignalFunction".to_owned(), "alert")]).collect();
+    let beside = BESIDE.map(|(id, binary)| (id.to_owned(), binary));
+    let expected: BTreeMap<_, _> = own.chain(beside).collect();
     let binaries: BTreeMap<_, _> = template
         .functions()
         .map(|(id, f)| (id.to_owned(), text(&f["Metadata"]["BuildProperties"]["Binary"])))
         .collect();
     assert_eq!(binaries, expected.into_iter().map(|(id, binary)| (id, binary.to_owned())).collect());
 
-    let names: BTreeSet<_> = FUNCTIONS.iter().map(|&name| name.to_owned()).collect();
+    let mut names: BTreeSet<_> = FUNCTIONS.iter().map(|&name| name.to_owned()).collect();
     assert_eq!(folders("functions"), names);
+    names.extend(BESIDE.map(|(_, binary)| binary.to_owned()));
     assert_eq!(folders("events"), names);
 
     let places = FUNCTIONS
@@ -146,7 +163,8 @@ fn nothing_that_the_machine_needs_names_the_machine() {
     // Its name in a `Ref`, a `GetAtt` or a `Sub`; what only begins like it is something else.
     let named = [r#""ReleaseMachine""#, "ReleaseMachine.", "${ReleaseMachine}"];
     let circles = |resource: &Value| named.iter().any(|name| resource.to_string().contains(name));
-    for (id, function) in template.functions() {
+    // Nothing of the machine needs the dashboard.
+    for (id, function) in template.functions().filter(|(id, _)| !id.starts_with("Dashboard")) {
         assert!(!circles(function), "{id} and the machine need one another");
     }
     assert!(!circles(&template.resources()["ReleaseMachine"]), "the machine needs itself");

@@ -1,0 +1,74 @@
+//! The dashboard: its widgets call functions that are there, and it comes and goes as a whole.
+
+use super::*;
+
+/// Returns the body, and the names of the resources in it.
+fn body(template: &Template) -> (Value, BTreeSet<String>) {
+    let body = text(&template.resources()["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]);
+    let names = body.split("${").skip(1).filter_map(|rest| rest.split(['}', '.']).next()).map(str::to_owned);
+    let names = names.filter(|name| !name.starts_with("AWS::")).collect();
+    (serde_json::from_str(&body).expect("the body is JSON"), names)
+}
+
+#[test]
+fn every_widget_is_one_and_has_a_place_of_its_own() {
+    let template = Template::read();
+    let (body, names) = body(&template);
+    for name in names {
+        assert!(template.resources().get(&name).is_some(), "{name} is no resource");
+    }
+    let mut taken: Vec<[u64; 4]> = Vec::new();
+    for widget in list(&body["widgets"]) {
+        let place = ["x", "y", "width", "height"].map(|key| widget[key].as_u64().expect("a number"));
+        let [x, y, width, height] = place;
+        assert!(x + width <= 24, "{widget}");
+        let apart = |other: &[u64; 4]| {
+            x + width <= other[0]
+                || other[0] + other[2] <= x
+                || y + height <= other[1]
+                || other[1] + other[3] <= y
+        };
+        assert!(taken.iter().all(apart), "{widget}");
+        taken.push(place);
+        if widget["type"] == json!("custom") {
+            let properties = &widget["properties"];
+            assert_eq!(properties["endpoint"], json!("${DashboardFunction.Arn}"));
+            let samples: BTreeSet<String> = ["environments", "releases"].map(str::to_owned).into();
+            assert!(samples.contains(&text(&properties["params"]["view"])), "{widget}");
+        }
+    }
+}
+
+#[test]
+fn it_shows_every_alarm_of_the_pipeline() {
+    let template = Template::read();
+    let (_, names) = body(&template);
+    for (id, _) in template.of_type("AWS::CloudWatch::Alarm") {
+        assert!(names.contains(id), "{id}");
+    }
+}
+
+#[test]
+fn it_comes_and_goes_as_a_whole() {
+    let template = Template::read();
+    for (id, resource) in template.resources() {
+        let conditional = resource.get("Condition") == Some(&json!("HasDashboard"));
+        assert_eq!(conditional, id.starts_with("Dashboard"), "{id}");
+    }
+    for (id, output) in template.document["Outputs"].as_object().expect("outputs") {
+        assert_eq!(output.get("Condition").is_some(), id.starts_with("Dashboard"), "{id}");
+    }
+}
+
+#[test]
+fn who_draws_writes_nothing_and_who_acts_starts_executions_alone() {
+    let template = Template::read();
+    let may = |owner: &str| -> BTreeSet<String> {
+        let own = template.statements().into_iter().filter(|(of, _)| of == owner);
+        own.flat_map(|(_, statement)| strings(&statement["Action"])).collect()
+    };
+    let draws = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "ssm:GetParametersByPath"];
+    assert_eq!(may("DashboardFunction"), draws.map(str::to_owned).into());
+    let acts = ["states:DescribeExecution", "states:StartExecution"];
+    assert_eq!(may("DashboardActsFunction"), acts.map(str::to_owned).into());
+}
