@@ -14,7 +14,7 @@ RUST_TARGET = $(subst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
-.PHONY: help demo where runs plan alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package release sbom flow sam-local test-sam bench clean
+.PHONY: help demo where runs plan dashboard picture alert-test build test rust bench-scale simulate each fuzz try lint end-to-end package release sbom flow sam-local test-sam bench clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -35,6 +35,12 @@ runs: $(LOCAL)/.done ## the last runs of an environment, and what became of them
 plan: $(LOCAL)/.done ## what a release would do (ENV=..., SCOPE=... or SERVICES=... or REPOSITORY=... IMAGE=...)
 	$(ASK) local/plan.py $(OF_WHOM) $(if $(SCOPE),--scope $(SCOPE)) $(if $(SERVICES),--services $(SERVICES)) \
 	  $(if $(REPOSITORY),--repository $(REPOSITORY)) $(if $(IMAGE),--image $(IMAGE))
+
+dashboard: $(LOCAL)/.done ## the dashboard of the stack, in a browser (STACK=..., PORT=8765, DEMO=1)
+	$(ASK) local/dashboard.py $(if $(STACK),--stack $(STACK)) $(if $(PORT),--port $(PORT)) $(if $(DEMO),--local)
+
+picture: demo ## docs/dashboard.png, drawn from a run of the demo; takes a browser
+	$(LOCAL)/bin/python local/picture.py .local/demo/report.html docs/dashboard.png
 
 alert-test: $(LOCAL)/.done ## tells each channel of the alerts that somebody tries it (CHANNEL=..., STACK=..., DEMO=1)
 	$(ASK) local/alert_test.py $(if $(CHANNEL),--channel $(CHANNEL)) $(if $(STACK),--stack $(STACK)) \

@@ -20,6 +20,7 @@ import build
 import demo_alerts
 import logs
 import next_steps
+import pages
 import watch
 from cloud import Cloud
 from demo_acts import ROLLED, SHIFTED, Push
@@ -32,7 +33,7 @@ from shifting import ShiftingService
 from terminal import Clock, Live, Terminal, durations
 
 STATE = build.ROOT / ".local/demo"
-REPORT = STATE / "report.json"
+REPORT, PAGES = STATE / "report.json", STATE / "report.html"
 PATIENCE = 180
 POLICY = {"deployOn": ["main-*"], "bakeSeconds": 1, "healthTimeoutSeconds": 60}
 
@@ -73,19 +74,22 @@ class Demo:
 
     def __init__(self, terminal: Terminal, cloud: Cloud, receivers: Receivers) -> None:
         self.terminal, self.cloud, self.receivers = terminal, cloud, receivers
-        self.machine = self.execution = ""
+        self.machine = self.execution = self.draws = ""
         self.inbox: Inbox | None = None
         self.users: SoleService | None = None
         self.web: ShiftingService | None = None
         self.reports: list[dict] = []
+        self.releases: list[str] = []
 
     def run(self, clock: Clock, keep: bool) -> int:
         """Sets up, pushes, and shows what happens; returns the exit code."""
-        REPORT.unlink(missing_ok=True)
+        for file in (REPORT, PAGES):
+            file.unlink(missing_ok=True)
         try:
             with _limit(PATIENCE):
                 self.set_up(clock)
                 faults = self.roll() or self.shift()
+                pages.write(self.cloud, self.draws, "a run of the demo", self.releases, PAGES)
         except (Exception, TimeIsUp) as problem:  # whatever it was: a sentence and the logs, and no traceback
             faults = [f"{type(problem).__name__}: {problem}"]
         if faults:
@@ -100,8 +104,8 @@ class Demo:
     def set_up(self, clock: Clock) -> None:
         """Deploys the stack, and two services of two tasks that run a first image."""
         outputs = build.deploy(self.cloud, STATE / "build", clusters="dev", repositories="shop/")
-        self.machine = outputs["StateMachineArn"]
-        clock.done("deployed: template.yaml, with six functions and two state machines")
+        self.machine, self.draws = outputs["StateMachineArn"], outputs["DashboardFunction"]
+        clock.done("deployed: template.yaml, with eight functions and two state machines")
         demo_alerts.keep_secrets(self.cloud)
         self.inbox = Inbox(self.cloud, outputs["TopicArn"], demo_alerts.CHANNELS)
         users = SoleService(self.cloud, "dev", "shop/users", "users", **POLICY)
@@ -156,6 +160,7 @@ class Demo:
         self.terminal.heading(f"Pushed {service.repository}:{push.tag}, {push.description}: {digest}")
         self.execution = watch.started_by_push(self.cloud, self.machine, digest, push.tag)
         run = watch.follow(self.cloud, self.execution, Live(self.terminal, pushed))
+        self.releases.append(run.name)
         by_topic, by_webhook = self.inbox.about(run.name)
         running, tagged, answers = service.digests(), service.tagged(service.environment), service.answers()
         digest, version = (good.digest, good.version) if good else (digest, push.version)

@@ -7,6 +7,7 @@ import build
 # After a demo that has ended.
 NEXT = """\
   make demo KEEP=1             leaves it running and prints requests to copy
+  .local/demo/report.html      these releases as the dashboard shows them
   .local/demo/report.json      the same results, for programs
   statemachine, functions      the code that has just run; docs/ARCHITECTURE.md has the map
   events                       samples of every input and output"""
@@ -37,6 +38,9 @@ for second in {{1..30}}; do curl -s {shifting.balancer.production}version; echo;
 # Show what a release would do, and what runs now.
 make plan DEMO=1 ENV={service.environment} REPOSITORY={service.repository} IMAGE=baseline
 make where DEMO=1
+
+# Look at it in a browser, freeze, and roll back.
+make dashboard DEMO=1
 
 # Start the state machine without make: with the AWS CLI, curl, or Python. Without "mode" the image is deployed.
 aws stepfunctions start-execution --state-machine-arn {machine} --input '{plan}'
