@@ -69,13 +69,17 @@ class World:
             "TIDEGATE_PROBE_LOOPBACK": "allowed",
             "TIDEGATE_HOSTS_INSTEAD": self._forwarder.url(urlsplit(self._receivers.url).port),
         }
-        listed = self._cloud.client("cloudformation").describe_stack_resources(StackName=stack.STACK)
-        names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed["StackResources"]}
+        names = self._resources()
         ask = self._cloud.client("lambda").get_function_configuration
         found = {name: ask(FunctionName=names[name])["Environment"]["Variables"] for name in sam_cli.functions()}
         # What is told between releases is asked for in other words than what is told of them.
         found["SignalFunction"]["ALERTS_PARAMETER"] = _SIGNALS
         return {name: of_stack | reached for name, of_stack in found.items()}
+
+    def _resources(self) -> dict[str, str]:
+        """What the resources of the template are called here."""
+        listed = self._cloud.client("cloudformation").describe_stack_resources(StackName=stack.STACK)
+        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed["StackResources"]}
 
     def furnish(self, folder: str) -> None:
         """Writes the documents that the samples of a folder find."""
@@ -95,7 +99,9 @@ class World:
             key = {name: item[name] for name in ("pk", "sk")}
             table.delete_item(TableName=self._ledger, Key=key)
         self._shop.stand(json.loads(sample))
-        return Words(sample, {_REGION: self.region, **self._shop.names})
+        machine = self._resources()["ReleaseMachine"].rpartition(":")[2]
+        names = {_REGION: self.region, "execution:tidegate": f"execution:{machine}"}
+        return Words(sample, names | self._shop.names)
 
     def calls(self) -> list[str]:
         """What the functions have asked of AWS so far, without what was asked to look at them."""

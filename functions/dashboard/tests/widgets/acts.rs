@@ -143,7 +143,9 @@ async fn every_button_that_is_drawn_can_be_pressed() {
     let mut runs = std::collections::BTreeSet::new();
     for view in [json!({"view": "environments"}), json!({"view": "release", "release": "r-2"})] {
         let html = super::drawn(&rows, view).await.unwrap();
-        for action in html.split("<cwdb-action ").skip(1).filter(|action| action.contains("dashboard-acts")) {
+        for action in
+            html.split("<cwdb-action ").skip(1).filter(|action| action.contains("DashboardActsFunction"))
+        {
             let (attributes, rest) = action.split_once('>').unwrap();
             let question = attributes.split("confirmation=\"").nth(1).unwrap().split('"').next().unwrap();
             assert!(question.len() <= 300 && !question.ends_with("..."), "{question}");

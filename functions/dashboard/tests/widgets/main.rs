@@ -22,8 +22,8 @@ const RECORDED: &str = include_str!("../../../../crates/testbed/ledger/2026-11-2
 fn places() -> Places {
     let function = |name| format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}");
     Places {
-        draws: function("dashboard"),
-        acts: function("dashboard-acts"),
+        draws: function("DashboardFunction"),
+        acts: function("DashboardActsFunction"),
         machine: "arn:aws:states:eu-west-1:123456789012:stateMachine:tidegate".to_owned(),
     }
 }
