@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import build
+import cost
 import demo_alerts
 import logs
 import next_steps
 import pages
+import stack
 import watch
 from cloud import Cloud
 from demo_acts import ROLLED, SHIFTED, Push
@@ -78,6 +80,7 @@ class Demo:
         self.inbox: Inbox | None = None
         self.users: SoleService | None = None
         self.web: ShiftingService | None = None
+        self.memory: dict[str, int] = {}
         self.reports: list[dict] = []
         self.releases: list[str] = []
 
@@ -105,6 +108,7 @@ class Demo:
         """Deploys the stack, and two services of two tasks that run a first image."""
         outputs = build.deploy(self.cloud, STATE / "build", clusters="dev", repositories="shop/")
         self.machine, self.draws = outputs["StateMachineArn"], outputs["DashboardFunction"]
+        self.memory = stack.memory(self.cloud)
         clock.done("deployed: template.yaml, with eight functions and two state machines")
         demo_alerts.keep_secrets(self.cloud)
         self.inbox = Inbox(self.cloud, outputs["TopicArn"], demo_alerts.CHANNELS)
@@ -176,6 +180,7 @@ class Demo:
         said.fact("running", "\n".join(f"{each} (DescribeTasks)" for each in proof.running))
         said.fact("answers", "\n".join(f"{where}  {what}" for where, what in proof.answers.items()))
         said.fact("steps", durations(run.steps))
+        said.fact("cost", "\n".join(cost.of(self.cloud, run, self.memory).lines()))
         said.fact("alert", proof.by_topic or "none by SNS")
         said.fact("", "the same alert came by webhook, signed" if proof.by_webhook else "none by webhook")
         told = demo_alerts.shown(self.receivers, run.name) if run.outcome == "RolledBack" else []

@@ -78,6 +78,16 @@ def deploy(cloud, build: Path, parameters: dict[str, str], name: str = STACK) ->
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
+def memory(cloud, name: str = STACK) -> dict[str, int]:
+    """How much memory each function of the stack has, in MB."""
+    listed = cloud.client("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
+    functions = [each for each in listed if each["ResourceType"] == "AWS::Lambda::Function"]
+    ask = cloud.client("lambda").get_function_configuration
+    return {
+        each["LogicalResourceId"]: ask(FunctionName=each["PhysicalResourceId"])["MemorySize"] for each in functions
+    }
+
+
 def _of_type(document: dict, wanted: str) -> list[tuple[str, dict]]:
     return [(name, each) for name, each in document["Resources"].items() if each["Type"] == wanted]
 

@@ -1,7 +1,7 @@
 """A record of the requests that reach the local AWS, for tests and for the demo's timeline.
 
-One JSON line per request: what was asked, by whom (the `app/<name>` that an SDK puts in its user agent), and
-how it ended; never what was in it. Calls that the state machine makes inside ministack pass no wire, so they
+One JSON line per request: what was asked, by whom (the `app/<name>` that an SDK puts in its user agent), how
+it ended, and how many units of a table it took; never what was in it. Calls that the state machine makes inside ministack pass no wire, so they
 are not here. What the images of tasks push and pull (`/v2/`) is no API of AWS either.
 """
 
@@ -64,8 +64,14 @@ class _Call:
         self._form, self._status, self._error = b"", 0, ""
         self._is_transaction = self._headers.get("x-amz-target", "").endswith(".TransactWriteItems")
         self._parts: set[str] = set()
+        self._is_of_a_table = self._headers.get("x-amz-target", "").startswith("DynamoDB_")
+        self._answer = b""
 
     def asked(self, message: dict) -> dict:
+        if self._is_of_a_table and not message.get("more_body") and message.get("body"):
+            # DynamoDB says what a call takes to whoever asks.
+            body = json.dumps({**json.loads(message["body"]), "ReturnConsumedCapacity": "TOTAL"}).encode()
+            message = {**message, "body": body}
         # Of a body only the action is of interest, which the query protocol puts there, and what a transaction does.
         if "x-www-form-urlencoded" in self._headers.get("content-type", "") and len(self._form) < 65536:
             self._form += message.get("body", b"")
@@ -80,6 +86,8 @@ class _Call:
             self._error = headers.get(b"x-amzn-errortype", "").split(":")[0]
         elif self._status >= 400 and not self._error and (found := _CODE.search(message.get("body", b""))):
             self._error = next(group for group in found.groups() if group).decode().rsplit("#")[-1]
+        if self._is_of_a_table:
+            self._answer += message.get("body", b"")
         return message["type"] == "http.response.body" and not message.get("more_body", False)
 
     def line(self) -> dict:
@@ -96,4 +104,12 @@ class _Call:
             "status": self._status,
             "error": self._error,
             "parts": sorted(self._parts),
+            "units": self._units(),
         }
+
+    def _units(self) -> float:
+        """How many units a call of DynamoDB took: of one table, or of each that it names."""
+        if not self._is_of_a_table or self._status >= 300:
+            return 0
+        taken = json.loads(self._answer or b"{}").get("ConsumedCapacity") or []
+        return sum(each["CapacityUnits"] for each in (taken if isinstance(taken, list) else [taken]))

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod image;
 pub mod lambda;
 pub mod ledger;
+pub mod metrics;
 pub mod payload;
 pub mod rate_limit;
 pub mod rows;

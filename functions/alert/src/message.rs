@@ -107,6 +107,8 @@ pub struct Message {
     pub link: Option<String>,
     /// What is there: a run, or an alarm.
     pub look_at: &'static str,
+    /// Where to look at all releases, if there is a dashboard.
+    pub dashboard: Option<String>,
     /// What two messages about the same thing share.
     pub dedup_key: String,
 }
@@ -166,6 +168,7 @@ impl Message {
                 .map(|head| head.plan.clone()),
             link: console::execution(&request.execution),
             look_at: "Run",
+            dashboard: None,
             at: *now,
             dedup_key: match request.outcome {
                 // It is followed by an end, which is something else to tell.
@@ -173,6 +176,18 @@ impl Message {
                 _ => format!("release/{}", request.release),
             },
         }
+    }
+
+    /// Names the dashboard, if there is one.
+    pub(crate) fn lead_to(&mut self, dashboard: Option<&str>) {
+        self.footer.extend(dashboard.map(|url| format!("Dashboard: {url}")));
+        self.dashboard = dashboard.map(str::to_owned);
+    }
+
+    /// Returns where to look, with the words for it.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (&str, &str)> {
+        let link = self.link.iter().map(|link| (self.look_at, link.as_str()));
+        link.chain(self.dashboard.iter().map(|url| ("Dashboard", url.as_str())))
     }
 
     /// Returns the whole text.

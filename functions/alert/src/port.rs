@@ -38,6 +38,10 @@ pub struct Execution {
 
 /// All that the function asks of the world.
 pub trait Port {
+    /// Returns the address of the dashboard, if there is one.
+    fn dashboard(&self) -> Option<&str> {
+        None
+    }
     /// Reads what the ledger says about a release: its head, its moves and its repositories.
     async fn report(&self, release: &ReleaseId) -> Result<Report, Fault>;
     /// Reads what a person is asked to agree to.

@@ -116,6 +116,7 @@ impl<P: Port> Alert<P> {
     ) -> Sent {
         let chosen = chosen(document, &told, &before);
         told.note(&chosen.notes.join("\n"));
+        told.messages.iter_mut().for_each(|message| message.lead_to(self.port.dashboard()));
         let mut telling = Telling { told, before, now };
         let mut sent = self.tell_all(&telling, &chosen.channels).await;
         if telling.told.is_test() {

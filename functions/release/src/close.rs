@@ -16,7 +16,7 @@ use crate::held::{give_up_lost, look_at_lost};
 use crate::payload::{Close, Run};
 use crate::plan::conclusion::{conclude, is_bad, is_untested, stopped_too_late};
 use crate::plan::history::{left, proven};
-use crate::plan::{ImageSelection, ReleaseSpec, promotion};
+use crate::plan::{ImageSelection, ReleaseSpec, measures, promotion};
 use crate::ports::{Approvals, Clusters, Documents, Executions, History, ImageKey, Leases, Releases};
 
 /// Writes the outcome; harmless if it is written already.
@@ -50,8 +50,10 @@ pub async fn close(
         .collect();
     // Once: what it knows may be outdated.
     if head.outcome.is_none() {
-        record(ledger, &run.release, &head, &rows, &deployed, now).await?;
+        let spec = ReleaseSpec::of(&head, &run.release)?;
+        let known = record(ledger, &run.release, (&head, &spec), &rows, &deployed, now).await?;
         ledger.close(&run.release, &head, &closed, now).await?;
+        measures::of((&run.release, &head, &closed), &spec, &rows, &known, now).tell(now);
     }
     // By what was asked: the environment may ask only since the release was opened.
     if head.asked.is_some() {
@@ -74,16 +76,15 @@ pub async fn close(
     Ok(closed)
 }
 
-/// Writes down what the moves have shown of their images.
+/// Writes down what the moves have shown of their images; returns what was known of the deployed services before.
 async fn record(
     ledger: &impl History,
     release: &ReleaseId,
-    head: &HeadRow,
+    (head, spec): (&HeadRow, &ReleaseSpec),
     rows: &[&MoveRow],
     deployed: &[&MoveRow],
     now: Timestamp,
-) -> Result<(), Fault> {
-    let spec = ReleaseSpec::of(head, release)?;
+) -> Result<BTreeMap<ServiceName, ServiceRow>, Fault> {
     let names: Vec<ServiceName> = deployed.iter().map(|row| row.service.clone()).collect();
     let known = match names.is_empty() {
         true => BTreeMap::new(),
@@ -92,7 +93,7 @@ async fn record(
     let nothing = ServiceRow::default();
     at_once(deployed, async |row| {
         let known = known.get(&row.service).unwrap_or(&nothing);
-        ledger.verified(row, known, &proven(row, known, &spec, release, now)).await
+        ledger.verified(row, known, &proven(row, known, spec, release, now)).await
     })
     .await?;
     // After it: what was good for one service and bad for another is bad.
@@ -103,9 +104,10 @@ async fn record(
         ledger.quarantine(row, &Quarantine { release, since, reason }).await
     })
     .await?;
-    let left = |row: &&MoveRow| left(row, known.get(&row.service).unwrap_or(&nothing), &spec);
+    let left = |row: &&MoveRow| left(row, known.get(&row.service).unwrap_or(&nothing), spec);
     let left: BTreeSet<ImageKey> = deployed.iter().filter_map(left).collect();
-    revoke(ledger, head, left).await
+    revoke(ledger, head, left).await?;
+    Ok(known)
 }
 
 /// Takes away the proof of images that somebody has rolled back from, unless a service here still runs them.

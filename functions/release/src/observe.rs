@@ -19,7 +19,7 @@ use crate::ports::{
 
 pub use candidates::candidates;
 pub use contents::contents;
-pub use images::{commits, endangered, immovable, indexes, missing};
+pub use images::{endangered, immovable, indexes, missing, origins};
 
 /// How long ECS needs until it answers as many questions as one look asks.
 const BREATH_SECONDS: i64 = 2;

@@ -17,6 +17,7 @@ pub mod history;
 pub mod image_check;
 pub mod leases;
 pub mod lifecycle;
+pub mod measures;
 pub mod packs;
 pub mod preview;
 pub mod promotion;

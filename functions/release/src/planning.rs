@@ -13,7 +13,7 @@ use crate::plan::{
     together,
 };
 use crate::ports::{
-    Alarms, ClusterSnapshot, Clusters, History, ImageKey, Images, Leases, LiveTests, Releases,
+    Alarms, ClusterSnapshot, Clusters, History, ImageKey, Images, Leases, LiveTests, Origin, Releases,
 };
 
 /// Plans what a spec means for services as they were seen.
@@ -61,9 +61,10 @@ async fn with_images(
         }
     }
     if !draft.is_refused() {
-        let commits = observe::commits(aws, spec, &images).await?;
+        let origins = observe::origins(aws, spec, &images).await?;
         for row in &mut draft.moves {
-            row.commit = commits.get(&row.digest).cloned().flatten();
+            let Origin { commit, built } = origins.get(&row.digest).cloned().unwrap_or_default();
+            (row.commit, row.built) = (commit, built);
         }
     }
     Ok(draft)

@@ -11,7 +11,7 @@ pub use aws::{
 };
 pub use guards::Guards;
 pub use images::{
-    Child, Config, ImageId, Images, Index, Mutability, Platform, Scan, Signed, Signing, StoredImage,
+    Child, Config, ImageId, Images, Index, Mutability, Origin, Platform, Scan, Signed, Signing, StoredImage,
     Vulnerability,
 };
 pub use ledger::{

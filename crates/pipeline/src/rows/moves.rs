@@ -113,6 +113,9 @@ pub struct MoveRow {
     /// The commit that the image was built from, if its label says so.
     #[serde(default)]
     pub commit: Option<String>,
+    /// When the image was built, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<Timestamp>,
     /// Whether nothing may put it back by itself.
     #[serde(default)]
     pub forward_only: bool,

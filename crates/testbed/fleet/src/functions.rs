@@ -85,6 +85,7 @@ impl Functions {
             undelivered: None,
             origin: String::new(),
             log_group: None,
+            dashboard: None,
             hosts: alert::port::http::Hosts::default(),
         };
         Functions {

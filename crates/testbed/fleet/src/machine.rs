@@ -321,6 +321,9 @@ impl Machine {
             if record.what == Happening::StateEntered && *record.execution == *running.arn {
                 running.last.clone_from(&record.state);
             }
+            if record.what == Happening::StateEntered {
+                self.meter.entered();
+            }
             self.meter.noted(&record.execution);
             if let Some(history) = &mut self.history {
                 history.push(record.to_string());

@@ -49,6 +49,19 @@ fn it_shows_every_alarm_of_the_pipeline() {
 }
 
 #[test]
+fn every_metric_of_the_pipeline_is_one_that_a_release_writes() {
+    let text = text(&Template::read().resources()["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]);
+    let measures = root().join("functions/release/src/plan/measures.rs");
+    let written = std::fs::read_to_string(measures).expect("what is measured");
+    let named: Vec<&str> =
+        text.split(r#"MetricName=\""#).skip(1).filter_map(|rest| rest.split('\\').next()).collect();
+    assert!(named.len() > 8);
+    for name in named {
+        assert!(written.contains(&format!("\"{name}\"")), "{name} is written by nobody");
+    }
+}
+
+#[test]
 fn it_comes_and_goes_as_a_whole() {
     let template = Template::read();
     for (id, resource) in template.resources() {

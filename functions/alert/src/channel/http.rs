@@ -74,6 +74,7 @@ pub fn body(message: &Message) -> Value {
             "plan": message.plan,
             "request": message.ready.as_ref().map(|(_, request)| request),
             "link": message.link,
+            "dashboard": message.dashboard,
         }
     })
 }

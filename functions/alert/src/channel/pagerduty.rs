@@ -137,7 +137,7 @@ fn change(message: &Message) -> Value {
 }
 
 fn links(message: &Message) -> Vec<Value> {
-    message.link.iter().map(|link| json!({"href": link, "text": message.look_at})).collect()
+    message.links().map(|(text, link)| json!({"href": link, "text": text})).collect()
 }
 
 /// Returns what all events of one incident share; of a long one the end is its hash.

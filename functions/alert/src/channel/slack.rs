@@ -129,17 +129,24 @@ fn content(message: &Message) -> Value {
         blocks.push(section(words));
         blocks.push(section(request));
     }
-    let link = message.link.as_ref().map(|link| format!(" · <{link}|{}>", message.look_at.to_lowercase()));
+    let links: String =
+        message.links().map(|(words, link)| format!(" · <{link}|{}>", words.to_lowercase())).collect();
+    let footer: Vec<&str> = message.footer.iter().map(String::as_str).filter(|line| !is_link(line)).collect();
     let place = message.environment.as_deref().map(|name| format!("{} · ", escaped(name)));
     let context = format!(
         "{}{} · {}{}",
         place.unwrap_or_default(),
         message.severity.name(),
-        escaped(message.footer.join(" · ").split(" · Run: ").next().unwrap_or_default()),
-        link.unwrap_or_default()
+        escaped(&footer.join(" · ")),
+        links
     );
     blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": context}]}));
     json!({"text": escaped(&message.title), "blocks": blocks, "unfurl_links": false, "unfurl_media": false})
+}
+
+/// Tells whether a line of the footer is a link, which is shown as one.
+fn is_link(line: &str) -> bool {
+    line.starts_with("Run: ") || line.starts_with("Dashboard: ")
 }
 
 /// Escapes what Slack would read as a mention or a link.

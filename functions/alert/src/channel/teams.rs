@@ -52,11 +52,9 @@ pub fn card(message: &Message) -> Value {
         body.push(run(words, json!({})));
         body.push(run(request, json!({"fontType": "Monospace"})));
     }
-    let actions: Vec<Value> = message
-        .link
-        .iter()
-        .map(|link| json!({"type": "Action.OpenUrl", "title": message.look_at, "url": link}))
-        .collect();
+    let links = message.links();
+    let actions: Vec<Value> =
+        links.map(|(title, url)| json!({"type": "Action.OpenUrl", "title": title, "url": url})).collect();
     json!({
         "type": "AdaptiveCard",
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",

@@ -62,6 +62,7 @@ impl Message {
             is_end,
             link: signal.link.clone(),
             look_at: "Alarm",
+            dashboard: None,
             dedup_key: format!("{origin}/{}", signal.id),
         }
     }

@@ -57,3 +57,16 @@ fn two_messages_about_one_end_share_a_key_and_an_approval_has_its_own() {
     assert_eq!(key(sample!("deployed")), key(sample!("needs-human")));
     assert_ne!(key(sample!("waiting-for-approval")), key(sample!("deployed")));
 }
+
+#[test]
+fn every_channel_leads_to_the_dashboard_where_there_is_one() {
+    let mut message = message(sample!("needs-human"), |_| ());
+    let before = message.text();
+    message.lead_to(None);
+    assert_eq!(message.text(), before);
+    let url = "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/tidegate";
+    message.lead_to(Some(url));
+    assert!(message.text().contains(&format!("Dashboard: {url}")), "{}", message.text());
+    let links: Vec<(&str, &str)> = message.links().collect();
+    assert_eq!(links.last(), Some(&("Dashboard", url)));
+}

@@ -55,6 +55,8 @@ pub struct Settings {
     pub origin: String,
     /// The log group of the function itself.
     pub log_group: Option<String>,
+    /// The address of the dashboard; none where there is none.
+    pub dashboard: Option<String>,
     /// Where requests may go.
     pub hosts: Hosts,
 }
@@ -69,6 +71,7 @@ impl Settings {
             undelivered: settings::optional("UNDELIVERED_QUEUE_URL"),
             origin: settings::optional("ORIGIN").unwrap_or_default(),
             log_group: settings::optional("AWS_LAMBDA_LOG_GROUP_NAME"),
+            dashboard: settings::optional("DASHBOARD_URL"),
             hosts: Hosts {
                 loopback: settings::optional("TIDEGATE_PROBE_LOOPBACK").as_deref() == Some("allowed"),
                 instead: settings::optional("TIDEGATE_HOSTS_INSTEAD"),
@@ -93,6 +96,10 @@ impl Aws {
 }
 
 impl Port for Aws {
+    fn dashboard(&self) -> Option<&str> {
+        self.settings.dashboard.as_deref()
+    }
+
     async fn report(&self, release: &ReleaseId) -> Result<Report, Fault> {
         let WholeRelease { head, moves, repositories } = self.ledger.whole(release).await?;
         let moves = moves.into_iter().map(|(_, row)| row).collect();

@@ -200,8 +200,8 @@ fn transcript(tested: &Tested) -> Markup {
 
 fn sign(round: &Round) -> Markup {
     match round.outcome.as_str() {
-        "passed" | "Passed" => Sign::Good.says("passed"),
-        "failed" | "Failed" => Sign::Bad.says("failed"),
+        "passed" => Sign::Good.says("passed"),
+        "failed" => Sign::Bad.says("failed"),
         _ => Sign::Odd.says("not measured"),
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "this is how a test fails")]
 
 mod acts;
+mod formats;
 mod golden;
 mod hostile;
 mod large;

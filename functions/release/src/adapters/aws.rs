@@ -20,7 +20,8 @@ use pipeline::{Fault, settings};
 
 use crate::plan::PlanContext;
 use crate::ports::{
-    self, Child, Config, Documents, ImageId, Index, LiveTests, Mutability, Prober, Scan, Signing, StoredImage,
+    self, Child, Config, Documents, ImageId, Index, LiveTests, Mutability, Origin, Prober, Scan, Signing,
+    StoredImage,
 };
 use images::Images;
 use recent::Recent;
@@ -130,8 +131,8 @@ impl ports::Images for Aws {
         self.images.index(from, tag).await
     }
 
-    async fn commit(&self, from: &RepositoryRef, digest: &Digest) -> Option<String> {
-        self.images.commit(from, digest).await
+    async fn origin(&self, from: &RepositoryRef, digest: &Digest) -> Origin {
+        self.images.origin(from, digest).await
     }
 
     async fn mutability(

@@ -11,7 +11,7 @@ use crate::at_once;
 use crate::plan::gates::{self, Needed};
 use crate::plan::lifecycle;
 use crate::plan::{Candidate, PlanContext, ReleaseSpec};
-use crate::ports::{ImageKey, Images};
+use crate::ports::{ImageKey, Images, Origin};
 
 /// Returns the images of a release, and those that it may go back to, that are gone from ECR.
 pub async fn missing(
@@ -29,14 +29,14 @@ pub async fn missing(
     Ok(missing.await?.into_iter().flatten().collect())
 }
 
-/// Reads from which commits images were built.
-pub async fn commits<'a>(
+/// Reads where images come from.
+pub async fn origins<'a>(
     aws: &impl Images,
     spec: &ReleaseSpec,
     images: &'a [ImageKey],
-) -> Result<BTreeMap<&'a Digest, Option<String>>, Fault> {
+) -> Result<BTreeMap<&'a Digest, Origin>, Fault> {
     let read = at_once(images, async |(repository, digest)| {
-        Ok((digest, aws.commit(&source(spec, repository), digest).await))
+        Ok((digest, aws.origin(&source(spec, repository), digest).await))
     });
     Ok(read.await?.into_iter().collect())
 }

@@ -141,6 +141,7 @@ fn row(
         restore,
         health_timeout_seconds: environment.health_timeout_seconds,
         commit: None,
+        built: None,
         forward_only: environment.is_forward_only(&candidate.service.name),
         // What has gone bad still speaks while it goes: that says nothing of what comes back.
         alarms: if spec.alarm.is_some() { Vec::new() } else { watched(candidate, environment) },

@@ -32,8 +32,8 @@ pub trait Images {
     async fn stored(&self, of: &RepositoryRef) -> Result<Vec<StoredImage>, Fault>;
     /// Reads the index that a tag names; none if it names a single image, or nothing.
     async fn index(&self, from: &RepositoryRef, tag: &Tag) -> Result<Option<Index>, Fault>;
-    /// Reads from which commit an image was built; none if its labels do not say.
-    async fn commit(&self, from: &RepositoryRef, digest: &Digest) -> Option<String>;
+    /// Reads from what an image was built, and when, as far as it says so.
+    async fn origin(&self, from: &RepositoryRef, digest: &Digest) -> Origin;
     /// Reads which tags of repositories may move.
     async fn mutability(
         &self,
@@ -50,6 +50,15 @@ pub trait Images {
     async fn scan(&self, from: &RepositoryRef, digest: &Digest) -> Result<Scan, Fault>;
     /// Reads with which profiles ECR has signed an image, or tried to.
     async fn signings(&self, from: &RepositoryRef, digest: &Digest) -> Result<Vec<Signing>, Fault>;
+}
+
+/// What an image says of where it comes from; it is told to people, and decides nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// The commit, if a label says so.
+    pub commit: Option<String>,
+    /// When it was built.
+    pub built: Option<Timestamp>,
 }
 
 /// An image of a repository, as it lies there.
@@ -122,6 +131,8 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
     /// The names of the variables in its environment.
     pub env: Vec<String>,
+    /// When it was built, as it says.
+    pub created: Option<String>,
 }
 
 /// What ECR says of the scan of an image.

@@ -16,8 +16,8 @@ use pipeline::task_definition::OpenPort;
 use release::plan::PlanContext;
 use release::ports::{
     Alarms, Child, ClusterSnapshot, Clusters, Config, Digests, Documents, Execution, Executions, ImageId,
-    Images, Index, LiveTests, Mutability, Platform, Prober, Revision, Revisions, Scan, Service, Shifting,
-    Signing, StoredImage, TaskImages,
+    Images, Index, LiveTests, Mutability, Origin, Platform, Prober, Revision, Revisions, Scan, Service,
+    Shifting, Signing, StoredImage, TaskImages,
 };
 use serde_json::{Value, json};
 
@@ -237,8 +237,9 @@ impl Images for Shop {
         let index = Index { digest: digest('f'), images: vec![digest('a')] };
         Ok(Some(index).filter(|_| tag.as_str() == "multi-arch"))
     }
-    async fn commit(&self, _: &RepositoryRef, image: &Digest) -> Option<String> {
-        (*image == digest('b')).then(|| "1a2b3c4d5e6f".to_owned())
+    async fn origin(&self, _: &RepositoryRef, image: &Digest) -> Origin {
+        let commit = (*image == digest('b')).then(|| "1a2b3c4d5e6f".to_owned());
+        Origin { commit, built: None }
     }
     async fn mutability(
         &self,
@@ -263,7 +264,12 @@ impl Images for Shop {
     async fn config(&self, _: &RepositoryRef, image: &Digest) -> Result<Config, Fault> {
         self.read.borrow_mut().push(format!("config {}", image.short()));
         let labels = [("team".to_owned(), "shop".to_owned())].into();
-        Ok(Config { platform: Platform::default(), labels, env: vec!["DB_PASSWORD".to_owned()] })
+        Ok(Config {
+            platform: Platform::default(),
+            labels,
+            env: vec!["DB_PASSWORD".to_owned()],
+            created: None,
+        })
     }
     async fn scan(&self, _: &RepositoryRef, image: &Digest) -> Result<Scan, Fault> {
         self.read.borrow_mut().push(format!("scan {}", image.short()));

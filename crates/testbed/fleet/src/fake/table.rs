@@ -28,6 +28,27 @@ const OLDER: [&str; 7] = ["pk", "sk", "verified", "previous", "hold", "last", "s
 pub struct Table {
     rows: BTreeMap<(String, String), Row>,
     done: BTreeSet<String>,
+    /// What all calls have taken.
+    pub units: Units,
+}
+
+/// What DynamoDB asks money for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Units {
+    /// Of consistent reads: 4 KiB each.
+    pub reads: u64,
+    /// Of writes: 1 KiB each, and twice as many in a transaction.
+    pub writes: u64,
+}
+
+impl Units {
+    fn read(&mut self, bytes: usize) {
+        self.reads += bytes.max(1).div_ceil(4096) as u64;
+    }
+
+    fn write(&mut self, bytes: usize) {
+        self.writes += bytes.max(1).div_ceil(1024) as u64;
+    }
 }
 
 impl Table {
@@ -99,6 +120,7 @@ impl Table {
         match name {
             "GetItem" => {
                 let row = self.rows.get(&key_of(&input["Key"])?);
+                self.units.read(row.map_or(0, size));
                 Ok(row.map_or_else(|| json!({}), |row| json!({"Item": row})))
             }
             "PutItem" => self.put(input),
@@ -126,7 +148,8 @@ impl Table {
         let scope = Scope::of(input);
         self.check(input, &scope, &key)?;
         scope.check_all_used()?;
-        self.rows.remove(&key);
+        let removed = self.rows.remove(&key);
+        self.units.write(removed.as_ref().map_or(0, size));
         Ok(json!({}))
     }
 
@@ -181,7 +204,7 @@ impl Table {
             match kind.as_str() {
                 "Put" => rows.push((key, one["Item"].as_object().cloned().unwrap_or_default())),
                 "Update" => rows.push((key.clone(), self.updated(one, &scope, &key)?.0)),
-                "ConditionCheck" => {}
+                "ConditionCheck" => self.units.writes += 2,
                 _ => return Err(wrong(format!("the fake does not understand {kind} in a transaction"))),
             }
             scope.check_all_used()?;
@@ -190,12 +213,15 @@ impl Table {
             let cancelled = Refusal::new("TransactionCanceledException", "Transaction cancelled");
             return Err(Refusal { reasons, ..cancelled });
         }
-        rows.into_iter().try_for_each(|(key, row)| self.write(key, row))?;
+        for (key, row) in rows {
+            self.units.write(size(&row));
+            self.write(key, row)?;
+        }
         self.done.extend(token.map(str::to_owned));
         Ok(json!({}))
     }
 
-    fn get_some(&self, input: &Value, partial: bool) -> Answer {
+    fn get_some(&mut self, input: &Value, partial: bool) -> Answer {
         let (mut found, mut left, mut bytes) = (json!({}), json!({}), 0);
         for (table, wanted) in input["RequestItems"].as_object().into_iter().flatten() {
             let keys = wanted["Keys"].as_array().cloned().unwrap_or_default();
@@ -206,6 +232,7 @@ impl Table {
             let last = keys.len() - 1;
             for (n, key) in keys.into_iter().enumerate() {
                 let row = self.rows.get(&key_of(&key)?);
+                self.units.read(row.map_or(0, size));
                 bytes += row.map_or(0, size);
                 if bytes > BATCH_BYTES || (partial && n > 0 && n == last) {
                     unread.push(key);
@@ -221,7 +248,14 @@ impl Table {
         Ok(json!({"Responses": found, "UnprocessedKeys": left}))
     }
 
-    fn query(&self, input: &Value) -> Answer {
+    fn query(&mut self, input: &Value) -> Answer {
+        let (answer, bytes) = self.page(input)?;
+        self.units.read(bytes);
+        Ok(answer)
+    }
+
+    /// Reads one page, and how much that is.
+    fn page(&self, input: &Value) -> Result<(Value, usize), Refusal> {
         let values = &input["ExpressionAttributeValues"];
         let (pk, sk) = (text(&values[":pk"])?, text(&values[":sk"])?);
         let to = values.get(":to").map(text).transpose()?;
@@ -242,10 +276,10 @@ impl Table {
             items.push(row);
             if bytes >= PAGE_BYTES {
                 let last = json!({"pk": {"S": key.0}, "sk": {"S": key.1}});
-                return Ok(json!({"Items": items, "Count": items.len(), "LastEvaluatedKey": last}));
+                return Ok((json!({"Items": items, "Count": items.len(), "LastEvaluatedKey": last}), bytes));
             }
         }
-        Ok(json!({"Items": items, "Count": items.len()}))
+        Ok((json!({"Items": items, "Count": items.len()}), bytes))
     }
 
     /// Refuses a write whose condition does not hold.
@@ -265,7 +299,9 @@ impl Table {
                 key.0, key.1
             )));
         }
-        self.rows.insert(key, row);
+        let bytes = size(&row);
+        let before = self.rows.insert(key, row);
+        self.units.write(bytes.max(before.as_ref().map_or(0, size)));
         Ok(())
     }
 }

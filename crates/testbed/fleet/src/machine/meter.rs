@@ -16,6 +16,10 @@ pub struct Meter {
     pub longest: (i64, i64),
     /// How often calls failed, by state and error.
     pub faults: BTreeMap<(String, String), u64>,
+    /// How many states were entered: a transition each.
+    pub transitions: u64,
+    /// How often functions were called, and for how many milliseconds, by function.
+    pub worked: BTreeMap<&'static str, (u64, i64)>,
     /// How many events the history of each execution has; an item of a distributed Map is one, too.
     events: HashMap<Arc<str>, u64>,
 }
@@ -44,11 +48,17 @@ impl Meter {
         self.largest = self.largest.max(payload.to_string().len());
     }
 
+    pub(super) fn entered(&mut self) {
+        self.transitions += 1;
+    }
+
     pub(super) fn noted(&mut self, execution: &Arc<str>) {
         *self.events.entry(Arc::clone(execution)).or_default() += 1;
     }
 
     pub(super) fn worked(&mut self, function: Function, milliseconds: i64) {
+        let (calls, took) = self.worked.entry(function.name()).or_default();
+        (*calls, *took) = (*calls + 1, *took + milliseconds);
         let longest = match function {
             Function::Release => &mut self.longest.0,
             _ => &mut self.longest.1,

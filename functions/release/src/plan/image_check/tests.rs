@@ -28,7 +28,7 @@ fn done(findings: &[Vulnerability]) -> Option<Result<Scan, Fault>> {
 fn image() -> Built {
     let labels = [("team".to_owned(), "shop".to_owned()), ("commit".to_owned(), "1a2b3c".to_owned())].into();
     let env = ["PATH", "DB_PASSWORD", "API_TOKEN"].map(str::to_owned).to_vec();
-    let config = Config { platform: Platform::default(), labels, env };
+    let config = Config { platform: Platform::default(), labels, env, created: None };
     Built { platforms: vec![Platform::default()], image: Some((digest('b'), config)) }
 }
 

@@ -3,6 +3,7 @@
 //! Arguments are other numbers of services: then nothing else is measured.  With `CHECKS` every service has so many live
 //! tests.
 
+mod cost;
 mod memory;
 mod sweep;
 mod table;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use fleet::cluster::{self, NAME, Placed};
 use fleet::fake::Fake;
+use fleet::machine::meter::Meter;
 use fleet::machine::{Machine, Run};
 use fleet::web;
 use pipeline::Fault;
@@ -46,7 +48,8 @@ async fn bench() -> Result<Vec<String>, Fault> {
     // First of all: what a large release has used and freed would hide what is kept.
     let mut broken = if asked.is_empty() { memory::check().await? } else { Vec::new() };
     println!(
-        "services waves ledger    rates    bound  seconds  ratio  calls each refused  payload item-ev parent-ev longest"
+        "services waves ledger    rates    bound  seconds  ratio  calls each refused  payload item-ev parent-ev longest \
+         cents each"
     );
     let (mut calls, mut sweeps) = (Vec::new(), Vec::new());
     let checks = env::var("CHECKS").ok().and_then(|text| text.parse().ok()).unwrap_or_default();
@@ -118,12 +121,13 @@ fn repository_of(service: &str) -> String {
 
 /// Pushes an image for each service and releases them, from then on; the account has rested before.
 async fn release_of(machine: &mut Machine, release: &str) -> (i64, Run) {
+    machine.meter = Meter::default();
     let mut images = BTreeMap::new();
     let began = {
         let mut account = machine.fake.open();
         let account = &mut *account;
         account.now += 600_000;
-        (account.calls, account.throttled) = Default::default();
+        (account.calls, account.throttled, account.table.units) = Default::default();
         for (name, service) in &mut account.ecs.services {
             service.pointed.clear();
             account.ecr.push(&repository_of(name), release, Some(release));

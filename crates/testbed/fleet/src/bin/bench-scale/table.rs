@@ -6,6 +6,8 @@ use fleet::lower_bound;
 use fleet::machine::meter::Meter;
 use fleet::machine::{Machine, Run};
 
+use crate::cost;
+
 /// What a release may take of the lower bound.
 const MOST_OF_LOWER_BOUND: f64 = 1.1;
 
@@ -26,6 +28,9 @@ const MOST_CALLS_EACH: u64 = 37;
 /// How long it may take until ECS is asked to update the service of a later release of one.
 const UPDATED_MS: i64 = 2_500;
 
+/// What a release may cost for each service, in cents.
+const MOST_CENTS_EACH: f64 = 1.0;
+
 /// One line of the table.
 pub struct Row {
     services: usize,
@@ -39,10 +44,12 @@ pub struct Row {
     meter: (usize, u64, u64),
     longest: (i64, i64),
     updated: i64,
+    cents: f64,
 }
 
 impl Row {
     pub fn of(machine: &Machine, (began, run): (i64, &Run), services: usize, cold: bool) -> Self {
+        let cents = 100.0 * cost::of(machine) / services as f64;
         let account = machine.fake.open();
         let mut waves: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for (name, service) in &account.ecs.services {
@@ -63,6 +70,7 @@ impl Row {
             calls: account.calls.clone(),
             meter: (meter.largest, meter.item_events(), meter.parent_events()),
             longest: meter.longest,
+            cents,
             updated: account
                 .ecs
                 .services
@@ -81,7 +89,7 @@ impl Row {
         let total: u64 = self.calls.values().sum();
         let (largest, item, parent) = self.meter;
         println!(
-            "{:>8} {:>5} {:>6} {:>8.1} {:>8.1} {:>8.1} {:>6.3} {:>6} {:>4.1} {:>7} {:>8} {:>7} {:>9} {:>7.1}",
+            "{:>8} {:>5} {:>6} {:>8.1} {:>8.1} {:>8.1} {:>6.3} {:>6} {:>4.1} {:>7} {:>8} {:>7} {:>9} {:>7.1} {:>10.3}",
             self.services,
             self.waves,
             self.ledger(),
@@ -95,7 +103,8 @@ impl Row {
             largest,
             item,
             parent,
-            self.longest.0 as f64 / 1000.0
+            self.longest.0 as f64 / 1000.0,
+            self.cents
         );
     }
 
@@ -110,6 +119,7 @@ impl Row {
                 self.cold || self.services > 1 || self.updated <= UPDATED_MS,
                 format!("its service is updated after {} ms", self.updated),
             ),
+            (self.cents < MOST_CENTS_EACH, format!("{:.3} cents a service", self.cents)),
             (run.end == "Deployed", format!("it ended {}: {}", run.end, run.because)),
             (self.refused.is_empty(), format!("AWS refused calls: {:?}", self.refused)),
             (meter.faults.is_empty(), format!("steps failed: {:?}", meter.faults)),

@@ -7,13 +7,14 @@ use std::time::Duration;
 use aws_sdk_ecr::types::Image as Described;
 use pipeline::Fault;
 use pipeline::aws::fault_of;
+use pipeline::clock::Timestamp;
 use pipeline::ids::Digest;
 use pipeline::image::RepositoryRef;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Images;
-use crate::ports::{Child, Config, ImageId, Platform};
+use crate::ports::{Child, Config, ImageId, Origin, Platform};
 
 /// The label that names the commit, among the annotations of a manifest and among the labels of a configuration.
 const COMMIT: &str = "org.opencontainers.image.revision";
@@ -29,6 +30,12 @@ const LARGEST_KEPT: usize = 16 * 1024;
 /// About how much an image of an index takes.
 const CHILD: usize = 128;
 
+/// The annotation of a manifest that says when the image was built; a configuration has a field of its own.
+const CREATED: &str = "org.opencontainers.image.created";
+
+/// What is built to be the same each time says a moment before there were images.
+const FIRST_IMAGE: i64 = 1_356_998_400_000; // 2013
+
 /// How much of a commit is shown and kept.
 const LONGEST_COMMIT: usize = 64;
 
@@ -43,34 +50,42 @@ pub(super) struct Known {
 #[derive(Clone, Debug, Default)]
 struct Manifest {
     commit: Option<String>,
+    created: Option<String>,
     config: Option<String>,
     children: Vec<Child>,
 }
 
 impl Images {
-    /// Reads the commit of an image.  It is told to people and decides nothing, so a failure is none of one.
-    pub(in crate::adapters::aws) async fn commit(
-        &self,
-        from: &RepositoryRef,
-        digest: &Digest,
-    ) -> Option<String> {
-        match self.read_commit(from, digest).await {
-            // It goes into messages and tables: nothing but a word.
-            Ok(commit) => commit
-                .filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()))
-                .map(|text| text.chars().take(LONGEST_COMMIT).collect()),
+    /// Reads where an image comes from.  It is told to people and decides nothing, so a failure is none of one.
+    pub(in crate::adapters::aws) async fn origin(&self, from: &RepositoryRef, digest: &Digest) -> Origin {
+        match self.read_origin(from, digest).await {
+            Ok((commit, created)) => Origin {
+                // It goes into messages and tables: nothing but a word.
+                commit: commit
+                    .filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()))
+                    .map(|text| text.chars().take(LONGEST_COMMIT).collect()),
+                built: created
+                    .and_then(|created| Timestamp::parse(&created).ok())
+                    .filter(|built| built.millis() > FIRST_IMAGE),
+            },
             Err(fault) => {
                 tracing::warn!(fault = fault.name(), "the commit of {digest} is not known: {fault}");
-                None
+                Origin::default()
             }
         }
     }
 
-    async fn read_commit(&self, from: &RepositoryRef, digest: &Digest) -> Result<Option<String>, Fault> {
+    /// Reads the commit, and when the image was built: of what is read anyway, no more.
+    async fn read_origin(
+        &self,
+        from: &RepositoryRef,
+        digest: &Digest,
+    ) -> Result<(Option<String>, Option<String>), Fault> {
         let mut manifest = self.manifest(from, digest).await?;
         if manifest.commit.is_some() {
-            return Ok(manifest.commit);
+            return Ok((manifest.commit, manifest.created));
         }
+        let created = manifest.created.take();
         let mut digest = digest;
         // Every image of an index was built from the same commit, or there is no one commit to tell of.
         let first = manifest.children.first().map(|child| child.digest.clone());
@@ -78,8 +93,11 @@ impl Images {
             (digest, manifest) = (child, self.manifest(from, child).await?);
         }
         match manifest.config {
-            Some(_) => Ok(self.config(from, digest).await?.labels.remove(COMMIT)),
-            None => Ok(None),
+            Some(_) => {
+                let mut config = self.config(from, digest).await?;
+                Ok((config.labels.remove(COMMIT), created.or(config.created)))
+            }
+            None => Ok((None, created)),
         }
     }
 
@@ -167,6 +185,7 @@ impl From<Value> for Manifest {
         };
         Manifest {
             commit: text(&manifest, &["annotations", COMMIT]),
+            created: text(&manifest, &["annotations", CREATED]),
             config: text(&manifest, &["config", "digest"]),
             children: children.into_iter().flatten().filter_map(child).collect(),
         }
@@ -197,6 +216,7 @@ impl From<Value> for Config {
         Config {
             platform: platform_of(Platforms::deserialize(&config)),
             labels,
+            created: text(&config, &["created"]),
             env: env.filter_map(name).collect(),
         }
     }
