@@ -24,7 +24,10 @@ _PAGES = {
 }
 _FOLDER = Path(__file__).with_name("dashboard")
 # Nothing from elsewhere, and no script but the page's own, whatever a widget holds.
-_POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

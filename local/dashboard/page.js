@@ -72,6 +72,8 @@ async function act(content, does, widget) {
     $("answer").textContent = problem.message;
     open($("popup"));
   }
+  // What was the reason for this is none for what comes next.
+  for (const field of widget.content.querySelectorAll("input[name=reason]")) field.value = "";
   for (const each of widgets) refresh(each);
 }
 

@@ -65,13 +65,14 @@ class _Call:
         self._is_transaction = self._headers.get("x-amz-target", "").endswith(".TransactWriteItems")
         self._parts: set[str] = set()
         self._is_of_a_table = self._headers.get("x-amz-target", "").startswith("DynamoDB_")
-        self._answer = b""
+        self._request = self._answer = b""
 
     def asked(self, message: dict) -> dict:
-        if self._is_of_a_table and not message.get("more_body") and message.get("body"):
-            # DynamoDB says what a call takes to whoever asks.
-            body = json.dumps({**json.loads(message["body"]), "ReturnConsumedCapacity": "TOTAL"}).encode()
-            message = {**message, "body": body}
+        if self._is_of_a_table and message["type"] == "http.request":
+            # DynamoDB says what a call takes to whoever asks; a request comes in parts.
+            self._request += message.get("body", b"")
+            whole = b"" if message.get("more_body") else self._asking()
+            message = {**message, "body": whole}
         # Of a body only the action is of interest, which the query protocol puts there, and what a transaction does.
         if "x-www-form-urlencoded" in self._headers.get("content-type", "") and len(self._form) < 65536:
             self._form += message.get("body", b"")
@@ -106,6 +107,12 @@ class _Call:
             "parts": sorted(self._parts),
             "units": self._units(),
         }
+
+    def _asking(self) -> bytes:
+        try:
+            return json.dumps({**json.loads(self._request), "ReturnConsumedCapacity": "TOTAL"}).encode()
+        except (TypeError, ValueError):
+            return self._request  # what is wrong with it is not for here to say
 
     def _units(self) -> float:
         """How many units a call of DynamoDB took: of one table, or of each that it names."""

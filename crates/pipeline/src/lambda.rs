@@ -67,7 +67,7 @@ fn subject_of(payload: &Value) -> String {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    [part("do"), part("release"), part("wave"), part("move")]
+    [part("do"), part("view"), part("act"), part("run"), part("release"), part("wave"), part("move")]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>()

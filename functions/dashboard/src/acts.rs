@@ -16,9 +16,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Places;
+use crate::describe;
 use crate::request::{Context, describes};
 use crate::view::{Act, Frame, plan, sentence};
-use crate::{describe, view::Whose};
 
 /// The function that starts executions.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Acts<P> {
     pub places: Places,
 }
 
-/// What is asked beside an act: to see the plan of a run.
+/// What is asked beside an act: to see what came of a run.
 #[derive(Deserialize)]
 #[serde(tag = "act", rename_all = "kebab-case", deny_unknown_fields)]
 enum Looks {
@@ -60,10 +60,17 @@ impl<P: Starts> Acts<P> {
         let run: ReleaseId = read("the \"run\" of the button", run)?;
         let act: Act = read("the button", payload)?;
         let started = self.port.start(&run, &request(&act, frame.context.field("reason"))).await?;
+        tracing::info!(%run, act = act.word(), "a button was pressed");
         let link = frame.places.run(&run);
         let is_plan = matches!(act, Act::Plan { .. });
         Ok(html! {
-            h2 { @match started { Started::Now => "Started", Started::Before => "It was started before" } }
+            @match started {
+                Started::Now => h2 { "Started" },
+                Started::Before => {
+                    h2 { "This button has been pressed before" }
+                    p { "Nothing new was started. Refresh the widget to ask for it again." }
+                }
+            }
             p {
                 (act.word()) ": "
                 @match link {
@@ -71,17 +78,22 @@ impl<P: Starts> Acts<P> {
                     None => code { (run) },
                 }
             }
-            @if is_plan { (self.shows(frame, &run, "Show the plan")) }
-            @else { p class="quiet" { "The list of releases shows it with its next refresh." } }
+            (self.shows(frame, &run, if is_plan { "Show the plan" } else { "Look what came of it" }))
         })
     }
 
-    /// Shows the plan of a run, once it is made.
+    /// Shows what came of a run, once it has ended.
     async fn show(&self, frame: &Frame<'_>, run: &ReleaseId) -> Result<Markup, Fault> {
         Ok(match self.port.ended(run).await? {
-            None => html! { p { "The plan is being made." } (self.shows(frame, run, "Look again")) },
-            Some(Ok(output)) => plan::draw(frame, &read("the plan", output)?),
-            Some(Err(why)) => html! { p { "There is no plan: " (sentence(&why)) } },
+            None => html! { p { "It goes on." } (self.shows(frame, run, "Look again")) },
+            Some(Ok(output)) => {
+                let plan: plan::Plan = read("the output of the run", output)?;
+                match plan.is_one() {
+                    true => plan::draw(frame, &plan),
+                    false => html! { h2 { "It is done" } p { (sentence(plan.because())) } },
+                }
+            }
+            Some(Err(why)) => html! { h2 { "It was not done" } p { (sentence(&why)) } },
         })
     }
 
@@ -93,42 +105,36 @@ impl<P: Starts> Acts<P> {
     }
 }
 
-/// Writes the request that does what a button says.
+/// Writes the request that does what a button says.  Why is told of what holds up or takes back, and of nothing else.
 fn request(act: &Act, reason: Option<&str>) -> Value {
-    let asked = |environment: &Value, more: Value| {
-        let mut request = json!({"environment": environment});
-        if let (Some(request), Value::Object(more)) = (request.as_object_mut(), more) {
-            request.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
+    let mut request = match act {
+        Act::Plan { environment } => json!({"environment": environment, "mode": "plan", "scope": "cluster"}),
+        Act::Promote { environment, service: Some(service), repository, image } => {
+            json!({"environment": environment, "services": [service], "repository": repository, "image": image})
         }
-        request
-    };
-    let about = |whose: &Whose, mode: &str, more: Value| {
-        let mut request = asked(&json!(whose.environment), more);
-        if let Some(request) = request.as_object_mut() {
-            request.extend([("mode".to_owned(), json!(mode)), ("release".to_owned(), json!(whose.release))]);
-        }
-        request
-    };
-    match act {
-        Act::Plan { environment } => asked(&json!(environment), json!({"mode": "plan", "scope": "cluster"})),
-        Act::Promote { environment, service, repository, image } => {
-            let scope = if service.is_none() { Some("cluster") } else { None };
-            let services = service.as_ref().map(|service| [service]);
-            let more = json!({"services": services, "repository": repository, "image": image, "scope": scope, "reason": reason});
-            asked(&json!(environment), more)
-        }
+        Act::Promote { environment, .. } => json!({"environment": environment, "scope": "cluster"}),
         Act::Freeze { environment } => {
-            asked(&json!(environment), json!({"mode": "freeze", "reason": reason}))
+            json!({"environment": environment, "mode": "freeze", "reason": reason})
         }
-        Act::Resume { environment } => {
-            asked(&json!(environment), json!({"mode": "resume", "reason": reason}))
+        Act::Resume { environment } => json!({"environment": environment, "mode": "resume"}),
+        Act::Approve(whose) => {
+            json!({"mode": "approve", "environment": whose.environment, "release": whose.release})
         }
-        Act::Approve(whose) => about(whose, "approve", json!({"reason": reason})),
-        Act::Reject(whose) => about(whose, "reject", json!({"reason": reason})),
-        // Who presses it and types nothing is not kept from it.
+        Act::Reject(whose) => {
+            json!({"mode": "reject", "environment": whose.environment, "release": whose.release, "reason": reason})
+        }
+        // They need a reason, or may; who presses a button and types nothing is not kept from it.
         Act::Abort(whose) => {
-            about(whose, "abort", json!({"reason": reason.unwrap_or("aborted from the dashboard")}))
+            let reason = reason.unwrap_or("aborted from the dashboard");
+            json!({"mode": "abort", "environment": whose.environment, "release": whose.release, "reason": reason})
         }
-        Act::Rollback(whose) => about(whose, "rollback", json!({"reason": reason})),
+        Act::Rollback(whose) => {
+            let reason = reason.unwrap_or("rolled back from the dashboard");
+            json!({"mode": "rollback", "environment": whose.environment, "release": whose.release, "reason": reason})
+        }
+    };
+    if let Some(request) = request.as_object_mut() {
+        request.retain(|_, value| !value.is_null());
     }
+    request
 }

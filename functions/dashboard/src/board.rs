@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::future::try_join_all;
+use futures_util::try_join;
 use pipeline::Fault;
 use pipeline::environment::{Environment, Environments};
 use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::Standing;
-use pipeline::rows::{FoundKind, FoundRow, Hold, LeaseRow, Quarantine, ServiceRow, VerifiedImage};
+use pipeline::rows::{FoundKind, Hold, LeaseRow, Quarantine, ServiceRow, SweepRow, VerifiedImage};
 
-use crate::port::{Place, Reads, Shown};
+use crate::port::{Left, Place, Reads, Shown};
 
 /// How many services of all environments together a page has.
 const CELLS: usize = 160;
@@ -42,6 +43,17 @@ pub struct Column {
     pub policy: Environment,
     /// What is said of it as a whole.
     pub standing: Standing,
+    /// How far its last sweep is, which compares with ECS.
+    pub swept: Option<SweepRow>,
+    /// What releases have left to a person.
+    pub left: Vec<Left>,
+}
+
+impl Column {
+    /// Tells whether nothing goes forward in it.
+    pub fn is_frozen(&self) -> bool {
+        self.policy.frozen || self.standing.frozen.as_ref().is_some_and(|row| row.frozen)
+    }
 }
 
 /// A service in an environment.
@@ -58,6 +70,10 @@ pub struct Cell {
 pub enum State {
     /// A release holds it.
     Moving(ReleaseId),
+    /// A release has left it to a person, who has not settled it.
+    Left(ReleaseId),
+    /// ECS does not have it any more.
+    Gone,
     /// It does not run what was verified, as a sweep has found.
     Drift(String),
     /// Somebody rolled it back, and it stays there.
@@ -84,6 +100,8 @@ pub struct Ahead {
     pub fact: VerifiedImage,
     /// Whether it failed here.
     pub quarantine: Option<Quarantine>,
+    /// Whether somebody has rolled this service back from it.
+    pub is_held: bool,
 }
 
 /// Reads a page.
@@ -92,9 +110,14 @@ pub async fn read(port: &impl Reads, after: Option<&ServiceName>) -> Result<Boar
     let order = in_order(&environments);
     let most = (CELLS / order.len().max(1)).clamp(LEAST_ROWS, MOST_ROWS);
     let columns = try_join_all(order.into_iter().map(|(name, policy)| async move {
-        let (standing, services) =
-            futures_util::try_join!(port.standing(&name), port.services(&name, after, most + 1))?;
-        Ok::<_, Fault>((Column { name, policy, standing }, services.into_iter().collect::<BTreeMap<_, _>>()))
+        let (standing, services, swept, left) = try_join!(
+            port.standing(&name),
+            port.services(&name, after, most + 1),
+            port.swept(&name),
+            port.left(&name)
+        )?;
+        let column = Column { name, policy, standing, swept, left };
+        Ok::<_, Fault>((column, services.into_iter().collect::<BTreeMap<_, _>>()))
     }))
     .await?;
     let (columns, services): (Vec<Column>, Vec<_>) = columns.into_iter().unzip();
@@ -105,7 +128,7 @@ pub async fn read(port: &impl Reads, after: Option<&ServiceName>) -> Result<Boar
     let known = Known { columns: &columns, services: &services };
     let places = known.places(&names);
     let ahead: Vec<Shown> = known.ahead(&names);
-    let (leases, evidence) = futures_util::try_join!(port.leases(&places), port.evidence(&ahead))?;
+    let (leases, evidence) = try_join!(port.leases(&places), port.evidence(&ahead))?;
     let quarantine: HashMap<Shown, Quarantine> =
         evidence.into_iter().filter_map(|(image, row)| Some((image, row.quarantine?))).collect();
     let rows = names.iter().map(|name| {
@@ -178,11 +201,12 @@ impl Known<'_> {
         let Some(upstream) = before.and_then(|n| self.services.get(n)?.get(name)) else { return Vec::new() };
         let known = row.repositories().into_iter().filter_map(|repository| {
             let (here, there) = (row.verified(repository)?, upstream.verified(repository)?);
-            // What it has had, and has gone on from, is not ahead of it.
-            let passed = row.hold(repository).is_none()
-                && here.since > there.since
-                && row.facts(repository).iter().any(|fact| fact.digest == there.digest);
-            (here.digest != there.digest && !passed).then(|| (repository.clone(), there.clone()))
+            // By when releases brought them: what the one before has gone back to is not new.
+            let brought = |fact: &VerifiedImage| upstream.released(repository, &fact.digest);
+            let offered = brought(there).unwrap_or(there.since);
+            let is_newer = here.release.is_none() || offered > brought(here).unwrap_or(here.since);
+            let is_held = upstream.hold(repository).is_some_and(|hold| hold.digest == there.digest);
+            (here.digest != there.digest && is_newer && !is_held).then(|| (repository.clone(), there.clone()))
         });
         known.collect()
     }
@@ -201,33 +225,43 @@ impl Known<'_> {
             quarantine.get(&(column.name.clone(), repository.clone(), digest.clone())).cloned()
         };
         let images = row.repositories().into_iter().filter_map(|repository| {
-            let ahead = ahead
-                .iter()
-                .find(|(of, _)| of == repository)
-                .map(|(_, fact)| Ahead { fact: fact.clone(), quarantine: failed(repository, &fact.digest) });
+            let ahead = ahead.iter().find(|(of, _)| of == repository).map(|(_, fact)| Ahead {
+                fact: fact.clone(),
+                quarantine: failed(repository, &fact.digest),
+                is_held: row.hold(repository).is_some_and(|hold| hold.digest == fact.digest),
+            });
             Some(Image { fact: row.verified(repository)?.clone(), ahead })
         });
-        Some(Cell { state: state(name, row, lease, &column.standing.found), images: images.collect() })
+        Some(Cell { state: state(name, row, lease, column), images: images.collect() })
     }
 }
 
-/// Says how a service is.
-fn state(
-    name: &ServiceName,
-    row: &ServiceRow,
-    lease: Option<&LeaseRow>,
-    found: &[(String, FoundRow)],
-) -> State {
+/// Says how a service is; what needs somebody comes first.
+fn state(name: &ServiceName, row: &ServiceRow, lease: Option<&LeaseRow>, column: &Column) -> State {
     if let Some(release) =
         lease.filter(|lease| lease.holder.is_some()).and_then(|lease| lease.release.clone())
     {
         return State::Moving(release);
     }
-    let drift = found.iter().find(|(what, one)| one.kind == FoundKind::Drift && what == name.as_str());
-    if let Some((_, drift)) = drift {
-        return State::Drift(drift.text.clone());
+    if column.swept.as_ref().is_some_and(|swept| swept.gone.contains(name)) {
+        return State::Gone;
     }
     let repositories = row.repositories();
+    let verified_by = |release: &ReleaseId| {
+        let mut facts = repositories.iter().filter_map(|repository| row.verified(repository));
+        facts.any(|fact| fact.release.as_ref() == Some(release))
+    };
+    let left = column.left.iter().filter(|left| left.services.contains(name));
+    // A release that left others to a person may have deployed this one.
+    if let Some(release) = left.filter_map(|left| left.release.as_ref()).find(|release| !verified_by(release))
+    {
+        return State::Left(release.clone());
+    }
+    let mut found = column.standing.found.iter();
+    if let Some((_, drift)) = found.find(|(what, one)| one.kind == FoundKind::Drift && what == name.as_str())
+    {
+        return State::Drift(drift.text.clone());
+    }
     match repositories.iter().find_map(|repository| row.hold(repository)) {
         Some(hold) => State::Held(hold),
         None if repositories.is_empty() => State::Unknown,

@@ -4,7 +4,7 @@ mod aws;
 
 pub use aws::Aws;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -12,7 +12,7 @@ use pipeline::environment::Environments;
 use pipeline::ids::{Digest, EnvironmentName, ReleaseId, Repository, ServiceName};
 use pipeline::ledger::{Listed, Standing, WholeRelease};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{EvidenceRow, HeadRow, LeaseRow, ListedRun, ServiceRow};
+use pipeline::rows::{EvidenceRow, HeadRow, LeaseRow, ListedRun, PlanRow, ServiceRow, SweepRow};
 use serde::Deserialize;
 
 /// A service of an environment.
@@ -28,6 +28,12 @@ pub trait Reads {
 
     /// Returns what is said of an environment as a whole.
     async fn standing(&self, environment: &EnvironmentName) -> Result<Standing, Fault>;
+
+    /// Returns how far the last sweep of an environment is; none if there was none.
+    async fn swept(&self, environment: &EnvironmentName) -> Result<Option<SweepRow>, Fault>;
+
+    /// Returns what releases have left to a person in an environment, and nobody has settled.
+    async fn left(&self, environment: &EnvironmentName) -> Result<Vec<Left>, Fault>;
 
     /// Returns services of an environment, in the order of their names.
     async fn services(
@@ -68,6 +74,9 @@ pub trait Reads {
     /// Returns what is told of a release.
     async fn whole(&self, release: &ReleaseId) -> Result<WholeRelease, Fault>;
 
+    /// Returns what a person is asked to agree to.
+    async fn plan(&self, release: &ReleaseId) -> Result<Vec<PlanRow>, Fault>;
+
     /// Returns what channels were told of a release.
     async fn told(&self, release: &ReleaseId) -> Result<Vec<Told>, Fault>;
 
@@ -84,6 +93,17 @@ pub struct Waiting {
     pub since: Option<Timestamp>,
     /// Whether somebody has answered it, and it is about to go on.
     pub answered: bool,
+}
+
+/// What a release has left to a person; `alert` writes it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Left {
+    /// The release.
+    #[serde(skip)]
+    pub release: Option<ReleaseId>,
+    /// Its services that were not deployed since.
+    #[serde(default)]
+    pub services: BTreeSet<ServiceName>,
 }
 
 /// What a channel has of a release; `alert` writes it.

@@ -5,7 +5,7 @@ use pipeline::document::read;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::rows::Outcome;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What the console adds to the parameters of a widget.
 const CONTEXT: &str = "widgetContext";
@@ -63,6 +63,8 @@ pub struct Context {
     pub timezone: Timezone,
     /// What stands in the fields of the widget.
     pub forms: Forms,
+    /// The parameters that the widget was added with.
+    pub params: Value,
 }
 
 /// The clock of who looks.
@@ -86,6 +88,12 @@ impl Context {
     /// Returns what somebody typed or chose in a field; none if it is empty.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.forms.all.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// Returns the way to the list of releases, as the widget was added if it is such a list.
+    pub fn list(&self) -> Value {
+        let own = Some(&self.params).filter(|params| params.get("view") == Some(&"releases".into()));
+        own.cloned().unwrap_or_else(|| json!({"view": "releases"}))
     }
 
     /// Takes the context out of a payload; what is wrong with it stops nobody from looking.
@@ -121,7 +129,6 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn view(payload: Value) -> Result<View, String> {
         Request::read(payload).map(|request| request.view).map_err(|fault| fault.to_string())

@@ -4,7 +4,7 @@ use futures_util::try_join;
 use pipeline::Fault;
 use pipeline::ids::ReleaseId;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{HeadRow, ListedRun, MoveOutcome, MoveRow, RepositoryRow};
+use pipeline::rows::{FoundKind, HeadRow, ListedRun, MoveOutcome, MoveRow, PlanRow, RepositoryRow};
 
 use crate::port::{Reads, Tested, Told, Waiting};
 
@@ -24,6 +24,10 @@ pub struct Story {
     pub moves: Vec<Move>,
     /// The first move that is shown in full.
     pub from: usize,
+    /// What a person is asked to agree to.
+    pub plan: Vec<PlanRow>,
+    /// Whether a sweep has found that its execution is no more.
+    pub has_died: bool,
     /// The repositories whose tags it moves.
     pub repositories: Vec<RepositoryRow>,
     /// What live tests have shown of the moves that are shown in full.
@@ -67,13 +71,20 @@ pub async fn read(port: &impl Reads, release: &ReleaseId, from: usize) -> Result
         moves.sort_by_key(|one| (gravity(one.fate), one.key.order()));
     }
     let shown: Vec<&MoveKey> = moves.iter().skip(from).take(MOVES).map(|one| &one.key).collect();
-    let (tests, listed, waiting) = try_join!(
+    let open = whole.head.as_ref().filter(|head| head.outcome.is_none());
+    let (tests, listed, waiting, has_died) = try_join!(
         port.tests(&shown),
         listed(port, release, whole.head.as_ref()),
-        waiting(port, release, whole.head.as_ref())
+        waiting(port, release, open),
+        has_died(port, release, open)
     )?;
+    let plan = match (&waiting, open) {
+        (Some(_), Some(head)) => asked(port, release, head).await?,
+        _ => Vec::new(),
+    };
     let (head, repositories) = (whole.head, whole.repositories);
-    Ok(Story { id: release.clone(), head, listed, moves, from, repositories, tests, told, waiting })
+    let id = release.clone();
+    Ok(Story { id, head, listed, moves, from, plan, has_died, repositories, tests, told, waiting })
 }
 
 /// Says how much a move wants to be looked at: the most comes first.
@@ -100,15 +111,29 @@ async fn listed(
     }
 }
 
+/// Returns what a person is asked to agree to: of the services that the head still names.
+async fn asked(port: &impl Reads, release: &ReleaseId, head: &HeadRow) -> Result<Vec<PlanRow>, Fault> {
+    let plan = port.plan(release).await?.into_iter();
+    Ok(plan.filter(|row| head.services.contains(&row.service)).collect())
+}
+
+/// Tells whether a sweep has found that the execution of an open release is no more.
+async fn has_died(port: &impl Reads, release: &ReleaseId, open: Option<&HeadRow>) -> Result<bool, Fault> {
+    let Some(head) = open else { return Ok(false) };
+    let found = port.standing(&head.environment).await?.found;
+    Ok(found.iter().any(|(what, row)| row.kind == FoundKind::Died && what == release.as_str()))
+}
+
 /// Tells whether a release waits for a person.
 async fn waiting(
     port: &impl Reads,
     release: &ReleaseId,
-    head: Option<&HeadRow>,
+    open: Option<&HeadRow>,
 ) -> Result<Option<Waiting>, Fault> {
-    match head.filter(|head| head.outcome.is_none()) {
+    match open {
         Some(head) => {
-            Ok(port.waiting(&head.environment).await?.into_iter().find(|one| one.release == *release))
+            let waiting = port.waiting(&head.environment).await?;
+            Ok(waiting.into_iter().find(|one| one.release == *release))
         }
         None => Ok(None),
     }

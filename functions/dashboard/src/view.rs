@@ -8,7 +8,7 @@ pub mod release;
 pub mod releases;
 mod timeline;
 
-pub use act::{Act, Button, Whose};
+pub use act::{Act, Button};
 
 use std::cell::Cell;
 
@@ -82,11 +82,16 @@ impl<'a> Frame<'a> {
         html! { span class="quiet took" { (duration(seconds)) @if to.is_none() { " so far" } } }
     }
 
-    /// Names the run that a button starts: it is one, however often the button is pressed.
-    pub fn next_run(&self, act: &str) -> String {
+    /// Names the run that a button starts: it is one, however often the button is pressed, and no other button's.
+    pub fn next_run(&self, act: &Act) -> String {
         let n = self.buttons.get() + 1;
         self.buttons.set(n);
-        format!("{act}-{}-{n}", self.now.millis())
+        // Two who look at once may be shown buttons with the same number.
+        let what = serde_json::to_string(act).unwrap_or_default();
+        let mark = what
+            .bytes()
+            .fold(0xcbf2_9ce4_u32, |mark, byte| (mark ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        format!("{}-{}-{n}-{mark:08x}", act.word(), self.now.millis())
     }
 
     /// Shows a release by the beginning of its name, which opens it in this widget.

@@ -11,12 +11,12 @@ use pipeline::environment::{Environments, read_all};
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::ledger::{Key, Ledger, Listed, Standing, WholeRelease};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{EvidenceRow, HeadRow, LeaseRow, ListedRun, ServiceRow};
+use pipeline::rows::{EvidenceRow, HeadRow, LeaseRow, ListedRun, PlanRow, ServiceRow, SweepRow};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Place, Reads, Shown, Tested, Told, Waiting};
+use super::{Left, Place, Reads, Shown, Tested, Told, Waiting};
 
 /// The parts of a move that have live tests.
 const PARTS: [&str; 3] = ["before", "after", "rollback"];
@@ -57,6 +57,21 @@ impl Reads for Aws {
 
     async fn standing(&self, environment: &EnvironmentName) -> Result<Standing, Fault> {
         self.ledger.standing(environment).await
+    }
+
+    async fn swept(&self, environment: &EnvironmentName) -> Result<Option<SweepRow>, Fault> {
+        // A row that a later version has changed beyond reading is as good as none.
+        let row: Option<Value> = self.ledger.get(&Key::sweep(environment)).await?;
+        Ok(row.and_then(|row| serde_json::from_value(row).ok()))
+    }
+
+    async fn left(&self, environment: &EnvironmentName) -> Result<Vec<Left>, Fault> {
+        let rows = self.ledger.list::<Left>(&Key::opens(environment), "release#").await?.into_iter();
+        let named = rows.map(|(sk, row)| Left {
+            release: ReleaseId::parse(sk.trim_start_matches("release#")).ok(),
+            ..row
+        });
+        Ok(named.filter(|left| !left.services.is_empty()).collect())
     }
 
     async fn services(
@@ -111,6 +126,10 @@ impl Reads for Aws {
 
     async fn whole(&self, release: &ReleaseId) -> Result<WholeRelease, Fault> {
         self.ledger.whole(release).await
+    }
+
+    async fn plan(&self, release: &ReleaseId) -> Result<Vec<PlanRow>, Fault> {
+        self.ledger.plan(release).await
     }
 
     async fn told(&self, release: &ReleaseId) -> Result<Vec<Told>, Fault> {

@@ -101,7 +101,7 @@ pub struct Button<'a> {
 impl Frame<'_> {
     /// Shows a button.
     pub fn button(&self, button: &Button<'_>) -> Markup {
-        let pressed = Pressed { act: &button.act, run: self.next_run(button.act.word()) };
+        let pressed = Pressed { act: &button.act, run: self.next_run(&button.act) };
         let pressed = serde_json::to_string(&pressed).unwrap_or_default();
         html! {
             button type="button" class="btn" aria-label={ (button.label) " " (button.about) } { (button.label) }
@@ -110,7 +110,7 @@ impl Frame<'_> {
         }
     }
 
-    /// Shows a field for why something is asked for: every button of its widget sends it.
+    /// Shows a field for why something is asked for.
     pub fn reason(&self) -> Markup {
         html! {
             label class="reason" {

@@ -1,6 +1,7 @@
 //! What runs where: a row for each service, a column for each environment.
 
 use maud::{Markup, html};
+use pipeline::environment::{Approval, OnFailure};
 use pipeline::rows::FoundRow;
 use serde_json::json;
 
@@ -83,6 +84,7 @@ fn head(frame: &Frame<'_>, column: &Column) -> Markup {
             div class="note" title=(row.because) { (Sign::Held.says("frozen")) " " (sentence(&row.because)) }
         }
         @if policy.frozen { div class="note" { (Sign::Held.says("frozen")) " by its document" } }
+        div class="note quiet" { (compared(frame, column)) }
         div class="note" {
             @if let Some(from) = &policy.from {
                 (frame.button(&Button {
@@ -93,18 +95,21 @@ fn head(frame: &Frame<'_>, column: &Column) -> Markup {
                     ),
                     act: Act::Plan { environment: environment.clone() },
                 }))
-                (frame.button(&Button {
+                @if !column.is_frozen() { (frame.button(&Button {
                     label: "Promote",
                     about: &format!("all services to {name}"),
                     question: promotion(column, from.as_str()),
                     act: Act::Promote { environment: environment.clone(), service: None, repository: None, image: None },
-                }))
+                })) }
             }
             @if frozen.is_some() {
                 (frame.button(&Button {
                     label: "Resume",
                     about: name.as_str(),
-                    question: format!("End the freeze of {name}? Releases are let in again, and those that are held go on."),
+                    question: format!(
+                        "End the freeze of {name} by request? {}",
+                        if policy.frozen { "Its document freezes it all the same." } else { "Releases are let in again, and those that are held go on." }
+                    ),
                     act: Act::Resume { environment },
                 }))
             } @else {
@@ -113,7 +118,7 @@ fn head(frame: &Frame<'_>, column: &Column) -> Markup {
                     about: name.as_str(),
                     question: format!(
                         "Freeze {name}? What goes forward is refused, and a running release stops before its next wave. \
-                         Rollbacks stay possible."
+                         A rollback then needs a reason."
                     ),
                     act: Act::Freeze { environment },
                 }))
@@ -124,17 +129,36 @@ fn head(frame: &Frame<'_>, column: &Column) -> Markup {
 
 fn promotion(column: &Column, from: &str) -> String {
     format!(
-        "Start a release of {}: every service that is behind {from} gets the digest verified there. {} Live tests run, and \
-         what is bad is treated as the environment says.",
+        "Start a release of {}: every service that is behind {from} gets the digest verified there. {} {}",
         column.name,
-        approval(column)
+        approval(column),
+        if_bad(column)
     )
+}
+
+/// Says when it was last looked whether ECS runs what was verified.
+fn compared(frame: &Frame<'_>, column: &Column) -> Markup {
+    html! {
+        @match &column.swept {
+            None => "never compared with ECS: no sweep has run",
+            Some(swept) => { "compared with ECS " (frame.time(swept.since)) },
+        }
+    }
+}
+
+/// Says what the environment does with what is bad.
+fn if_bad(column: &Column) -> &'static str {
+    match column.policy.on_failure {
+        OnFailure::UndoAll => "If a live test fails, all go back.",
+        OnFailure::UndoFailed => "What fails a live test goes back.",
+        OnFailure::Freeze => "If a live test fails, it stops, and nothing goes back.",
+    }
 }
 
 fn approval(column: &Column) -> &'static str {
     match column.policy.approval {
-        pipeline::environment::Approval::Required => "A person is asked before.",
-        pipeline::environment::Approval::None => "It begins at once.",
+        Approval::Required => "A person is asked before.",
+        Approval::None => "It begins at once.",
     }
 }
 
@@ -163,6 +187,8 @@ fn state(frame: &Frame<'_>, state: &State) -> Markup {
             State::Moving(release) => { (Sign::Busy.says("moving")) " " (frame.release(release)) }
             State::Drift(why) => span title=(why) { (Sign::Odd.says("drift")) },
             State::Held(hold) => span title={ "rolled back from " (hold.digest) } { (Sign::Held.says("on hold")) },
+            State::Left(release) => { (Sign::Odd.says("needs a human")) " " (frame.release(release)) }
+            State::Gone => (Sign::Bad.says("gone from ECS")),
             State::Verified => (Sign::Good.says("verified")),
             State::Unknown => (Sign::Plain.says("nothing verified")),
         }
@@ -174,19 +200,20 @@ fn behind(frame: &Frame<'_>, service: &str, column: &Column, image: &Image, ahea
     let from = column.policy.from.as_ref().map(ToString::to_string).unwrap_or_default();
     html! {
         div class="note" {
-            @match &ahead.quarantine {
-                Some(why) => {
+            @match (&ahead.quarantine, ahead.is_held) {
+                (_, true) => { span class="quiet" { (from) " has " } (digest(&ahead.fact.digest)) ", which is held: by force alone" }
+                (Some(why), _) => {
                     span title=(why.reason) { (Sign::Bad.says("quarantined")) } " " (digest(&ahead.fact.digest)) " failed here"
                 }
-                None => {
+                (None, false) => {
                     span class="quiet" { (from) " has " } (digest(&ahead.fact.digest)) " "
                     (commit(ahead.fact.commit.as_deref())) " "
-                    (frame.button(&Button {
+                    @if !column.is_frozen() { (frame.button(&Button {
                         label: "Promote",
                         about: &format!("{service} to {}", column.name),
                         question: format!(
-                            "Release {service} in {}: {} -> {}, as verified in {from}. {} If its tests fail, it goes back.",
-                            column.name, image.fact.digest.short(), ahead.fact.digest.short(), approval(column)
+                            "Release {service} in {}: {} -> {}, as verified in {from}. {} {}",
+                            column.name, image.fact.digest.short(), ahead.fact.digest.short(), approval(column), if_bad(column)
                         ),
                         act: Act::Promote {
                             environment: column.name.clone(),
@@ -194,7 +221,7 @@ fn behind(frame: &Frame<'_>, service: &str, column: &Column, image: &Image, ahea
                             repository: Some(image.fact.repository.clone()),
                             image: Some(ahead.fact.digest.clone()),
                         },
-                    }))
+                    })) }
                 }
             }
         }

@@ -53,6 +53,18 @@ struct Finding {
     text: String,
 }
 
+impl Plan {
+    /// Tells whether there is anything to show of a plan.
+    pub fn is_one(&self) -> bool {
+        !(self.plan.is_empty() && self.untouched.is_empty() && self.findings.is_empty())
+    }
+
+    /// Returns what the execution says of itself.
+    pub fn because(&self) -> &str {
+        &self.because
+    }
+}
+
 /// Draws a plan, and lets it be carried out.
 pub fn draw(frame: &Frame<'_>, plan: &Plan) -> Markup {
     let moved: usize = plan.plan.len() + plan.more;
@@ -83,7 +95,8 @@ pub fn draw(frame: &Frame<'_>, plan: &Plan) -> Markup {
                 } }
             }
             @if moved > SHOWN { p { "and " (moved - SHOWN.min(plan.plan.len())) " more" } }
-            @if let Ok(environment) = EnvironmentName::parse(plan.environment.as_str()) {
+            @let refused = plan.findings.iter().any(|finding| finding.kind == "refuses");
+            @if let (false, Ok(environment)) = (refused, EnvironmentName::parse(plan.environment.as_str())) {
                 (frame.button(&Button {
                     label: "Promote",
                     about: environment.as_str(),

@@ -1,7 +1,8 @@
 //! One release: what happened to each of its services, and what can still be done.
 
 use maud::{Markup, html};
-use pipeline::rows::{FindingKind, HeadRow, MoveOutcome, MoveRow, Outcome};
+use pipeline::environment::OnFailure;
+use pipeline::rows::{FindingKind, HeadRow, MoveRow, Outcome, PlanRow, RollbackScope, Verdict};
 use pipeline::text::line;
 use serde_json::json;
 
@@ -11,17 +12,22 @@ use super::{Act, Button, Frame, commit, digest, sentence, timeline};
 use crate::port::{Round, Tested, Told};
 use crate::story::{MOVES, Move, Story};
 
+/// How many services a question names, and how many a person is shown who is asked.
+const NAMED: usize = 3;
+const ASKED: usize = 60;
+
 /// How much of what a test has shown is shown.
 const TRANSCRIPT: usize = 900;
 
 /// Draws a release.
 pub fn draw(frame: &Frame<'_>, story: &Story) -> Markup {
     html! {
-        div class="bar" { (frame.goes("All releases", &json!({"view": "releases"}))) }
+        div class="bar" { (frame.goes("All releases", &frame.context.list())) }
         @match &story.head {
             None => p { "The release " code { (story.id) } " was never let in, or is older than the ledger remembers." },
             Some(head) => {
                 (top(frame, story, head))
+                (asked(story))
                 @if !story.moves.is_empty() { (timeline::draw(frame, story, head)) (moves(frame, story)) }
                 (tags(story))
                 (alerts(frame, &story.told))
@@ -36,7 +42,12 @@ fn top(frame: &Frame<'_>, story: &Story, head: &HeadRow) -> Markup {
     let ended = listed.and_then(|listed| listed.ended);
     html! {
         h2 {
-            (Sign::of_outcome(outcome.as_deref()).says(outcome.as_deref().unwrap_or("running")))
+            (match (&outcome, &story.waiting, story.has_died) {
+                (Some(outcome), ..) => Sign::of_outcome(Some(outcome)).says(outcome),
+                (None, _, true) => Sign::Bad.says("died: its execution has ended"),
+                (None, Some(_), _) => Sign::Waits.says("waits for an answer"),
+                (None, None, _) => Sign::Busy.says("running"),
+            })
             " " (head.environment) " " code { (story.id) }
         }
         p {
@@ -57,59 +68,101 @@ fn top(frame: &Frame<'_>, story: &Story, head: &HeadRow) -> Markup {
 
 /// Shows what can be done with it as it is now.
 fn buttons(frame: &Frame<'_>, story: &Story, head: &HeadRow) -> Markup {
-    let whose = || Whose { environment: head.environment.clone(), release: story.id.clone() };
-    let about = story.id.as_str();
-    let services = match head.services.as_slice() {
-        [one] => one.to_string(),
-        many => format!("{} services", many.len()),
-    };
-    let button = |label, question, act| frame.button(&Button { label, about, question, act });
+    let whose = Whose { environment: head.environment.clone(), release: story.id.clone() };
+    let shown = possible(story, head, &whose).into_iter().map(|(label, question, act)| {
+        frame.button(&Button { label, about: story.id.as_str(), question, act })
+    });
+    let shown: Vec<Markup> = shown.collect();
+    html! { @if !shown.is_empty() { div class="bar" { (frame.reason()) div { @for one in shown { (one) } } } } }
+}
+
+/// Returns what the release machine would do now, each with its question.
+fn possible(story: &Story, head: &HeadRow, whose: &Whose) -> Vec<(&'static str, String, Act)> {
     let place = &head.environment;
-    let mut shown = Vec::new();
+    let mut possible = Vec::new();
     if story.waiting.as_ref().is_some_and(|waiting| !waiting.answered) {
+        let moves: Vec<String> = story.plan.iter().take(NAMED).map(planned).collect();
+        let more = story.plan.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let question = format!("Approve in {place}: {}{more}? {}", moves.join(", "), if_bad(head));
+        possible.push(("Approve", question, Act::Approve(whose.clone())));
         let question = format!(
-            "Approve it? {services} of {place} move to the digests below, are tested live, and roll back if they are bad."
+            "Reject it? {} services of {place} stay as they are, and the release ends.",
+            head.services.len()
         );
-        shown.push(button("Approve", question, Act::Approve(whose())));
-        let question = format!("Reject it? {services} of {place} stay as they are, and the release ends.");
-        shown.push(button("Reject", question, Act::Reject(whose())));
+        possible.push(("Reject", question, Act::Reject(whose.clone())));
     }
-    if head.outcome.is_none() {
-        let touched = story.moves.iter().filter(|one| one.row.touched.is_some()).count();
-        let back = if touched == 0 {
-            "Nothing was updated yet.".to_owned()
-        } else {
-            format!("{touched} updated so far roll back.")
-        };
-        shown.push(button(
-            "Abort",
-            format!("Abort this release of {place}? No service moves any more. {back}"),
-            Act::Abort(whose()),
-        ));
+    let is_open = head.outcome.is_none() && !story.has_died;
+    if is_open && head.stop.is_none() && head.rollback.is_none() {
+        let question = format!(
+            "Abort this release of {place}? No service moves any more, and what it has updated goes back, but for services that \
+             only go forward."
+        );
+        possible.push(("Abort", question, Act::Abort(whose.clone())));
     }
-    if head.outcome == Some(Outcome::Deployed) {
-        let deployed: Vec<&MoveRow> =
-            story.moves.iter().filter(|one| one.fate == MoveOutcome::Deployed).map(|one| &one.row).collect();
-        let question = match deployed.as_slice() {
-            [one] => format!(
-                "Roll back {} in {place} to {}? It is held there until somebody releases it again.",
-                one.service,
-                before(one)
-            ),
+    // What a rollback has brought would give way to what was bad.
+    let ended = matches!(head.outcome, Some(Outcome::Deployed | Outcome::NeedsHuman)) || story.has_died;
+    let touched: Vec<&MoveRow> =
+        story.moves.iter().map(|one| &one.row).filter(|row| row.touched.is_some()).collect();
+    if ended && !goes_back(head) && !touched.is_empty() {
+        let question = match touched.as_slice() {
+            [one] => format!("Roll back {} in {place} to {}?", one.service, before(one)),
             many => format!(
-                "Roll back {} services of {place} to what was verified before? They are held there until somebody releases them again.",
+                "Roll back {} services of {place} to what ran before, where this release is the last?",
                 many.len()
             ),
         };
-        shown.push(button("Roll back", question, Act::Rollback(whose())));
+        let question = format!("{question} What is left is held: it comes back only by force.");
+        possible.push(("Roll back", question, Act::Rollback(whose.clone())));
     }
-    html! { @if !shown.is_empty() { div class="bar" { (frame.reason()) div { @for one in shown { (one) } } } } }
+    possible
+}
+
+/// Tells whether a release goes back itself.
+fn goes_back(head: &HeadRow) -> bool {
+    let to = head.request.get("to");
+    to.is_some_and(|to| to == "previous" || to.get("restorePointsOf").is_some())
+}
+
+/// Says what the environment does with what is bad.
+fn if_bad(head: &HeadRow) -> &'static str {
+    match head.policy.on_failure {
+        OnFailure::UndoAll => "If one is bad, all go back.",
+        OnFailure::UndoFailed => "Those that are bad go back.",
+        OnFailure::Freeze => "If one is bad, it stops, and nothing goes back.",
+    }
+}
+
+fn planned(row: &PlanRow) -> String {
+    let from = row.from.as_ref().map_or("nothing", |from| from.short());
+    format!("{} {from} -> {}", row.service, row.to.short())
 }
 
 fn before(row: &MoveRow) -> String {
     row.restore
         .as_ref()
-        .map_or_else(|| "what was verified before".to_owned(), |restore| restore.digest.short().to_owned())
+        .map_or_else(|| "what ran before".to_owned(), |restore| restore.digest.short().to_owned())
+}
+
+/// Shows what a person is asked to agree to.
+fn asked(story: &Story) -> Markup {
+    html! {
+        @if !story.plan.is_empty() {
+            div class="scroll" tabindex="0" role="region" aria-label="What would move" {
+                table {
+                    thead { tr { @for title in ["Service", "From", "To"] { th scope="col" { (title) } } } }
+                    tbody { @for row in story.plan.iter().take(ASKED) {
+                        tr {
+                            th scope="row" { (row.service) }
+                            td { @if let Some(from) = &row.from { (digest(from)) } @else { span class="quiet" { "-" } } }
+                            td { (digest(&row.to)) " " (commit(row.commit.as_deref())) }
+                        }
+                    } }
+                }
+            }
+            @if story.plan.len() > ASKED { p { "and " (story.plan.len() - ASKED) " more: the alert names them" } }
+        }
+    }
 }
 
 fn moves(frame: &Frame<'_>, story: &Story) -> Markup {
@@ -146,7 +199,7 @@ fn row(story: &Story, one: &Move) -> Markup {
             th scope="row" { (row.service) }
             td { @match &row.restore { Some(restore) => (digest(&restore.digest)), None => span class="quiet" { "-" } } }
             td { (digest(&row.digest)) " " (commit(row.commit.as_deref())) }
-            td { (if closed { Sign::of_fate(one.fate).says(one.fate.name()) } else { now(row, one.fate) }) }
+            td { (if closed { Sign::of_fate(one.fate).says(one.fate.name()) } else { now(story.head.as_ref(), row) }) }
             td {
                 (why(row))
                 @for tested in tests { (transcript(tested)) }
@@ -155,15 +208,35 @@ fn row(story: &Story, one: &Move) -> Markup {
     }
 }
 
-/// Says how far a move of an open release is.
-fn now(row: &MoveRow, fate: MoveOutcome) -> Markup {
-    match (row.goes_back_since(), row.verdict, row.touched, row.started) {
-        (Some(_), ..) if fate == MoveOutcome::Undone => Sign::Bad.says("undone"),
-        (Some(_), ..) => Sign::Busy.says("going back"),
-        (_, Some(_), Some(_), _) => Sign::of_fate(fate).says(fate.name()),
-        (_, _, Some(_), _) => Sign::Busy.says("rolling out"),
-        (_, _, _, Some(_)) => Sign::Busy.says("preparing"),
-        _ => Sign::Plain.says("its turn has not come"),
+/// Says how far a move of an open release is, and what comes next if it is known.
+fn now(head: Option<&HeadRow>, row: &MoveRow) -> Markup {
+    let scope = head.and_then(|head| head.rollback);
+    let bad = row.verdict == Some(Verdict::Unhealthy) || row.failure.is_some();
+    let goes_back = match scope {
+        Some(RollbackScope::All) => !row.forward_only,
+        Some(RollbackScope::Failed) => bad && !row.forward_only,
+        None => false,
+    };
+    match (row.goes_back_since().is_some(), row.touched.is_some()) {
+        (true, _) if row.rollback_verdict == Some(Verdict::Healthy) => Sign::Bad.says("back, proven"),
+        (true, _)
+            if row.rollback_failure.is_some()
+                || row.rollback_verdict.is_some_and(|one| one != Verdict::Pending) =>
+        {
+            Sign::Odd.says("its way back failed")
+        }
+        (true, _) => Sign::Busy.says("going back"),
+        (false, _) if row.verdict == Some(Verdict::Superseded) => Sign::Plain.says("superseded"),
+        (false, true) if goes_back => Sign::Bad.says("waits to go back"),
+        (false, true) if bad => Sign::Bad.says("bad"),
+        (false, true) => match row.verdict {
+            Some(Verdict::Healthy) => Sign::Good.says("healthy"),
+            Some(Verdict::Inconclusive) => Sign::Odd.says("not measured"),
+            _ => Sign::Busy.says("rolling out"),
+        },
+        (false, false) if bad => Sign::Bad.says("failed"),
+        (false, false) if row.started.is_some() => Sign::Busy.says("preparing"),
+        (false, false) => Sign::Plain.says("its turn has not come"),
     }
 }
 

@@ -31,7 +31,7 @@ pub fn draw(frame: &Frame<'_>, page: &Page) -> Markup {
             }
         }
         @if page.runs.is_empty() {
-            p { "No run is here." }
+            p { "No run is here" @if page.next.is_some() { " among the last ones; Older looks further" } "." }
         } @else {
             div class="scroll" tabindex="0" role="region" aria-label="List of releases" {
                 table {

@@ -79,7 +79,7 @@ pub fn draw(frame: &Frame<'_>, story: &Story, head: &HeadRow) -> Markup {
             (ticks(&axis, height))
             @for (y, one) in (0..).map(|n| TOP + LINE * n).zip(&shown) {
                 text x="0" y=(y + BAR) { (line(one.row.service.as_str(), NAME)) }
-                @for (step, from, until) in steps(&one.row, one.fate, to) {
+                @for (step, from, until) in steps(&one.row, one.fate, (to, head.outcome.is_some())) {
                     @let (x, end) = (axis.x(from), axis.x(until));
                     rect class=(step.class()) x=(pixels(x)) y=(y + 2) width=(pixels((end - x).max(1.0))) height=(BAR) {
                         title { (one.row.service) " " (step.says()) ": " (duration(until.seconds_since(from).max(0))) }
@@ -115,17 +115,25 @@ fn ticks(axis: &Axis, height: u32) -> Markup {
 }
 
 /// Returns the parts of the line of a move, up to a moment.
-fn steps(row: &MoveRow, fate: MoveOutcome, to: Timestamp) -> Vec<(Step, Timestamp, Timestamp)> {
+fn steps(
+    row: &MoveRow,
+    fate: MoveOutcome,
+    (to, closed): (Timestamp, bool),
+) -> Vec<(Step, Timestamp, Timestamp)> {
     let back = row.goes_back_since();
     let decided = row.decided.filter(|_| row.touched.is_some());
     let good = row.verdict == Some(Verdict::Healthy);
     let stays = decided.filter(|_| good && (fate == MoveOutcome::Deployed || back.is_some()));
-    let ends = if fate == MoveOutcome::Untouched { row.leased } else { Some(to) };
+    let ends = if fate == MoveOutcome::Untouched && closed { row.leased } else { Some(to) };
     let judged = decided.filter(|_| !good && back.is_some());
     let moments = [
         (Step::Wait, row.leased),
         (Step::Prepare, row.started),
-        (Step::Rollout, row.touched),
+        // What a release before has left there was updated long ago.
+        (
+            Step::Rollout,
+            row.touched.map(|touched| row.started.map_or(touched, |started| touched.max(started))),
+        ),
         (Step::Stays, stays),
         (Step::Wait, judged),
         (Step::Back, back),

@@ -62,23 +62,19 @@ async fn a_button_asks_for_what_an_engineer_would_type() {
         ),
         (
             json!({"act": "promote", "environment": "prod", "run": "x"}),
-            json!({"environment": "prod", "scope": "cluster", "reason": "why"}),
+            json!({"environment": "prod", "scope": "cluster"}),
         ),
         (
             json!({"act": "promote", "environment": "prod", "service": "users", "repository": "shop/users",
                    "image": image, "run": "x"}),
-            json!({"environment": "prod", "services": ["users"], "repository": "shop/users", "image": image,
-                   "reason": "why"}),
+            json!({"environment": "prod", "services": ["users"], "repository": "shop/users", "image": image}),
         ),
         (
             json!({"act": "freeze", "environment": "prod", "run": "x"}),
             request("freeze", json!({"reason": "why"})),
         ),
-        (
-            json!({"act": "resume", "environment": "prod", "run": "x"}),
-            request("resume", json!({"reason": "why"})),
-        ),
-        (whose("approve"), request("approve", json!({"release": "r1", "reason": "why"}))),
+        (json!({"act": "resume", "environment": "prod", "run": "x"}), request("resume", json!({}))),
+        (whose("approve"), request("approve", json!({"release": "r1"}))),
         (whose("reject"), request("reject", json!({"release": "r1", "reason": "why"}))),
         (whose("abort"), request("abort", json!({"release": "r1", "reason": "why"}))),
         (whose("rollback"), request("rollback", json!({"release": "r1", "reason": "why"}))),
@@ -92,11 +88,24 @@ async fn a_button_asks_for_what_an_engineer_would_type() {
 }
 
 #[tokio::test]
+async fn what_takes_back_has_a_reason_even_if_nobody_types_one() {
+    for (act, said) in
+        [("abort", "aborted from the dashboard"), ("rollback", "rolled back from the dashboard")]
+    {
+        let asked = Asked::default();
+        pressed(&asked, json!({"act": act, "environment": "prod", "release": "r1", "run": "x"}))
+            .await
+            .unwrap();
+        assert_eq!(asked.0.into_inner().unwrap()[0].1["reason"], said);
+    }
+}
+
+#[tokio::test]
 async fn a_button_that_is_pressed_twice_starts_one_run() {
     let asked = Asked::default();
     let press = json!({"act": "resume", "environment": "prod", "run": "resume-1-1"});
     assert!(pressed(&asked, press.clone()).await.unwrap().contains("Started"));
-    assert!(pressed(&asked, press).await.unwrap().contains("It was started before"));
+    assert!(pressed(&asked, press).await.unwrap().contains("has been pressed before"));
 }
 
 #[tokio::test]
@@ -121,11 +130,11 @@ async fn what_no_button_sends_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_plan_is_shown_once_it_is_made() {
+async fn what_came_of_a_run_is_shown_once_it_has_ended() {
     let asked = Asked::default();
     let show = async |run: &str| pressed(&asked, json!({"act": "show", "run": run})).await.unwrap();
     assert!(show("runs").await.contains("Look again"));
-    assert!(show("failed").await.contains("There is no plan: &lt;b&gt;InvalidInput"));
+    assert!(show("failed").await.contains("&lt;b&gt;InvalidInput"));
     assert!(show("ended").await.contains("Promote"));
 }
 

@@ -1,11 +1,12 @@
 //! Golden pages: empty, one service, forty with one bad.  `UPDATE_EXPECT=1` writes them.
 
 use expect_test::expect_file;
+use pipeline::clock::Timestamp;
 use serde_json::json;
 
 use super::rows::Rows;
 use super::shop::{name, release, shop};
-use super::{drawn, recorded};
+use super::{drawn, drawn_at, recorded};
 
 /// Puts each element on a line of its own: a golden page is read by people.
 fn lines(html: &str) -> String {
@@ -61,12 +62,12 @@ async fn where_there_is_nothing_it_is_said() {
 
 #[tokio::test]
 async fn recorded_releases_are_drawn() {
-    let rows = recorded();
+    let (rows, now) = (recorded(), Timestamp::parse("2026-11-24T15:45:00Z").unwrap());
     for release in ["rolled-back", "open", "waits-for-approval"] {
-        let html = drawn(&rows, json!({"view": "release", "release": release})).await.unwrap();
+        let html = drawn_at(&rows, json!({"view": "release", "release": release}), now).await.unwrap();
         expect_file![format!("../golden/recorded-{release}.html")].assert_eq(&lines(&html));
     }
-    let html = drawn(&rows, json!({"view": "environments"})).await.unwrap();
+    let html = drawn_at(&rows, json!({"view": "environments"}), now).await.unwrap();
     expect_file!["../golden/recorded-environments.html"].assert_eq(&lines(&html));
 }
 

@@ -9,6 +9,7 @@ mod hostile;
 mod large;
 mod rows;
 mod shop;
+mod states;
 
 use dashboard::{Dashboard, Places};
 use pipeline::Fault;

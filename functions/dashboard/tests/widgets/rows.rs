@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use dashboard::port::{Place, Reads, Shown, Tested, Told, Waiting};
+use dashboard::port::{Left, Place, Reads, Shown, Tested, Told, Waiting};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Environments;
 use pipeline::ids::{EnvironmentName, ReleaseId, ServiceName};
 use pipeline::ledger::{Listed, Standing, WholeRelease};
 use pipeline::payload::MoveKey;
-use pipeline::rows::{EvidenceRow, HeadRow, LeaseRow, ListedRun, ServiceRow};
+use pipeline::rows::{EvidenceRow, HeadRow, LeaseRow, ListedRun, PlanRow, ServiceRow, SweepRow};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -74,6 +74,19 @@ impl Reads for Rows {
             frozen: self.get(&pk, "frozen"),
             found: found.map(|(sk, row)| (what(&sk), row)).collect(),
         })
+    }
+
+    async fn swept(&self, environment: &EnvironmentName) -> Result<Option<SweepRow>, Fault> {
+        Ok(self.get(&format!("env#{environment}"), "sweep"))
+    }
+
+    async fn left(&self, environment: &EnvironmentName) -> Result<Vec<Left>, Fault> {
+        let rows = self.list::<Left>(&format!("open#{environment}"), "release#").into_iter();
+        let named = rows.map(|(sk, row)| Left {
+            release: ReleaseId::parse(sk.trim_start_matches("release#")).ok(),
+            ..row
+        });
+        Ok(named.collect())
     }
 
     async fn services(
@@ -151,6 +164,10 @@ impl Reads for Rows {
         moves.sort_by_key(|(key, _)| key.order());
         let repositories = self.list(&pk, "repo#").into_iter().map(|(_, row)| row).collect();
         Ok(WholeRelease { head: self.get(&pk, "head"), moves, repositories })
+    }
+
+    async fn plan(&self, release: &ReleaseId) -> Result<Vec<PlanRow>, Fault> {
+        Ok(self.list(&format!("release#{release}"), "plan#").into_iter().map(|(_, row)| row).collect())
     }
 
     async fn told(&self, release: &ReleaseId) -> Result<Vec<Told>, Fault> {

@@ -10,6 +10,7 @@ use pipeline::metrics::{Metrics, Unit};
 use pipeline::rows::{HeadRow, How, MoveOutcome, MoveRow, Outcome, ServiceRow, Verdict};
 
 use super::ReleaseSpec;
+use super::history::left;
 use crate::answer::Closed;
 
 /// For how long what follows a rollback is a repair.
@@ -17,6 +18,21 @@ const REPAIR_SECONDS: i64 = 24 * 3600;
 
 /// How many services a line names.
 const NAMED: usize = 20;
+
+/// Some metrics, with their values.
+type Measured = Vec<(&'static str, Unit, Vec<i64>)>;
+
+/// What is measured.
+#[derive(Clone, Copy)]
+struct Ended<'a> {
+    head: &'a HeadRow,
+    closed: &'a Closed,
+    spec: &'a ReleaseSpec,
+    moves: &'a [&'a MoveRow],
+    /// What was verified of its services before it.
+    known: &'a BTreeMap<ServiceName, ServiceRow>,
+    now: Timestamp,
+}
 
 /// Measures a release at its end; `known` is what was verified of its services before it.
 pub fn of(
@@ -26,85 +42,117 @@ pub fn of(
     known: &BTreeMap<ServiceName, ServiceRow>,
     now: Timestamp,
 ) -> Metrics {
-    let outcome = closed.outcome;
-    let touched = moves.iter().any(|row| row.touched.is_some());
-    let goes_back = spec.to.goes_back();
-    let is_change = touched && !goes_back;
-    let has_failed = touched && matches!(outcome, Outcome::RolledBack | Outcome::NeedsHuman);
-    let undoes = goes_back && touched && outcome == Outcome::Deployed;
-    let once = |is: bool| if is { vec![1] } else { Vec::new() };
-    let seconds = |from: Timestamp, to: Timestamp| to.seconds_since(from).max(0);
-    let between = |from: fn(&MoveRow) -> Option<Timestamp>, to: fn(&MoveRow) -> Option<Timestamp>| {
-        let lasted = moves.iter().filter_map(|row| Some(seconds(from(row)?, to(row)?)));
-        lasted.collect::<Vec<i64>>()
-    };
-    let fate = |wanted: MoveOutcome| match closed.fates.get(&wanted) {
-        Some(count) if *count > 0 => vec![i64::from(*count)],
-        _ => Vec::new(),
-    };
-    let leased = moves.iter().filter_map(|row| row.leased).min();
+    let ended = Ended { head, closed, spec, moves, known, now };
     let names: Vec<&ServiceName> = moves.iter().map(|row| &row.service).take(NAMED).collect();
-    let environment = head.environment.as_str();
     Metrics::default()
-        .with("Environment", environment)
-        .with("Outcome", format!("{outcome:?}"))
+        .with("Environment", head.environment.as_str())
+        .with("Outcome", format!("{:?}", closed.outcome))
         .with("release", release)
         .with("services", names)
         .under(&["Environment", "Outcome"], &[("Releases", Unit::Count, vec![1])])
-        .under(
-            &["Environment"],
-            &[
-                ("ReleaseSeconds", Unit::Seconds, vec![seconds(head.opened, now)]),
-                (
-                    "WaitSeconds",
-                    Unit::Seconds,
-                    leased.map(|leased| seconds(head.opened, leased)).into_iter().collect(),
-                ),
-                ("PrepareSeconds", Unit::Seconds, between(|row| row.started, |row| row.touched)),
-                ("RolloutSeconds", Unit::Seconds, between(|row| row.touched, |row| row.decided)),
-                ("Changes", Unit::Count, once(is_change)),
-                ("FailedChanges", Unit::Count, once((is_change && has_failed) || undoes)),
-                ("RecoverySeconds", Unit::Seconds, recovery(head, moves, undoes, has_failed, now)),
-                ("LeadSeconds", Unit::Seconds, lead(moves, outcome, goes_back, now)),
-                ("Deployments", Unit::Count, once(is_change && outcome == Outcome::Deployed)),
-                ("Rollbacks", Unit::Count, once(undoes)),
-                (
-                    "Rework",
-                    Unit::Count,
-                    once(outcome == Outcome::Deployed && (undoes || repairs(moves, known, now))),
-                ),
-                ("MovesDeployed", Unit::Count, fate(MoveOutcome::Deployed)),
-                ("MovesUndone", Unit::Count, fate(MoveOutcome::Undone)),
-                ("MovesFailed", Unit::Count, fate(MoveOutcome::Failed)),
-                ("MovesSuperseded", Unit::Count, fate(MoveOutcome::Superseded)),
-                ("MovesNeedsHuman", Unit::Count, fate(MoveOutcome::NeedsHuman)),
-            ],
-        )
+        .under(&["Environment"], &[ended.counts(), ended.fates(), ended.times()].concat())
 }
 
-/// Returns how long it took from the first sign of a failure until all was back.
-fn recovery(head: &HeadRow, moves: &[&MoveRow], undoes: bool, has_failed: bool, now: Timestamp) -> Vec<i64> {
-    let bad =
-        moves.iter().filter(|row| row.verdict == Some(Verdict::Unhealthy)).filter_map(|row| row.decided);
-    let went_back = moves.iter().filter_map(|row| row.goes_back_since());
-    let since = match (undoes, has_failed) {
-        // It is the answer to a failure that somebody has seen, or an alarm.
-        (true, _) => Some(head.opened),
-        (false, true) => bad.chain(went_back).min(),
-        (false, false) => None,
-    };
-    let back = moves.iter().any(|row| row.rollback_verdict == Some(Verdict::Healthy));
-    since.filter(|_| undoes || back).map(|since| now.seconds_since(since).max(0)).into_iter().collect()
-}
-
-/// Returns how long each image took from its build until it was proven here.
-fn lead(moves: &[&MoveRow], outcome: Outcome, goes_back: bool, now: Timestamp) -> Vec<i64> {
-    if outcome != Outcome::Deployed || goes_back {
-        return Vec::new();
+impl Ended<'_> {
+    /// Counts what it was: a change, one that failed, a repair.
+    fn counts(&self) -> Measured {
+        let Ended { closed, spec, moves, known, .. } = self;
+        let touched = moves.iter().any(|row| row.touched.is_some());
+        let deployed = closed.outcome == Outcome::Deployed;
+        let failed = matches!(closed.outcome, Outcome::RolledBack | Outcome::NeedsHuman);
+        let is_change = touched && !spec.to.goes_back();
+        let repairs = deployed && (self.undoes() || repairs(moves, known, self.now));
+        // A sum of nothing is no number: what could have happened and did not is 0.
+        let once = |is: bool| if touched { vec![i64::from(is)] } else { Vec::new() };
+        vec![
+            ("Changes", Unit::Count, once(is_change)),
+            ("Deployments", Unit::Count, once(is_change && deployed)),
+            ("FailedChanges", Unit::Count, once((is_change && failed) || self.undoes())),
+            ("Rollbacks", Unit::Count, once(self.undoes())),
+            ("Rework", Unit::Count, once(repairs)),
+        ]
     }
-    let built: BTreeSet<(&Digest, Timestamp)> =
-        moves.iter().filter_map(|row| Some((&row.digest, row.built?))).collect();
-    built.into_iter().map(|(_, built)| now.seconds_since(built).max(0)).collect()
+
+    /// Counts what became of its moves.
+    fn fates(&self) -> Measured {
+        let named = [
+            ("MovesDeployed", MoveOutcome::Deployed),
+            ("MovesUndone", MoveOutcome::Undone),
+            ("MovesFailed", MoveOutcome::Failed),
+            ("MovesSuperseded", MoveOutcome::Superseded),
+            ("MovesNeedsHuman", MoveOutcome::NeedsHuman),
+        ];
+        let counted = named.into_iter().map(|(name, fate)| {
+            let count = self.closed.fates.get(&fate).filter(|count| **count > 0);
+            (name, Unit::Count, count.map(|count| i64::from(*count)).into_iter().collect())
+        });
+        counted.collect()
+    }
+
+    /// Says how long it took, and its parts.
+    fn times(&self) -> Measured {
+        let Ended { head, moves, now, .. } = *self;
+        let seconds = |from: Timestamp, to: Timestamp| to.seconds_since(from).max(0);
+        let between = |from: fn(&MoveRow) -> Option<Timestamp>, to: fn(&MoveRow) -> Option<Timestamp>| {
+            let lasted = moves.iter().filter_map(|row| Some(seconds(from(row)?, to(row)?)));
+            lasted.collect::<Vec<i64>>()
+        };
+        let leased = moves.iter().filter_map(|row| row.leased).min();
+        let waited = leased.map(|leased| seconds(head.opened, leased)).into_iter().collect();
+        vec![
+            ("ReleaseSeconds", Unit::Seconds, vec![seconds(head.opened, now)]),
+            ("WaitSeconds", Unit::Seconds, waited),
+            ("PrepareSeconds", Unit::Seconds, between(|row| row.started, |row| row.touched)),
+            // What a release before has left there was updated long ago.
+            ("RolloutSeconds", Unit::Seconds, between(|row| row.touched.max(row.started), |row| row.decided)),
+            ("RecoverySeconds", Unit::Seconds, self.recovery()),
+            ("LeadSeconds", Unit::Seconds, self.lead()),
+        ]
+    }
+
+    /// Tells whether it has rolled back what a release had deployed: that change has failed.
+    ///
+    /// A rollback of what no release had verified says nothing of a change: that one has failed by itself.
+    fn undoes(&self) -> bool {
+        let leaves = |row: &&MoveRow| {
+            let known = self.known.get(&row.service);
+            row.touched.is_some() && known.is_some_and(|known| left(row, known, self.spec).is_some())
+        };
+        self.closed.outcome == Outcome::Deployed && self.moves.iter().any(leaves)
+    }
+
+    /// Returns how long it took from the first sign of a failure until all was back.
+    fn recovery(&self) -> Vec<i64> {
+        let bad = self.moves.iter().filter(|row| row.verdict == Some(Verdict::Unhealthy));
+        let went_back = self.moves.iter().filter_map(|row| row.goes_back_since());
+        let rolled_back = self.closed.outcome == Outcome::RolledBack && !self.spec.to.goes_back();
+        let touched = self.moves.iter().any(|row| row.touched.is_some());
+        let since = match (self.undoes(), rolled_back && touched) {
+            // It is the answer to a failure that somebody has seen, or an alarm.
+            (true, _) => Some(self.head.opened),
+            (false, true) => bad.filter_map(|row| row.decided).chain(went_back).min(),
+            (false, false) => None,
+        };
+        since.map(|since| self.now.seconds_since(since).max(0)).into_iter().collect()
+    }
+
+    /// Returns how long each image that is new here took from its build until it was proven.
+    fn lead(&self) -> Vec<i64> {
+        let had = |row: &MoveRow| {
+            let known = self.known.get(&row.service);
+            known.is_some_and(|known| {
+                known.facts(&row.repository).iter().any(|fact| fact.digest == row.digest)
+            })
+        };
+        let is_new = |row: &&&MoveRow| {
+            let fate = MoveOutcome::of(row, self.head.rollback);
+            fate == MoveOutcome::Deployed && !self.spec.to.goes_back() && !had(row)
+        };
+        let new = self.moves.iter().filter(is_new);
+        let built: BTreeSet<(&Digest, Timestamp)> =
+            new.filter_map(|row| Some((&row.digest, row.built?))).collect();
+        built.into_iter().map(|(_, built)| self.now.seconds_since(built).max(0)).collect()
+    }
 }
 
 /// Tells whether a service was rolled back a short while ago, so that what comes now makes good what was bad.
@@ -171,7 +219,9 @@ mod tests {
             "RecoverySeconds",
             "LeadSeconds",
         ] {
-            assert_eq!(line[name].as_i64(), expected.get(name).copied(), "{name}: {line:#}");
+            // Nothing that happened, and nothing that could, look alike here.
+            let measured = line[name].as_i64().filter(|value| *value > 0);
+            assert_eq!(measured, expected.get(name).copied(), "{name}: {line:#}");
         }
     }
 
@@ -208,7 +258,25 @@ mod tests {
         check(&line, &[("FailedChanges", 1), ("Rollbacks", 1), ("Rework", 1), ("RecoverySeconds", 200)]);
         // One that failed itself has made nothing good.
         let line = measured(Outcome::RolledBack, &back(moved(Verdict::Unhealthy)), to, None);
-        check(&line, &[("RecoverySeconds", 115)]);
+        check(&line, &[]);
+    }
+
+    #[test]
+    fn what_could_have_failed_and_did_not_is_counted_as_none() {
+        let line = measured(Outcome::Deployed, &moved(Verdict::Healthy), None, None);
+        for name in ["FailedChanges", "Rollbacks", "Rework"] {
+            assert_eq!(line[name], 0, "{name}");
+        }
+        let untouched = MoveRow { touched: None, ..moved(Verdict::Unhealthy) };
+        assert_eq!(measured(Outcome::RolledBack, &untouched, None, None)["FailedChanges"], Value::Null);
+    }
+
+    #[test]
+    fn an_image_that_was_here_before_has_no_lead_time_and_what_was_left_there_no_rollout_of_days() {
+        let again = VerifiedImage { digest: row("users").digest, ..known('a') };
+        let left = MoveRow { touched: Some(at(-86_400)), ..moved(Verdict::Healthy) };
+        let line = measured(Outcome::Deployed, &left, None, Some(again));
+        assert_eq!((&line["LeadSeconds"], &line["RolloutSeconds"]), (&Value::Null, &json!(65)));
     }
 
     #[test]
