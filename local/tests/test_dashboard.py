@@ -1,5 +1,6 @@
 """The dashboard in a real browser: what it shows of releases while they run, and what its buttons do to services."""
 
+import json
 import threading
 import urllib.error
 import urllib.request
@@ -173,6 +174,28 @@ def test_a_plan_is_shown_before_anything_moves(shop, users, tab):
         assert set(behind.answers().values()) == {"hello from v1"}
     finally:
         behind.end()
+
+
+def test_a_view_takes_few_calls(shop, users):
+    """Of AWS: what there is to read of each environment is read at once, and no row that is not shown."""
+    run = shop.push(users, "users-4", "v4").run.name
+    name = next(each for each in _functions(shop) if "DashboardFunction" in each)
+    environments = len(shop.cloud.client("ssm").get_parameters_by_path(Path="/tidegate/environments")["Parameters"])
+    taken = {}
+    for view in ({"view": "environments"}, {"view": "releases"}, {"view": "release", "release": run}):
+        before = len(shop.cloud.calls(agent="tidegate-dashboard"))
+        shop.cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(view))
+        taken[view["view"]] = len(shop.cloud.calls(agent="tidegate-dashboard")) - before
+    # The documents; of each environment what is so, its services, its sweep and what is left to people; the leases.
+    assert 1 + 4 * environments + 1 <= taken["environments"] <= 1 + 4 * environments + 2
+    # Of each environment its runs and what waits; the heads.
+    assert taken["releases"] == 1 + 2 * environments + 1
+    # The release, its alerts, its tests, and its place in the list.
+    assert taken["release"] == 4
+
+
+def _functions(shop) -> list[str]:
+    return [each["FunctionName"] for each in shop.cloud.client("lambda").list_functions()["Functions"]]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

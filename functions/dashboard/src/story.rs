@@ -4,7 +4,7 @@ use futures_util::try_join;
 use pipeline::Fault;
 use pipeline::ids::ReleaseId;
 use pipeline::payload::MoveKey;
-use pipeline::rows::{FoundKind, HeadRow, ListedRun, MoveOutcome, MoveRow, PlanRow, RepositoryRow};
+use pipeline::rows::{FoundKind, HeadRow, ListedRun, MoveOutcome, MoveRow, PlanRow, RepositoryRow, Verdict};
 
 use crate::port::{Reads, Tested, Told, Waiting};
 
@@ -68,7 +68,9 @@ pub async fn read(port: &impl Reads, release: &ReleaseId, from: usize) -> Result
         .map(|(key, row)| Move { fate: MoveOutcome::of(&row, scope), key, row })
         .collect();
     if closed {
-        moves.sort_by_key(|one| (gravity(one.fate), one.key.order()));
+        // Of those that went back, the one for which all did.
+        let is_cause = |one: &Move| one.row.verdict == Some(Verdict::Unhealthy);
+        moves.sort_by_key(|one| (gravity(one.fate), !is_cause(one), one.key.order()));
     }
     let shown: Vec<&MoveKey> = moves.iter().skip(from).take(MOVES).map(|one| &one.key).collect();
     let open = whole.head.as_ref().filter(|head| head.outcome.is_none());

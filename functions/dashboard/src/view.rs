@@ -14,6 +14,7 @@ use std::cell::Cell;
 
 use maud::{Markup, PreEscaped, html};
 use pipeline::clock::Timestamp;
+use pipeline::environment::{Environment, OnFailure};
 use pipeline::ids::{Digest, ReleaseId};
 use pipeline::text::line;
 use serde_json::json;
@@ -133,6 +134,15 @@ pub fn commit(commit: Option<&str>) -> Markup {
 /// Shows a sentence that somebody else has written.
 pub fn sentence(text: &str) -> Markup {
     html! { (line(text, SENTENCE)) }
+}
+
+/// Says what an environment does with what is bad.
+pub fn if_bad(policy: &Environment) -> &'static str {
+    match policy.on_failure {
+        OnFailure::UndoAll => "If a live test fails, all go back.",
+        OnFailure::UndoFailed => "What fails a live test goes back.",
+        OnFailure::Freeze => "If a live test fails, it stops, and nothing goes back.",
+    }
 }
 
 /// Says how long something takes.

@@ -1,12 +1,13 @@
 //! What runs where: a row for each service, a column for each environment.
 
 use maud::{Markup, html};
-use pipeline::environment::{Approval, OnFailure};
+use pipeline::environment::Approval;
+use pipeline::ids::ServiceName;
 use pipeline::rows::FoundRow;
 use serde_json::json;
 
 use super::icon::Sign;
-use super::{Act, Button, Frame, commit, digest, sentence};
+use super::{Act, Button, Frame, commit, digest, if_bad, sentence};
 use crate::board::{Ahead, Board, Cell, Column, Image, State};
 
 /// Draws a page of the board.
@@ -28,7 +29,7 @@ pub fn draw(frame: &Frame<'_>, board: &Board) -> Markup {
                             tr {
                                 th scope="row" { (service) }
                                 @for (column, cell) in board.columns.iter().zip(cells) {
-                                    td { (drawn(frame, service.as_str(), column, cell.as_ref())) }
+                                    td { (drawn(frame, service, column, cell.as_ref())) }
                                 }
                             }
                         }
@@ -77,7 +78,6 @@ fn pages(frame: &Frame<'_>, board: &Board) -> Markup {
 fn head(frame: &Frame<'_>, column: &Column) -> Markup {
     let (name, policy) = (&column.name, &column.policy);
     let frozen = column.standing.frozen.as_ref().filter(|row| row.frozen);
-    let environment = name.clone();
     html! {
         div { (name) @if let Some(from) = &policy.from { span class="quiet" { " from " (from) } } }
         @if let Some(row) = frozen {
@@ -85,44 +85,54 @@ fn head(frame: &Frame<'_>, column: &Column) -> Markup {
         }
         @if policy.frozen { div class="note" { (Sign::Held.says("frozen")) " by its document" } }
         div class="note quiet" { (compared(frame, column)) }
-        div class="note" {
-            @if let Some(from) = &policy.from {
+        div class="note" { (buttons(frame, column)) }
+    }
+}
+
+/// Shows what can be done with an environment as a whole.
+fn buttons(frame: &Frame<'_>, column: &Column) -> Markup {
+    let (name, frozen) = (&column.name, column.standing.frozen.as_ref().is_some_and(|row| row.frozen));
+    let environment = name.clone();
+    let after = match column.policy.frozen {
+        true => "Its document freezes it all the same.",
+        false => "Releases are let in again, and those that are held go on.",
+    };
+    html! {
+        @if let Some(from) = &column.policy.from {
+            (frame.button(&Button {
+                label: "Plan",
+                about: &format!("a promotion to {name}"),
+                question: format!(
+                    "Plan a promotion from {from} to {name}? It shows what would move, wave by wave, and changes nothing."
+                ),
+                act: Act::Plan { environment: environment.clone() },
+            }))
+            @if !column.is_frozen() {
                 (frame.button(&Button {
-                    label: "Plan",
-                    about: &format!("a promotion to {name}"),
-                    question: format!(
-                        "Plan a promotion from {from} to {name}? It shows what would move, wave by wave, and changes nothing."
-                    ),
-                    act: Act::Plan { environment: environment.clone() },
-                }))
-                @if !column.is_frozen() { (frame.button(&Button {
                     label: "Promote",
                     about: &format!("all services to {name}"),
                     question: promotion(column, from.as_str()),
                     act: Act::Promote { environment: environment.clone(), service: None, repository: None, image: None },
-                })) }
-            }
-            @if frozen.is_some() {
-                (frame.button(&Button {
-                    label: "Resume",
-                    about: name.as_str(),
-                    question: format!(
-                        "End the freeze of {name} by request? {}",
-                        if policy.frozen { "Its document freezes it all the same." } else { "Releases are let in again, and those that are held go on." }
-                    ),
-                    act: Act::Resume { environment },
-                }))
-            } @else {
-                (frame.button(&Button {
-                    label: "Freeze",
-                    about: name.as_str(),
-                    question: format!(
-                        "Freeze {name}? What goes forward is refused, and a running release stops before its next wave. \
-                         A rollback then needs a reason."
-                    ),
-                    act: Act::Freeze { environment },
                 }))
             }
+        }
+        @if frozen {
+            (frame.button(&Button {
+                label: "Resume",
+                about: name.as_str(),
+                question: format!("End the freeze of {name} by request? {after}"),
+                act: Act::Resume { environment },
+            }))
+        } @else {
+            (frame.button(&Button {
+                label: "Freeze",
+                about: name.as_str(),
+                question: format!(
+                    "Freeze {name}? What goes forward is refused, and a running release stops before its next wave. A rollback \
+                     then needs a reason."
+                ),
+                act: Act::Freeze { environment },
+            }))
         }
     }
 }
@@ -132,7 +142,7 @@ fn promotion(column: &Column, from: &str) -> String {
         "Start a release of {}: every service that is behind {from} gets the digest verified there. {} {}",
         column.name,
         approval(column),
-        if_bad(column)
+        if_bad(&column.policy)
     )
 }
 
@@ -146,15 +156,6 @@ fn compared(frame: &Frame<'_>, column: &Column) -> Markup {
     }
 }
 
-/// Says what the environment does with what is bad.
-fn if_bad(column: &Column) -> &'static str {
-    match column.policy.on_failure {
-        OnFailure::UndoAll => "If a live test fails, all go back.",
-        OnFailure::UndoFailed => "What fails a live test goes back.",
-        OnFailure::Freeze => "If a live test fails, it stops, and nothing goes back.",
-    }
-}
-
 fn approval(column: &Column) -> &'static str {
     match column.policy.approval {
         Approval::Required => "A person is asked before.",
@@ -162,7 +163,7 @@ fn approval(column: &Column) -> &'static str {
     }
 }
 
-fn drawn(frame: &Frame<'_>, service: &str, column: &Column, cell: Option<&Cell>) -> Markup {
+fn drawn(frame: &Frame<'_>, service: &ServiceName, column: &Column, cell: Option<&Cell>) -> Markup {
     html! {
         @match cell {
             None => span class="quiet" { "-" },
@@ -196,7 +197,7 @@ fn state(frame: &Frame<'_>, state: &State) -> Markup {
 }
 
 /// Shows what the environment before has, and lets it be promoted.
-fn behind(frame: &Frame<'_>, service: &str, column: &Column, image: &Image, ahead: &Ahead) -> Markup {
+fn behind(frame: &Frame<'_>, service: &ServiceName, column: &Column, image: &Image, ahead: &Ahead) -> Markup {
     let from = column.policy.from.as_ref().map(ToString::to_string).unwrap_or_default();
     html! {
         div class="note" {
@@ -213,11 +214,11 @@ fn behind(frame: &Frame<'_>, service: &str, column: &Column, image: &Image, ahea
                         about: &format!("{service} to {}", column.name),
                         question: format!(
                             "Release {service} in {}: {} -> {}, as verified in {from}. {} {}",
-                            column.name, image.fact.digest.short(), ahead.fact.digest.short(), approval(column), if_bad(column)
+                            column.name, image.fact.digest.short(), ahead.fact.digest.short(), approval(column), if_bad(&column.policy)
                         ),
                         act: Act::Promote {
                             environment: column.name.clone(),
-                            service: pipeline::ids::ServiceName::parse(service).ok(),
+                            service: Some(service.clone()),
                             repository: Some(image.fact.repository.clone()),
                             image: Some(ahead.fact.digest.clone()),
                         },

@@ -1,14 +1,13 @@
 //! One release: what happened to each of its services, and what can still be done.
 
 use maud::{Markup, html};
-use pipeline::environment::OnFailure;
 use pipeline::rows::{FindingKind, HeadRow, MoveRow, Outcome, PlanRow, RollbackScope, Verdict};
 use pipeline::text::line;
 use serde_json::json;
 
 use super::act::Whose;
 use super::icon::Sign;
-use super::{Act, Button, Frame, commit, digest, sentence, timeline};
+use super::{Act, Button, Frame, commit, digest, if_bad, sentence, timeline};
 use crate::port::{Round, Tested, Told};
 use crate::story::{MOVES, Move, Story};
 
@@ -84,7 +83,7 @@ fn possible(story: &Story, head: &HeadRow, whose: &Whose) -> Vec<(&'static str, 
         let moves: Vec<String> = story.plan.iter().take(NAMED).map(planned).collect();
         let more = story.plan.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let question = format!("Approve in {place}: {}{more}? {}", moves.join(", "), if_bad(head));
+        let question = format!("Approve in {place}: {}{more}? {}", moves.join(", "), if_bad(&head.policy));
         possible.push(("Approve", question, Act::Approve(whose.clone())));
         let question = format!(
             "Reject it? {} services of {place} stay as they are, and the release ends.",
@@ -122,15 +121,6 @@ fn possible(story: &Story, head: &HeadRow, whose: &Whose) -> Vec<(&'static str, 
 fn goes_back(head: &HeadRow) -> bool {
     let to = head.request.get("to");
     to.is_some_and(|to| to == "previous" || to.get("restorePointsOf").is_some())
-}
-
-/// Says what the environment does with what is bad.
-fn if_bad(head: &HeadRow) -> &'static str {
-    match head.policy.on_failure {
-        OnFailure::UndoAll => "If one is bad, all go back.",
-        OnFailure::UndoFailed => "Those that are bad go back.",
-        OnFailure::Freeze => "If one is bad, it stops, and nothing goes back.",
-    }
 }
 
 fn planned(row: &PlanRow) -> String {
