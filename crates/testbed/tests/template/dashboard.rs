@@ -62,6 +62,34 @@ fn every_metric_of_the_pipeline_is_one_that_a_release_writes() {
 }
 
 #[test]
+fn what_it_says_of_cost_is_by_the_list_of_prices() {
+    let template = Template::read();
+    let (body, _) = body(&template);
+    let expressions: String = body["widgets"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|widget| text(&widget["properties"]["title"]).starts_with("Cost"))
+        .flat_map(|widget| list(&widget["properties"]["metrics"]))
+        .map(|metric| metric[0]["expression"].to_string())
+        .collect();
+    let prices = std::fs::read_to_string(root().join("bench/prices.json")).expect("the prices");
+    let prices: Value = serde_json::from_str(&prices).expect("JSON");
+    for row in list(&prices["prices"]) {
+        let price = row["usd"].as_f64().expect("a price") / row["per"].as_f64().expect("a number");
+        let written = format!("{price:.10}");
+        let written = written.trim_end_matches('0');
+        assert!(expressions.contains(&format!("* {written}")), "{} is {written}: {expressions}", row["item"]);
+    }
+    let memory = |id: &str| {
+        let own = &template.resources()[id]["Properties"]["MemorySize"];
+        own.as_f64().or(template.document["Globals"]["Function"]["MemorySize"].as_f64()).expect("memory")
+            / 1024.0
+    };
+    assert_eq!((memory("ReleaseFunction"), memory("DeployFunction")), (0.5, 0.25));
+}
+
+#[test]
 fn it_comes_and_goes_as_a_whole() {
     let template = Template::read();
     for (id, resource) in template.resources() {

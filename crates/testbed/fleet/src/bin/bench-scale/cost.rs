@@ -29,6 +29,12 @@ pub fn of(machine: &Machine) -> f64 {
     .sum()
 }
 
+/// Returns how many states are entered for each call of a function, as the dashboard estimates it.
+pub fn transitions_each(machine: &Machine) -> f64 {
+    let called: u64 = machine.meter.worked.values().map(|(calls, _)| calls).sum();
+    machine.meter.transitions as f64 / called as f64
+}
+
 /// Returns what one costs; of what the table does not have, no price that could pass for one.
 fn price(item: &str) -> f64 {
     let table: Option<Table> = serde_json::from_str(PRICES).ok();

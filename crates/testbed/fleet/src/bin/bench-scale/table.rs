@@ -31,6 +31,9 @@ const UPDATED_MS: i64 = 2_500;
 /// What a release may cost for each service, in cents.
 const MOST_CENTS_EACH: f64 = 1.0;
 
+/// How many states are entered for each call of a function: the dashboard of `template.yaml` counts 2.4.
+const TRANSITIONS_EACH: std::ops::RangeInclusive<f64> = 2.1..=2.6;
+
 /// One line of the table.
 pub struct Row {
     services: usize,
@@ -45,6 +48,7 @@ pub struct Row {
     longest: (i64, i64),
     updated: i64,
     cents: f64,
+    transitions_each: f64,
 }
 
 impl Row {
@@ -71,6 +75,7 @@ impl Row {
             meter: (meter.largest, meter.item_events(), meter.parent_events()),
             longest: meter.longest,
             cents,
+            transitions_each: cost::transitions_each(machine),
             updated: account
                 .ecs
                 .services
@@ -118,6 +123,10 @@ impl Row {
             (
                 self.cold || self.services > 1 || self.updated <= UPDATED_MS,
                 format!("its service is updated after {} ms", self.updated),
+            ),
+            (
+                TRANSITIONS_EACH.contains(&self.transitions_each),
+                format!("{:.2} states for each call", self.transitions_each),
             ),
             (self.cents < MOST_CENTS_EACH, format!("{:.3} cents a service", self.cents)),
             (run.end == "Deployed", format!("it ended {}: {}", run.end, run.because)),
