@@ -28,7 +28,6 @@ use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::document::read;
 use pipeline::ids::{EnvironmentName, ReleaseId};
-use pipeline::metrics::{Metrics, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -227,18 +226,6 @@ impl<P: Port> Alert<P> {
         now: Timestamp,
     ) -> Result<Response, Fault> {
         let Sent { delivered, later, failed } = self.send(Told::of(&request, context, now), now).await;
-        let count = |some: usize| if some == 0 { Vec::new() } else { vec![some as i64] };
-        Metrics::default()
-            .with("release", &request.release)
-            .under(
-                &[],
-                &[
-                    ("AlertsDelivered", Unit::Count, count(delivered.len())),
-                    ("AlertsDelayed", Unit::Count, count(later.len())),
-                    ("AlertsFailed", Unit::Count, count(failed.len())),
-                ],
-            )
-            .tell(now);
         if later.is_empty() && failed.is_empty() {
             return Ok(Response { delivered, ..Response::default() });
         }

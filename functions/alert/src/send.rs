@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
+use pipeline::metrics::{Metrics, Unit};
 use tokio::time::timeout;
 
 use crate::channel::{Call, Channel, Failed};
@@ -86,6 +87,20 @@ impl Told {
             self.messages.iter_mut().for_each(|message| message.paragraphs.insert(0, note.to_owned()));
         }
     }
+}
+
+/// Counts a try to tell a channel something.
+fn measured(told: &Told, channel: &Channel, status: Status) -> Metrics {
+    let metric = match status {
+        Status::Sent => ("AlertsDelivered", Unit::Count, vec![1]),
+        Status::Due => ("AlertsDelayed", Unit::Count, vec![1]),
+        Status::Failed => ("AlertsFailed", Unit::Count, vec![1]),
+    };
+    let release = match &told.place {
+        Some(Place::Release(release)) => Some(release),
+        _ => None,
+    };
+    Metrics::default().with("release", release).with("channel", &channel.name).under(&[], &[metric])
 }
 
 impl<P: Port> Alert<P> {
@@ -202,6 +217,7 @@ impl<P: Port> Alert<P> {
                 Delivery { status: Status::Failed, error: Some(why.clone()), ..due.clone() }
             }
         };
+        measured(told, channel, record.status).tell(*now);
         self.record(told, channel, Some(&due), &record).await;
         result.map(|_| true)
     }

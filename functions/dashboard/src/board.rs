@@ -143,8 +143,7 @@ pub async fn read(port: &impl Reads, after: Option<&ServiceName>) -> Result<Boar
 
 /// Puts each environment behind the one that it takes its images from; those that begin a chain by their names.
 pub(crate) fn in_order(environments: &Environments) -> Vec<(EnvironmentName, Environment)> {
-    let all: BTreeMap<EnvironmentName, &Environment> = environments.known().collect();
-    let mut left = all.clone();
+    let mut left: BTreeMap<EnvironmentName, &Environment> = environments.known().collect();
     let mut order = Vec::new();
     while let Some(begins) = left
         .iter()

@@ -13,6 +13,7 @@ mod ecs;
 mod expression;
 mod table;
 mod topic;
+mod units;
 mod wire;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::expression::{self, Row, Scope, wrong};
+use super::units::{Units, size};
 use super::{Answer, Refusal, unknown};
 
 /// How much one page of a query reads.
@@ -30,25 +31,6 @@ pub struct Table {
     done: BTreeSet<String>,
     /// What all calls have taken.
     pub units: Units,
-}
-
-/// What DynamoDB asks money for.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Units {
-    /// Of consistent reads: 4 KiB each.
-    pub reads: u64,
-    /// Of writes: 1 KiB each, and twice as many in a transaction.
-    pub writes: u64,
-}
-
-impl Units {
-    fn read(&mut self, bytes: usize) {
-        self.reads += bytes.max(1).div_ceil(4096) as u64;
-    }
-
-    fn write(&mut self, bytes: usize) {
-        self.writes += bytes.max(1).div_ceil(1024) as u64;
-    }
 }
 
 impl Table {
@@ -313,23 +295,6 @@ fn key_of(item: &Value) -> Result<(String, String), Refusal> {
 fn text(value: &Value) -> Result<String, Refusal> {
     let text = value["S"].as_str().filter(|text| !text.is_empty());
     text.map(str::to_owned).ok_or_else(|| wrong(format!("{value} is no key")))
-}
-
-/// Returns about as many bytes as DynamoDB counts.
-fn size(row: &Row) -> usize {
-    row.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
-}
-
-fn size_of_value(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(|item| 1 + size_of_value(item)).sum(),
-        Value::Object(fields) => match fields.get("M").and_then(Value::as_object) {
-            Some(fields) => fields.iter().map(|(name, value)| 1 + name.len() + size_of_value(value)).sum(),
-            None => fields.values().map(size_of_value).sum(),
-        },
-        _ => 1,
-    }
 }
 
 fn plain_row(row: &Row) -> Value {
