@@ -50,7 +50,7 @@ def of(cloud, run: watch.Run, memory: dict[str, int]) -> Cost:
     for call in cloud.calls(service="dynamodb"):
         at = datetime.fromisoformat(call["at"])
         if call["agent"].startswith("tidegate-") and run.started <= at <= run.ended:
-            reads = call["operation"] in ("BatchGetItem", "GetItem", "Query", "TransactGetItems")
+            reads = call["operation"] in ("BatchGetItem", "Query")
             units["read" if reads else "write"] += call["units"]
     return Cost({"transition": len(run.steps), "request": len(called), "gbSecond": round(seconds, 3), **units})
 

@@ -22,7 +22,12 @@ BESIDE = {"NotAsked", "Undelivered", "PreRun", "Run", "EndRuns", "MoveFailed", "
 ENDS = {"MoveDone", "RollbackDone", "RestoreTagDone"}
 WITHIN = {"ReserveTags", "RestoreTag"}
 # Ways that pass a dashed box, instead of through it.
-PASSES = {("OpenRelease", "TakeLeases"), ("TakeLeases", "TellStarted"), ("Register", "HealthTest")}
+PASSES = {
+    ("OpenRelease", "TakeLeases"),
+    ("TakeLeases", "TellStarted"),
+    ("ReserveStart", "Register"),
+    ("Register", "HealthTest"),
+}
 
 # The middle of each box, its top, and its width.
 BOXES = {
@@ -252,6 +257,8 @@ def _arrows() -> list[Arrow]:
         Arrow((("Judge", "RestoreTags"),), (under("Judge", 30), (294, 572), (468, 572), over("RestoreTags", -16))),
         Arrow((("RestoreTags", "CloseRelease"),), (left("RestoreTags"), right("CloseRelease"))),
         Arrow((("Judge", "CloseRelease"),), (under("Judge", -16), over("CloseRelease", -16))),
+        # What is good is closed as it is judged.
+        Arrow((("Judge", "Alert"),), (under("Judge", -44), (220, 556), (186, 556), (186, 662), (208, 662))),
         Arrow((("CloseRelease", "Alert"),), (under("CloseRelease"), over("Alert"))),
         Arrow(tuple(("Alert", name) for name in TOLD), (right("Alert"), (366, 672))),
     ]
@@ -340,7 +347,7 @@ def _words() -> list[str]:
         (178, 406, "healthy"),
         (370, 414, "unhealthy"),
         (324, 566, "stopped"),
-        (226, 510, "done"),
+        (198, 546, "done"),
     ]
     key = [
         '<rect class="box sometimes" x="34" y="470" width="22" height="14" rx="4"/>',

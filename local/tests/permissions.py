@@ -3,18 +3,19 @@
 import re
 
 # A call of a function has another name in a role.
-_ASKED_FOR = {"TransactGetItems": "GetItem", "Invoke": "InvokeFunction"}
+_ASKED_FOR = {"Invoke": "InvokeFunction"}
 
 # The calls that more than one function makes, and those functions.  Every other call is one function's alone.
 SHARED = {
     # Alarms of a service are asked before a release and while it bakes, and by each poll while its traffic moves.
     "cloudwatch:DescribeAlarms": {"release", "health-test"},
     # The ledger is one table: each function reads and writes the rows of its own step.
-    "dynamodb:BatchGetItem": {"release", "retag", "deploy", "health-test", "rollback", "signal", "dashboard"},
-    "dynamodb:GetItem": {"release", "retag", "rollback", "alert", "health-test", "signal", "dashboard"},
+    "dynamodb:BatchGetItem": {"release", "retag", "deploy", "health-test", "rollback", "alert", "signal", "dashboard"},
     "dynamodb:Query": {"release", "retag", "deploy", "health-test", "alert", "signal", "dashboard"},
     "dynamodb:PutItem": {"release", "retag", "deploy", "health-test", "alert", "signal"},
     "dynamodb:UpdateItem": {"release", "retag", "deploy", "health-test", "rollback", "signal"},
+    # Nothing is written of what somebody else holds, or has stopped.
+    "dynamodb:ConditionCheckItem": {"release", "deploy"},
     # A release reads which image a tag names, and retag reads the manifest that it writes again.
     "ecr:BatchGetImage": {"release", "retag"},
     # Each looks at the service itself: a release before it opens, deploy and rollback before they write, and

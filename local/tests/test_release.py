@@ -14,7 +14,7 @@ from pipeline import written
 
 GOLDEN = Path(__file__).with_name("golden") / "calls.txt"
 FUNCTIONS = ["release", "retag", "deploy", "health-test", "rollback", "alert"]
-FORWARD = "TakeLeases TellStarted Retag Register PreTest Deploy Judge CloseRelease Alert Deployed".split()
+FORWARD = "TakeLeases TellStarted ReserveStart Register PreTest Deploy Judge Alert Deployed".split()
 BACK = "Deploy TellRollingBack RollbackWave Rollback RollbackTest RestoreTag CloseRelease Alert RolledBack".split()
 IGNORED = ["OpenRelease", "IsAccepted", "Ignored"]
 

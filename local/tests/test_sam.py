@@ -79,7 +79,7 @@ def test_what_asked_for_nothing_must_be_answered_as_beside_it():
     )
     assert sam_local.missing(ordinal, []) == sam_local.missing(refused, []) == ""
     assert "given whole" in sam_local.missing(whole, [])
-    assert "ledger" in sam_local.missing(ordinal, ["ssm:GetParametersByPath", "dynamodb:GetItem"])
+    assert "ledger" in sam_local.missing(ordinal, ["ssm:GetParametersByPath", "dynamodb:BatchGetItem"])
 
 
 def test_the_template_keeps_all_but_where_the_code_is_and_what_the_functions_are_told(tmp_path, monkeypatch):

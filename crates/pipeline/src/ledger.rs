@@ -4,22 +4,23 @@ mod browse;
 mod item;
 mod key;
 mod moves;
+mod reads;
 mod whole;
 mod writes;
 
 pub use browse::{Listed, Standing};
 pub use key::Key;
-pub use moves::{Loaded, MoveLedger, Together, leased_anew};
+pub use moves::{Loaded, MoveLedger, Together, held, leased_anew};
 pub use whole::WholeRelease;
 pub use writes::{Condition, Write, placeholder};
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::aws::fault_of;
@@ -28,16 +29,15 @@ use crate::ids::{EnvironmentName, PackHash, ReleaseId, TaskDefinitionArn};
 use crate::rows::{ListedRun, PackRow, RevisionRow, RunRow};
 use crate::{Fault, settings};
 use item::{Item, item_of, row_of};
+use reads::Reads;
 use writes::Terms;
-
-/// How many rows DynamoDB returns by their keys in one call.
-const ROWS_PER_CALL: usize = 100;
 
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     client: Client,
     table: String,
+    reads: Reads,
     /// How far this process has seen the numbers that only rise.
     advanced: Arc<Mutex<HashMap<Key, i64>>>,
 }
@@ -50,14 +50,13 @@ impl Ledger {
 
     /// Opens a table.
     pub fn of(config: &SdkConfig, table: impl Into<String>) -> Self {
-        Ledger { client: Client::new(config), table: table.into(), advanced: Arc::default() }
+        let (client, table) = (Client::new(config), table.into());
+        Ledger { client, table, reads: Reads::default(), advanced: Arc::default() }
     }
 
     /// Reads one row.
     pub async fn get<Row: DeserializeOwned>(&self, key: &Key) -> Result<Option<Row>, Fault> {
-        let answer = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let answer = answer.set_key(Some(key.attributes())).send().await;
-        let item = answer.map_err(|error| fault_of(&format!("read {} {}", key.pk, key.sk), &error))?.item;
+        let item = self.items(std::slice::from_ref(key)).await?.remove(key);
         item.map(|item| row_of(key, item)).transpose()
     }
 
@@ -65,33 +64,6 @@ impl Ledger {
     pub async fn get_all<Row: DeserializeOwned>(&self, keys: &[Key]) -> Result<HashMap<Key, Row>, Fault> {
         let items = self.items(keys).await?.into_iter();
         items.map(|(key, item)| row_of(&key, item).map(|row| (key, row))).collect()
-    }
-
-    /// Reads rows of several kinds as DynamoDB keeps them.
-    async fn items(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, Fault> {
-        // DynamoDB refuses a key that comes twice.
-        let once: BTreeSet<&Key> = keys.iter().collect();
-        let once: Vec<&Key> = once.into_iter().collect();
-        let failed = |error| Fault::Defect(format!("the keys of rows cannot be written: {error}"));
-        let mut found = HashMap::new();
-        for some in once.chunks(ROWS_PER_CALL) {
-            let mut wanted: Vec<_> = some.iter().map(|key| key.attributes()).collect();
-            while !wanted.is_empty() {
-                let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true);
-                let read =
-                    self.client.batch_get_item().request_items(&self.table, keys.build().map_err(failed)?);
-                let answer = read.send().await.map_err(|error| fault_of("read some rows", &error))?;
-                for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                    let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-                    let key = Key::new(text("pk").unwrap_or_default(), text("sk").unwrap_or_default());
-                    found.insert(key, item);
-                }
-                // An answer has a size, and leaves out what does not fit.
-                let left = answer.unprocessed_keys.and_then(|mut left| left.remove(&self.table));
-                wanted = left.map(|left| left.keys).unwrap_or_default();
-            }
-        }
-        Ok(found)
     }
 
     /// Reads the rows of a partition whose second key starts so.

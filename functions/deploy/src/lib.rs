@@ -13,9 +13,9 @@ pub mod service;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
-use pipeline::ledger::{Key, Loaded, MoveLedger, Write, leased_anew};
+use pipeline::ledger::{Loaded, MoveLedger, leased_anew};
 use pipeline::payload::{MoveKey, MoveRef};
-use pipeline::rows::{MoveEvent, MoveRow, RevisionRow};
+use pipeline::rows::{MoveEvent, MoveRow};
 use pipeline::service_deployment::Action;
 use serde::{Deserialize, Serialize};
 
@@ -112,39 +112,71 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
 
     /// Registers the revision of a move, and goes on where no live test comes before its service is touched.
     async fn register(&self, key: &MoveKey, now: Timestamp) -> Result<Response, Fault> {
-        let loaded = self.moves.load_leased(key).await?;
-        let loaded = match loaded.row.registered {
-            Some(_) => loaded,
-            None => self.registered(key, loaded.forward()?).await?,
-        };
-        let is_given_up = loaded.given_up().is_some();
-        let row = loaded.forward()?;
-        let Some(revision) = &row.registered else {
-            return Err(leased_anew(&row));
-        };
-        let is_untested = row.pack.as_ref().is_some_and(|pack| !pack.is_something());
-        match is_untested && !is_given_up {
-            true => self.point(key, &row, revision, now).await,
-            false => Ok(Response::Registered { task_definition: revision.clone() }),
+        let loaded = self.moves.load(key).await?;
+        if is_untested(&loaded) && loaded.row.registered.is_none() {
+            return self.register_and_point(key, loaded.forward()?, now).await;
         }
+        self.moves.check_lease(key, &loaded.row).await?;
+        if loaded.row.registered.is_some() {
+            return self.go_ahead(key, loaded, now).await;
+        }
+        let row = loaded.forward()?;
+        let revision = self.port.register(&row).await?;
+        self.registered(key, row, revision, now).await
     }
 
-    /// Registers it, and reads the move once more: somebody may have stopped it meanwhile, or registered another one.
-    async fn registered(&self, key: &MoveKey, row: MoveRow) -> Result<Loaded, Fault> {
-        let Revision { arn, json } = self.port.register(&row).await?;
-        // ECS may have lost it when it is needed as the restore point.
-        let record = Write::put(Key::revision(&arn), &RevisionRow { json })?;
-        let event = MoveEvent::Registered { registered: arn.clone() };
-        self.moves.note_with(key, &row, event, vec![record]).await?;
-        match key.which {
-            MoveRef::Inline(_) => Ok(Loaded::given(&MoveRow { registered: Some(arn), ..row })),
+    /// Does both with few calls: whether the service is held, and nobody has stopped the release, is asked with what is
+    /// written down before the service is touched.
+    async fn register_and_point(
+        &self,
+        key: &MoveKey,
+        row: MoveRow,
+        now: Timestamp,
+    ) -> Result<Response, Fault> {
+        let revision = self.port.register(&row).await?;
+        let arn = &revision.arn;
+        if plan::next(&self.port.deployments(&row).await?, arn, &row.replaces) == Plan::Start {
+            let event = MoveEvent::Registered { registered: arn.clone(), touched: Some(now) };
+            let [head, lease] = key.goes_on(&row);
+            if self.moves.note_with(key, &row, event, vec![revision.record()?, head, lease]).await? {
+                return self.pointed(key, &row, arn, now).await;
+            }
+        }
+        self.moves.check_lease(key, &row).await?;
+        self.registered(key, row, revision, now).await
+    }
+
+    /// Notes a revision, and reads the move once more: somebody may have stopped it meanwhile, or registered another one.
+    async fn registered(
+        &self,
+        key: &MoveKey,
+        row: MoveRow,
+        revision: Revision,
+        now: Timestamp,
+    ) -> Result<Response, Fault> {
+        let event = MoveEvent::Registered { registered: revision.arn.clone(), touched: None };
+        self.moves.note_with(key, &row, event, vec![revision.record()?]).await?;
+        let loaded = match key.which {
+            MoveRef::Inline(_) => Loaded::given(&MoveRow { registered: Some(revision.arn), ..row }),
             MoveRef::Ordinal(_) => {
                 let loaded = self.moves.load(key).await?;
-                match loaded.row.fence == row.fence {
-                    true => Ok(loaded),
-                    false => Err(leased_anew(&row)),
+                if loaded.row.fence != row.fence {
+                    return Err(leased_anew(&row));
                 }
+                loaded
             }
+        };
+        self.go_ahead(key, loaded, now).await
+    }
+
+    /// Updates the service of a move that is registered, where no live test comes before.
+    async fn go_ahead(&self, key: &MoveKey, loaded: Loaded, now: Timestamp) -> Result<Response, Fault> {
+        let goes_ahead = is_untested(&loaded);
+        let row = loaded.forward()?;
+        match (&row.registered, goes_ahead) {
+            (None, _) => Err(leased_anew(&row)),
+            (Some(revision), true) => self.point(key, &row, revision, now).await,
+            (Some(revision), false) => Ok(Response::Registered { task_definition: revision.clone() }),
         }
     }
 
@@ -165,20 +197,48 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
         now: Timestamp,
     ) -> Result<Response, Fault> {
         let touched = row.touched.unwrap_or(now);
-        let deployment = match plan::next(&self.port.deployments(row).await?, revision, &row.replaces) {
-            Plan::Adopt(deployment) => deployment,
+        match plan::next(&self.port.deployments(row).await?, revision, &row.replaces) {
+            Plan::Adopt(deployment) => self.deployed(key, row, deployment, touched).await,
             Plan::Superseded(reason) => {
                 self.moves.note(key, row, MoveEvent::superseded(reason.clone(), now)).await?;
-                return Ok(Response::Superseded { superseded: reason });
+                Ok(Response::Superseded { superseded: reason })
             }
             Plan::Start => {
                 // Whatever happens from here on, the service may have changed.
                 self.moves.note(key, row, MoveEvent::Touched { touched }).await?;
-                self.port.point(row, revision).await?
+                self.pointed(key, row, revision, touched).await
             }
-        };
+        }
+    }
+
+    /// Points the service at a revision, whatever it runs; that it is about to be is written down.
+    async fn pointed(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        revision: &TaskDefinitionArn,
+        touched: Timestamp,
+    ) -> Result<Response, Fault> {
+        let deployment = self.port.point(row, revision).await?;
+        self.deployed(key, row, deployment, touched).await
+    }
+
+    async fn deployed(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        deployment: DeploymentId,
+        touched: Timestamp,
+    ) -> Result<Response, Fault> {
         let deployed = MoveEvent::Deployed { touched, deployment: deployment.clone() };
         self.moves.note(key, row, deployed).await?;
         Ok(Response::Updated { deployment })
     }
+}
+
+/// Tells whether a move may go on to its service as soon as its revision is registered: no live test comes before, and
+/// it is not given up.
+fn is_untested(loaded: &Loaded) -> bool {
+    let is_untested = loaded.row.pack.as_ref().is_some_and(|pack| !pack.is_something());
+    is_untested && loaded.given_up().is_none()
 }

@@ -7,8 +7,8 @@ use aws_sdk_ecs::Client;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
-use pipeline::ledger::Ledger;
-use pipeline::rows::MoveRow;
+use pipeline::ledger::{Key, Ledger, Write};
+use pipeline::rows::{MoveRow, RevisionRow};
 use pipeline::service::{self, Deployment};
 use pipeline::service_deployment::{self, Action, ServiceDeployment};
 use pipeline::signed::Signed;
@@ -40,6 +40,13 @@ pub struct Revision {
     pub arn: TaskDefinitionArn,
     /// What ECS said of it.
     pub json: String,
+}
+
+impl Revision {
+    /// Keeps what ECS said of it: ECS may have lost it when it is needed as the restore point.
+    pub(crate) fn record(&self) -> Result<Write, Fault> {
+        Write::put(Key::revision(&self.arn), &RevisionRow { json: self.json.clone() })
+    }
 }
 
 /// How long a function that tests may take to answer; below the own time-out of this one.

@@ -67,7 +67,7 @@ async fn write(
     policy: &Environment,
 ) -> Result<Option<String>, Fault> {
     if seen.is_none() {
-        ledger.open(release, &unborn(name, &stop, policy), &listed(release, &stop)).await?;
+        ledger.open(release, &unborn(name, &stop, policy), &listed(release, &stop), &[]).await?;
     } else if ledger.stop(release, &stop).await? {
         return Ok(None);
     }

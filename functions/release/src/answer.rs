@@ -186,6 +186,8 @@ pub enum Next {
     Rollback,
     /// All waves are done.
     Done,
+    /// They are, and the release is closed.
+    Closed,
     /// Stop where it is.
     Stop,
 }
@@ -204,6 +206,29 @@ pub struct Judged {
     pub step: Step,
     /// How long to watch.
     pub pause_seconds: i64,
+}
+
+/// The answer of `judge` about a release that goes on, or is closed by it.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Judgement {
+    /// It goes on.
+    GoesOn(Judged),
+    /// It is closed.
+    #[serde(rename_all = "camelCase")]
+    Closed {
+        /// Past the close.
+        next: Next,
+        /// The last wave.
+        wave: u32,
+        /// Which part of it.
+        step: Step,
+        /// No time at all.
+        pause_seconds: i64,
+        /// Its story.
+        #[serde(flatten)]
+        closed: Closed,
+    },
 }
 
 /// The answer of `close`: the story of the release.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Promote;
@@ -17,7 +18,9 @@ use crate::payload::{Close, Run};
 use crate::plan::conclusion::{conclude, is_bad, is_untested, stopped_too_late};
 use crate::plan::history::{left, proven};
 use crate::plan::{ImageSelection, ReleaseSpec, measures, promotion};
-use crate::ports::{Approvals, Clusters, Documents, Executions, History, ImageKey, Leases, Releases};
+use crate::ports::{
+    Approvals, Clusters, Documents, Ending, Executions, History, ImageKey, Leases, Proof, Releases,
+};
 
 /// Writes the outcome; harmless if it is written already.
 pub async fn close(
@@ -26,40 +29,49 @@ pub async fn close(
     close: Close,
     now: Timestamp,
 ) -> Result<Closed, Fault> {
-    let Close { run, outcome, because } = &close;
-    let (head, mut moves) = ledger.head_and_moves(&run.release).await?;
-    let Some(head) = head else { return Ok(conclude(outcome, because, &moves, None)) };
-    let leases = leases(ledger, &head, &moves).await?;
+    let (head, moves) = ledger.head_and_moves(&close.run.release).await?;
+    let Some(head) = head else { return Ok(conclude(&close.outcome, &close.because, &moves, None)) };
+    let read = try_join(leases(ledger, &head, &moves), known(ledger, &head, &moves)).await?;
+    finish(aws, ledger, close, (head, moves), read, now).await
+}
+
+/// Writes the outcome of a release as it was read: its head and its moves, their leases, and what is known of their
+/// services.
+pub async fn finish(
+    aws: &(impl Clusters + Documents + Executions),
+    ledger: &(impl History + Leases + Releases + Approvals),
+    close: Close,
+    (head, mut moves): (HeadRow, Vec<(MoveKey, MoveRow)>),
+    (leases, mut known): (BTreeMap<ServiceName, LeaseRow>, BTreeMap<ServiceName, ServiceRow>),
+    now: Timestamp,
+) -> Result<Closed, Fault> {
+    let run = &close.run;
     // When it is closed its leases are free.
     if head.outcome.is_none() {
         give_up_lost(ledger, &run.release, &mut moves, &leases, now).await?;
         look_at_lost(aws, ledger, &run.release, &head, &mut moves, &leases, now).await?;
     }
-    let mut closed = conclude(outcome, because, &moves, head.rollback);
-    if let Some((outcome, because)) = stopped_too_late(&run.release, &head, &closed) {
-        (closed.outcome, closed.because) = (outcome, because);
-    }
-    if is_untested(&head, &closed, &moves) {
-        closed.outcome = Outcome::NeedsHuman;
-    }
+    let mut closed = story(&close, &head, &moves);
     let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
     let deployed: Vec<&MoveRow> = rows
         .iter()
         .copied()
         .filter(|row| MoveOutcome::of(row, head.rollback) == MoveOutcome::Deployed)
         .collect();
+    known.retain(|service, _| deployed.iter().any(|row| row.service == *service));
+    let mut ours = ours(&leases, &run.release);
     // Once: what it knows may be outdated.
     if head.outcome.is_none() {
-        let spec = ReleaseSpec::of(&head, &run.release)?;
-        let known = record(ledger, &run.release, (&head, &spec), &rows, &deployed, now).await?;
-        ledger.close(&run.release, &head, &closed, now).await?;
-        measures::of((&run.release, &head, &closed), &spec, &rows, &known, now).tell(now);
+        let end = Ending { release: &run.release, head: &head, closed: &closed, leases: &ours, now };
+        if record(ledger, end, &rows, (&deployed, &known)).await? {
+            ours.clear();
+        }
     }
     // By what was asked: the environment may ask only since the release was opened.
     if head.asked.is_some() {
         ledger.answered(&head.environment, &run.release, None).await?;
     }
-    free(ledger, &head, &leases, run, now).await?;
+    ledger.free(&head.environment, &ours, &run.release, now).await?;
     if closed.outcome == Outcome::Deployed {
         match promote(aws, &head, run, &deployed, now).await {
             // The call that comes again finds it closed, and only starts what follows.
@@ -76,38 +88,62 @@ pub async fn close(
     Ok(closed)
 }
 
-/// Writes down what the moves have shown of their images; returns what was known of the deployed services before.
+/// Tells how a release ended.
+fn story(Close { run, outcome, because }: &Close, head: &HeadRow, moves: &[(MoveKey, MoveRow)]) -> Closed {
+    let mut closed = conclude(outcome, because, moves, head.rollback);
+    if let Some((outcome, because)) = stopped_too_late(&run.release, head, &closed) {
+        (closed.outcome, closed.because) = (outcome, because);
+    }
+    if is_untested(head, &closed, moves) {
+        closed.outcome = Outcome::NeedsHuman;
+    }
+    closed
+}
+
+/// Writes down the end of a release, and what its moves have shown of their images; tells whether its leases are free
+/// with that.
 async fn record(
-    ledger: &impl History,
-    release: &ReleaseId,
-    (head, spec): (&HeadRow, &ReleaseSpec),
+    ledger: &(impl History + Releases),
+    end: Ending<'_>,
     rows: &[&MoveRow],
-    deployed: &[&MoveRow],
-    now: Timestamp,
-) -> Result<BTreeMap<ServiceName, ServiceRow>, Fault> {
-    let names: Vec<ServiceName> = deployed.iter().map(|row| row.service.clone()).collect();
-    let known = match names.is_empty() {
-        true => BTreeMap::new(),
-        false => ledger.services(&head.environment, Some(&names)).await?,
-    };
-    let nothing = ServiceRow::default();
-    at_once(deployed, async |row| {
+    (deployed, known): (&[&MoveRow], &BTreeMap<ServiceName, ServiceRow>),
+) -> Result<bool, Fault> {
+    let Ending { release, head, closed, now, .. } = end;
+    let (spec, nothing) = (ReleaseSpec::of(head, release)?, ServiceRow::default());
+    let proofs = deployed.iter().map(|row| {
         let known = known.get(&row.service).unwrap_or(&nothing);
-        ledger.verified(row, known, &proven(row, known, spec, release, now)).await
-    })
-    .await?;
-    // After it: what was good for one service and bad for another is bad.
+        Proof { row, known, proven: proven(row, known, &spec, release, now) }
+    });
+    let proofs: Vec<Proof<'_>> = proofs.collect();
     let bad: Vec<&MoveRow> = rows.iter().copied().filter(|row| is_bad(row)).collect();
-    at_once(&bad, async |row| {
+    let left: BTreeSet<ImageKey> =
+        proofs.iter().filter_map(|proof| left(proof.row, proof.known, &spec)).collect();
+    let is_freed = bad.is_empty() && left.is_empty() && ledger.end(&end, &proofs).await?;
+    if !is_freed {
+        ledger.verified(&proofs).await?;
+        // After it: what was good for one service and bad for another is bad.
+        quarantine(ledger, &bad, release, now).await?;
+        revoke(ledger, head, left).await?;
+        ledger.close(release, head, closed, now).await?;
+    }
+    measures::of((release, head, closed), &spec, rows, known, now).tell(now);
+    Ok(is_freed)
+}
+
+/// Writes down which images were bad, live.
+async fn quarantine(
+    ledger: &impl History,
+    bad: &[&MoveRow],
+    release: &ReleaseId,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    at_once(bad, async |row| {
         let (release, since) = (release.clone(), row.decided.unwrap_or(now));
         let reason = row.reason.clone().unwrap_or_default();
         ledger.quarantine(row, &Quarantine { release, since, reason }).await
     })
     .await?;
-    let left = |row: &&MoveRow| left(row, known.get(&row.service).unwrap_or(&nothing), spec);
-    let left: BTreeSet<ImageKey> = deployed.iter().filter_map(left).collect();
-    revoke(ledger, head, left).await?;
-    Ok(known)
+    Ok(())
 }
 
 /// Takes away the proof of images that somebody has rolled back from, unless a service here still runs them.
@@ -127,7 +163,7 @@ async fn revoke(ledger: &impl History, head: &HeadRow, left: BTreeSet<ImageKey>)
 }
 
 /// Reads the leases of all services that were ever meant: a plan may have become smaller.
-async fn leases(
+pub async fn leases(
     ledger: &impl Leases,
     head: &HeadRow,
     moves: &[(MoveKey, MoveRow)],
@@ -138,17 +174,20 @@ async fn leases(
     ledger.leases(&head.environment, &services).await
 }
 
-/// Frees those that are ours.
-async fn free(
-    ledger: &impl Leases,
+/// Returns the leases that are ours, with their numbers.
+fn ours<'a>(leases: &'a BTreeMap<ServiceName, LeaseRow>, release: &ReleaseId) -> Vec<(&'a ServiceName, u64)> {
+    let ours = leases.iter().filter(|(_, lease)| lease.release.as_ref() == Some(release));
+    ours.map(|(service, lease)| (service, lease.fence)).collect()
+}
+
+/// Reads what is known of the services that a release has moved.
+pub async fn known(
+    ledger: &impl History,
     head: &HeadRow,
-    leases: &BTreeMap<ServiceName, LeaseRow>,
-    run: &Run,
-    now: Timestamp,
-) -> Result<(), Fault> {
-    let ours = leases.iter().filter(|(_, lease)| lease.release.as_ref() == Some(&run.release));
-    let ours: Vec<(&ServiceName, u64)> = ours.map(|(service, lease)| (service, lease.fence)).collect();
-    ledger.free(&head.environment, &ours, &run.release, now).await
+    moves: &[(MoveKey, MoveRow)],
+) -> Result<BTreeMap<ServiceName, ServiceRow>, Fault> {
+    let services: Vec<ServiceName> = moves.iter().map(|(_, row)| row.service.clone()).collect();
+    ledger.services(&head.environment, Some(&services)).await
 }
 
 /// Starts the releases that follow a deployed one by themselves; says what cannot be known to follow.

@@ -1,35 +1,61 @@
-//! Judges a wave by the rows of its moves, by the alarms of all that are finished, and by what people asked for.
+//! Judges a wave by the rows of its moves, by the alarms of all that are finished, and by what people asked for; a release
+//! whose last wave is good is closed at once.
+
+use std::collections::BTreeMap;
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::OnFailure;
 use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::payload::{MoveKey, Step};
-use pipeline::rows::{FrozenRow, HeadRow, MoveRow, RollbackScope};
+use pipeline::rows::{FrozenRow, HeadRow, LeaseRow, MoveRow, RollbackScope};
 
-use crate::answer::{Judged, Next};
+use crate::answer::{Judged, Judgement, Next};
 use crate::held::give_up_lost;
-use crate::observe;
-use crate::payload::Judge;
+use crate::payload::{Close, Judge};
 use crate::plan::ReleaseSpec;
 use crate::plan::alarms::{alarmed, watched};
 use crate::plan::guard;
 use crate::plan::verdict::{decide, has_baked, held, stopped};
-use crate::ports::{Alarms, Freezes, Guards, Leases, Releases};
+use crate::ports::{
+    Alarms, Approvals, Clusters, Documents, Executions, Freezes, Guards, History, Leases, Releases,
+};
+use crate::{close, observe};
 
-/// Decides how the release goes on after a wave.
+/// Decides how the release goes on after a wave, and closes it after the last one.
 pub async fn judge(
-    aws: &impl Alarms,
-    ledger: &(impl Freezes + Leases + Releases + Guards),
+    aws: &(impl Alarms + Clusters + Documents + Executions),
+    ledger: &(impl Freezes + Leases + Releases + Guards + History + Approvals),
     judge: Judge,
     now: Timestamp,
+) -> Result<Judgement, Fault> {
+    let Judge { run, wave, step } = judge;
+    let (head, mut moves) = ledger.head_and_moves(&run.release).await?;
+    let head = head.ok_or_else(|| Fault::NotFound(format!("the head of release {}", run.release)))?;
+    let leases = close::leases(ledger, &head, &moves).await?;
+    // Closed by a call whose answer was lost.
+    if head.outcome.is_none() {
+        let decision =
+            decided(aws, ledger, (&run.release, wave, step), (&head, &mut moves, &leases), now).await?;
+        if decision.next != Next::Done {
+            return Ok(Judgement::GoesOn(decision));
+        }
+    }
+    let known = close::known(ledger, &head, &moves).await?;
+    let close = Close { run, outcome: String::new(), because: String::new() };
+    let closed = close::finish(aws, ledger, close, (head, moves), (leases, known), now).await?;
+    Ok(Judgement::Closed { next: Next::Closed, wave, step, pause_seconds: 0, closed })
+}
+
+/// Decides how a release that is open goes on after a wave, and writes that down.
+async fn decided(
+    aws: &impl Alarms,
+    ledger: &(impl Freezes + Leases + Releases + Guards),
+    (release, wave, step): (&ReleaseId, u32, Step),
+    (head, moves, leases): (&HeadRow, &mut [(MoveKey, MoveRow)], &BTreeMap<ServiceName, LeaseRow>),
+    now: Timestamp,
 ) -> Result<Judged, Fault> {
-    let (release, wave, step) = (&judge.run.release, judge.wave, judge.step);
-    let (head, mut moves) = ledger.head_and_moves(release).await?;
-    let head = observe::opened(head, release)?;
-    let services: Vec<ServiceName> = moves.iter().map(|(_, row)| row.service.clone()).collect();
-    let leases = ledger.leases(&head.environment, &services).await?;
-    give_up_lost(ledger, release, &mut moves, &leases, now).await?;
+    give_up_lost(ledger, release, moves, leases, now).await?;
     if let Some(stop) = &head.stop {
         if stop.rollback {
             ledger.roll_back(release, RollbackScope::All).await?;
@@ -37,14 +63,14 @@ pub async fn judge(
         return Ok(stopped(stop, wave, step));
     }
     let policy = &head.policy;
-    let mut decision = look(aws, ledger, &head, &mut moves, (wave, step), now).await?;
+    let mut decision = look(aws, ledger, head, moves, (wave, step), now).await?;
     if decision.next == Next::Done {
-        let alarms = guard::alarms(&head, release, watched(&moves));
+        let alarms = guard::alarms(head, release, watched(moves));
         if !alarms.is_empty() {
             let until = now.plus_seconds(i64::from(policy.guard_minutes) * 60);
             ledger.guard(release, &head.environment, &alarms, now, until).await?;
             // What goes red from now on finds these rows, and what went red before is seen here: nothing is missed.
-            decision = look(aws, ledger, &head, &mut moves, (wave, step), now).await?;
+            decision = look(aws, ledger, head, moves, (wave, step), now).await?;
         }
     }
     match decision.next {
@@ -64,8 +90,8 @@ pub async fn judge(
         // Written first: what is let through is let through by this row, whichever way the machine goes.
         Next::Shift => ledger.shift_through(release, wave).await?,
         Next::NextWave => {
-            if let Some(frozen) = freeze_of_another(ledger, release, &head).await? {
-                return Ok(held(&moves, (wave, step), &head, &frozen, now));
+            if let Some(frozen) = freeze_of_another(ledger, release, head).await? {
+                return Ok(held(moves, (wave, step), head, &frozen, now));
             }
         }
         _ => {}

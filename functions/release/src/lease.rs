@@ -3,6 +3,7 @@
 mod record;
 mod take;
 
+use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::Approval;
@@ -21,7 +22,7 @@ use crate::ports::{
 };
 use crate::{approve, at_once, guard, observe, planning};
 use record::{forget_all_but, record};
-use take::{Fences, free, take};
+use take::{Fences, Taken, free, take};
 
 /// Takes the leases, or says who holds one.
 pub async fn lease(
@@ -41,14 +42,15 @@ pub async fn lease(
         guard::withdraw(ledger, &spec, &run).await?;
         return Ok(Leased::nothing(Leasing::Superseded, why, 0));
     }
-    let fences = match take(aws, ledger, &head, &run, now).await? {
-        Ok(fences) => fences,
+    let taken = match take(aws, ledger, &head, &run, now).await? {
+        Ok(taken) => taken,
         Err(why) => return wait(ledger, &head, &why, &run, now).await,
     };
-    let leased = match plan_again(aws, ledger, &head, &spec, &run, &fences, now).await {
+    let leased = match plan_again(aws, ledger, &head, &spec, &run, &taken, now).await {
         // A call that was given up runs on beside this one, or this one was given up.
         Err(Fault::LeaseLost(why)) => {
-            free(ledger, &head, &run, &fences, now).await?;
+            forget_all_but(ledger, &run.release, &[], &taken.fences).await?;
+            free(ledger, &head, &run, &taken.fences, now).await?;
             return wait(ledger, &head, &why, &run, now).await;
         }
         leased => leased?,
@@ -57,8 +59,10 @@ pub async fn lease(
         ledger.waits(&run.release, now).await?;
     }
     if leased.next != Leasing::Wave {
-        forget_all_but(ledger, &run.release, &[], &fences).await?;
-        free(ledger, &head, &run, &fences, now).await?;
+        if taken.again {
+            forget_all_but(ledger, &run.release, &[], &taken.fences).await?;
+        }
+        free(ledger, &head, &run, &taken.fences, now).await?;
     }
     if !matches!(leased.next, Leasing::Wave | Leasing::Waiting) {
         guard::withdraw(ledger, &spec, &run).await?;
@@ -95,7 +99,7 @@ async fn plan_again(
     head: &HeadRow,
     spec: &ReleaseSpec,
     run: &Run,
-    fences: &Fences,
+    taken: &Taken,
     now: Timestamp,
 ) -> Result<Leased, Fault> {
     let environments = aws.environments(&run.release, now).await?;
@@ -121,7 +125,7 @@ async fn plan_again(
     }
     // A service that was not in the plan has no lease: it waits for the next release.
     let held = moves.into_iter().filter_map(|one| {
-        let fence = *fences.get(&one.service)?;
+        let fence = *taken.fences.get(&one.service)?;
         Some(MoveRow { fence, leased: Some(now), ..one })
     });
     let moves: Vec<MoveRow> = held.collect();
@@ -136,7 +140,7 @@ async fn plan_again(
     // Before the moves that name them.
     let packs: Vec<(PackHash, String)> = packs.into_iter().collect();
     at_once(&packs, async |(hash, text)| ledger.keep(hash, text).await).await?;
-    let leased = record(aws, ledger, context, spec, moves, &known, fences).await?;
+    let leased = record(aws, ledger, context, spec, moves, &known, taken).await?;
     let told = findings.into_iter().map(|finding| finding.text);
     Ok(Leased { because: [leased.because].into_iter().chain(told).collect::<Vec<_>>().join("; "), ..leased })
 }
@@ -150,7 +154,8 @@ async fn draft(
     spec: &ReleaseSpec,
 ) -> Result<Result<PlanDraft, Leased>, Fault> {
     let nothing = |next, why, seconds| Ok(Err(Leased::nothing(next, why, seconds)));
-    let freeze = observe::freeze(ledger, context.name, context.environment.frozen).await?;
+    let freeze = observe::freeze(ledger, context.name, context.environment.frozen);
+    let (freeze, known) = try_join(freeze, observe::known(ledger, context, spec, &head.services)).await?;
     if let Some(why) = freeze.and_then(|freeze| freeze.refuses(context.name, spec)) {
         return nothing(Leasing::Refused, why, 0);
     }
@@ -158,7 +163,7 @@ async fn draft(
         Ok(seen) => seen,
         Err((seconds, why)) => return nothing(Leasing::Waiting, why, seconds),
     };
-    let mut draft = planning::draft(aws, ledger, context, spec, seen).await?;
+    let mut draft = planning::draft(aws, ledger, context, spec, (seen, known)).await?;
     match draft.admission(spec, context) {
         Admission::Go => {}
         Admission::Refused(why) => return nothing(Leasing::Refused, why, 0),

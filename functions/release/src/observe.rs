@@ -3,6 +3,7 @@
 mod candidates;
 mod contents;
 mod images;
+mod known;
 
 use std::collections::BTreeSet;
 
@@ -20,6 +21,7 @@ use crate::ports::{
 pub use candidates::candidates;
 pub use contents::contents;
 pub use images::{endangered, immovable, indexes, missing, origins};
+pub use known::{Known, known};
 
 /// How long ECS needs until it answers as many questions as one look asks.
 const BREATH_SECONDS: i64 = 2;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join;
+use futures_util::future::{join, try_join};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::environment::{Approval, Environments};
@@ -15,6 +15,7 @@ use crate::intake::request::{Mode, Request};
 use crate::intake::route::{Policy, ReleaseIntent};
 use crate::intake::{self, Trigger};
 use crate::payload::{Open, Run};
+use crate::plan::candidates::possible;
 use crate::plan::decision::blocker;
 use crate::plan::draft::unknown_service;
 use crate::plan::findings::refusals;
@@ -146,11 +147,6 @@ async fn accept(
         intent;
     let (environment, release) = (&environment, &run.release);
     let context = PlanContext { name: &name, environment, order: &order, release, since, now };
-    let freeze = observe::freeze(ledger, &name, environment.frozen).await?;
-    let frozen = freeze.as_ref().and_then(|freeze| freeze.refuses(&name, images.spec()));
-    if let Some(why) = frozen.clone().filter(|_| !plans) {
-        return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
-    }
     let looks = services(aws, context, &images, plans);
     let (seen, spec) = join(looks, images.clone().resolve(aws, ledger, context)).await;
     let seen = match seen? {
@@ -164,7 +160,14 @@ async fn accept(
     if spec.to == ImageSelection::Present {
         return manageable(aws, ledger, context, &spec, seen, findings).await;
     }
-    let mut draft = planning::draft(aws, ledger, context, &spec, seen).await?;
+    let services = possible(&seen, &spec);
+    let freeze = observe::freeze(ledger, &name, environment.frozen);
+    let (freeze, known) = try_join(freeze, observe::known(ledger, context, &spec, &services)).await?;
+    let frozen = freeze.as_ref().and_then(|freeze| freeze.refuses(&name, &spec));
+    if let Some(why) = frozen.clone().filter(|_| !plans) {
+        return Ok(Opened::without_plan(Opening::Refused, Some(&name), why));
+    }
+    let mut draft = planning::draft(aws, ledger, context, &spec, (seen, known)).await?;
     draft.findings.extend(findings);
     draft.refuse(frozen);
     planning::find(aws, context, &spec, &mut draft, plans).await?;
@@ -218,7 +221,9 @@ async fn manageable(
     seen: ClusterSnapshot,
     findings: Vec<Finding>,
 ) -> Result<Opened, Fault> {
-    let (candidates, _) = observe::candidates(aws, ledger, context, spec, &seen.services).await?;
+    let known = observe::known(ledger, context, spec, &possible(&seen, spec)).await?;
+    let (candidates, _) =
+        observe::candidates(aws, ledger, context, spec, (&seen.services, &known.services)).await?;
     let foreign = "none of its images is in an ECR repository of this account and region";
     let managed = seen.services.into_iter().map(|service| {
         let candidate = candidates.iter().find(|one| one.service.name == service.name);
@@ -267,8 +272,6 @@ async fn record(
     listed: &ListedRun,
 ) -> Result<(), Fault> {
     let moves = &draft.moves;
-    let places: Vec<_> = moves.iter().map(|one| (&one.service, &one.repository)).collect();
-    ledger.order(context.name, &places, context.order).await?;
     approve::overtake(aws, ledger, context, moves).await?;
     let proposals: Vec<PlanRow> = moves.iter().map(proposal).collect();
     if context.environment.approval == Approval::Required {
@@ -293,7 +296,8 @@ async fn record(
         outcome: None,
         fates: BTreeMap::new(),
     };
-    ledger.open(context.release, &head, &runs::of_environment(listed, context.name)).await
+    let places: Vec<_> = moves.iter().map(|one| (&one.service, &one.repository)).collect();
+    ledger.open(context.release, &head, &runs::of_environment(listed, context.name), &places).await
 }
 
 /// Answers what does not go on.  Whoever asked is refused where a push is ignored.

@@ -7,7 +7,7 @@ use pipeline::Fault;
 use pipeline::ids::ServiceName;
 use pipeline::rows::{Finding, MoveRow};
 
-use crate::observe;
+use crate::observe::{self, Known};
 use crate::plan::{
     PlanContext, PlanDraft, ReleaseSpec, alarms, findings, gate_time, gates, image_check, packs, settings,
     together,
@@ -22,15 +22,16 @@ pub async fn draft(
     ledger: &(impl History + Leases + Releases),
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
-    seen: ClusterSnapshot,
+    (seen, known): (ClusterSnapshot, Known),
 ) -> Result<PlanDraft, Fault> {
-    let (mut candidates, untouched) = observe::candidates(aws, ledger, context, spec, &seen.services).await?;
+    let of_services = (&seen.services[..], &known.services);
+    let (mut candidates, untouched) = observe::candidates(aws, ledger, context, spec, of_services).await?;
     observe::indexes(aws, spec, &mut candidates).await?;
     let draft = PlanDraft::new(seen, &candidates, untouched, spec, context);
     match draft.moves.is_empty() {
         true => Ok(draft),
         false => {
-            let draft = with_images(aws, ledger, context, spec, draft).await?;
+            let draft = with_images(aws, context, spec, draft, &known).await?;
             let (draft, packs) = with_documents(aws, context, spec, draft).await?;
             with_image_checks(aws, context, spec, draft, &packs).await
         }
@@ -40,10 +41,10 @@ pub async fn draft(
 /// Judges the images that the moves of a draft go to and may go back to.
 async fn with_images(
     aws: &impl Images,
-    ledger: &impl History,
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
     mut draft: PlanDraft,
+    known: &Known,
 ) -> Result<PlanDraft, Fault> {
     let gone = observe::missing(aws, context, spec, &draft.moves).await?;
     let gone = gates::without_images(&mut draft.moves, &gone, spec.force);
@@ -51,14 +52,11 @@ async fn with_images(
     draft.warn(gone.findings);
     let images = forward(&draft.moves);
     if gates::asks_for_evidence(spec) {
-        let here = ledger.evidence(context.name, &images).await?;
-        draft.refuse(gates::in_quarantine(&images, &here));
-        if let Some(from) = &context.environment.from {
-            let there = ledger.evidence(from, &images).await?;
-            let said = gates::promotion(&images, &there, context, spec);
-            draft.refuse(said.refused);
-            draft.early = said.early;
-        }
+        let (here, there) = &known.evidence;
+        draft.refuse(gates::in_quarantine(&images, here));
+        let said = gates::promotion(&images, there, context, spec);
+        draft.refuse(said.refused);
+        draft.early = said.early;
     }
     if !draft.is_refused() {
         let origins = observe::origins(aws, spec, &images).await?;

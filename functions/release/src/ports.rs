@@ -15,6 +15,6 @@ pub use images::{
     Vulnerability,
 };
 pub use ledger::{
-    AlarmVerdict, Approvals, Claim, Events, Freezes, History, ImageKey, Leases, Proven, PushKey, Releases,
-    Runs, Sweeps,
+    AlarmVerdict, Approvals, Claim, Ending, Events, Freezes, History, ImageKey, Leases, Proof, Proven,
+    PushKey, Releases, Runs, Sweeps,
 };

@@ -11,7 +11,7 @@ pub mod restore;
 pub mod snapshot;
 pub mod tags;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join3};
 use pipeline::Fault;
 use pipeline::clock::{CallClock, Timestamp};
 use pipeline::ids::{Digest, ReleaseId};
@@ -21,7 +21,7 @@ use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveRow, TagRow};
 use serde::{Deserialize, Serialize};
 
-use registry::{Changed, PlannedCalls, Port, Start};
+use registry::{Changed, Known, PlannedCalls, Port, Start};
 use tags::Tagging;
 
 /// How many tags one step puts back.
@@ -37,6 +37,8 @@ pub enum Request {
     /// Say when that may begin.
     #[serde(alias = "slot")]
     Reserve(ReserveKey),
+    /// Tag the digest of one move, if that may begin now; or say when it may.
+    Start(MoveKey),
     /// Tag the digest of one move.
     Move(MoveKey),
     /// Put the tags of one repository back.
@@ -116,7 +118,11 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         match request {
             Request::Reserve(key) => self.reserve(&key, now).await,
-            Request::Move(key) => self.tag(&key, CallClock::starting_at(now)).await,
+            Request::Start(key) => self.start(&key, CallClock::starting_at(now)).await,
+            Request::Move(key) => {
+                let row = self.moves.load(&key).await?.forward()?;
+                self.tag(&key, &row, CallClock::starting_at(now)).await
+            }
             Request::Restore(key) => self.restore(&key, CallClock::starting_at(now)).await,
         }
     }
@@ -128,21 +134,30 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
             }
             ReserveKey::Move(key) => {
                 self.moves.load(key).await?.forward()?;
-                PlannedCalls { registrations: 1, tags: tags::OF_A_MOVE, is_crowded: key.is_among_others() }
+                calls_of(key)
             }
         };
         Ok(Response::Reserved { start_at: self.port.reserve(calls, now).await? })
     }
 
-    async fn tag(&self, key: &MoveKey, clock: CallClock) -> Result<Response, Fault> {
-        let row = self.moves.load_leased(key).await?.forward()?;
+    async fn start(&self, key: &MoveKey, clock: CallClock) -> Result<Response, Fault> {
+        let (row, now) = (self.moves.load(key).await?.forward()?, clock.now());
+        let start_at = self.port.reserve(calls_of(key), now).await?;
+        match start_at > now {
+            true => Ok(Response::Reserved { start_at }),
+            false => self.tag(key, &row, clock).await,
+        }
+    }
+
+    async fn tag(&self, key: &MoveKey, row: &MoveRow, clock: CallClock) -> Result<Response, Fault> {
         let at = row.image_repository();
-        let mut wanted = tags::of_move(&row);
-        let seen = self.port.snapshot(&at, &wanted).await?;
+        let mut wanted = tags::of_move(row);
+        let (lease, known) = (self.moves.check_lease(key, row), self.port.known(key, row));
+        let (seen, (), known) = try_join3(self.port.snapshot(&at, &wanted), lease, known).await?;
         let image = seen.image(&row.digest).ok_or_else(|| not_there(&at, &row.digest))?;
         let already = seen.tagged(&row.tag) == Some(&row.digest);
         let children = manifest::children(image)?;
-        if !self.begins_last(key, &row, children, already, clock).await? {
+        if !self.begins_last(key, row, known, (children, already), clock).await? {
             wanted.retain(|tagging| tagging.service.is_some());
         }
         // What is replaced is kept first; what then names the new image does so at once.
@@ -153,7 +168,7 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
             // All of them are waited for, so that none comes after this call.
             join_all(puts).await.into_iter().collect::<Result<(), Fault>>()?;
         }
-        Ok(Response::Moved { digest: row.digest, already })
+        Ok(Response::Moved { digest: row.digest.clone(), already })
     }
 
     /// Writes down that a move begins, and all that has to be known before the environment's tag moves; tells whether it
@@ -162,13 +177,15 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
         &self,
         key: &MoveKey,
         row: &MoveRow,
-        children: Vec<Digest>,
-        already: bool,
+        mut known: Known,
+        (children, already): (Vec<Digest>, bool),
         clock: CallClock,
     ) -> Result<bool, Fault> {
         let mut why = at_the_same_moment(row);
-        for _ in 0..ATTEMPTS {
-            let known = self.port.known(key, row).await?;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                known = self.port.known(key, row).await?;
+            }
             let movers = movers::moving(&known.movers, &key.release, row);
             let is_last = movers.is_some() || movers::is_last(&known.movers, &key.release);
             let start = Start {
@@ -241,6 +258,11 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
         }
         self.port.put(at, tag, change.image).await
     }
+}
+
+/// Returns what a move calls until its service is updated.
+fn calls_of(key: &MoveKey) -> PlannedCalls {
+    PlannedCalls { registrations: 1, tags: tags::OF_A_MOVE, is_crowded: key.is_among_others() }
 }
 
 fn at_the_same_moment(row: &MoveRow) -> Fault {

@@ -88,7 +88,13 @@ pub trait MoveLedger {
     /// Reads them for a call that is to write, if the release still holds the service.
     ///
     /// Once a call is enough: a lease passes on only when no call of its holder can still be running.
-    async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault>;
+    async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
+        let loaded = self.load(key).await?;
+        self.check_lease(key, &loaded.row).await?;
+        Ok(loaded)
+    }
+    /// Makes sure that the release of a move still holds its service.
+    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault>;
     /// Notes a step of a move, unless the move was leased anew since it was read.
     async fn note(&self, key: &MoveKey, row: &MoveRow, event: MoveEvent) -> Result<(), Fault>;
     /// Notes it together with other writes, or does nothing; tells whether the conditions of those held, and whether no
@@ -110,6 +116,9 @@ impl<L: MoveLedger> MoveLedger for &L {
     }
     async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
         (**self).load_leased(key).await
+    }
+    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault> {
+        (**self).check_lease(key, row).await
     }
     async fn note(&self, key: &MoveKey, row: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
         (**self).note(key, row, event).await
@@ -173,12 +182,11 @@ impl MoveLedger for Ledger {
         Ok(Loaded { row, rollback, stop, together, freezes: policy.on_failure == "freeze" })
     }
 
-    async fn load_leased(&self, key: &MoveKey) -> Result<Loaded, Fault> {
-        let loaded = self.load(key).await?;
-        if let MoveRef::Ordinal(_) = key.which {
-            self.check_leases(&key.release, [&loaded.row]).await?;
+    async fn check_lease(&self, key: &MoveKey, row: &MoveRow) -> Result<(), Fault> {
+        match key.which {
+            MoveRef::Inline(_) => Ok(()),
+            MoveRef::Ordinal(_) => self.check_leases(&key.release, [row]).await,
         }
-        Ok(loaded)
     }
 
     async fn note(&self, key: &MoveKey, row: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
@@ -234,8 +242,25 @@ impl Ledger {
             moves.into_iter().map(|row| (Key::lease(&row.environment, &row.service), row)).collect();
         let keys: Vec<Key> = moves.iter().map(|(key, _)| key.clone()).collect();
         let leases: HashMap<Key, LeaseRow> = self.get_all(&keys).await?;
-        moves.iter().try_for_each(|(key, row)| check_lease(release, row, leases.get(key)))
+        moves.iter().try_for_each(|(key, row)| is_held(release, row, leases.get(key)))
     }
+}
+
+impl MoveKey {
+    /// Holds as long as nothing of the release of a move is given up, and it holds the service.
+    pub fn goes_on(&self, row: &MoveRow) -> [Write; 2] {
+        let none = "(attribute_not_exists(#stop) OR #stop = :none) AND attribute_not_exists(#failed)";
+        let lease = Key::lease(&row.environment, &row.service);
+        [
+            Write::check(Key::head(&self.release), (none, json!({"none": null}))),
+            Write::check(lease, held(&self.release, row.fence)),
+        ]
+    }
+}
+
+/// Holds of a lease that a release has under a number.
+pub fn held(release: &ReleaseId, fence: u64) -> Condition<'static> {
+    ("#release = :ours AND #fence = :ourFence", json!({"ours": release, "ourFence": fence}))
 }
 
 /// Returns the fields that an event sets.
@@ -261,7 +286,7 @@ pub fn leased_anew(row: &MoveRow) -> Fault {
 }
 
 /// Refuses a move whose service another release holds, or nobody.
-fn check_lease(release: &ReleaseId, row: &MoveRow, lease: Option<&LeaseRow>) -> Result<(), Fault> {
+fn is_held(release: &ReleaseId, row: &MoveRow, lease: Option<&LeaseRow>) -> Result<(), Fault> {
     match lease {
         Some(lease) if lease.is_held_by(release, row.fence) => Ok(()),
         Some(LeaseRow { release: Some(other), .. }) if other != release => {
@@ -287,7 +312,7 @@ mod tests {
         let since = Timestamp::from_millis(0);
         let release = held_by.map(|name| ReleaseId::parse(name).unwrap());
         let lease = LeaseRow { holder: held_by.map(str::to_owned), release, fence, since };
-        let checked = check_lease(&ReleaseId::parse("r1").unwrap(), &row(3), Some(&lease));
+        let checked = is_held(&ReleaseId::parse("r1").unwrap(), &row(3), Some(&lease));
         let expected = expected.map_err(|why| Fault::LeaseLost(why.to_owned()));
         assert_eq!(checked, expected, "{held_by:?} {fence}");
     }
@@ -298,7 +323,7 @@ mod tests {
         check(Some("r2"), 4, Err("users is held by release r2 now"));
         check(Some("r1"), 5, Err("the lease of users is no longer held"));
         check(None, 3, Err("the lease of users is no longer held"));
-        let none = check_lease(&ReleaseId::parse("r1").unwrap(), &row(3), None);
+        let none = is_held(&ReleaseId::parse("r1").unwrap(), &row(3), None);
         assert_eq!(none.unwrap_err().name(), "LeaseLost");
     }
 }

@@ -1,6 +1,6 @@
 //! Writes under conditions, alone or several at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem, Update};
@@ -96,6 +96,25 @@ impl Write {
     }
 }
 
+/// Tells whether writes may be done in one call: each has a row of its own, and there are not too many.
+fn fit(writes: &[Write]) -> bool {
+    let rows: HashSet<&Key> = writes.iter().map(|write| &write.key).collect();
+    rows.len() == writes.len() && writes.len() <= TOGETHER
+}
+
+/// Splits groups, in their order, into as few calls as they fit into.
+fn packed(groups: &[Vec<Write>]) -> Vec<&[Vec<Write>]> {
+    let (mut calls, mut from) = (Vec::new(), 0);
+    for to in 1..=groups.len() {
+        let next_fits = groups.get(from..=to).is_some_and(|some| fit(&some.concat()));
+        if !next_fits {
+            calls.extend(groups.get(from..to));
+            from = to;
+        }
+    }
+    calls
+}
+
 /// Returns what stands for the name of a field in an expression, behind `#` and `:`.
 pub fn placeholder(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
@@ -148,28 +167,43 @@ impl Terms {
 impl Ledger {
     /// Does writes, many in one call; one whose condition does not hold is left out.
     pub async fn write_each(&self, writes: Vec<Write>) -> Result<(), Fault> {
-        for some in writes.chunks(TOGETHER) {
-            let is_done = some.len() > 1
-                && match self.transact(some.to_vec()).await {
-                    Ok(refused) => refused.is_none(),
-                    // Another transaction writes to one of these rows at this moment.
-                    Err(Fault::Throttled(_)) => false,
-                    Err(fault) => return Err(fault),
-                };
-            if !is_done {
-                try_join_all(some.iter().map(|one| self.write_alone(one.clone()))).await?;
-            }
-        }
-        Ok(())
+        let alone: Vec<Vec<Write>> = writes.into_iter().map(|write| vec![write]).collect();
+        self.write_groups(&alone).await.map(drop)
     }
 
-    async fn write_alone(&self, Write { key, what, condition }: Write) -> Result<(), Fault> {
-        match what {
-            What::Set(fields) => {
-                let condition = condition.as_ref().map(|(text, compared)| (text.as_str(), compared.clone()));
-                self.set(&key, fields, condition).await.map(drop)
+    /// Does groups of writes, many in one call, each group whole or not at all; tells of each whether its conditions
+    /// held.
+    pub async fn write_groups(&self, groups: &[Vec<Write>]) -> Result<Vec<bool>, Fault> {
+        let mut held = Vec::new();
+        for some in packed(groups) {
+            match some.len() > 1 && self.write_at_once(&some.concat()).await? {
+                true => held.extend(some.iter().map(|_| true)),
+                false => held.extend(try_join_all(some.iter().map(|group| self.write_group(group))).await?),
             }
-            what => self.transact(vec![Write { key, what, condition }]).await.map(drop),
+        }
+        Ok(held)
+    }
+
+    /// Does a few writes in one call; tells whether they are done, and does none where a condition does not hold or
+    /// somebody else writes to one of the rows at this moment.
+    pub async fn write_at_once(&self, writes: &[Write]) -> Result<bool, Fault> {
+        if !fit(writes) {
+            return Ok(false);
+        }
+        match self.transact(writes.to_vec()).await {
+            Ok(refused) => Ok(refused.is_none()),
+            Err(Fault::Throttled(_)) => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn write_group(&self, group: &[Write]) -> Result<bool, Fault> {
+        match group {
+            [Write { key, what: What::Set(fields), condition }] => {
+                let condition = condition.as_ref().map(|(text, compared)| (text.as_str(), compared.clone()));
+                self.set(key, fields.clone(), condition).await
+            }
+            group => Ok(self.transact(group.to_vec()).await?.is_none()),
         }
     }
 

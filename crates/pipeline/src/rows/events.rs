@@ -23,6 +23,9 @@ pub enum MoveEvent {
     Registered {
         /// The revision.
         registered: TaskDefinitionArn,
+        /// When its service is about to be updated, if that follows at once.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        touched: Option<Timestamp>,
     },
     /// Live tests that decide nothing did not pass before its service was touched.
     Warned {
@@ -234,7 +237,7 @@ mod tests {
         };
         let events = [
             (MoveEvent::Started { started: at, children: Vec::new() }, json!(["children", "started"])),
-            (MoveEvent::Registered { registered: revision.clone() }, json!(["registered"])),
+            (MoveEvent::Registered { registered: revision.clone(), touched: None }, json!(["registered"])),
             (MoveEvent::Warned { bundle: Bundle::default() }, json!(["bundle"])),
             (MoveEvent::Touched { touched: at }, json!(["touched"])),
             (

@@ -113,7 +113,7 @@ struct Running {
     redriven: Option<i64>,
     /// The last state that it entered.
     last: Option<Arc<str>>,
-    /// What CloseRelease answered.
+    /// What was answered of its end.
     closed: Value,
 }
 
@@ -124,7 +124,7 @@ pub struct Run {
     pub end: String,
     /// Why.
     pub because: String,
-    /// What CloseRelease answered; null if it never did.
+    /// What was answered of its end; null if it never was.
     pub closed: Value,
     /// How many moves each wave had.
     pub waves: Vec<u64>,

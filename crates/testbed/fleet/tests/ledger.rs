@@ -6,14 +6,14 @@ use fleet::fake::Fake;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{Digest, EnvironmentName, Registry, ReleaseId, Repository, ServiceName, Tag};
-use pipeline::ledger::{Key, Ledger, MoveLedger};
+use pipeline::ledger::{Key, Ledger, MoveLedger, Write};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{
     FrozenRow, HeadRow, How, ListedRun, MoveEvent, MoveRow, OrderKey, Outcome, ServiceRow, VerifiedImage,
 };
 use release::answer::Closed;
 use release::intake::push::Push;
-use release::ports::{Claim, Events, Freezes, History, Proven, Releases, Runs};
+use release::ports::{Claim, Ending, Events, Freezes, History, Proof, Proven, Releases, Runs};
 use serde_json::{Value, json};
 
 const AT: &str = "2026-11-23T10:00:00Z";
@@ -128,11 +128,15 @@ async fn a_hold_ends_when_its_image_is_verified_again_and_not_before() {
         let hold = json!({"digest": held, "release": "r0", "since": AT});
         ledger.put(&service, &json!({"hold:shop/users": hold, "hold": hold})).await.unwrap();
         let known: ServiceRow = ledger.get(&service).await.unwrap().unwrap();
-        ledger.verified(&row, &known, &proven(&row)).await.unwrap();
+        ledger.verified(&[Proof { row: &row, known: &known, proven: proven(&row) }]).await.unwrap();
         let known: ServiceRow = ledger.get(&service).await.unwrap().unwrap();
         assert_eq!(known.hold(&row.repository).is_none(), ends, "{held}");
         assert_eq!(known.hold.is_none(), ends, "for an older version: {held}");
     }
+}
+
+fn other() -> ReleaseId {
+    ReleaseId::parse("r2").unwrap()
 }
 
 fn dev() -> EnvironmentName {
@@ -222,7 +226,7 @@ async fn a_release_stands_in_the_list_of_runs_from_its_head_to_its_end() {
     let head: HeadRow = serde_json::from_value(head).unwrap();
     let dev = &head.environment;
     let listed = ListedRun { mode: "push".to_owned(), ..ListedRun::default() };
-    ledger.open(&release(), &head, &listed).await.unwrap();
+    ledger.open(&release(), &head, &listed, &[]).await.unwrap();
     let row = || fake.open().table.row("runs#dev", "2026-11-23T10:00:00.000Z#r1").unwrap();
     assert_eq!((&row()["mode"], &row()["outcome"]), (&json!("push"), &json!(null)));
     assert!(row()["expires"].is_i64());
@@ -286,7 +290,9 @@ async fn what_is_shown_under_an_earlier_lease_is_not_kept() {
     let row = ledger.load(&key()).await.unwrap().row;
     for (fence, letter, verified) in [(4, "c", "c"), (3, "b", "c"), (5, "d", "d")] {
         let row = MoveRow { fence, digest: image(letter), ..row.clone() };
-        ledger.verified(&row, &ServiceRow::default(), &proven(&row)).await.unwrap();
+        let known_before = ServiceRow::default();
+        let proof = Proof { row: &row, known: &known_before, proven: proven(&row) };
+        ledger.verified(&[proof]).await.unwrap();
         assert_eq!(known(&ledger).await.verified(&users()).unwrap().digest, image(verified), "{fence}");
         let evidence = ledger.evidence(&dev(), &[(users(), image(letter))]).await.unwrap();
         assert_eq!(evidence.len(), usize::from(letter == verified), "{fence}");
@@ -321,4 +327,102 @@ async fn a_newer_push_of_one_service_holds_up_no_other_that_is_written_with_it()
     let newest = names.each_ref().map(|name| known[name].order(&repository));
     assert_eq!(newest, [Some(key(2_000)), Some(key(3_000)), Some(key(2_000))]);
     assert_eq!(fake.open().calls["dynamodb.TransactWriteItems"], 1, "one alone needs no transaction");
+}
+
+#[tokio::test]
+async fn reads_that_are_asked_for_at_once_share_a_call() {
+    let fake = Fake::default();
+    let ledger = open(&fake, Some("r1"), 3).await;
+    let calls = || fake.open().calls.get("dynamodb.BatchGetItem").copied().unwrap_or_default();
+    let (key, head) = (Key::a_move(&release(), 0, 0), Key::head(&release()));
+    let (lease, nothing) = (Key::lease(&dev(), &ServiceName::parse("users").unwrap()), Key::head(&other()));
+    let twice = [key.clone(), head.clone(), key];
+    let (a, b, c) = tokio::join!(
+        ledger.get::<Value>(&lease),
+        ledger.get_all::<Value>(&twice),
+        ledger.get::<Value>(&nothing),
+    );
+    assert_eq!((a.unwrap().unwrap()["fence"].clone(), b.unwrap().len(), c.unwrap()), (json!(3), 2, None));
+    assert_eq!(calls(), 1);
+    // One after the other they do not, and each finds what was written before.
+    ledger.set(&head, json!({"waits": AT}), None).await.unwrap();
+    assert_eq!(ledger.get::<Value>(&head).await.unwrap().unwrap()["waits"], AT);
+    assert_eq!(calls(), 2);
+    // A call of DynamoDB reads 100 rows.
+    let many: Vec<Key> = (0..150).map(|n| Key::a_move(&release(), 1, n)).collect();
+    let one = [head];
+    let (some, none) = tokio::join!(ledger.get_all::<Value>(&one), ledger.get_all::<Value>(&many));
+    assert_eq!((some.unwrap().len(), none.unwrap().len(), calls()), (1, 0, 4));
+    assert!(ledger.get_all::<Value>(&[]).await.unwrap().is_empty());
+    assert_eq!((calls(), fake.open().strange.clone()), (4, Vec::<String>::new()));
+}
+
+#[tokio::test]
+async fn a_read_that_was_given_up_is_none_that_others_wait_for() {
+    let fake = Fake::default();
+    let ledger = open(&fake, Some("r1"), 3).await;
+    let head = Key::head(&release());
+    tokio::select! {
+        biased;
+        _ = ledger.get::<Value>(&head) => panic!("it needs a call"),
+        () = std::future::ready(()) => {}
+    }
+    assert!(ledger.get::<Value>(&head).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn groups_of_writes_share_a_call_and_each_is_whole_or_not_done() {
+    let fake = Fake::default();
+    let ledger = Ledger::of(&fake.config(), "ledger");
+    let calls = || std::mem::take(&mut fake.open().calls).into_iter().collect::<Vec<_>>();
+    let new = |n, on: &str| Write::put(Key::a_move(&release(), 0, n), &json!({"on": on})).unwrap();
+    let once = |n, on: &str| new(n, on).when(("attribute_not_exists(pk)", json!({})));
+    let groups =
+        |on: &str| vec![vec![once(0, on), new(1, on)], vec![new(2, on)], vec![once(3, on), new(4, on)]];
+    assert_eq!(ledger.write_groups(&groups("a")).await.unwrap(), [true; 3]);
+    assert_eq!(calls(), [("dynamodb.TransactWriteItems".to_owned(), 1)]);
+    ledger.delete(&Key::a_move(&release(), 0, 3), None).await.unwrap();
+    assert_eq!(ledger.write_groups(&groups("b")).await.unwrap(), [false, true, true]);
+    let on = |n| fake.open().table.row("release#r1", &format!("move#0#{n}")).unwrap()["on"].clone();
+    assert_eq!([on(0), on(1), on(2), on(3), on(4)], ["a", "a", "b", "b", "b"].map(|on| json!(on)));
+    calls();
+    // DynamoDB takes one write of a row in a call, and this takes 25 writes.
+    assert_eq!(ledger.write_groups(&[vec![new(0, "c")], vec![new(0, "d")]]).await.unwrap(), [true; 2]);
+    assert_eq!((on(0), calls()), (json!("d"), vec![("dynamodb.TransactWriteItems".to_owned(), 2)]));
+    let many: Vec<Vec<Write>> = (0..30).map(|n| vec![new(n, "e")]).collect();
+    assert_eq!(ledger.write_groups(&many).await.unwrap().len(), 30);
+    assert_eq!(calls(), [("dynamodb.TransactWriteItems".to_owned(), 2)]);
+    assert_eq!(fake.open().strange, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_good_release_ends_in_one_call_and_one_that_was_stopped_meanwhile_not_at_all() {
+    for stopped in [false, true] {
+        let fake = Fake::default();
+        let ledger = open(&fake, Some("r1"), 3).await;
+        let row = ledger.load(&key()).await.unwrap().row;
+        let head: HeadRow = ledger.get(&Key::head(&release())).await.unwrap().unwrap();
+        if stopped {
+            ledger.set(&Key::head(&release()), json!({"stop": {"by": "r9"}}), None).await.unwrap();
+        }
+        let closed = Closed {
+            outcome: Outcome::Deployed,
+            because: "all is well".to_owned(),
+            fates: Default::default(),
+            moves: Vec::new(),
+        };
+        let (known, now) = (ServiceRow::default(), Timestamp::parse(AT).unwrap());
+        let proofs = [Proof { row: &row, known: &known, proven: proven(&row) }];
+        let (release, leases) = (release(), [(&row.service, 3)]);
+        let ending = Ending { release: &release, head: &head, closed: &closed, leases: &leases, now };
+        fake.open().calls.clear();
+        assert_eq!(ledger.end(&ending, &proofs).await.unwrap(), !stopped);
+        assert_eq!(fake.open().calls.values().sum::<u64>(), 1);
+        let lease = fake.open().table.row("env#dev", "lease#users").unwrap();
+        assert_eq!(lease["holder"].is_null(), !stopped, "{lease}");
+        let verified = ledger.services(&dev(), None).await.unwrap();
+        assert_eq!(verified.get(&row.service).is_some_and(|row| row.verified.is_some()), !stopped);
+        let end: Value = ledger.get(&Key::head(&release)).await.unwrap().unwrap();
+        assert_eq!(end["outcome"] == "Deployed", !stopped, "{end}");
+    }
 }

@@ -6,7 +6,8 @@ use crate::document::{Scope, check, exits, scopes, states, text};
 
 /// Whence alone a state is reached.  Together: what is no release ends at once, and everything else is told.
 ///
-/// A refusal at the door is told without being closed; every other end passes CloseRelease, and then Alert.
+/// A refusal at the door is told without being closed; every other end passes CloseRelease, or is closed by Judge, and then
+/// Alert.
 ///
 /// What live tests will ask is reached before the first wave, and never by a rollback, which TakeLeases tells apart.
 /// That it has started is told once, before its first wave, and that it goes back before the first wave that does.
@@ -22,7 +23,7 @@ const BEFORE: [(&str, &[&str]); 20] = [
     ("Ignored", &["IsAccepted"]),
     ("Planned", &["IsAccepted"]),
     ("Answered", &["IsAccepted", "WhichOutcome"]),
-    ("Alert", &["CloseRelease", "IsAccepted"]),
+    ("Alert", &["CloseRelease", "IsAccepted", "WhatNext"]),
     ("Undelivered", &["Alert"]),
     ("WhichOutcome", &["Alert", "Undelivered"]),
     ("Deployed", &["WhichOutcome"]),
@@ -157,9 +158,9 @@ fn what_is_no_release_ends_at_once_and_every_other_end_is_told() {
         },
         &[
             (
-                "/States/WhatNext/Default",
-                json!("Alert"),
-                r#"Alert comes after {"CloseRelease", "IsAccepted", "WhatNext"}"#,
+                "/States/WhatNext/Choices/5/Next",
+                json!("CloseRelease"),
+                r#"Alert comes after {"CloseRelease", "IsAccepted"}"#,
             ),
             ("/States/OpenRelease/Catch/0/Next", json!("Alert"), "Alert comes after"),
             (

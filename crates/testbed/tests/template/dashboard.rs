@@ -108,7 +108,7 @@ fn who_draws_writes_nothing_and_who_acts_starts_executions_alone() {
         let own = template.statements().into_iter().filter(|(of, _)| of == owner);
         own.flat_map(|(_, statement)| strings(&statement["Action"])).collect()
     };
-    let draws = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "ssm:GetParametersByPath"];
+    let draws = ["dynamodb:BatchGetItem", "dynamodb:Query", "ssm:GetParametersByPath"];
     assert_eq!(may("DashboardFunction"), draws.map(str::to_owned).into());
     let acts = ["states:DescribeExecution", "states:StartExecution"];
     assert_eq!(may("DashboardActsFunction"), acts.map(str::to_owned).into());

@@ -57,6 +57,9 @@ impl MoveLedger for Recorder {
         let stop = Stop { by, because, since: Timestamp::from_millis(0), rollback: true };
         Ok(Loaded { stop: self.stopped.then_some(stop), together: self.together.clone(), ..loaded })
     }
+    async fn check_lease(&self, _: &MoveKey, _: &MoveRow) -> Result<(), Fault> {
+        Ok(())
+    }
     async fn note(&self, _: &MoveKey, _: &MoveRow, event: MoveEvent) -> Result<(), Fault> {
         let fields = serde_json::to_value(event).unwrap();
         let names: Vec<&str> = fields.as_object().unwrap().keys().map(String::as_str).collect();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, PackHash, ReleaseId, Repository, ServiceName};
-use pipeline::ledger::{Condition, Key, Ledger, MoveLedger, Write};
+use pipeline::ledger::{Key, Ledger, MoveLedger, Write, held};
 use pipeline::payload::{MoveKey, MoveRef};
 use pipeline::rows::{
     FrozenRow, HeadRow, LeaseRow, ListedRun, MoveEvent, MoveRow, Outcome, RollbackScope, ServiceRow, Stop,
@@ -24,7 +24,7 @@ use crate::answer::Closed;
 use crate::intake::push::Push;
 use crate::payload::Run;
 use crate::plan::waves::Numbered;
-use crate::ports::{AlarmVerdict, Claim, Events, Freezes, Leases, Releases, Runs};
+use crate::ports::{AlarmVerdict, Claim, Ending, Events, Freezes, Leases, Proof, Releases, Runs};
 
 /// Up to how many services are read by their keys; of more, all of the environment are read.
 const FEW_SERVICES: usize = 100;
@@ -109,25 +109,53 @@ impl Leases for Ledger {
         release: &ReleaseId,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let free = |(service, fence): &(&ServiceName, u64)| {
-            let nobody = json!({"holder": null, "release": null, "since": now});
-            Write::set(Key::lease(environment, service), nobody).when(held(release, *fence))
-        };
-        self.write_each(leases.iter().map(free).collect()).await
+        self.write_each(leases.iter().map(|lease| free(environment, lease, release, now)).collect()).await
     }
 }
 
-/// Holds of a lease that a release has under a number.
-fn held(release: &ReleaseId, fence: u64) -> Condition<'static> {
-    ("#release = :ours AND #fence = :ourFence", json!({"ours": release, "ourFence": fence}))
+/// Frees a lease that a release has under a number.
+fn free(
+    environment: &EnvironmentName,
+    (service, fence): &(&ServiceName, u64),
+    release: &ReleaseId,
+    now: Timestamp,
+) -> Write {
+    let nobody = json!({"holder": null, "release": null, "since": now});
+    Write::set(Key::lease(environment, service), nobody).when(held(release, *fence))
+}
+
+/// Ends a release, in the list of runs, too: a good one unless somebody stopped it meanwhile.
+fn end(release: &ReleaseId, head: &HeadRow, closed: &Closed, now: Timestamp) -> Vec<Write> {
+    let Closed { outcome, because, fates, .. } = closed;
+    let mut end = Write::set(Key::head(release), json!({"outcome": outcome, "fates": fates}));
+    if *outcome == Outcome::Deployed {
+        let not_stopped = "attribute_not_exists(stop) OR stop = :none";
+        end = end.when((not_stopped, json!({"none": null})));
+    }
+    let key = Key::listed(&head.environment, head.opened, release);
+    // A head that an older version wrote has no row there yet.
+    let (because, expires) = (line(because, LONGEST_SENTENCE), key.expires());
+    let listed = json!({"outcome": outcome, "because": because, "ended": now, "expires": expires});
+    vec![end, Write::set(key, listed)]
 }
 
 impl Releases for Ledger {
-    async fn open(&self, release: &ReleaseId, head: &HeadRow, listed: &ListedRun) -> Result<(), Fault> {
+    async fn open(
+        &self,
+        release: &ReleaseId,
+        head: &HeadRow,
+        listed: &ListedRun,
+        places: &[(&ServiceName, &Repository)],
+    ) -> Result<(), Fault> {
         let once = ("attribute_not_exists(pk)", json!({}));
         let head_row = Write::put(Key::head(release), head)?.when(once);
         let listed = Write::put(Key::listed(&head.environment, head.opened, release), listed)?;
-        self.transact(vec![head_row, listed]).await?;
+        let (places, rows) =
+            (history::places(&head.environment, places, &head.order), vec![head_row, listed]);
+        if !self.write_at_once(&[places.clone(), rows.clone()].concat()).await? {
+            self.write_each(places).await?;
+            self.transact(rows).await?;
+        }
         Ok(())
     }
 
@@ -249,6 +277,19 @@ impl Releases for Ledger {
         self.set_head(release, json!({"shiftThrough": wave})).await
     }
 
+    async fn end(&self, ending: &Ending<'_>, proofs: &[Proof<'_>]) -> Result<bool, Fault> {
+        let Ending { release, head, closed, leases, now } = *ending;
+        if proofs.iter().any(history::is_carried) {
+            return Ok(false);
+        }
+        let mut writes = end(release, head, closed, now);
+        for proof in proofs {
+            writes.extend(history::shown(proof));
+        }
+        writes.extend(leases.iter().map(|lease| free(&head.environment, lease, release, now)));
+        self.write_at_once(&writes).await
+    }
+
     async fn close(
         &self,
         release: &ReleaseId,
@@ -256,18 +297,7 @@ impl Releases for Ledger {
         closed: &Closed,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let Closed { outcome, because, fates, .. } = closed;
-        let mut end = Write::set(Key::head(release), json!({"outcome": outcome, "fates": fates}));
-        if *outcome == Outcome::Deployed {
-            let not_stopped = "attribute_not_exists(stop) OR stop = :none";
-            end = end.when((not_stopped, json!({"none": null})));
-        }
-        let (key, because) =
-            (Key::listed(&head.environment, head.opened, release), line(because, LONGEST_SENTENCE));
-        // A head that an older version wrote has no row there yet.
-        let expires = key.expires();
-        let listed = json!({"outcome": outcome, "because": because, "ended": now, "expires": expires});
-        match self.transact(vec![end, Write::set(key, listed)]).await? {
+        match self.transact(end(release, head, closed, now)).await? {
             None => Ok(()),
             Some(_) => {
                 Err(Fault::Unavailable(format!("{release} was stopped while it closed: it is read again")))

@@ -6,7 +6,7 @@ use pipeline::Fault;
 use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::rows::{MoveRow, ServiceRow};
 
-use super::take::Fences;
+use super::take::{Fences, Taken};
 use crate::answer::{Leased, Leasing};
 use crate::at_once;
 use crate::plan::waves::{Numbered, numbered, waves};
@@ -25,11 +25,13 @@ pub(super) async fn record(
     spec: &ReleaseSpec,
     moves: Vec<MoveRow>,
     known: &BTreeMap<ServiceName, ServiceRow>,
-    fences: &Fences,
+    taken: &Taken,
 ) -> Result<Leased, Fault> {
     let because = format!("holds {}", plural(moves.len(), "lease"));
     let (numbered, counts, repositories) = numbered(waves(moves, context.environment));
-    forget_all_but(ledger, context.release, &numbered, fences).await?;
+    if taken.again {
+        forget_all_but(ledger, context.release, &numbered, &taken.fences).await?;
+    }
     let chunks: Vec<&[Numbered]> = numbered.chunks(MOVES_AT_ONCE).collect();
     at_once(&chunks, async |some| ledger.write(context.release, some, known).await).await?;
     let nothing = ServiceRow::default();

@@ -18,6 +18,16 @@ const LEASES_AT_ONCE: usize = 25;
 /// The numbers of the leases that are held, by service.
 pub(super) type Fences = BTreeMap<ServiceName, u64>;
 
+/// The leases that a call has taken.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Their numbers.
+    pub fences: Fences,
+    /// Whether an earlier call of this release held one of them, and may have written moves: whoever gives leases back
+    /// leaves none.
+    pub again: bool,
+}
+
 /// Takes the leases of all services of a release, or of none: then says who holds one.
 pub(super) async fn take(
     aws: &impl Executions,
@@ -25,12 +35,13 @@ pub(super) async fn take(
     head: &HeadRow,
     run: &Run,
     now: Timestamp,
-) -> Result<Result<Fences, String>, Fault> {
+) -> Result<Result<Taken, String>, Fault> {
     let mut services = head.services.clone();
     services.sort();
     services.dedup();
     let seen = ledger.leases(&head.environment, &services).await?;
-    if seen.values().any(|lease| lease.release.as_ref() == Some(&run.release)) {
+    let again = seen.values().any(|lease| lease.release.as_ref() == Some(&run.release));
+    if again {
         not_begun(ledger, &run.release).await?;
     }
     if let Some(why) = holder(aws, &services, &seen, run, now).await? {
@@ -41,15 +52,15 @@ pub(super) async fn take(
         (service, seen + 1)
     };
     let wanted: Vec<(ServiceName, u64)> = services.into_iter().map(number).collect();
-    let mut fences = Fences::new();
+    let mut taken = Taken { again, ..Taken::default() };
     for some in wanted.chunks(LEASES_AT_ONCE) {
         if let Some(service) = ledger.take(&head.environment, some, run, now).await? {
-            free(ledger, head, run, &fences, now).await?;
+            free(ledger, head, run, &taken.fences, now).await?;
             return Ok(Err(format!("{service} is held by a release that took its lease first")));
         }
-        fences.extend(some.iter().cloned());
+        taken.fences.extend(some.iter().cloned());
     }
-    Ok(Ok(fences))
+    Ok(Ok(taken))
 }
 
 /// Names the first service that is held by somebody who may still write, and who that is.

@@ -22,20 +22,17 @@ pub async fn candidates(
     ledger: &(impl History + Leases + Releases),
     context: PlanContext<'_>,
     spec: &ReleaseSpec,
-    services: &[Service],
+    (services, rows): (&[Service], &BTreeMap<ServiceName, ServiceRow>),
 ) -> Result<(Vec<Candidate>, Vec<Untouched>), Fault> {
     let services: Vec<&Service> = services.iter().filter(|service| is_named(&service.name, spec)).collect();
-    let possible = services.iter().filter(|service| could_be_meant(service, spec));
-    let names: Vec<ServiceName> = possible.map(|service| service.name.clone()).collect();
-    let mut rows = ledger.services(context.name, Some(&names)).await?;
     let back = match &spec.to {
         ImageSelection::RestorePointsOf(release) => moves_of(ledger, release).await?,
         _ => Moves::new(),
     };
-    let tasks = tasks(aws, context, spec, &services, &rows).await?;
+    let tasks = tasks(aws, context, spec, &services, rows).await?;
     let (mut candidates, mut untouched, none) = (Vec::new(), Vec::new(), TaskImages::new());
     for service in services {
-        let row = rows.remove(&service.name).unwrap_or_default();
+        let row = rows.get(&service.name).cloned().unwrap_or_default();
         match meant(service, row, tasks.get(&service.name).unwrap_or(&none), spec, &back) {
             Meant::Candidate(candidate) => candidates.push(with_loss(aws, *candidate).await?),
             Meant::Not(service, why) => untouched.extend(stays(spec, &service, why)),

@@ -13,7 +13,7 @@ use pipeline::ids::{Digest, PackHash, Repository, ServiceName, Tag};
 use pipeline::rows::{LeaseRow, MoveRow, ServiceRow, VerifiedImage};
 
 use super::spec::{ImageSelection, PlanContext, ReleaseSpec};
-use crate::ports::{Digests, Index, Service, TaskImages};
+use crate::ports::{ClusterSnapshot, Digests, Index, Service, TaskImages};
 use containers::{reported, repositories, runs};
 use image::image;
 
@@ -112,6 +112,13 @@ pub fn could_be_meant(service: &Service, spec: &ReleaseSpec) -> bool {
         }
         _ => true,
     }
+}
+
+/// Names the services that a release could be about.
+pub fn possible(seen: &ClusterSnapshot, spec: &ReleaseSpec) -> Vec<ServiceName> {
+    let services = seen.services.iter();
+    let possible = services.filter(|service| is_named(&service.name, spec) && could_be_meant(service, spec));
+    possible.map(|service| service.name.clone()).collect()
 }
 
 /// Tells whether a request names a service, or names none.

@@ -34,6 +34,32 @@ pub struct Proven {
     pub ends_quarantine: bool,
 }
 
+/// What a move has shown of its service.
+#[derive(Clone, Debug)]
+pub struct Proof<'a> {
+    /// The move.
+    pub row: &'a MoveRow,
+    /// What the ledger has of the service.
+    pub known: &'a ServiceRow,
+    /// What is to be written down.
+    pub proven: Proven,
+}
+
+/// The end of a release.
+#[derive(Clone, Debug)]
+pub struct Ending<'a> {
+    /// The release.
+    pub release: &'a ReleaseId,
+    /// Its head.
+    pub head: &'a HeadRow,
+    /// How it ended.
+    pub closed: &'a Closed,
+    /// The leases that it holds, with their numbers.
+    pub leases: &'a [(&'a ServiceName, u64)],
+    /// The present moment.
+    pub now: Timestamp,
+}
+
 /// What an alarm makes of a move that was healthy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlarmVerdict {
@@ -122,10 +148,10 @@ pub trait History {
     ) -> Result<(), Fault>;
     /// Writes down what a release met when it took a service, if nobody knew; `known` is what the ledger has.
     async fn adopt(&self, row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Result<(), Fault>;
-    /// Writes down what a service runs, verified, and what its image has shown; `known` is what the ledger has.
+    /// Writes down what services run, verified, and what their images have shown.
     ///
     /// What was written under a later lease stays.
-    async fn verified(&self, row: &MoveRow, known: &ServiceRow, proven: &Proven) -> Result<(), Fault>;
+    async fn verified(&self, proofs: &[Proof<'_>]) -> Result<(), Fault>;
     /// Writes down that the image of a move was bad, live.
     async fn quarantine(&self, row: &MoveRow, why: &Quarantine) -> Result<(), Fault>;
     /// Writes down that an image proves nothing any more to the environments that follow.
@@ -170,8 +196,15 @@ pub trait Leases {
 
 /// The releases and their moves.
 pub trait Releases {
-    /// Writes the head of a release, once, and its place in the list of runs.
-    async fn open(&self, release: &ReleaseId, head: &HeadRow, listed: &ListedRun) -> Result<(), Fault>;
+    /// Writes the head of a release, once, its place in the list of runs, and where its push stands among those that
+    /// were accepted for its services: a newer one stays.
+    async fn open(
+        &self,
+        release: &ReleaseId,
+        head: &HeadRow,
+        listed: &ListedRun,
+        places: &[(&ServiceName, &Repository)],
+    ) -> Result<(), Fault>;
     /// Reads the head of a release.
     async fn head(&self, release: &ReleaseId) -> Result<Option<HeadRow>, Fault>;
     /// Writes down since when a release waits for a lease.
@@ -219,6 +252,9 @@ pub trait Releases {
     async fn roll_back(&self, release: &ReleaseId, rollback: RollbackScope) -> Result<(), Fault>;
     /// Writes down the last wave that may take production traffic.
     async fn shift_through(&self, release: &ReleaseId, wave: u32) -> Result<(), Fault>;
+    /// Writes down in one call that a release ended, what it has shown, and that its leases are free; does nothing, and
+    /// says so, where that is too much for one call or something stands against it.
+    async fn end(&self, ending: &Ending<'_>, proofs: &[Proof<'_>]) -> Result<bool, Fault>;
     /// Writes down how a release ended, in the list of runs, too; a stop that was written meanwhile is a fault, and is
     /// read by the next call.
     async fn close(

@@ -197,7 +197,7 @@ fn writes(case: &str) -> &'static [&'static str] {
         | "request-rollback-of-a-cluster"
         | "request-cluster-with-an-idle-service" => &["order", "open"],
         "refused-pushed-within-one-second" => &["claim", "list Refused"],
-        "request-promotion-that-asks" => &["order", "propose users", "open"],
+        "request-promotion-that-asks" => &["propose users", "order", "open"],
         "request-approve" => &["answer Approved", "answered", "list Answered"],
         "refused-approve-too-late" => &["answer Approved", "answered", "list Refused"],
         "request-reject" => &["answer Rejected", "answered", "list Answered"],

@@ -20,7 +20,9 @@ use release::Run;
 use release::answer::Closed;
 use release::intake::push::Push;
 use release::plan::waves::Numbered;
-use release::ports::{AlarmVerdict, Claim, Events, Freezes, History, ImageKey, Leases, Proven, Releases};
+use release::ports::{
+    AlarmVerdict, Claim, Ending, Events, Freezes, History, ImageKey, Leases, Proof, Releases,
+};
 
 use crate::shop::{arn, digest};
 
@@ -147,9 +149,11 @@ impl History for Notebook {
     async fn adopt(&self, row: &MoveRow, _: &ServiceRow, _: Timestamp) -> Result<(), Fault> {
         Notebook::write(self, format!("adopt {}", row.service))
     }
-    async fn verified(&self, row: &MoveRow, _: &ServiceRow, proven: &Proven) -> Result<(), Fault> {
-        let hold = if proven.hold.is_some() { ", hold" } else { "" };
-        Notebook::write(self, format!("verified {} {}{hold}", row.service, proven.fact.digest.short()))
+    async fn verified(&self, proofs: &[Proof<'_>]) -> Result<(), Fault> {
+        proofs.iter().try_for_each(|Proof { row, proven, .. }| {
+            let hold = if proven.hold.is_some() { ", hold" } else { "" };
+            Notebook::write(self, format!("verified {} {}{hold}", row.service, proven.fact.digest.short()))
+        })
     }
     async fn quarantine(&self, row: &MoveRow, _: &Quarantine) -> Result<(), Fault> {
         Notebook::write(self, format!("quarantine {}", row.digest.short()))
@@ -224,7 +228,14 @@ impl Leases for Notebook {
 }
 
 impl Releases for Notebook {
-    async fn open(&self, release: &ReleaseId, head: &HeadRow, listed: &ListedRun) -> Result<(), Fault> {
+    async fn open(
+        &self,
+        release: &ReleaseId,
+        head: &HeadRow,
+        listed: &ListedRun,
+        places: &[(&ServiceName, &Repository)],
+    ) -> Result<(), Fault> {
+        self.order(&head.environment, places, &head.order).await?;
         self.listed.borrow_mut().push(listed.clone());
         self.head_of.borrow_mut().get_or_insert_with(|| release.clone());
         self.head.borrow_mut().get_or_insert_with(|| head.clone());
@@ -348,6 +359,10 @@ impl Releases for Notebook {
             head.shift_through = Some(wave);
         }
         Notebook::write(self, "shift")
+    }
+    async fn end(&self, _: &Ending<'_>, _: &[Proof<'_>]) -> Result<bool, Fault> {
+        // Each write is told of here by itself.
+        Ok(false)
     }
     async fn close(&self, _: &ReleaseId, _: &HeadRow, closed: &Closed, now: Timestamp) -> Result<(), Fault> {
         let outcome = closed.outcome;

@@ -56,12 +56,10 @@ async fn what_another_release_has_taken_over_is_judged_as_superseded() {
         taken_over(&release, ended);
         release.ledger.written.take();
         let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:20:00Z").await;
-        assert_eq!(judged["next"], "Done");
-        assert_eq!(release.ledger.written.take(), [format!("Superseded users: {why}")]);
-        let closed = close(&release).await;
-        assert_eq!(closed["outcome"], "Superseded");
-        assert_eq!(closed["because"], format!("users: {why}"));
-        assert_eq!(release.ledger.written.take(), ["close Superseded"]);
+        assert_eq!((&judged["next"], &judged["outcome"]), (&json!("Closed"), &json!("Superseded")));
+        assert_eq!(judged["because"], format!("users: {why}"));
+        let written = [format!("Superseded users: {why}"), "close Superseded".to_owned()];
+        assert_eq!(release.ledger.written.take(), written);
     }
 }
 
@@ -95,7 +93,6 @@ async fn what_another_release_has_taken_over_and_left_in_place_needs_a_person() 
         lease(&release, "2026-11-23T10:00:01Z").await;
         decided(&release, Verdict::Unhealthy);
         taken_over(&release, false);
-        ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:19:00Z").await;
         let running = release.ledger.moves.borrow()[0].1.running.clone();
         release.ledger.moves.borrow_mut()[0].1.registered = Some(running).filter(|_| ours);
         if verified {
@@ -111,8 +108,10 @@ async fn what_another_release_has_taken_over_and_left_in_place_needs_a_person() 
             let closed = close(&release).await;
             assert_eq!((&closed["outcome"], &closed["fates"]), (&json!(outcome), &fate(outcome)));
         }
+        let lost = format!("Superseded users: {taken}");
         let said = (ours && !verified).then(|| format!("Inconclusive users: {taken}{stays}"));
-        let written: Vec<String> = said.into_iter().chain([format!("close {outcome}")]).collect();
+        let written: Vec<String> =
+            [lost].into_iter().chain(said).chain([format!("close {outcome}")]).collect();
         assert_eq!(release.ledger.written.take(), written);
     }
 }
@@ -190,7 +189,6 @@ async fn a_call_that_comes_when_the_release_is_closed_changes_nothing() {
     let before = left();
     for late in [
         json!({"do": "lease", "release": "r1", "execution": "e"}),
-        json!({"do": "judge", "release": "r1", "execution": "e", "wave": 0}),
         json!({"do": "ask", "release": "r1", "execution": "e", "token": "t1"}),
     ] {
         let fault = call(&late).await.unwrap_err();
@@ -199,6 +197,12 @@ async fn a_call_that_comes_when_the_release_is_closed_changes_nothing() {
         assert!(held(&release).release.is_none(), "{late}");
         assert!(release.ledger.waiting.borrow().is_empty(), "{late}");
     }
+    // The answer of a call that closed it may have been lost: it is given once more.
+    release.ledger.written.take();
+    let judge = json!({"do": "judge", "release": "r1", "execution": "e", "wave": 0});
+    let judged = call(&judge).await.unwrap();
+    assert_eq!((&judged["next"], &judged["outcome"]), (&json!("Closed"), &json!("Deployed")));
+    assert_eq!((left(), release.ledger.written.take()), (before, Vec::<String>::new()));
 }
 
 #[tokio::test]

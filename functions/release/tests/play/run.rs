@@ -54,10 +54,11 @@ async fn a_good_release_is_written_down_baked_and_closed() {
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:40Z").await;
     assert_eq!((&judged["next"], &judged["pauseSeconds"]), (&json!("Bake"), &json!(50)));
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:01:30Z").await;
-    assert_eq!(judged["next"], "Done");
-
-    let closed = ask(&release, "close", json!({"outcome": "", "because": ""}), "2026-11-23T10:01:31Z").await;
-    assert_eq!((&closed["outcome"], &closed["fates"]), (&json!("Deployed"), &json!({"deployed": 1})));
+    assert_eq!((&judged["next"], &judged["outcome"]), (&json!("Closed"), &json!("Deployed")));
+    assert_eq!(
+        (&judged["because"], &judged["fates"]),
+        (&json!("1 of 1 deployed and tested live"), &json!({"deployed": 1}))
+    );
     assert_eq!(release.ledger.written.take(), ["verified users bbbbbbbbbbbb", "close Deployed", "free"]);
     // Once more, as if its answer were lost: what it knows may be outdated by now.
     ask(&release, "close", json!({"outcome": "", "because": ""}), "2026-11-23T10:05:00Z").await;
@@ -82,7 +83,7 @@ async fn what_is_deployed_is_guarded_for_the_minutes_that_its_environment_says_a
         assert_eq!(judged["next"], "Bake");
         assert!(release.ledger.guards.take().is_empty(), "an alarm while it bakes is for the judge");
         let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:01:30Z").await;
-        assert_eq!(judged["next"], "Done");
+        assert_eq!(judged["next"], "Closed");
         let guards = release.ledger.guards.take();
         let rows = guards.get("shop-5xx").into_iter().flatten();
         let written: Vec<_> = rows.map(|(id, row)| (id.as_str(), row.since, row.until)).collect();

@@ -119,7 +119,7 @@ async fn a_freeze_after_the_last_wave_changes_nothing() {
     let release = after_a_wave().await;
     healthy(&release, 1);
     frozen_by(&release, "r9", false);
-    assert_eq!(judge(&release, 1, NOW).await["next"], "Done");
+    assert_eq!(judge(&release, 1, NOW).await["next"], "Closed");
 }
 
 #[tokio::test]
@@ -253,7 +253,6 @@ async fn a_release_that_is_stopped_and_left_as_it_is_needs_a_human() {
 async fn a_stop_after_the_last_judgement_needs_a_human_who_gets_the_request() {
     let release = after_a_wave().await;
     healthy(&release, 1);
-    assert_eq!(judge(&release, 1, NOW).await["next"], "Done");
     request(&release, stop(true)).await;
     let closed = ask(&release, "close", json!({"because": ""}), NOW).await;
     assert_eq!(closed["outcome"], "NeedsHuman");

@@ -100,11 +100,6 @@ impl Table {
 
     pub(super) fn answer(&mut self, name: &str, input: &Value, partial: bool) -> Answer {
         match name {
-            "GetItem" => {
-                let row = self.rows.get(&key_of(&input["Key"])?);
-                self.units.read(row.map_or(0, size));
-                Ok(row.map_or_else(|| json!({}), |row| json!({"Item": row})))
-            }
             "PutItem" => self.put(input),
             "UpdateItem" => self.update(input),
             "DeleteItem" => self.delete(input),

@@ -184,7 +184,7 @@ impl Machine {
             (_, Ok(payload)) => {
                 let Caller::Machine { execution, ticket } = begun.to else { return };
                 self.meter.sent(&payload);
-                if &*begun.state == "CloseRelease"
+                if payload.get("fates").is_some()
                     && let Some(running) = self.executions.get_mut(&execution)
                 {
                     running.closed = payload.clone();

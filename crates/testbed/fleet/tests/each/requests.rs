@@ -87,7 +87,7 @@ fn not_found(operation: &str) -> Option<&'static str> {
     match operation {
         "ecs.DescribeTaskDefinition" => Some("ClientException"),
         "states.DescribeExecution" => Some("ExecutionDoesNotExist"),
-        "dynamodb.GetItem" | "dynamodb.BatchGetItem" | "dynamodb.Query" => Some("ResourceNotFoundException"),
+        "dynamodb.BatchGetItem" | "dynamodb.Query" => Some("ResourceNotFoundException"),
         _ if writes(operation) => None,
         _ if operation.starts_with("ecs.") => Some("ClusterNotFoundException"),
         _ if operation.starts_with("ecr.") => Some("RepositoryNotFoundException"),

@@ -10,7 +10,10 @@ use crate::harness::{Story, ask, push};
 const A: [(&str, &str); 1] = [("dev/a", "shop/a")];
 
 /// The definitions that were replaced.
-const BEFORE: [(&str, &str); 1] = [("2026-11-30", include_str!("../../../machine/2026-11-30.asl.json"))];
+const BEFORE: [(&str, &str); 2] = [
+    ("2026-11-30", include_str!("../../../machine/2026-11-30.asl.json")),
+    ("2026-11-30.2", include_str!("../../../machine/2026-11-30.2.asl.json")),
+];
 
 /// Plays a history by each of them.
 async fn played_before(story: impl Fn() -> Story, check: impl Fn(&Story, &str)) {

@@ -12,8 +12,9 @@ use pipeline::rows::{
 use serde_json::{Map, Value, json};
 
 use super::Rows;
+use crate::at_once;
 use crate::plan::history;
-use crate::ports::{History, ImageKey, Proven};
+use crate::ports::{History, ImageKey, Proof, Proven};
 
 impl History for Ledger {
     async fn services(
@@ -45,13 +46,7 @@ impl History for Ledger {
         places: &[(&ServiceName, &Repository)],
         key: &OrderKey,
     ) -> Result<(), Fault> {
-        let newer = |(service, repository): &(&ServiceName, &Repository)| {
-            let name = order_key(repository);
-            let placeholder = placeholder(&name);
-            let newer = format!("attribute_not_exists(#{placeholder}) OR #{placeholder} <= :{placeholder}");
-            Write::set(Key::service(environment, service), json!({name: key})).when((&newer, json!({})))
-        };
-        self.write_each(places.iter().map(newer).collect()).await
+        self.write_each(self::places(environment, places, key)).await
     }
 
     async fn adopt(&self, row: &MoveRow, known: &ServiceRow, now: Timestamp) -> Result<(), Fault> {
@@ -63,38 +58,13 @@ impl History for Ledger {
         Ok(())
     }
 
-    async fn verified(&self, row: &MoveRow, known: &ServiceRow, proven: &Proven) -> Result<(), Fault> {
-        let Proven { fact, hold, evidence, ends_quarantine } = proven;
-        let Some(release) = &fact.release else { return Ok(()) };
-        carry_order(self, row, known).await?;
-        // One that was left there by another release is only tested.
-        let took = row.touched.max(row.leased).map(|began| fact.since.seconds_since(began).max(1));
-        let mut fields = facts(known, fact, row.fence);
-        fields.insert("seconds".to_owned(), json!(took));
-        // A hold ends when its image is verified again.
-        let ended = known.hold(&fact.repository).is_some_and(|hold| hold.digest == fact.digest);
-        if hold.is_some() || ended {
-            fields.insert(hold_key(&fact.repository), json!(hold));
-            fields.insert("hold".to_owned(), json!(hold));
-        }
-        let mut shown = Map::new();
-        if *evidence {
-            let (release, commit) = (release.clone(), fact.commit.clone());
-            let evidence = Evidence { release, since: fact.since, commit };
-            shown.insert("verified".to_owned(), json!(evidence));
-        }
-        if *ends_quarantine {
-            shown.insert("quarantine".to_owned(), Value::Null);
-        }
-        let service = Key::service(&row.environment, &row.service);
-        let mut writes = vec![Write::set(service, Value::Object(fields)).when((NO_LATER_LEASE, json!({})))];
-        if !shown.is_empty() {
-            let evidence = Key::evidence(&row.repository, &row.digest, &row.environment);
-            writes.push(Write::set(evidence, Value::Object(shown)));
-        }
-        if self.transact(writes).await?.is_some() {
+    async fn verified(&self, proofs: &[Proof<'_>]) -> Result<(), Fault> {
+        at_once(proofs, async |proof| carry_order(self, proof.row, proof.known).await).await?;
+        let groups: Vec<Vec<Write>> = proofs.iter().map(shown).collect();
+        let held = self.write_groups(&groups).await?;
+        for (Proof { row, .. }, _) in proofs.iter().zip(held).filter(|(_, held)| !held) {
             tracing::warn!(
-                "{} was written under a later lease: what {release} has shown is not kept",
+                "{} was written under a later lease: what the release has shown is not kept",
                 row.service
             );
         }
@@ -115,6 +85,58 @@ impl History for Ledger {
         self.set(&Key::evidence(repository, digest, environment), json!({"verified": null}), None).await?;
         Ok(())
     }
+}
+
+/// Notes the newest push that was accepted for services; a newer one stays.
+pub(super) fn places(
+    environment: &EnvironmentName,
+    places: &[(&ServiceName, &Repository)],
+    key: &OrderKey,
+) -> Vec<Write> {
+    let newer = |(service, repository): &(&ServiceName, &Repository)| {
+        let name = order_key(repository);
+        let placeholder = placeholder(&name);
+        let newer = format!("attribute_not_exists(#{placeholder}) OR #{placeholder} <= :{placeholder}");
+        Write::set(Key::service(environment, service), json!({name: key})).when((&newer, json!({})))
+    };
+    places.iter().map(newer).collect()
+}
+
+/// Writes down what a move has shown: what its service runs, verified, and what is known of its image.
+pub(super) fn shown(Proof { row, known, proven }: &Proof<'_>) -> Vec<Write> {
+    let Proven { fact, hold, evidence, ends_quarantine } = proven;
+    let Some(release) = &fact.release else { return Vec::new() };
+    // One that was left there by another release is only tested.
+    let took = row.touched.max(row.leased).map(|began| fact.since.seconds_since(began).max(1));
+    let mut fields = facts(known, fact, row.fence);
+    fields.insert("seconds".to_owned(), json!(took));
+    // A hold ends when its image is verified again.
+    let ended = known.hold(&fact.repository).is_some_and(|hold| hold.digest == fact.digest);
+    if hold.is_some() || ended {
+        fields.insert(hold_key(&fact.repository), json!(hold));
+        fields.insert("hold".to_owned(), json!(hold));
+    }
+    let mut shown = Map::new();
+    if *evidence {
+        let (release, commit) = (release.clone(), fact.commit.clone());
+        let evidence = Evidence { release, since: fact.since, commit };
+        shown.insert("verified".to_owned(), json!(evidence));
+    }
+    if *ends_quarantine {
+        shown.insert("quarantine".to_owned(), Value::Null);
+    }
+    let service = Key::service(&row.environment, &row.service);
+    let mut writes = vec![Write::set(service, Value::Object(fields)).when((NO_LATER_LEASE, json!({})))];
+    if !shown.is_empty() {
+        let evidence = Key::evidence(&row.repository, &row.digest, &row.environment);
+        writes.push(Write::set(evidence, Value::Object(shown)));
+    }
+    writes
+}
+
+/// Tells whether the newest push of a service still has the place that an older version gave it.
+pub(super) fn is_carried(Proof { row, known, .. }: &Proof<'_>) -> bool {
+    known.carried(&row.repository).is_some_and(|other| known.order(other).is_some())
 }
 
 /// Gives the newest push that an older version accepted its place among those of its own repository.

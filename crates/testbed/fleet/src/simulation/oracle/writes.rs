@@ -97,7 +97,7 @@ impl Oracle {
             }
             _ => return,
         };
-        for write in writes {
+        for write in &writes {
             let text = |key: &str| write["Key"][key]["S"].as_str().unwrap_or_default();
             self.sees_images(account, release, text("pk"), text("sk"));
             if text("sk") == "frozen" {
@@ -109,12 +109,22 @@ impl Oracle {
             if let (Some(environment), Some(service)) =
                 (text("pk").strip_prefix("env#"), text("sk").strip_prefix("service#"))
             {
-                self.sees_history(account, release, environment, service);
+                let lacking = match frees(&writes, environment, service) {
+                    true => None,
+                    false => without_lease(account, release, environment, service),
+                };
+                self.sees_history(account, release, (environment, service), lacking);
             }
         }
     }
 
-    fn sees_history(&mut self, account: &mut State, release: &str, environment: &str, service: &str) {
+    fn sees_history(
+        &mut self,
+        account: &mut State,
+        release: &str,
+        (environment, service): (&str, &str),
+        lacking: Option<String>,
+    ) {
         let row = account.table.row(&format!("env#{environment}"), &format!("service#{service}"));
         let history = row.unwrap_or_default()["history"].take();
         let fact = history[0].clone();
@@ -127,7 +137,6 @@ impl Oracle {
         }
         self.sees_way_back(account, release, &key, &history);
         let digest = fact["digest"].as_str().unwrap_or_default().to_owned();
-        let lacking = without_lease(account, release, environment, service);
         self.holds(lacking.is_none(), || {
             format!("{release} writes the history of {service}: {}", lacking.unwrap_or_default())
         });
@@ -174,6 +183,17 @@ fn without_lease(account: &State, release: &str, environment: &str, service: &st
     let lease =
         account.table.row(&format!("env#{environment}"), &format!("lease#{service}")).unwrap_or_default();
     (holder(&lease) != release).then(|| format!("{} holds the lease of {service}", holder(&lease)))
+}
+
+/// Tells whether the same call frees the lease of a service, which it does only if its release has held it up to then.
+fn frees(writes: &[&Value], environment: &str, service: &str) -> bool {
+    let text = |write: &Value, key: &str| write["Key"][key]["S"].as_str().unwrap_or_default().to_owned();
+    writes.iter().any(|write| {
+        let held =
+            write["ConditionExpression"].as_str().is_some_and(|holds| holds.contains("#release = :ours"));
+        held && text(write, "pk") == format!("env#{environment}")
+            && text(write, "sk") == format!("lease#{service}")
+    })
 }
 
 /// An environment's tag is moved by whoever holds one of its services.

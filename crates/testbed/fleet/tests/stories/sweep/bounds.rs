@@ -37,7 +37,7 @@ async fn a_sweep_makes_few_calls_for_ten_services_and_one_for_a_repository() {
     // A page and a description for ten services, and one list of images for each repository; the rows of two
     // environments, each a few times.
     let expected = [
-        "dynamodb.GetItem 3",
+        "dynamodb.BatchGetItem 3",
         "dynamodb.PutItem 3",
         "dynamodb.Query 17",
         "ecr.DescribeImages 40",
