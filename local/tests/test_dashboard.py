@@ -186,8 +186,8 @@ def test_a_view_takes_few_calls(shop, users):
         before = len(shop.cloud.calls(agent="tidegate-dashboard"))
         shop.cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(view))
         taken[view["view"]] = len(shop.cloud.calls(agent="tidegate-dashboard")) - before
-    # The documents; of each environment what is so, its services, its sweep and what is left to people; the leases.
-    assert 1 + 4 * environments + 1 <= taken["environments"] <= 1 + 4 * environments + 2
+    # The documents; of each environment what is so, its services and what is left to people; their sweeps; the leases.
+    assert 1 + 3 * environments + 2 <= taken["environments"] <= 1 + 3 * environments + 3
     # Of each environment its runs and what waits; the heads.
     assert taken["releases"] == 1 + 2 * environments + 1
     # The release, its alerts, its tests, and its place in the list.

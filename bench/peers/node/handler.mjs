@@ -2,7 +2,7 @@
 //
 // Clients are made while the function starts, where Lambda gives it more CPU; a revision never changes, so it is kept.
 
-import { BatchGetItemCommand, DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
+import { BatchGetItemCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import {
   DescribeServicesCommand,
   DescribeTaskDefinitionCommand,
@@ -27,9 +27,9 @@ const revisions = new Map();
 export async function handle(event) {
   const { environment: name, mode } = event.input;
   if (event.do !== "open" || mode !== "plan") throw new Error("this handler makes plans, and nothing else");
-  if (await row(`release#${event.release}`, "head")) throw new Error("this release was opened before");
+  const [opened] = await rows([[`release#${event.release}`, "head"]]);
+  if (opened) throw new Error("this release was opened before");
   const { cluster } = (await environments())[name];
-  if (await row(`env#${name}`, "frozen")) throw new Error(`${name} is frozen`);
   const services = [];
   for (const service of await described(cluster)) services.push(await planned(name, cluster, service));
   const free = services.filter((each) => each.blocked === null).length;
@@ -43,12 +43,6 @@ export async function handle(event) {
     plan: [],
     services,
   };
-}
-
-/** One row of the ledger. */
-async function row(pk, sk) {
-  const Key = { pk: { S: pk }, sk: { S: sk } };
-  return (await dynamodb.send(new GetItemCommand({ TableName: TABLE, Key, ConsistentRead: true }))).Item;
 }
 
 /** Some rows of the ledger. */

@@ -30,12 +30,10 @@ def handle(event: dict, _context) -> dict:
     asked = event["input"]
     if event["do"] != "open" or asked.get("mode") != "plan":
         raise ValueError("this handler makes plans, and nothing else")
-    if row(f"release#{event['release']}", "head"):
+    if rows([(f"release#{event['release']}", "head")]):
         raise ValueError("this release was opened before")
     name = asked["environment"]
     environment = environments()[name]
-    if row(f"env#{name}", "frozen"):
-        raise ValueError(f"{name} is frozen")
     services = [planned(name, environment["cluster"], service) for service in described(environment["cluster"])]
     free, many = sum(each["blocked"] is None for each in services), len(services)
     return {
@@ -48,12 +46,6 @@ def handle(event: dict, _context) -> dict:
         "plan": [],
         "services": services,
     }
-
-
-def row(pk: str, sk: str) -> dict | None:
-    """One row of the ledger."""
-    key = {"pk": {"S": pk}, "sk": {"S": sk}}
-    return dynamodb.get_item(TableName=TABLE, Key=key, ConsistentRead=True).get("Item")
 
 
 def rows(keys: list[tuple[str, str]]) -> list[dict]:

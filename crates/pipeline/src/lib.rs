@@ -9,6 +9,7 @@ pub mod console;
 pub mod document;
 pub mod environment;
 pub mod fault;
+pub mod http;
 pub mod ids;
 pub mod image;
 pub mod lambda;

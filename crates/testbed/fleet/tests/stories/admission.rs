@@ -102,6 +102,20 @@ async fn an_answer_past_the_pipeline_counts_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_a_person_whom_nobody_asks_any_more_is_overtaken() {
+    let document = json!({"cluster": "dev", "tag": "dev"}).to_string();
+    let approve = json!({"mode": "approve", "release": "older"});
+    let story = Story::of(&A, json!({"dev": {"approval": "required"}}))
+        .at(0, push("older", "shop/a", Completes))
+        .at(60, hand(Hand::Store("/tidegate/environments/dev".to_owned(), document)))
+        .at(120, push("newer", "shop/a", Completes))
+        .at(600, ask("approves", "dev", approve));
+    let story = story.play().await;
+    assert_eq!((story.end("newer").as_str(), story.end("older").as_str()), ("Deployed", "Superseded"));
+    assert!(story.runs("dev/a", "newer"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_ecs_has_put_back_already_is_proven() {
     let story = Story::of(&A, json!({}))
         .at(0, push("died", "shop/a", SentBack))

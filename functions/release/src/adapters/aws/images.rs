@@ -11,6 +11,7 @@ use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{Image as Described, ImageIdentifier};
 use pipeline::Fault;
 use pipeline::aws::fault_of;
+use pipeline::http::Http;
 use pipeline::ids::{Digest, Registry, Repository, Tag};
 use pipeline::image::RepositoryRef;
 use serde_json::Value;
@@ -25,12 +26,13 @@ const REPOSITORIES_PER_CALL: usize = 100;
 #[derive(Debug)]
 pub(super) struct Images {
     ecr: Client,
+    http: Http,
     known: Known,
 }
 
 impl Images {
     pub(super) fn new(ecr: Client) -> Self {
-        Images { ecr, known: Known::default() }
+        Images { ecr, http: Http::new(), known: Known::default() }
     }
 
     pub(super) async fn find(

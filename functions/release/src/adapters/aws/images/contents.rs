@@ -124,7 +124,11 @@ impl Images {
         let call = call.repository_name(from.repository.as_str()).layer_digest(&layer);
         let answer = call.send().await;
         let answer = answer.map_err(|error| fault_of(&format!("download {layer}"), &error))?;
-        let config = Config::from(download(answer.download_url().unwrap_or_default()).await?);
+        // ECR signed an address for it.
+        let text = self.http.get(answer.download_url().unwrap_or_default(), DEADLINE, LARGEST).await?;
+        let read: Value =
+            serde_json::from_slice(&text).map_err(|error| Fault::InvalidInput(error.to_string()))?;
+        let config = Config::from(read);
         keep(&self.known.configs, digest, &config, size(&config));
         Ok(config)
     }
@@ -220,21 +224,6 @@ impl From<Value> for Config {
             env: env.filter_map(name).collect(),
         }
     }
-}
-
-/// Reads a document that ECR signed an address for.
-async fn download(url: &str) -> Result<Value, Fault> {
-    // It fails where there is one already, which is then as good.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let failed = |error: reqwest::Error| Fault::Unavailable(error.without_url().to_string());
-    let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().map_err(failed)?;
-    let answer = client.get(url).send().await.and_then(reqwest::Response::error_for_status);
-    let answer = answer.map_err(failed)?;
-    if answer.content_length().is_none_or(|length| length > LARGEST) {
-        return Err(Fault::NotSupported(format!("a configuration of more than {LARGEST} bytes")));
-    }
-    let bytes = answer.bytes().await.map_err(failed)?;
-    serde_json::from_slice(&bytes).map_err(|error| Fault::InvalidInput(error.to_string()))
 }
 
 /// Returns the text at a path of keys; none if there is none.
