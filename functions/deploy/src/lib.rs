@@ -10,6 +10,7 @@ pub mod plan;
 pub mod runs;
 pub mod service;
 
+use futures_util::future::try_join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, TaskDefinitionArn};
@@ -125,8 +126,7 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
         self.registered(key, row, revision, now).await
     }
 
-    /// Does both with few calls: whether the service is held, and nobody has stopped the release, is asked with what is
-    /// written down before the service is touched.
+    /// Does both with few calls: that the service is held is a condition of what is written down before it is touched.
     async fn register_and_point(
         &self,
         key: &MoveKey,
@@ -134,16 +134,42 @@ impl<P: Port + Runner, L: MoveLedger> Deploy<P, L> {
         now: Timestamp,
     ) -> Result<Response, Fault> {
         let revision = self.port.register(&row).await?;
-        let arn = &revision.arn;
-        if plan::next(&self.port.deployments(&row).await?, arn, &row.replaces) == Plan::Start {
-            let event = MoveEvent::Registered { registered: arn.clone(), touched: Some(now) };
-            let [head, lease] = key.goes_on(&row);
-            if self.moves.note_with(key, &row, event, vec![revision.record()?, head, lease]).await? {
-                return self.pointed(key, &row, arn, now).await;
-            }
+        // Whatever stands against it, and what cannot be read, is found again when the revision is noted.
+        if let Ok(true) = self.touched(key, &row, &revision, now).await {
+            return self.pointed(key, &row, &revision.arn, now).await;
         }
         self.moves.check_lease(key, &row).await?;
         self.registered(key, row, revision, now).await
+    }
+
+    /// Notes a revision, and that its service is about to be updated; tells whether nothing stood against it.
+    async fn touched(
+        &self,
+        key: &MoveKey,
+        row: &MoveRow,
+        revision: &Revision,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let (deployments, goes_on) = try_join(self.port.deployments(row), self.goes_on(key, row)).await?;
+        if !goes_on || plan::next(&deployments, &revision.arn, &row.replaces) != Plan::Start {
+            return Ok(false);
+        }
+        let event = MoveEvent::Registered { registered: revision.arn.clone(), touched: Some(now) };
+        let mut others = vec![revision.record()?, key.held(row)];
+        if !key.is_among_others() {
+            others.push(key.goes_on());
+        }
+        self.moves.note_with(key, row, event, others).await
+    }
+
+    /// Tells whether a release goes on with a move among others: were that a condition of what each of them writes at the
+    /// same moment, DynamoDB would refuse all but one.
+    async fn goes_on(&self, key: &MoveKey, row: &MoveRow) -> Result<bool, Fault> {
+        if !key.is_among_others() {
+            return Ok(true);
+        }
+        let loaded = self.moves.load(key).await?;
+        Ok(loaded.row.fence == row.fence && loaded.given_up().is_none() && loaded.forward().is_ok())
     }
 
     /// Notes a revision, and reads the move once more: somebody may have stopped it meanwhile, or registered another one.

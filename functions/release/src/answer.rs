@@ -206,29 +206,17 @@ pub struct Judged {
     pub step: Step,
     /// How long to watch.
     pub pause_seconds: i64,
+    /// Its story, where it is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
 }
 
-/// The answer of `judge` about a release that goes on, or is closed by it.
-#[derive(Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Judgement {
-    /// It goes on.
-    GoesOn(Judged),
-    /// It is closed.
-    #[serde(rename_all = "camelCase")]
-    Closed {
-        /// Past the close.
-        next: Next,
-        /// The last wave.
-        wave: u32,
-        /// Which part of it.
-        step: Step,
-        /// No time at all.
-        pause_seconds: i64,
-        /// Its story.
-        #[serde(flatten)]
-        closed: Closed,
-    },
+impl Judged {
+    /// Answers that a release is closed.
+    pub fn closed(closed: Closed, wave: u32, step: Step) -> Self {
+        let because = closed.because.clone();
+        Judged { next: Next::Closed, because, wave, step, pause_seconds: 0, closed: Some(closed) }
+    }
 }
 
 /// The answer of `close`: the story of the release.

@@ -22,6 +22,9 @@ use crate::ports::{
     Approvals, Clusters, Documents, Ending, Executions, History, ImageKey, Leases, Proof, Releases,
 };
 
+/// How many services a release has at most that is closed in one call.
+const FEW: usize = 5;
+
 /// Writes the outcome; harmless if it is written already.
 pub async fn close(
     aws: &(impl Clusters + Documents + Executions),
@@ -29,63 +32,71 @@ pub async fn close(
     close: Close,
     now: Timestamp,
 ) -> Result<Closed, Fault> {
-    let (head, moves) = ledger.head_and_moves(&close.run.release).await?;
-    let Some(head) = head else { return Ok(conclude(&close.outcome, &close.because, &moves, None)) };
-    let read = try_join(leases(ledger, &head, &moves), known(ledger, &head, &moves)).await?;
-    finish(aws, ledger, close, (head, moves), read, now).await
-}
-
-/// Writes the outcome of a release as it was read: its head and its moves, their leases, and what is known of their
-/// services.
-pub async fn finish(
-    aws: &(impl Clusters + Documents + Executions),
-    ledger: &(impl History + Leases + Releases + Approvals),
-    close: Close,
-    (head, mut moves): (HeadRow, Vec<(MoveKey, MoveRow)>),
-    (leases, mut known): (BTreeMap<ServiceName, LeaseRow>, BTreeMap<ServiceName, ServiceRow>),
-    now: Timestamp,
-) -> Result<Closed, Fault> {
-    let run = &close.run;
+    let Close { run, outcome, because } = &close;
+    let (head, mut moves) = ledger.head_and_moves(&run.release).await?;
+    let Some(head) = head else { return Ok(conclude(outcome, because, &moves, None)) };
+    let (leases, known) = try_join(leases(ledger, &head, &moves), known(ledger, &head, &moves)).await?;
     // When it is closed its leases are free.
     if head.outcome.is_none() {
         give_up_lost(ledger, &run.release, &mut moves, &leases, now).await?;
         look_at_lost(aws, ledger, &run.release, &head, &mut moves, &leases, now).await?;
     }
-    let mut closed = story(&close, &head, &moves);
-    let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
-    let deployed: Vec<&MoveRow> = rows
-        .iter()
-        .copied()
-        .filter(|row| MoveOutcome::of(row, head.rollback) == MoveOutcome::Deployed)
-        .collect();
-    known.retain(|service, _| deployed.iter().any(|row| row.service == *service));
-    let mut ours = ours(&leases, &run.release);
+    let closed = story(&close, &head, &moves);
     // Once: what it knows may be outdated.
     if head.outcome.is_none() {
-        let end = Ending { release: &run.release, head: &head, closed: &closed, leases: &ours, now };
-        if record(ledger, end, &rows, (&deployed, &known)).await? {
-            ours.clear();
-        }
+        record(ledger, (&run.release, &head, &closed), &moves, known, now).await?;
     }
     // By what was asked: the environment may ask only since the release was opened.
     if head.asked.is_some() {
         ledger.answered(&head.environment, &run.release, None).await?;
     }
-    ledger.free(&head.environment, &ours, &run.release, now).await?;
-    if closed.outcome == Outcome::Deployed {
-        match promote(aws, &head, run, &deployed, now).await {
-            // The call that comes again finds it closed, and only starts what follows.
-            Err(fault) if head.outcome.is_none() && Fault::RETRIED.contains(&fault.name()) => {
-                return Err(fault);
-            }
-            // It is deployed all the same, and those who hear so hear this, too.
-            Err(fault) => {
-                closed.because = format!("{}; the promotion did not start: {fault}", closed.because);
-            }
-            Ok(unknown) => closed.because = [vec![closed.because], unknown].concat().join("; "),
-        }
+    ledger.free(&head.environment, &ours(&leases, &run.release), &run.release, now).await?;
+    follow(aws, run, &head, &moves, closed, now).await
+}
+
+/// Closes a release by the call that has judged it, if that is one write: few services, all of them good, and nobody was
+/// asked.  Where anything stands against it nothing is written, and it is closed by the step that follows.
+pub async fn close_good(
+    aws: &(impl Documents + Executions),
+    ledger: &(impl History + Leases + Releases),
+    run: &Run,
+    (head, moves): (&HeadRow, &[(MoveKey, MoveRow)]),
+    leases: &BTreeMap<ServiceName, LeaseRow>,
+    now: Timestamp,
+) -> Result<Option<Closed>, Fault> {
+    let closed = conclude("", "", moves, head.rollback);
+    let is_good = deployed(head, moves).len() == moves.len() && closed.outcome == Outcome::Deployed;
+    if !is_good || moves.len() > FEW || head.asked.is_some() {
+        return Ok(None);
     }
-    Ok(closed)
+    let (spec, known) = (ReleaseSpec::of(head, &run.release)?, known(ledger, head, moves).await?);
+    let proofs = proofs(&run.release, (head, moves), &known, &spec, now);
+    if proofs.iter().any(|proof| left(proof.row, &proof.known, &spec).is_some()) {
+        return Ok(None);
+    }
+    let (release, leases) = (&run.release, &ours(leases, &run.release));
+    if !ledger.end(&Ending { release, head, closed: &closed, leases, now }, &proofs).await? {
+        return Ok(None);
+    }
+    let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
+    measures::of((release, head, &closed), &spec, &rows, &known, now).tell(now);
+    follow(aws, run, head, moves, closed, now).await.map(Some)
+}
+
+/// Tells once more how a release ended that was closed as deployed, to whoever has not heard it.
+pub async fn closed_before(
+    aws: &(impl Documents + Executions),
+    run: &Run,
+    (head, moves): (&HeadRow, &[(MoveKey, MoveRow)]),
+    now: Timestamp,
+) -> Result<Option<Closed>, Fault> {
+    match head.outcome {
+        Some(Outcome::Deployed) => {
+            let closed = conclude("Deployed", "", moves, head.rollback);
+            follow(aws, run, head, moves, closed, now).await.map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Tells how a release ended.
@@ -100,44 +111,59 @@ fn story(Close { run, outcome, because }: &Close, head: &HeadRow, moves: &[(Move
     closed
 }
 
-/// Writes down the end of a release, and what its moves have shown of their images; tells whether its leases are free
-/// with that.
+/// Returns the moves that are deployed.
+fn deployed<'a>(head: &HeadRow, moves: &'a [(MoveKey, MoveRow)]) -> Vec<&'a (MoveKey, MoveRow)> {
+    let is_deployed = |row| MoveOutcome::of(row, head.rollback) == MoveOutcome::Deployed;
+    moves.iter().filter(|(_, row)| is_deployed(row)).collect()
+}
+
+/// Returns what the deployed moves have shown of their services.
+fn proofs<'a>(
+    release: &ReleaseId,
+    (head, moves): (&HeadRow, &'a [(MoveKey, MoveRow)]),
+    known: &BTreeMap<ServiceName, ServiceRow>,
+    spec: &ReleaseSpec,
+    now: Timestamp,
+) -> Vec<Proof<'a>> {
+    let proof = |(key, row): &'a (MoveKey, MoveRow)| {
+        let known = known.get(&row.service).cloned().unwrap_or_default();
+        let proven = proven(row, &known, spec, release, now);
+        Proof { key, row, known, proven }
+    };
+    deployed(head, moves).into_iter().map(proof).collect()
+}
+
+/// Writes down the outcome, and what the moves have shown of their images.
 async fn record(
     ledger: &(impl History + Releases),
-    end: Ending<'_>,
-    rows: &[&MoveRow],
-    (deployed, known): (&[&MoveRow], &BTreeMap<ServiceName, ServiceRow>),
-) -> Result<bool, Fault> {
-    let Ending { release, head, closed, now, .. } = end;
-    let (spec, nothing) = (ReleaseSpec::of(head, release)?, ServiceRow::default());
-    let proofs = deployed.iter().map(|row| {
-        let known = known.get(&row.service).unwrap_or(&nothing);
-        Proof { row, known, proven: proven(row, known, &spec, release, now) }
-    });
-    let proofs: Vec<Proof<'_>> = proofs.collect();
-    let bad: Vec<&MoveRow> = rows.iter().copied().filter(|row| is_bad(row)).collect();
-    let left: BTreeSet<ImageKey> =
-        proofs.iter().filter_map(|proof| left(proof.row, proof.known, &spec)).collect();
-    let is_freed = bad.is_empty() && left.is_empty() && ledger.end(&end, &proofs).await?;
-    if !is_freed {
-        ledger.verified(&proofs).await?;
-        // After it: what was good for one service and bad for another is bad.
-        quarantine(ledger, &bad, release, now).await?;
-        revoke(ledger, head, left).await?;
-        ledger.close(release, head, closed, now).await?;
-    }
-    measures::of((release, head, closed), &spec, rows, known, now).tell(now);
-    Ok(is_freed)
+    (release, head, closed): (&ReleaseId, &HeadRow, &Closed),
+    moves: &[(MoveKey, MoveRow)],
+    mut known: BTreeMap<ServiceName, ServiceRow>,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let spec = ReleaseSpec::of(head, release)?;
+    let proofs = proofs(release, (head, moves), &known, &spec, now);
+    ledger.verified(&proofs).await?;
+    let rows: Vec<&MoveRow> = moves.iter().map(|(_, row)| row).collect();
+    // After it: what was good for one service and bad for another is bad.
+    quarantine(ledger, &rows, release, now).await?;
+    let left = proofs.iter().filter_map(|proof| left(proof.row, &proof.known, &spec));
+    revoke(ledger, head, left.collect()).await?;
+    ledger.close(release, head, closed, now).await?;
+    known.retain(|service, _| proofs.iter().any(|proof| proof.row.service == *service));
+    measures::of((release, head, closed), &spec, &rows, &known, now).tell(now);
+    Ok(())
 }
 
 /// Writes down which images were bad, live.
 async fn quarantine(
     ledger: &impl History,
-    bad: &[&MoveRow],
+    rows: &[&MoveRow],
     release: &ReleaseId,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    at_once(bad, async |row| {
+    let bad: Vec<&MoveRow> = rows.iter().copied().filter(|row| is_bad(row)).collect();
+    at_once(&bad, async |row| {
         let (release, since) = (release.clone(), row.decided.unwrap_or(now));
         let reason = row.reason.clone().unwrap_or_default();
         ledger.quarantine(row, &Quarantine { release, since, reason }).await
@@ -181,13 +207,41 @@ fn ours<'a>(leases: &'a BTreeMap<ServiceName, LeaseRow>, release: &ReleaseId) ->
 }
 
 /// Reads what is known of the services that a release has moved.
-pub async fn known(
+async fn known(
     ledger: &impl History,
     head: &HeadRow,
     moves: &[(MoveKey, MoveRow)],
 ) -> Result<BTreeMap<ServiceName, ServiceRow>, Fault> {
     let services: Vec<ServiceName> = moves.iter().map(|(_, row)| row.service.clone()).collect();
     ledger.services(&head.environment, Some(&services)).await
+}
+
+/// Starts what follows a deployed release by itself; a mistake in that is told with its end.
+async fn follow(
+    aws: &(impl Documents + Executions),
+    run: &Run,
+    head: &HeadRow,
+    moves: &[(MoveKey, MoveRow)],
+    mut closed: Closed,
+    now: Timestamp,
+) -> Result<Closed, Fault> {
+    if closed.outcome != Outcome::Deployed {
+        return Ok(closed);
+    }
+    let deployed: Vec<&MoveRow> = deployed(head, moves).into_iter().map(|(_, row)| row).collect();
+    match promote(aws, head, run, &deployed, now).await {
+        // The call that comes again finds it closed, and only starts what follows.
+        Err(fault) if head.outcome.is_none() && Fault::RETRIED.contains(&fault.name()) => Err(fault),
+        // It is deployed all the same, and those who hear so hear this, too.
+        Err(fault) => {
+            closed.because = format!("{}; the promotion did not start: {fault}", closed.because);
+            Ok(closed)
+        }
+        Ok(unknown) => {
+            closed.because = [vec![closed.because], unknown].concat().join("; ");
+            Ok(closed)
+        }
+    }
 }
 
 /// Starts the releases that follow a deployed one by themselves; says what cannot be known to follow.

@@ -10,41 +10,41 @@ use pipeline::ids::{ReleaseId, ServiceName};
 use pipeline::payload::{MoveKey, Step};
 use pipeline::rows::{FrozenRow, HeadRow, LeaseRow, MoveRow, RollbackScope};
 
-use crate::answer::{Judged, Judgement, Next};
+use crate::answer::{Judged, Next};
 use crate::held::give_up_lost;
-use crate::payload::{Close, Judge};
+use crate::payload::Judge;
 use crate::plan::ReleaseSpec;
 use crate::plan::alarms::{alarmed, watched};
 use crate::plan::guard;
 use crate::plan::verdict::{decide, has_baked, held, stopped};
-use crate::ports::{
-    Alarms, Approvals, Clusters, Documents, Executions, Freezes, Guards, History, Leases, Releases,
-};
+use crate::ports::{Alarms, Documents, Executions, Freezes, Guards, History, Leases, Releases};
 use crate::{close, observe};
 
-/// Decides how the release goes on after a wave, and closes it after the last one.
+/// Decides how the release goes on after a wave; closes one whose last wave is good, where that is one write.
 pub async fn judge(
-    aws: &(impl Alarms + Clusters + Documents + Executions),
-    ledger: &(impl Freezes + Leases + Releases + Guards + History + Approvals),
+    aws: &(impl Alarms + Documents + Executions),
+    ledger: &(impl Freezes + Leases + Releases + Guards + History),
     judge: Judge,
     now: Timestamp,
-) -> Result<Judgement, Fault> {
-    let Judge { run, wave, step } = judge;
+) -> Result<Judged, Fault> {
+    let Judge { run, wave, step } = &judge;
     let (head, mut moves) = ledger.head_and_moves(&run.release).await?;
-    let head = head.ok_or_else(|| Fault::NotFound(format!("the head of release {}", run.release)))?;
-    let leases = close::leases(ledger, &head, &moves).await?;
-    // Closed by a call whose answer was lost.
-    if head.outcome.is_none() {
-        let decision =
-            decided(aws, ledger, (&run.release, wave, step), (&head, &mut moves, &leases), now).await?;
-        if decision.next != Next::Done {
-            return Ok(Judgement::GoesOn(decision));
-        }
+    // By a call whose answer was lost.
+    if let Some(head) = &head
+        && let Some(closed) = close::closed_before(aws, run, (head, &moves), now).await?
+    {
+        return Ok(Judged::closed(closed, *wave, *step));
     }
-    let known = close::known(ledger, &head, &moves).await?;
-    let close = Close { run, outcome: String::new(), because: String::new() };
-    let closed = close::finish(aws, ledger, close, (head, moves), (leases, known), now).await?;
-    Ok(Judgement::Closed { next: Next::Closed, wave, step, pause_seconds: 0, closed })
+    let head = observe::opened(head, &run.release)?;
+    let leases = close::leases(ledger, &head, &moves).await?;
+    let place = (&run.release, *wave, *step);
+    let decision = decided(aws, ledger, place, (&head, &mut moves, &leases), now).await?;
+    if decision.next == Next::Done
+        && let Some(closed) = close::close_good(aws, ledger, run, (&head, &moves), &leases, now).await?
+    {
+        return Ok(Judged::closed(closed, *wave, *step));
+    }
+    Ok(decision)
 }
 
 /// Decides how a release that is open goes on after a wave, and writes that down.

@@ -147,15 +147,18 @@ async fn accept(
         intent;
     let (environment, release) = (&environment, &run.release);
     let context = PlanContext { name: &name, environment, order: &order, release, since, now };
-    let looks = services(aws, context, &images, plans);
-    let (seen, spec) = join(looks, images.clone().resolve(aws, ledger, context)).await;
-    let seen = match seen? {
-        Ok(seen) => seen,
-        Err(answer) => return Ok(answer),
-    };
-    let spec = match spec? {
-        Ok(spec) => spec,
-        Err(why) => return Ok(Opened::refused(plans, Some(&name), why)),
+    if environment.frozen
+        && let Some(refused) = refused_by_freeze(ledger, context, &images, plans).await?
+    {
+        return Ok(refused);
+    }
+    let (seen, spec) = match look(aws, ledger, context, &images, plans).await {
+        Ok(Ok(looked)) => looked,
+        // Nobody has to see to what is wrong where nothing is let in.
+        Ok(Err(answer)) => {
+            return Ok(refused_by_freeze(ledger, context, &images, plans).await?.unwrap_or(answer));
+        }
+        Err(fault) => return refused_by_freeze(ledger, context, &images, plans).await?.ok_or(fault),
     };
     if spec.to == ImageSelection::Present {
         return manageable(aws, ledger, context, &spec, seen, findings).await;
@@ -186,6 +189,41 @@ async fn accept(
         opened.because = format!("{}; {}", opened.because, freeze.passed(&name));
     }
     Ok(opened)
+}
+
+/// Looks at the services that a release may be about, and finds its images; or answers why it goes no further.
+async fn look(
+    aws: &(impl Clusters + Images),
+    ledger: &(impl History + Releases),
+    context: PlanContext<'_>,
+    images: &ImageRequest,
+    plans: bool,
+) -> Result<Result<(ClusterSnapshot, ReleaseSpec), Opened>, Fault> {
+    let looks = services(aws, context, images, plans);
+    let (seen, spec) = join(looks, images.clone().resolve(aws, ledger, context)).await;
+    let seen = match seen? {
+        Ok(seen) => seen,
+        Err(answer) => return Ok(Err(answer)),
+    };
+    Ok(match spec? {
+        Ok(spec) => Ok((seen, spec)),
+        Err(why) => Err(Opened::refused(plans, Some(context.name), why)),
+    })
+}
+
+/// Answers that an environment is frozen, if it is and what is wanted does not pass that.
+async fn refused_by_freeze(
+    ledger: &impl Freezes,
+    context: PlanContext<'_>,
+    images: &ImageRequest,
+    plans: bool,
+) -> Result<Option<Opened>, Fault> {
+    if plans {
+        return Ok(None);
+    }
+    let freeze = observe::freeze(ledger, context.name, context.environment.frozen).await?;
+    let why = freeze.and_then(|freeze| freeze.refuses(context.name, images.spec()));
+    Ok(why.map(|why| Opened::without_plan(Opening::Refused, Some(context.name), why)))
 }
 
 /// Looks at the services that a release may be about; or answers that it is too early, or that one is unknown.
@@ -272,7 +310,11 @@ async fn record(
     listed: &ListedRun,
 ) -> Result<(), Fault> {
     let moves = &draft.moves;
-    approve::overtake(aws, ledger, context, moves).await?;
+    // Where nobody is asked any more, one that waits from before finds under its leases that it was overtaken.  What an
+    // alarm rolls back asks nobody, whatever its environment does.
+    if context.environment.approval == Approval::Required || spec.alarm.is_some() {
+        approve::overtake(aws, ledger, context, moves).await?;
+    }
     let proposals: Vec<PlanRow> = moves.iter().map(proposal).collect();
     if context.environment.approval == Approval::Required {
         approve::propose(ledger, context.release, &proposals).await?;

@@ -32,6 +32,9 @@ pub struct Run {
     /// The machine's ARN.
     #[serde(default)]
     pub machine: String,
+    /// How often somebody had the execution go on after its end; nothing where that is not told.
+    #[serde(default)]
+    pub redrives: Option<u32>,
 }
 
 /// The payload of `open`.

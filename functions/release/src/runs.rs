@@ -97,7 +97,8 @@ mod tests {
     use crate::plan::tests::release;
 
     fn listed(input: Value) -> ListedRun {
-        let run = Run { release: release("r7"), execution: String::new(), machine: String::new() };
+        let (execution, machine) = (String::new(), String::new());
+        let run = Run { release: release("r7"), execution, machine, redrives: None };
         asked(&intake::read(input.clone(), &run).unwrap(), input, &run, Timestamp::from_millis(5_000))
     }
 

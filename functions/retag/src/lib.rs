@@ -34,11 +34,16 @@ const ATTEMPTS: usize = 3;
 #[derive(Debug, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase")]
 pub enum Request {
-    /// Say when that may begin.
+    /// Say when that may begin; or tag the digest of a move at once, if that may begin now and is asked for.
     #[serde(alias = "slot")]
-    Reserve(ReserveKey),
-    /// Tag the digest of one move, if that may begin now; or say when it may.
-    Start(MoveKey),
+    Reserve {
+        /// Whether it is.
+        #[serde(default)]
+        tag: bool,
+        /// What calls it is about.
+        #[serde(flatten)]
+        key: ReserveKey,
+    },
     /// Tag the digest of one move.
     Move(MoveKey),
     /// Put the tags of one repository back.
@@ -117,8 +122,13 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
     /// Answers one request.
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, Fault> {
         match request {
-            Request::Reserve(key) => self.reserve(&key, now).await,
-            Request::Start(key) => self.start(&key, CallClock::starting_at(now)).await,
+            Request::Reserve { key: ReserveKey::Repository(_), .. } => {
+                let calls = PlannedCalls { registrations: 0, tags: TAGS_PER_STEP, is_crowded: false };
+                Ok(Response::Reserved { start_at: self.port.reserve(calls, now).await? })
+            }
+            Request::Reserve { tag, key: ReserveKey::Move(key) } => {
+                self.reserve(&key, tag, CallClock::starting_at(now)).await
+            }
             Request::Move(key) => {
                 let row = self.moves.load(&key).await?.forward()?;
                 self.tag(&key, &row, CallClock::starting_at(now)).await
@@ -127,25 +137,14 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
         }
     }
 
-    async fn reserve(&self, key: &ReserveKey, now: Timestamp) -> Result<Response, Fault> {
-        let calls = match key {
-            ReserveKey::Repository(_) => {
-                PlannedCalls { registrations: 0, tags: TAGS_PER_STEP, is_crowded: false }
-            }
-            ReserveKey::Move(key) => {
-                self.moves.load(key).await?.forward()?;
-                calls_of(key)
-            }
-        };
-        Ok(Response::Reserved { start_at: self.port.reserve(calls, now).await? })
-    }
-
-    async fn start(&self, key: &MoveKey, clock: CallClock) -> Result<Response, Fault> {
+    async fn reserve(&self, key: &MoveKey, tag: bool, clock: CallClock) -> Result<Response, Fault> {
         let (row, now) = (self.moves.load(key).await?.forward()?, clock.now());
-        let start_at = self.port.reserve(calls_of(key), now).await?;
-        match start_at > now {
-            true => Ok(Response::Reserved { start_at }),
-            false => self.tag(key, &row, clock).await,
+        let is_crowded = key.is_among_others();
+        let calls = PlannedCalls { registrations: 1, tags: tags::OF_A_MOVE, is_crowded };
+        let start_at = self.port.reserve(calls, now).await?;
+        match tag && start_at <= now {
+            true => self.tag(key, &row, clock).await,
+            false => Ok(Response::Reserved { start_at }),
         }
     }
 
@@ -258,11 +257,6 @@ impl<P: Port, L: MoveLedger> Retag<P, L> {
         }
         self.port.put(at, tag, change.image).await
     }
-}
-
-/// Returns what a move calls until its service is updated.
-fn calls_of(key: &MoveKey) -> PlannedCalls {
-    PlannedCalls { registrations: 1, tags: tags::OF_A_MOVE, is_crowded: key.is_among_others() }
 }
 
 fn at_the_same_moment(row: &MoveRow) -> Fault {

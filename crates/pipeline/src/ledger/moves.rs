@@ -247,14 +247,15 @@ impl Ledger {
 }
 
 impl MoveKey {
-    /// Holds as long as nothing of the release of a move is given up, and it holds the service.
-    pub fn goes_on(&self, row: &MoveRow) -> [Write; 2] {
+    /// Holds as long as nothing of the release of a move is given up.
+    pub fn goes_on(&self) -> Write {
         let none = "(attribute_not_exists(#stop) OR #stop = :none) AND attribute_not_exists(#failed)";
-        let lease = Key::lease(&row.environment, &row.service);
-        [
-            Write::check(Key::head(&self.release), (none, json!({"none": null}))),
-            Write::check(lease, held(&self.release, row.fence)),
-        ]
+        Write::check(Key::head(&self.release), (none, json!({"none": null})))
+    }
+
+    /// Holds as long as the release of a move holds its service.
+    pub fn held(&self, row: &MoveRow) -> Write {
+        Write::check(Key::lease(&row.environment, &row.service), held(&self.release, row.fence))
     }
 }
 

@@ -65,8 +65,9 @@ impl Ledger {
     }
 
     async fn read_next(self) -> Found {
-        let keys = self.reads.next().take().map(|next| next.keys).unwrap_or_default();
-        let keys: Vec<Key> = keys.into_iter().collect();
+        let next = self.reads.next().take();
+        let lost = || Fault::Defect("a read of rows has lost its keys".to_owned());
+        let keys: Vec<Key> = next.ok_or_else(lost)?.keys.into_iter().collect();
         let found = try_join_all(keys.chunks(ROWS_PER_CALL).map(|some| self.read(some))).await?;
         Ok(Arc::new(found.into_iter().flatten().collect()))
     }
@@ -80,6 +81,7 @@ impl Ledger {
             let read =
                 self.client.batch_get_item().request_items(&self.table, asked.build().map_err(failed)?);
             let answer = read.send().await.map_err(|error| fault_of(&attempted(keys), &error))?;
+            let before = found.len();
             for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
                 let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
                 let key = Key::new(text("pk").unwrap_or_default(), text("sk").unwrap_or_default());
@@ -88,6 +90,9 @@ impl Ledger {
             // An answer has a size, and leaves out what does not fit.
             let left = answer.unprocessed_keys.and_then(|mut left| left.remove(&self.table));
             wanted = left.map(|left| left.keys).unwrap_or_default();
+            if found.len() == before && !wanted.is_empty() {
+                return Err(Fault::Throttled(format!("could not {}: no row was read", attempted(keys))));
+            }
         }
         Ok(found)
     }

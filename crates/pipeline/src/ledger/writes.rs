@@ -102,14 +102,20 @@ fn fit(writes: &[Write]) -> bool {
     rows.len() == writes.len() && writes.len() <= TOGETHER
 }
 
-/// Splits groups, in their order, into as few calls as they fit into.
-fn packed(groups: &[Vec<Write>]) -> Vec<&[Vec<Write>]> {
-    let (mut calls, mut from) = (Vec::new(), 0);
-    for to in 1..=groups.len() {
-        let next_fits = groups.get(from..=to).is_some_and(|some| fit(&some.concat()));
-        if !next_fits {
-            calls.extend(groups.get(from..to));
-            from = to;
+/// Splits groups, in their order, into calls: each as full as it may be.
+fn packed(groups: &[Vec<Write>]) -> Vec<Vec<&[Write]>> {
+    let mut calls: Vec<Vec<&[Write]>> = Vec::new();
+    let mut rows: HashSet<&Key> = HashSet::new();
+    for group in groups {
+        let own = || group.iter().map(|write| &write.key);
+        let is_full = rows.len() + group.len() > TOGETHER || own().any(|key| rows.contains(key));
+        if is_full || calls.is_empty() {
+            calls.push(Vec::new());
+            rows.clear();
+        }
+        rows.extend(own());
+        if let Some(call) = calls.last_mut() {
+            call.push(group);
         }
     }
     calls
@@ -178,7 +184,9 @@ impl Ledger {
         for some in packed(groups) {
             match some.len() > 1 && self.write_at_once(&some.concat()).await? {
                 true => held.extend(some.iter().map(|_| true)),
-                false => held.extend(try_join_all(some.iter().map(|group| self.write_group(group))).await?),
+                false => {
+                    held.extend(try_join_all(some.into_iter().map(|group| self.write_group(group))).await?)
+                }
             }
         }
         Ok(held)

@@ -183,7 +183,11 @@ impl State {
             return Err(Refusal::new("ThrottlingException", "Rate exceeded"));
         }
         let answer = match operation.split_once('.') {
-            Some(("dynamodb", name)) => self.table.answer(name, input, self.partial),
+            Some(("dynamodb", name)) => {
+                // Where nobody gives turns there is no time, and nothing overlaps.
+                self.table.now = self.turns.0.as_ref().map(|_| now);
+                self.table.answer(name, input, self.partial)
+            }
             Some(("ecs", name)) => self.ecs.answer(name, input, &self.ecr, now, self.lag),
             Some(("ecr", name)) => self.ecr.answer(name, input),
             Some(("ssm", name)) => self.parameter_store(name, input),

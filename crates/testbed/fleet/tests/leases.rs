@@ -28,7 +28,7 @@ fn services(fences: &[(&str, u64)]) -> Vec<(ServiceName, u64)> {
 
 async fn take(ledger: &Ledger, release: &str, leases: &[(&str, u64)]) -> Option<String> {
     let (release, execution) = (ReleaseId::parse(release).unwrap(), format!("execution of {release}"));
-    let run = Run { release, execution, machine: String::new() };
+    let run = Run { release, execution, machine: String::new(), redrives: Some(0) };
     let refused = ledger.take(&dev(), &services(leases), &run, Timestamp::from_millis(0)).await.unwrap();
     refused.map(|service| service.to_string())
 }

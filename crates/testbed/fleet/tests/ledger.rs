@@ -128,7 +128,8 @@ async fn a_hold_ends_when_its_image_is_verified_again_and_not_before() {
         let hold = json!({"digest": held, "release": "r0", "since": AT});
         ledger.put(&service, &json!({"hold:shop/users": hold, "hold": hold})).await.unwrap();
         let known: ServiceRow = ledger.get(&service).await.unwrap().unwrap();
-        ledger.verified(&[Proof { row: &row, known: &known, proven: proven(&row) }]).await.unwrap();
+        let proof = Proof { key: &key(), row: &row, known, proven: proven(&row) };
+        ledger.verified(&[proof]).await.unwrap();
         let known: ServiceRow = ledger.get(&service).await.unwrap().unwrap();
         assert_eq!(known.hold(&row.repository).is_none(), ends, "{held}");
         assert_eq!(known.hold.is_none(), ends, "for an older version: {held}");
@@ -291,7 +292,7 @@ async fn what_is_shown_under_an_earlier_lease_is_not_kept() {
     for (fence, letter, verified) in [(4, "c", "c"), (3, "b", "c"), (5, "d", "d")] {
         let row = MoveRow { fence, digest: image(letter), ..row.clone() };
         let known_before = ServiceRow::default();
-        let proof = Proof { row: &row, known: &known_before, proven: proven(&row) };
+        let proof = Proof { key: &key(), row: &row, known: known_before, proven: proven(&row) };
         ledger.verified(&[proof]).await.unwrap();
         assert_eq!(known(&ledger).await.verified(&users()).unwrap().digest, image(verified), "{fence}");
         let evidence = ledger.evidence(&dev(), &[(users(), image(letter))]).await.unwrap();
@@ -396,14 +397,21 @@ async fn groups_of_writes_share_a_call_and_each_is_whole_or_not_done() {
 }
 
 #[tokio::test]
-async fn a_good_release_ends_in_one_call_and_one_that_was_stopped_meanwhile_not_at_all() {
-    for stopped in [false, true] {
+async fn a_good_release_ends_in_one_call_and_one_that_something_has_changed_not_at_all() {
+    let of_the_head =
+        [json!({"stop": {"by": "r9"}}), json!({"undo": "all"}), json!({"outcome": "NeedsHuman"})];
+    let cases = of_the_head.into_iter().map(|fields| (Key::head(&release()), fields));
+    let of_the_move = [json!({"verdict": "Unhealthy"}), json!({"fence": 4})];
+    let cases = cases.chain(of_the_move.into_iter().map(|fields| (Key::a_move(&release(), 0, 0), fields)));
+    let lost = (Key::lease(&dev(), &ServiceName::parse("users").unwrap()), json!({"release": "r2"}));
+    for changed in [None].into_iter().chain(cases.chain([lost]).map(Some)) {
         let fake = Fake::default();
         let ledger = open(&fake, Some("r1"), 3).await;
+        ledger.set(&Key::a_move(&release(), 0, 0), json!({"verdict": "Healthy"}), None).await.unwrap();
         let row = ledger.load(&key()).await.unwrap().row;
         let head: HeadRow = ledger.get(&Key::head(&release())).await.unwrap().unwrap();
-        if stopped {
-            ledger.set(&Key::head(&release()), json!({"stop": {"by": "r9"}}), None).await.unwrap();
+        if let Some((key, fields)) = &changed {
+            ledger.set(key, fields.clone(), None).await.unwrap();
         }
         let closed = Closed {
             outcome: Outcome::Deployed,
@@ -412,17 +420,41 @@ async fn a_good_release_ends_in_one_call_and_one_that_was_stopped_meanwhile_not_
             moves: Vec::new(),
         };
         let (known, now) = (ServiceRow::default(), Timestamp::parse(AT).unwrap());
-        let proofs = [Proof { row: &row, known: &known, proven: proven(&row) }];
+        let proofs = [Proof { key: &key(), row: &row, known, proven: proven(&row) }];
         let (release, leases) = (release(), [(&row.service, 3)]);
         let ending = Ending { release: &release, head: &head, closed: &closed, leases: &leases, now };
+        let before = fake.open().table.rows().map(|(.., row)| row.to_string()).collect::<Vec<_>>();
         fake.open().calls.clear();
-        assert_eq!(ledger.end(&ending, &proofs).await.unwrap(), !stopped);
+        assert_eq!(ledger.end(&ending, &proofs).await.unwrap(), changed.is_none(), "{changed:?}");
         assert_eq!(fake.open().calls.values().sum::<u64>(), 1);
-        let lease = fake.open().table.row("env#dev", "lease#users").unwrap();
-        assert_eq!(lease["holder"].is_null(), !stopped, "{lease}");
-        let verified = ledger.services(&dev(), None).await.unwrap();
-        assert_eq!(verified.get(&row.service).is_some_and(|row| row.verified.is_some()), !stopped);
+        if changed.is_some() {
+            let after = fake.open().table.rows().map(|(.., row)| row.to_string()).collect::<Vec<_>>();
+            assert_eq!(before, after, "{changed:?}");
+            continue;
+        }
+        assert!(fake.open().table.row("env#dev", "lease#users").unwrap()["holder"].is_null());
+        assert!(ledger.services(&dev(), None).await.unwrap()[&row.service].verified.is_some());
+        assert!(ledger.evidence(&dev(), &[(users(), row.digest.clone())]).await.unwrap().len() == 1);
         let end: Value = ledger.get(&Key::head(&release)).await.unwrap().unwrap();
-        assert_eq!(end["outcome"] == "Deployed", !stopped, "{end}");
+        assert_eq!(end["outcome"], "Deployed");
+        assert_eq!(fake.open().strange, Vec::<String>::new());
     }
+}
+
+#[tokio::test]
+async fn many_services_of_one_image_are_verified_in_few_calls() {
+    let fake = Fake::default();
+    let ledger = open(&fake, Some("r1"), 3).await;
+    let row = ledger.load(&key()).await.unwrap().row;
+    let rows: Vec<MoveRow> = (0..30)
+        .map(|n| MoveRow { service: ServiceName::parse(format!("s{n}")).unwrap(), ..row.clone() })
+        .collect();
+    let key = key();
+    let proof = |row| Proof { key: &key, row, known: ServiceRow::default(), proven: proven(row) };
+    let proofs: Vec<Proof<'_>> = rows.iter().map(proof).collect();
+    fake.open().calls.clear();
+    ledger.verified(&proofs).await.unwrap();
+    assert_eq!(fake.open().calls.values().sum::<u64>(), 3, "30 rows of services, and one of the image");
+    assert_eq!(ledger.services(&dev(), None).await.unwrap().len(), 30);
+    assert_eq!(fake.open().strange, Vec::<String>::new());
 }

@@ -124,19 +124,14 @@ fn free(
     Write::set(Key::lease(environment, service), nobody).when(held(release, *fence))
 }
 
-/// Ends a release, in the list of runs, too: a good one unless somebody stopped it meanwhile.
-fn end(release: &ReleaseId, head: &HeadRow, closed: &Closed, now: Timestamp) -> Vec<Write> {
+/// Ends a release, in the list of runs, too.
+fn end(release: &ReleaseId, head: &HeadRow, closed: &Closed, now: Timestamp) -> [Write; 2] {
     let Closed { outcome, because, fates, .. } = closed;
-    let mut end = Write::set(Key::head(release), json!({"outcome": outcome, "fates": fates}));
-    if *outcome == Outcome::Deployed {
-        let not_stopped = "attribute_not_exists(stop) OR stop = :none";
-        end = end.when((not_stopped, json!({"none": null})));
-    }
     let key = Key::listed(&head.environment, head.opened, release);
     // A head that an older version wrote has no row there yet.
     let (because, expires) = (line(because, LONGEST_SENTENCE), key.expires());
     let listed = json!({"outcome": outcome, "because": because, "ended": now, "expires": expires});
-    vec![end, Write::set(key, listed)]
+    [Write::set(Key::head(release), json!({"outcome": outcome, "fates": fates})), Write::set(key, listed)]
 }
 
 impl Releases for Ledger {
@@ -270,7 +265,13 @@ impl Releases for Ledger {
     }
 
     async fn roll_back(&self, release: &ReleaseId, rollback: RollbackScope) -> Result<(), Fault> {
-        self.set_head(release, json!({"undo": rollback})).await
+        let open = ("attribute_not_exists(outcome) OR outcome = :none", json!({"none": null}));
+        match self.set(&Key::head(release), json!({"undo": rollback}), Some(open)).await? {
+            true => Ok(()),
+            false => {
+                Err(Fault::Unavailable(format!("{release} was closed by another call: it is read again")))
+            }
+        }
     }
 
     async fn shift_through(&self, release: &ReleaseId, wave: u32) -> Result<(), Fault> {
@@ -282,10 +283,18 @@ impl Releases for Ledger {
         if proofs.iter().any(history::is_carried) {
             return Ok(false);
         }
-        let mut writes = end(release, head, closed, now);
-        for proof in proofs {
-            writes.extend(history::shown(proof));
+        let [end, listed] = end(release, head, closed, now);
+        let goes_on = "(attribute_not_exists(stop) OR stop = :none) AND (attribute_not_exists(undo) OR undo = :none) AND \
+                       (attribute_not_exists(outcome) OR outcome = :none)";
+        let mut writes = vec![end.when((goes_on, json!({"none": null}))), listed];
+        for Proof { key, row, .. } in proofs {
+            let MoveRef::Ordinal(n) = key.which else { return Ok(false) };
+            let healthy = json!({"fence": row.fence, "healthy": Verdict::Healthy});
+            let is_healthy = ("#fence = :fence AND #verdict = :healthy", healthy);
+            writes.push(Write::check(Key::a_move(release, key.wave, n), is_healthy));
         }
+        writes.extend(proofs.iter().flat_map(history::verified));
+        writes.extend(history::shown(proofs));
         writes.extend(leases.iter().map(|lease| free(&head.environment, lease, release, now)));
         self.write_at_once(&writes).await
     }
@@ -297,7 +306,12 @@ impl Releases for Ledger {
         closed: &Closed,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        match self.transact(end(release, head, closed, now)).await? {
+        let [mut end, listed] = end(release, head, closed, now);
+        if closed.outcome == Outcome::Deployed {
+            let not_stopped = "attribute_not_exists(stop) OR stop = :none";
+            end = end.when((not_stopped, json!({"none": null})));
+        }
+        match self.transact(vec![end, listed]).await? {
             None => Ok(()),
             Some(_) => {
                 Err(Fault::Unavailable(format!("{release} was stopped while it closed: it is read again")))

@@ -23,7 +23,7 @@ pub(super) type Fences = BTreeMap<ServiceName, u64>;
 pub(super) struct Taken {
     /// Their numbers.
     pub fences: Fences,
-    /// Whether an earlier call of this release held one of them, and may have written moves: whoever gives leases back
+    /// Whether an earlier call of this release may have held them, and have written moves: whoever gives leases back
     /// leaves none.
     pub again: bool,
 }
@@ -40,10 +40,12 @@ pub(super) async fn take(
     services.sort();
     services.dedup();
     let seen = ledger.leases(&head.environment, &services).await?;
-    let again = seen.values().any(|lease| lease.release.as_ref() == Some(&run.release));
-    if again {
+    let holds = seen.values().any(|lease| lease.release.as_ref() == Some(&run.release));
+    if holds {
         not_begun(ledger, &run.release).await?;
     }
+    // Of one that was had go on after its end others may have taken over and freed all that it held.
+    let again = holds || run.redrives != Some(0);
     if let Some(why) = holder(aws, &services, &seen, run, now).await? {
         return Ok(Err(why));
     }

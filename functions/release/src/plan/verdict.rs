@@ -32,7 +32,14 @@ pub fn decide(
     (policy, failed): (&Environment, Option<&ServiceName>),
     now: Timestamp,
 ) -> Judged {
-    let judged = |next, because: String, pause_seconds| Judged { next, because, wave, step, pause_seconds };
+    let judged = |next, because: String, pause_seconds| Judged {
+        next,
+        because,
+        wave,
+        step,
+        pause_seconds,
+        closed: None,
+    };
     let rows = moves.iter().filter(|(key, _)| key.wave <= wave).map(|(_, row)| row);
     let (waiting, reached): (Vec<&MoveRow>, Vec<&MoveRow>) =
         rows.partition(|row| policy.shift == Shift::Together && row.waits_for_others());
@@ -76,7 +83,7 @@ pub fn decide(
 /// Ends a release that somebody stopped.
 pub fn stopped(stop: &Stop, wave: u32, step: Step) -> Judged {
     let next = if stop.rollback { Next::Rollback } else { Next::Stop };
-    Judged { next, because: abort::stopped(stop), wave, step, pause_seconds: 0 }
+    Judged { next, because: abort::stopped(stop), wave, step, pause_seconds: 0, closed: None }
 }
 
 /// Holds a release before its next wave, while its environment is frozen by somebody else; a day at the longest.
@@ -95,11 +102,11 @@ pub fn held(
     let (freeze, next) = (Freeze::Row(frozen.clone()).named(&head.environment), wave + 2);
     if held >= HELD_SECONDS {
         let because = format!("{freeze}: wave {next} of {waves} waited for a day, and did not start");
-        return Judged { next: Next::Stop, because, wave, step, pause_seconds: 0 };
+        return Judged { next: Next::Stop, because, wave, step, pause_seconds: 0, closed: None };
     }
     let because = format!("{freeze}: wave {next} of {waves} waits; resume to go on, or abort");
     let pause_seconds = if held < HOLD_SOON_SECONDS { HOLD_PAUSE_SECONDS } else { LATER_PAUSE_SECONDS };
-    Judged { next: Next::Bake, because, wave, step, pause_seconds }
+    Judged { next: Next::Bake, because, wave, step, pause_seconds, closed: None }
 }
 
 /// Tells whether a wave has baked.

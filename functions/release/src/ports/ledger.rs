@@ -37,10 +37,12 @@ pub struct Proven {
 /// What a move has shown of its service.
 #[derive(Clone, Debug)]
 pub struct Proof<'a> {
+    /// What names the move.
+    pub key: &'a MoveKey,
     /// The move.
     pub row: &'a MoveRow,
     /// What the ledger has of the service.
-    pub known: &'a ServiceRow,
+    pub known: ServiceRow,
     /// What is to be written down.
     pub proven: Proven,
 }
@@ -252,8 +254,9 @@ pub trait Releases {
     async fn roll_back(&self, release: &ReleaseId, rollback: RollbackScope) -> Result<(), Fault>;
     /// Writes down the last wave that may take production traffic.
     async fn shift_through(&self, release: &ReleaseId, wave: u32) -> Result<(), Fault>;
-    /// Writes down in one call that a release ended, what it has shown, and that its leases are free; does nothing, and
-    /// says so, where that is too much for one call or something stands against it.
+    /// Writes down in one call that a release is deployed, what it has shown, and that its leases are free; does nothing,
+    /// and says so, where that is too much for one call, or something has changed: somebody stopped it, a call beside this
+    /// one has judged otherwise, or a move is healthy no more.
     async fn end(&self, ending: &Ending<'_>, proofs: &[Proof<'_>]) -> Result<bool, Fault>;
     /// Writes down how a release ended, in the list of runs, too; a stop that was written meanwhile is a fault, and is
     /// read by the next call.

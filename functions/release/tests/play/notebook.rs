@@ -74,6 +74,8 @@ pub struct Notebook {
     /// How far the last sweep is, and what was found.
     pub progress: RefCell<BTreeMap<String, SweepRow>>,
     pub found: RefCell<BTreeMap<String, FoundRow>>,
+    /// Somebody stops a release while it is closed.
+    pub stopped_meanwhile: RefCell<Option<Stop>>,
 }
 
 impl Notebook {
@@ -360,9 +362,15 @@ impl Releases for Notebook {
         }
         Notebook::write(self, "shift")
     }
-    async fn end(&self, _: &Ending<'_>, _: &[Proof<'_>]) -> Result<bool, Fault> {
-        // Each write is told of here by itself.
-        Ok(false)
+    async fn end(&self, end: &Ending<'_>, proofs: &[Proof<'_>]) -> Result<bool, Fault> {
+        if let Some(stop) = self.stopped_meanwhile.take() {
+            self.stop(end.release, &stop).await?;
+            return Ok(false);
+        }
+        self.verified(proofs).await?;
+        self.close(end.release, end.head, end.closed, end.now).await?;
+        self.free(&end.head.environment, end.leases, end.release, end.now).await?;
+        Ok(true)
     }
     async fn close(&self, _: &ReleaseId, _: &HeadRow, closed: &Closed, now: Timestamp) -> Result<(), Fault> {
         let outcome = closed.outcome;

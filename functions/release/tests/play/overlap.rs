@@ -56,10 +56,12 @@ async fn what_another_release_has_taken_over_is_judged_as_superseded() {
         taken_over(&release, ended);
         release.ledger.written.take();
         let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:20:00Z").await;
-        assert_eq!((&judged["next"], &judged["outcome"]), (&json!("Closed"), &json!("Superseded")));
-        assert_eq!(judged["because"], format!("users: {why}"));
-        let written = [format!("Superseded users: {why}"), "close Superseded".to_owned()];
-        assert_eq!(release.ledger.written.take(), written);
+        assert_eq!(judged["next"], "Done");
+        assert_eq!(release.ledger.written.take(), [format!("Superseded users: {why}")]);
+        let closed = close(&release).await;
+        assert_eq!(closed["outcome"], "Superseded");
+        assert_eq!(closed["because"], format!("users: {why}"));
+        assert_eq!(release.ledger.written.take(), ["close Superseded"]);
     }
 }
 
@@ -201,7 +203,7 @@ async fn a_call_that_comes_when_the_release_is_closed_changes_nothing() {
     release.ledger.written.take();
     let judge = json!({"do": "judge", "release": "r1", "execution": "e", "wave": 0});
     let judged = call(&judge).await.unwrap();
-    assert_eq!((&judged["next"], &judged["outcome"]), (&json!("Closed"), &json!("Deployed")));
+    assert_eq!((&judged["next"], &judged["closed"]["outcome"]), (&json!("Closed"), &json!("Deployed")));
     assert_eq!((left(), release.ledger.written.take()), (before, Vec::<String>::new()));
 }
 

@@ -54,13 +54,16 @@ async fn a_good_release_is_written_down_baked_and_closed() {
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:00:40Z").await;
     assert_eq!((&judged["next"], &judged["pauseSeconds"]), (&json!("Bake"), &json!(50)));
     let judged = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:01:30Z").await;
-    assert_eq!((&judged["next"], &judged["outcome"]), (&json!("Closed"), &json!("Deployed")));
+    let (closed, because) = (&judged["closed"], "1 of 1 deployed and tested live");
+    assert_eq!((&judged["next"], &judged["because"]), (&json!("Closed"), &json!(because)));
     assert_eq!(
-        (&judged["because"], &judged["fates"]),
-        (&json!("1 of 1 deployed and tested live"), &json!({"deployed": 1}))
+        (&closed["outcome"], &closed["because"], &closed["fates"]),
+        (&json!("Deployed"), &json!(because), &json!({"deployed": 1}))
     );
     assert_eq!(release.ledger.written.take(), ["verified users bbbbbbbbbbbb", "close Deployed", "free"]);
     // Once more, as if its answer were lost: what it knows may be outdated by now.
+    let again = ask(&release, "judge", json!({"wave": 0}), "2026-11-23T10:02:00Z").await;
+    assert_eq!(again, judged);
     ask(&release, "close", json!({"outcome": "", "because": ""}), "2026-11-23T10:05:00Z").await;
     assert!(release.ledger.written.take().is_empty());
 }

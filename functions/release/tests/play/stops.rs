@@ -253,7 +253,13 @@ async fn a_release_that_is_stopped_and_left_as_it_is_needs_a_human() {
 async fn a_stop_after_the_last_judgement_needs_a_human_who_gets_the_request() {
     let release = after_a_wave().await;
     healthy(&release, 1);
-    request(&release, stop(true)).await;
+    let by = ReleaseId::parse("r9").unwrap();
+    let since = Timestamp::parse(NOW).unwrap();
+    let stop = Stop { by, because: "the numbers are bad".to_owned(), since, rollback: true };
+    *release.ledger.stopped_meanwhile.borrow_mut() = Some(stop);
+    release.ledger.written.take();
+    assert_eq!(judge(&release, 1, NOW).await["next"], "Done");
+    assert_eq!(release.ledger.written.take(), ["stop"], "of what is not closed nothing is proven yet");
     let closed = ask(&release, "close", json!({"because": ""}), NOW).await;
     assert_eq!(closed["outcome"], "NeedsHuman");
     let rollback =

@@ -24,11 +24,18 @@ const ROW_BYTES: usize = 400 * 1024;
 /// The keys of the row of a service that every version knows, beside `order`.
 const OLDER: [&str; 7] = ["pk", "sk", "verified", "previous", "hold", "last", "seconds"];
 
+/// How long a transaction is about its rows, in milliseconds: no other one is about them at that time.
+const TRANSACTION_MS: i64 = 6;
+
 /// The rows, and the tokens of the transactions that were done.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     rows: BTreeMap<(String, String), Row>,
     done: BTreeSet<String>,
+    /// Up to when a transaction is about a row.
+    busy: BTreeMap<(String, String), i64>,
+    /// The present moment, where there is one.
+    pub(super) now: Option<i64>,
     /// What all calls have taken.
     pub units: Units,
 }
@@ -113,6 +120,7 @@ impl Table {
     fn put(&mut self, input: &Value) -> Answer {
         let key = key_of(&input["Item"])?;
         let row = input["Item"].as_object().cloned().unwrap_or_default();
+        self.check_idle(&key)?;
         let scope = Scope::of(input);
         self.check(input, &scope, &key)?;
         scope.check_all_used()?;
@@ -122,6 +130,7 @@ impl Table {
 
     fn delete(&mut self, input: &Value) -> Answer {
         let key = key_of(&input["Key"])?;
+        self.check_idle(&key)?;
         let scope = Scope::of(input);
         self.check(input, &scope, &key)?;
         scope.check_all_used()?;
@@ -132,6 +141,7 @@ impl Table {
 
     fn update(&mut self, input: &Value) -> Answer {
         let key = key_of(&input["Key"])?;
+        self.check_idle(&key)?;
         let scope = Scope::of(input);
         let condition = self.check(input, &scope, &key);
         let updated = self.updated(input, &scope, &key);
@@ -166,7 +176,7 @@ impl Table {
         if all.is_empty() || all.len() > ROWS_PER_TRANSACTION {
             return Err(wrong(format!("a transaction of {} rows", all.len())));
         }
-        let (mut keys, mut rows, mut reasons) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let (mut keys, mut rows, mut reasons) = (BTreeSet::new(), Vec::new(), Vec::<&'static str>::new());
         for (kind, one) in all.iter().filter_map(Value::as_object).flatten() {
             let key = key_of(if kind == "Put" { &one["Item"] } else { &one["Key"] })?;
             if !keys.insert(key.clone()) {
@@ -174,6 +184,7 @@ impl Table {
             }
             let scope = Scope::of(one);
             reasons.push(match self.check(one, &scope, &key) {
+                _ if self.is_busy(&key) => "TransactionConflict",
                 Ok(()) => "None",
                 Err(refusal) if refusal.code == "ConditionalCheckFailedException" => "ConditionalCheckFailed",
                 Err(refusal) => return Err(refusal),
@@ -195,7 +206,23 @@ impl Table {
             self.write(key, row)?;
         }
         self.done.extend(token.map(str::to_owned));
+        if let Some(now) = self.now {
+            self.busy.retain(|_, until| *until > now);
+            self.busy.extend(keys.into_iter().map(|key| (key, now + TRANSACTION_MS)));
+        }
         Ok(json!({}))
+    }
+
+    /// Tells whether a transaction writes to a row at this moment, or only looks at it.
+    fn is_busy(&self, key: &(String, String)) -> bool {
+        self.now.zip(self.busy.get(key)).is_some_and(|(now, until)| now < *until)
+    }
+
+    fn check_idle(&self, key: &(String, String)) -> Result<(), Refusal> {
+        match self.is_busy(key) {
+            true => Err(Refusal::new("TransactionConflictException", "Transaction is ongoing for the item")),
+            false => Ok(()),
+        }
     }
 
     fn get_some(&mut self, input: &Value, partial: bool) -> Answer {

@@ -184,10 +184,10 @@ impl Machine {
             (_, Ok(payload)) => {
                 let Caller::Machine { execution, ticket } = begun.to else { return };
                 self.meter.sent(&payload);
-                if payload.get("fates").is_some()
-                    && let Some(running) = self.executions.get_mut(&execution)
-                {
-                    running.closed = payload.clone();
+                let closed =
+                    if &*begun.state == "CloseRelease" { Some(&payload) } else { payload.get("closed") };
+                if let (Some(closed), Some(running)) = (closed, self.executions.get_mut(&execution)) {
+                    running.closed = closed.clone();
                 }
                 self.agenda.add(later, answer(execution, ticket, payload));
                 self.come_late();

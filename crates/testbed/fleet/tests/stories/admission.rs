@@ -103,7 +103,7 @@ async fn an_answer_past_the_pipeline_counts_for_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_a_person_whom_nobody_asks_any_more_is_overtaken() {
-    let document = json!({"cluster": "dev", "tag": "dev"}).to_string();
+    let document = json!({"cluster": "dev", "tag": "dev", "deployOn": ["main-*"]}).to_string();
     let approve = json!({"mode": "approve", "release": "older"});
     let story = Story::of(&A, json!({"dev": {"approval": "required"}}))
         .at(0, push("older", "shop/a", Completes))

@@ -59,16 +59,21 @@ impl History for Ledger {
     }
 
     async fn verified(&self, proofs: &[Proof<'_>]) -> Result<(), Fault> {
-        at_once(proofs, async |proof| carry_order(self, proof.row, proof.known).await).await?;
-        let groups: Vec<Vec<Write>> = proofs.iter().map(shown).collect();
-        let held = self.write_groups(&groups).await?;
-        for (Proof { row, .. }, _) in proofs.iter().zip(held).filter(|(_, held)| !held) {
-            tracing::warn!(
-                "{} was written under a later lease: what the release has shown is not kept",
-                row.service
-            );
+        at_once(proofs, async |proof| carry_order(self, proof.row, &proof.known).await).await?;
+        let rows: Vec<Vec<Write>> =
+            proofs.iter().map(|proof| verified(proof).into_iter().collect()).collect();
+        let (mut kept, held) = (Vec::new(), self.write_groups(&rows).await?);
+        for (proof, held) in proofs.iter().zip(held) {
+            match held {
+                true => kept.push(proof.clone()),
+                false => tracing::warn!(
+                    "{} was written under a later lease: what the release has shown is not kept",
+                    proof.row.service
+                ),
+            }
         }
-        Ok(())
+        // What was shown to a later holder counts for nothing, so this comes after it.
+        self.write_each(shown(&kept)).await
     }
 
     async fn quarantine(&self, row: &MoveRow, why: &Quarantine) -> Result<(), Fault> {
@@ -102,10 +107,10 @@ pub(super) fn places(
     places.iter().map(newer).collect()
 }
 
-/// Writes down what a move has shown: what its service runs, verified, and what is known of its image.
-pub(super) fn shown(Proof { row, known, proven }: &Proof<'_>) -> Vec<Write> {
-    let Proven { fact, hold, evidence, ends_quarantine } = proven;
-    let Some(release) = &fact.release else { return Vec::new() };
+/// Writes down what the service of a move runs, verified.
+pub(super) fn verified(Proof { row, known, proven, .. }: &Proof<'_>) -> Option<Write> {
+    let Proven { fact, hold, .. } = proven;
+    fact.release.as_ref()?;
     // One that was left there by another release is only tested.
     let took = row.touched.max(row.leased).map(|began| fact.since.seconds_since(began).max(1));
     let mut fields = facts(known, fact, row.fence);
@@ -116,22 +121,27 @@ pub(super) fn shown(Proof { row, known, proven }: &Proof<'_>) -> Vec<Write> {
         fields.insert(hold_key(&fact.repository), json!(hold));
         fields.insert("hold".to_owned(), json!(hold));
     }
-    let mut shown = Map::new();
-    if *evidence {
-        let (release, commit) = (release.clone(), fact.commit.clone());
-        let evidence = Evidence { release, since: fact.since, commit };
-        shown.insert("verified".to_owned(), json!(evidence));
-    }
-    if *ends_quarantine {
-        shown.insert("quarantine".to_owned(), Value::Null);
-    }
     let service = Key::service(&row.environment, &row.service);
-    let mut writes = vec![Write::set(service, Value::Object(fields)).when((NO_LATER_LEASE, json!({})))];
-    if !shown.is_empty() {
-        let evidence = Key::evidence(&row.repository, &row.digest, &row.environment);
-        writes.push(Write::set(evidence, Value::Object(shown)));
+    Some(Write::set(service, Value::Object(fields)).when((NO_LATER_LEASE, json!({}))))
+}
+
+/// Writes down what the images of moves have shown, each once: several services may run it.
+pub(super) fn shown(proofs: &[Proof<'_>]) -> Vec<Write> {
+    let mut images: BTreeMap<Key, Map<String, Value>> = BTreeMap::new();
+    for Proof { row, proven, .. } in proofs {
+        let Proven { fact, evidence, ends_quarantine, .. } = proven;
+        let image = Key::evidence(&row.repository, &row.digest, &row.environment);
+        let shown = images.entry(image).or_default();
+        if let (true, Some(release)) = (evidence, fact.release.clone()) {
+            let evidence = Evidence { release, since: fact.since, commit: fact.commit.clone() };
+            shown.insert("verified".to_owned(), json!(evidence));
+        }
+        if *ends_quarantine {
+            shown.insert("quarantine".to_owned(), Value::Null);
+        }
     }
-    writes
+    let images = images.into_iter().filter(|(_, shown)| !shown.is_empty());
+    images.map(|(image, shown)| Write::set(image, Value::Object(shown))).collect()
 }
 
 /// Tells whether the newest push of a service still has the place that an older version gave it.

@@ -23,7 +23,7 @@ const OTHERS_MS: i64 = 30_000 / 2;
 
 /// How many calls of AWS a later release may make for one service alone, and for each of many.
 const MOST_CALLS_ALONE: u64 = 55;
-const MOST_CALLS_EACH: u64 = 35;
+const MOST_CALLS_EACH: u64 = 34;
 
 /// How long it may take until ECS is asked to update the service of a later release of one.
 const UPDATED_MS: i64 = 2_500;
