@@ -115,6 +115,16 @@ async fn a_release_that_is_held_for_a_day_stops_and_needs_a_human() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_in_an_environment_that_is_frozen_is_nothing_to_see_to() {
+    let release = Release { aws: Shop::default(), ledger: Notebook::default() };
+    frozen_by(&release, "r9", false);
+    let gone = json!({"environment": "mall", "images": {"shop/users": digest('9')}});
+    let answer = ask(&release, "open", json!({"input": gone}), NOW).await;
+    assert_eq!(answer["next"], "Refused");
+    assert!(answer["because"].as_str().unwrap().contains("is frozen"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_freeze_after_the_last_wave_changes_nothing() {
     let release = after_a_wave().await;
     healthy(&release, 1);

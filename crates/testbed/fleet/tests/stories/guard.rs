@@ -280,6 +280,14 @@ async fn whoever_switches_the_guard_on_has_agreed_to_its_rollbacks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_a_person_is_overtaken_by_a_rollback_that_asks_nobody() {
+    let approve = Action::Answer { name: "yes".to_owned(), mode: "approve", back: 0 };
+    let story = released(&A, guarded(json!({"approval": "required"}))).at(60, approve);
+    let story = story.at(350, push("waits", "shop/a", Completes)).at(400, alarm("red", true)).play().await;
+    assert_eq!((story.end("alarm-1").as_str(), story.end("waits").as_str()), ("Deployed", "Superseded"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_environment_that_has_taken_the_image_is_named_and_stays() {
     let services = [("dev/a", "shop/a"), ("staging/a", "shop/a")];
     let promoted = guarded(json!({"promote": "auto"}));
