@@ -284,7 +284,7 @@ impl Releases for Ledger {
             return Ok(false);
         }
         let [end, listed] = end(release, head, closed, now);
-        let goes_on = "(attribute_not_exists(stop) OR stop = :none) AND (attribute_not_exists(undo) OR undo = :none) AND \
+        let goes_on = "(attribute_not_exists(stop) OR stop = :none) AND (attribute_not_exists(#undo) OR #undo = :none) AND \
                        (attribute_not_exists(outcome) OR outcome = :none)";
         let mut writes = vec![end.when((goes_on, json!({"none": null}))), listed];
         for Proof { key, row, .. } in proofs {
