@@ -118,7 +118,7 @@ async fn a_release_that_is_held_for_a_day_stops_and_needs_a_human() {
 async fn what_is_wrong_in_an_environment_that_is_frozen_is_nothing_to_see_to() {
     let release = Release { aws: Shop::default(), ledger: Notebook::default() };
     frozen_by(&release, "r9", false);
-    let gone = json!({"environment": "mall", "images": {"shop/users": digest('9')}});
+    let gone = json!({"environment": "mall", "images": {"shop/users": "no-such-tag"}});
     let answer = ask(&release, "open", json!({"input": gone}), NOW).await;
     assert_eq!(answer["next"], "Refused");
     assert!(answer["because"].as_str().unwrap().contains("is frozen"), "{answer}");
