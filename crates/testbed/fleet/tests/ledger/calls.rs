@@ -143,3 +143,26 @@ async fn a_good_release_ends_in_one_call_and_one_that_something_has_changed_not_
         assert_eq!(fake.open().strange, Vec::<String>::new());
     }
 }
+
+#[tokio::test]
+async fn a_move_goes_on_while_its_service_is_held_and_nothing_of_its_release_is_given_up() {
+    let lease = Key::lease(&dev(), &ServiceName::parse("users").unwrap());
+    for (changed, goes_on) in [
+        (None, true),
+        (Some((lease.clone(), json!({"release": "r2"}))), false),
+        (Some((lease, json!({"fence": 4}))), false),
+        (Some((Key::head(&release()), json!({"stop": {"by": "r9"}}))), false),
+        (Some((Key::head(&release()), json!({"failed": "carts"}))), false),
+    ] {
+        let fake = Fake::default();
+        let ledger = open(&fake, Some("r1"), 3).await;
+        let row = ledger.load(&key()).await.unwrap().row;
+        if let Some((key, fields)) = &changed {
+            ledger.set(key, fields.clone(), None).await.unwrap();
+        }
+        let others = vec![key().held(&row), key().goes_on()];
+        let noted = ledger.note_with(&key(), &row, crate::touched(), others).await.unwrap();
+        assert_eq!(noted, goes_on, "{changed:?}");
+        assert_eq!(crate::row(&fake)["touched"].is_null(), !goes_on, "{changed:?}");
+    }
+}
