@@ -30,8 +30,11 @@ const AT_ONCE: usize = 5;
 /// How many of its last lines are looked through for what a run must say.
 const LINES: i32 = 200;
 
-/// How many seconds the last lines of a task may take to arrive.
-const LINES_ARRIVE: i64 = 30;
+/// How many seconds the line may take to arrive that a task must say.
+const SAID_WITHIN: i64 = 30;
+
+/// How many seconds the lines may take to arrive that explain why a task failed.
+const EXPLAINED_WITHIN: i64 = 5;
 
 /// How many of its last lines are shown of a run that did not end well.
 const SHOWN: usize = 5;
@@ -198,12 +201,17 @@ async fn ended(
     };
     let says = run.says.as_ref().is_none_or(|text| lines.iter().any(|line| line.contains(text.as_str())));
     let judged = |says| step::judged(check, run, container, &task.ended, says);
-    let since = at.now.seconds_since(Timestamp::from_millis(task.ended.at));
-    // The line that is missing may be on its way; it makes good no other failure.
-    if !says && judged(true).0 == Outcome::Passed && since < LINES_ARRIVE {
+    let (outcome, why) = judged(says);
+    let patience = match outcome {
+        Outcome::Passed => 0,
+        // The line that is missing may be on its way; it makes good no other failure.
+        _ if !says && judged(true).0 == Outcome::Passed => SAID_WITHIN,
+        _ if lines.is_empty() && log.is_ok_and(|streams| !streams.is_empty()) => EXPLAINED_WITHIN,
+        _ => 0,
+    };
+    if at.now.seconds_since(Timestamp::from_millis(task.ended.at)) < patience {
         return None;
     }
-    let (outcome, why) = judged(says);
     let last: Vec<&str> = lines
         .get(lines.len().saturating_sub(SHOWN)..)
         .unwrap_or_default()

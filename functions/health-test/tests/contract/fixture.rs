@@ -57,6 +57,8 @@ pub struct Fixture {
     pub body: &'static str,
     /// Whether what its tasks left behind may be read.
     pub readable: bool,
+    /// Whether the last lines of its tasks are still on their way.
+    pub late: bool,
     /// The state of its targets.
     pub target: &'static str,
     pub own_groups: Vec<String>,
@@ -93,6 +95,7 @@ impl Fixture {
             far: &[],
             body: r#"{"status":"ok"}"#,
             readable: true,
+            late: false,
             target: "healthy",
             own_groups: vec!["sg-health-test".to_owned()],
             calls: RefCell::default(),

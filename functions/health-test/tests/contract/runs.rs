@@ -56,6 +56,13 @@ async fn before(fixture: &Fixture, last: Option<Response>, at: i64) -> Response 
 
 /// Plays a task to its end, and returns what is said of it.
 async fn played(pack: &'static str, code: i32) -> (Fixture, Response) {
+    let (fixture, runs) = running(pack, code).await;
+    let last = before(&fixture, Some(runs), 11).await;
+    (fixture, last)
+}
+
+/// Plays a task that has ended since it was last looked at.
+async fn running(pack: &'static str, code: i32) -> (Fixture, Response) {
     let fixture = fixture(pack);
     let first = before(&fixture, None, 0).await;
     assert_eq!(
@@ -71,8 +78,7 @@ async fn played(pack: &'static str, code: i32) -> (Fixture, Response) {
     let runs = before(&fixture, Some(ordered), 6).await;
     assert_eq!((runs.verdict, runs.runs, runs.pause_seconds), (Verdict::Pending, false, 5));
     fixture.ran.replace(vec![task(&arn, "STOPPED", Some(code))]);
-    let last = before(&fixture, Some(runs), 11).await;
-    (fixture, last)
+    (fixture, runs)
 }
 
 #[tokio::test]
@@ -109,6 +115,25 @@ async fn a_line_that_is_missing_is_waited_for_unless_the_task_has_failed_anyway(
     let (_, failed) = played(pack, 3).await;
     assert_eq!(failed.verdict, Verdict::Unhealthy, "{}", failed.reason);
     assert!(failed.reason.contains("exit code 3"), "{}", failed.reason);
+}
+
+#[tokio::test]
+async fn what_a_task_logged_last_is_waited_for_a_short_time() {
+    for (arrives, told) in
+        [(true, "exit code 3; it logged last: users:2 t0 says goodbye"), (false, "exit code 3")]
+    {
+        let (mut fixture, runs) = running(PACK, 3).await;
+        fixture.late = true;
+        let early = before(&fixture, Some(runs), 11).await;
+        assert_eq!(early.verdict, Verdict::Pending, "{}", early.reason);
+        fixture.late = !arrives;
+        let last = before(&fixture, Some(early), 16).await;
+        assert!(last.verdict == Verdict::Unhealthy && last.reason.ends_with(told), "{last:?}");
+    }
+    // What passed needs no words.
+    let (mut fixture, runs) = running(PACK, 0).await;
+    fixture.late = true;
+    assert_eq!(before(&fixture, Some(runs), 11).await.verdict, Verdict::Healthy);
 }
 
 #[tokio::test]
