@@ -70,6 +70,9 @@ impl Machine {
                 self.agenda.add(self.now(), Due::Write { execution, ticket, input: arguments });
             }
             Integration::SendMessage => {
+                if let Some(oracle) = &mut self.oracle {
+                    oracle.hears_of_undelivered(&arguments["MessageBody"]);
+                }
                 self.fake.open().undelivered.push(arguments);
                 self.agenda.add(later, Due::Tell(execution, Event::Answered(ticket, json!({}))));
             }

@@ -183,8 +183,9 @@ impl Service {
                 last.state = "COMPLETED";
                 self.deployments.drain(..self.deployments.len() - 1);
             }
-            Now::IsBack(_) if last.id == shift.id && self.deployments.len() > 1 => {
-                self.deployments.pop();
+            // ECS goes back to what it completed last, past what was overtaken on the way.
+            Now::IsBack(_) if last.id == shift.id && self.serving().is_some() => {
+                while self.deployments.pop_if(|one| one.state != "COMPLETED").is_some() {}
             }
             _ => {}
         }

@@ -68,6 +68,14 @@ impl Oracle {
         }
     }
 
+    /// Hears what could not be told: people find it in the queue, whose alarm calls them.
+    pub fn hears_of_undelivered(&mut self, kept: &Value) {
+        let (release, outcome) = (kept["release"].as_str(), kept["outcome"].as_str());
+        if let (Some(release), Some(outcome)) = (release, outcome) {
+            self.told.push((release.to_owned(), outcome.to_owned()));
+        }
+    }
+
     /// Every end is told, by the outcome of its last state; twice only where something went wrong with the telling.
     pub(super) fn every_end_is_told(
         &mut self,
