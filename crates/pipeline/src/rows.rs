@@ -24,7 +24,7 @@ pub use moves::{Bundle, Failure, MoveRow, RestorePoint, Verdict};
 pub use order::OrderKey;
 pub use release::{Answer, HeadRow, Outcome, PlanRow, Reply, Stop, WaitingRow};
 pub use run::{CallsFunction, HookStatus, RunAnswer, RunNetwork, RunRow, RunStarts, RunsTask};
-pub use service::{Hold, How, ServiceRow, VerifiedImage, hold_key, order_key};
+pub use service::{Hold, How, ServiceRow, VerifiedImage, hold_key, holds_before_key, order_key};
 pub use sweep::{BETWEEN_FINDINGS, FoundKind, FoundRow, PushRow, SETTLED, SWEEP_FOUND, SeenBy, SweepRow};
 pub use traffic::{Answered, Gate, GateVerdict, Shift, Traffic};
 

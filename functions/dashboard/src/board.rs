@@ -204,7 +204,7 @@ impl Known<'_> {
             let brought = |fact: &VerifiedImage| upstream.released(repository, &fact.digest);
             let offered = brought(there).unwrap_or(there.since);
             let is_newer = here.release.is_none() || offered > brought(here).unwrap_or(here.since);
-            let is_held = upstream.hold(repository).is_some_and(|hold| hold.digest == there.digest);
+            let is_held = upstream.hold(repository, &there.digest).is_some();
             (here.digest != there.digest && is_newer && !is_held).then(|| (repository.clone(), there.clone()))
         });
         known.collect()
@@ -227,7 +227,7 @@ impl Known<'_> {
             let ahead = ahead.iter().find(|(of, _)| of == repository).map(|(_, fact)| Ahead {
                 fact: fact.clone(),
                 quarantine: failed(repository, &fact.digest),
-                is_held: row.hold(repository).is_some_and(|hold| hold.digest == fact.digest),
+                is_held: row.hold(repository, &fact.digest).is_some(),
             });
             Some(Image { fact: row.verified(repository)?.clone(), ahead })
         });
@@ -261,7 +261,7 @@ fn state(name: &ServiceName, row: &ServiceRow, lease: Option<&LeaseRow>, column:
     {
         return State::Drift(drift.text.clone());
     }
-    match repositories.iter().find_map(|repository| row.hold(repository)) {
+    match repositories.iter().find_map(|repository| row.holds(repository).into_iter().next()) {
         Some(hold) => State::Held(hold),
         None if repositories.is_empty() => State::Unknown,
         None => State::Verified,

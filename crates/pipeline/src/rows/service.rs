@@ -97,7 +97,8 @@ pub struct ServiceRow {
     /// How many seconds its last move took from its update to its verdict.
     #[serde(default)]
     pub seconds: Option<u32>,
-    /// The facts that have a key for each repository: `order:<repository>` and `hold:<repository>`.
+    /// The facts that have a key for each repository: `order:<repository>`, `hold:<repository>` and
+    /// `holdsBefore:<repository>`.
     #[serde(flatten)]
     pub by_repository: BTreeMap<String, Value>,
 }
@@ -107,9 +108,14 @@ pub fn order_key(repository: &Repository) -> String {
     format!("order:{repository}")
 }
 
-/// Returns the key of the hold on an image of a repository.
+/// Returns the key of the newest hold on an image of a repository; it is all that versions before this one know of.
 pub fn hold_key(repository: &Repository) -> String {
     format!("hold:{repository}")
+}
+
+/// Returns the key of the holds before that one.
+pub fn holds_before_key(repository: &Repository) -> String {
+    format!("holdsBefore:{repository}")
 }
 
 impl ServiceRow {
@@ -211,12 +217,29 @@ impl ServiceRow {
         own.max(older)
     }
 
-    /// Returns what the service is kept from.
-    pub fn hold(&self, repository: &Repository) -> Option<Hold> {
-        match self.by_repository.get(&hold_key(repository)) {
+    /// Returns what the service is kept from, newest first: whoever goes back twice wants none of the two again.
+    pub fn holds(&self, repository: &Repository) -> Vec<Hold> {
+        let newest = match self.by_repository.get(&hold_key(repository)) {
             Some(value) => serde_json::from_value(value.clone()).ok(),
             None => self.hold.clone().filter(|_| self.is_older_versions(repository)),
-        }
+        };
+        let before = self.by_repository.get(&holds_before_key(repository));
+        let before: Option<Vec<Hold>> = before.and_then(|value| serde_json::from_value(value.clone()).ok());
+        newest.into_iter().chain(before.unwrap_or_default()).collect()
+    }
+
+    /// Returns the hold on an image.
+    pub fn hold(&self, repository: &Repository, digest: &Digest) -> Option<Hold> {
+        self.holds(repository).into_iter().find(|hold| hold.digest == *digest)
+    }
+
+    /// Returns the holds as they are once an image is verified: its own one ends, and what it has left may begin another.
+    pub fn holds_with(&self, verified: &VerifiedImage, left: Option<&Hold>) -> Vec<Hold> {
+        let is_kept = |hold: &Hold| {
+            hold.digest != verified.digest && left.is_none_or(|left| left.digest != hold.digest)
+        };
+        let known = self.holds(&verified.repository).into_iter().filter(is_kept);
+        left.cloned().into_iter().chain(known).take(KEPT).collect()
     }
 
     /// Returns the repository of which an older version wrote something that has no key of its own yet.

@@ -57,7 +57,7 @@ pub fn decide(candidate: &Candidate, spec: &ReleaseSpec, context: PlanContext<'_
         };
     }
     // What was verified before is no matter of holds: somebody asks for it by name.
-    let hold = candidate.row.hold(&candidate.repository).filter(|hold| hold.digest == candidate.digest);
+    let hold = candidate.row.hold(&candidate.repository, &candidate.digest);
     if let Some(hold) = hold.filter(|_| !spec.force && !spec.to.goes_back()) {
         let (image, by) = (hold.digest.short(), &hold.release);
         return refused(format!("{image} is on hold since {}, when {by} rolled back from it", hold.since));

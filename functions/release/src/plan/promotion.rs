@@ -96,7 +96,7 @@ pub fn older(
 
 /// Tells why a service stays with what it runs, if the environment before has rolled its own back from what is offered.
 pub fn held(candidate: &Candidate, from: &EnvironmentName, there: Option<&ServiceRow>) -> Option<String> {
-    let hold = there?.hold(&candidate.repository).filter(|hold| hold.digest == candidate.digest)?;
+    let hold = there?.hold(&candidate.repository, &candidate.digest)?;
     let (image, by, since) = (hold.digest.short(), &hold.release, hold.since);
     Some(format!("{from} has rolled it back from {image}, by {by} at {since}"))
 }

@@ -141,10 +141,10 @@ fn orders_and_holds_are_of_one_repository() {
     .unwrap();
     assert_eq!(row.order(&users).unwrap().as_str(), "000000000000005#");
     assert_eq!(row.order(&proxy).unwrap().as_str(), "000000000000007#");
-    assert!(row.hold(&users).is_some() && row.hold(&proxy).is_none());
+    assert!(row.holds(&users).len() == 1 && row.holds(&proxy).is_empty());
     let released: ServiceRow =
         serde_json::from_value(json!({"hold": hold, "hold:shop/users": null})).unwrap();
-    assert!(released.hold(&users).is_none());
+    assert!(released.holds(&users).is_empty());
 }
 
 #[test]
@@ -157,11 +157,45 @@ fn what_an_older_version_wrote_keeps_its_repository_when_another_one_is_verified
     let mut row =
         ServiceRow { order: Some(order.clone()), hold: Some(hold), verified, ..ServiceRow::default() };
     assert_eq!((row.carried(&repository()), row.carried(&proxy)), (None, Some(&repository())));
-    assert_eq!((row.order(&repository()), row.hold(&repository()).is_some()), (Some(order), true));
+    assert_eq!((row.order(&repository()), row.holds(&repository()).len()), (Some(order), 1));
     row.verified = Some(VerifiedImage { repository: proxy.clone(), ..fact(9, 'c', How::Released) });
     assert_eq!(
-        (row.order(&repository()), row.hold(&repository())),
-        (None, None),
+        (row.order(&repository()), row.holds(&repository()).len()),
+        (None, 0),
         "it has to be carried before"
     );
+}
+
+#[test]
+fn every_image_that_was_rolled_back_from_is_held_until_it_is_verified_again() {
+    let hold = |letter| Hold {
+        digest: fact(0, letter, How::Released).digest,
+        release: ReleaseId::parse(format!("back-from-{letter}")).unwrap(),
+        since: Timestamp::from_millis(3),
+    };
+    let of = |holds: &[Hold]| {
+        let (newest, before) = (json!(holds.first()), json!(holds.get(1..).unwrap_or_default()));
+        let keys = [(hold_key(&repository()), newest), (holds_before_key(&repository()), before)];
+        ServiceRow { by_repository: keys.into(), ..ServiceRow::default() }
+    };
+    let after = |row: &ServiceRow, letter, left: Option<char>| {
+        let holds = row.holds_with(&fact(9, letter, How::RolledBack), left.map(hold).as_ref());
+        let kept = of(&holds);
+        assert_eq!(kept.holds(&repository()), holds);
+        (kept, holds.iter().map(|hold| hold.release.as_str().to_owned()).collect::<Vec<_>>())
+    };
+    let (row, held) = after(&ServiceRow::default(), 'b', Some('c'));
+    assert_eq!(held, ["back-from-c"]);
+    let (row, held) = after(&row, 'a', Some('b'));
+    assert_eq!(held, ["back-from-b", "back-from-c"]);
+    assert!(row.hold(&repository(), &hold('c').digest).is_some());
+    // Somebody insists on one of them, and goes back from it once more.
+    let (row, held) = after(&row, 'c', None);
+    assert_eq!(held, ["back-from-b"]);
+    let (row, held) = after(&row, 'b', Some('c'));
+    assert_eq!(held, ["back-from-c"]);
+    let (row, held) = after(&row, 'a', Some('c'));
+    assert_eq!(held, ["back-from-c"], "it is held once");
+    let (_, held) = "def012".chars().fold((row, held), |(row, _), letter| after(&row, 'a', Some(letter)));
+    assert_eq!(held.len(), KEPT);
 }

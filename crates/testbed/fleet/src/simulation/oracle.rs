@@ -68,7 +68,7 @@ pub struct Oracle {
     /// What was written down last of each service.
     facts: BTreeMap<(String, String), Value>,
     /// The images from which services were rolled back, and by which release.
-    kept_away: BTreeMap<holds::Kept, (String, String)>,
+    kept_away: BTreeMap<holds::Kept, String>,
     /// The looks that came after their deadline, and how long after it the last one.
     looks: BTreeMap<String, i64>,
     /// Under which leases each call of a function began.

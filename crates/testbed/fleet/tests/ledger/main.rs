@@ -133,7 +133,7 @@ async fn a_hold_ends_when_its_image_is_verified_again_and_not_before() {
         let proof = Proof { key: &key(), row: &row, known, proven: proven(&row) };
         ledger.verified(&[proof]).await.unwrap();
         let known: ServiceRow = ledger.get(&service).await.unwrap().unwrap();
-        assert_eq!(known.hold(&row.repository).is_none(), ends, "{held}");
+        assert_eq!(known.holds(&row.repository).is_empty(), ends, "{held}");
         assert_eq!(known.hold.is_none(), ends, "for an older version: {held}");
     }
 }

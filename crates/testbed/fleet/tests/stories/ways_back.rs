@@ -38,6 +38,30 @@ async fn an_image_that_is_good_again_is_a_version_to_go_back_to() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_goes_back_twice_wants_none_of_the_two_again() {
+    let story = Story::of(&A, json!({}))
+        .at(0, push("first", "shop/a", Completes))
+        .at(300, push("second", "shop/a", Completes))
+        .at(600, push("third", "shop/a", Completes))
+        .at(900, ask("back", "dev", json!({"mode": "rollback"})))
+        .at(1_200, ask("further", "dev", json!({"mode": "rollback"})))
+        .at(1_500, ask("third-again", "dev", json!({"images": {"shop/a": "main-third"}})))
+        .at(1_600, ask("second-again", "dev", json!({"images": {"shop/a": "main-second"}})))
+        .at(1_700, push("fourth", "shop/a", Completes));
+    let story = story.play().await;
+    for (release, end) in [
+        ("back", "Deployed"),
+        ("further", "Deployed"),
+        ("third-again", "Refused"),
+        ("second-again", "Refused"),
+        ("fourth", "Deployed"),
+    ] {
+        assert_eq!(story.end(release), end, "{release}");
+    }
+    assert!(story.runs("dev/a", "fourth"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_release_that_fails_goes_back_to_the_revision_that_ran() {
     let story = Story::of(&A, json!({}))
         .at(0, push("good", "shop/a", Completes))

@@ -203,6 +203,6 @@ fn history(row: &ServiceRow) {
         let kept = row.with(&next);
         assert_eq!(kept.first(), Some(&next));
         assert!(kept.iter().filter(|fact| fact.repository == *repository).count() <= 5, "{kept:?}");
-        let (_order, _hold) = (row.order(repository), row.hold(repository));
+        let (_order, _hold) = (row.order(repository), row.holds(repository));
     }
 }

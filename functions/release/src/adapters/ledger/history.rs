@@ -7,7 +7,8 @@ use pipeline::clock::Timestamp;
 use pipeline::ids::{EnvironmentName, Repository, ServiceName};
 use pipeline::ledger::{Key, Ledger, Write, placeholder};
 use pipeline::rows::{
-    Evidence, EvidenceRow, MoveRow, OrderKey, Quarantine, ServiceRow, VerifiedImage, hold_key, order_key,
+    Evidence, EvidenceRow, MoveRow, OrderKey, Quarantine, ServiceRow, VerifiedImage, hold_key,
+    holds_before_key, order_key,
 };
 use serde_json::{Map, Value, json};
 
@@ -115,11 +116,12 @@ pub(super) fn verified(Proof { row, known, proven, .. }: &Proof<'_>) -> Option<W
     let took = row.touched.max(row.leased).map(|began| fact.since.seconds_since(began).max(1));
     let mut fields = facts(known, fact, row.fence);
     fields.insert("seconds".to_owned(), json!(took));
-    // A hold ends when its image is verified again.
-    let ended = known.hold(&fact.repository).is_some_and(|hold| hold.digest == fact.digest);
-    if hold.is_some() || ended {
-        fields.insert(hold_key(&fact.repository), json!(hold));
-        fields.insert("hold".to_owned(), json!(hold));
+    let holds = known.holds_with(fact, hold.as_ref());
+    if holds != known.holds(&fact.repository) {
+        let (newest, before) = (holds.first(), holds.get(1..).unwrap_or_default());
+        fields.insert(hold_key(&fact.repository), json!(newest));
+        fields.insert(holds_before_key(&fact.repository), json!(before));
+        fields.insert("hold".to_owned(), json!(newest));
     }
     let service = Key::service(&row.environment, &row.service);
     Some(Write::set(service, Value::Object(fields)).when((NO_LATER_LEASE, json!({}))))
@@ -173,7 +175,8 @@ fn facts(known: &ServiceRow, fact: &VerifiedImage, fence: u64) -> Map<String, Va
         ("history".to_owned(), json!(next.history)),
         ("fence".to_owned(), json!(fence)),
     ];
-    let carried =
-        known.carried(&fact.repository).and_then(|other| Some((hold_key(other), json!(known.hold(other)?))));
+    let carried = known
+        .carried(&fact.repository)
+        .and_then(|other| Some((hold_key(other), json!(known.holds(other).first()?))));
     fields.into_iter().chain(carried).collect()
 }

@@ -132,8 +132,12 @@ impl<'a> Change<'a> {
     }
 
     fn is_kept_away(&self) -> Option<String> {
-        let hold = &self.known[format!("hold:{}", self.text("repository"))];
-        (hold["digest"] == self.row["digest"]).then(|| format!("the service is kept from its image: {hold}"))
+        let repository = self.text("repository");
+        let (newest, before) =
+            (&self.known[format!("hold:{repository}")], &self.known[format!("holdsBefore:{repository}")]);
+        let mut holds = before.as_array().into_iter().flatten().chain([newest]);
+        let hold = holds.find(|hold| hold["digest"] == self.row["digest"])?;
+        Some(format!("the service is kept from its image: {hold}"))
     }
 
     fn is_older(&self, account: &State) -> Option<String> {

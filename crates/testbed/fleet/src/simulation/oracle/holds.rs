@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::Oracle;
-use crate::fake::{Pointed, State};
+use crate::fake::{End, Pointed, Service, State};
 
-/// A service of an environment, and a repository.
-pub type Kept = (String, String, String);
+/// A service of an environment, a repository, and the digest of an image.
+pub type Kept = (String, String, String, String);
 
 impl Oracle {
     /// Sees that a service was proven on an image: after a rollback what it ran before is to stay away, and what
@@ -21,24 +21,23 @@ impl Oracle {
         let facts = || history.as_array().into_iter().flatten();
         let Some(fact) = facts().next() else { return };
         let text = |key: &str| fact[key].as_str().unwrap_or_default();
-        let kept = (key.0.clone(), key.1.clone(), text("repository").to_owned());
-        if self.kept_away.get(&kept).is_some_and(|(digest, _)| digest == text("digest")) {
-            self.kept_away.remove(&kept);
-        }
+        let kept =
+            |digest: &str| (key.0.clone(), key.1.clone(), text("repository").to_owned(), digest.to_owned());
+        self.kept_away.remove(&kept(text("digest")));
         let before = facts().skip(1).find(|other| other["repository"] == fact["repository"]);
         let Some(before) = before.filter(|before| before["digest"] != fact["digest"]) else { return };
         let digest = before["digest"].as_str().unwrap_or_default();
         if fact["how"] == "rolledBack" && is_left(account, release, key, before) {
-            self.kept_away.insert(kept, (digest.to_owned(), release.to_owned()));
+            self.kept_away.insert(kept(digest), release.to_owned());
         }
     }
 
     /// Tells from which rollback on a service is kept from an image.
     pub(super) fn is_rolled_back_from(&self, row: &Value) -> Option<String> {
         let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-        let (digest, by) = self.kept_away.get(&(text("environment"), text("service"), text("repository")))?;
-        (row["digest"] == digest.as_str())
-            .then(|| format!("{by} has rolled it back from that image, and nobody insists on it"))
+        let kept = (text("environment"), text("service"), text("repository"), text("digest"));
+        let by = self.kept_away.get(&kept)?;
+        Some(format!("{by} has rolled it back from that image, and nobody insists on it"))
     }
 }
 
@@ -57,9 +56,15 @@ fn is_left(
     let head = account.table.row(&pk, "head").unwrap_or_default();
     // One that died has verified nothing.
     let of = &head["request"]["to"]["restorePointsOf"];
-    let pointed = account.ecs.services.get(&format!("{environment}/{service}")).map(|one| &one.pointed);
+    let Some(Service { pointed, ends, .. }) = account.ecs.services.get(&format!("{environment}/{service}"))
+    else {
+        return false;
+    };
     let ours = |one: &Pointed| row["deployment"] == one.deployment.as_str();
-    let ran = pointed.and_then(|all| all.get(all.iter().position(ours)?.checked_sub(1)?));
+    let before_ours = pointed.iter().position(ours).and_then(|n| pointed.get(..n));
+    // What ECS has sent back did not stay.
+    let stays = |one: &&Pointed| !one.digests.iter().any(|digest| ends.get(digest) == Some(&End::SentBack));
+    let ran = before_ours.and_then(|before| before.iter().rev().find(stays));
     ran.is_some_and(|ran| ran.digests.iter().any(|digest| before["digest"] == digest.as_str()))
         && (of.is_null() || *of == before["release"])
 }
