@@ -68,7 +68,7 @@ pub struct Oracle {
     /// What was written down last of each service.
     facts: BTreeMap<(String, String), Value>,
     /// The images from which services were rolled back, and by which release.
-    kept_away: BTreeMap<holds::Kept, String>,
+    kept_away: Vec<holds::Kept>,
     /// The looks that came after their deadline, and how long after it the last one.
     looks: BTreeMap<String, i64>,
     /// Under which leases each call of a function began.
@@ -109,6 +109,7 @@ impl Oracle {
                 self.tagged.extend([repository.clone()]);
             }
             Hand::Forget(_) => self.forgotten = true,
+            Hand::Older => self.knows_one_hold_alone(),
             _ => {}
         }
     }

@@ -1,12 +1,21 @@
 //! What a person has rolled a service back from: it stays away until somebody insists on it.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::Oracle;
 use crate::fake::{End, Pointed, Service, State};
 
-/// A service of an environment, a repository, and the digest of an image.
-pub type Kept = (String, String, String, String);
+/// An image that a service is kept from.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The environment, the service, and the repository.
+    of: (String, String, String),
+    digest: String,
+    /// The rollback.
+    by: String,
+}
 
 impl Oracle {
     /// Sees that a service was proven on an image: after a rollback what it ran before is to stay away, and what
@@ -21,22 +30,29 @@ impl Oracle {
         let facts = || history.as_array().into_iter().flatten();
         let Some(fact) = facts().next() else { return };
         let text = |key: &str| fact[key].as_str().unwrap_or_default();
-        let kept =
-            |digest: &str| (key.0.clone(), key.1.clone(), text("repository").to_owned(), digest.to_owned());
-        self.kept_away.remove(&kept(text("digest")));
+        let of = (key.0.clone(), key.1.clone(), text("repository").to_owned());
+        self.kept_away.retain(|kept| kept.of != of || kept.digest != text("digest"));
         let before = facts().skip(1).find(|other| other["repository"] == fact["repository"]);
         let Some(before) = before.filter(|before| before["digest"] != fact["digest"]) else { return };
         let digest = before["digest"].as_str().unwrap_or_default();
         if fact["how"] == "rolledBack" && is_left(account, release, key, before) {
-            self.kept_away.insert(kept(digest), release.to_owned());
+            self.kept_away.push(Kept { of, digest: digest.to_owned(), by: release.to_owned() });
         }
+    }
+
+    /// Sees an older version write, which knows of the last hold alone.
+    pub(super) fn knows_one_hold_alone(&mut self) {
+        let mut last = BTreeSet::new();
+        let newest_first = std::mem::take(&mut self.kept_away).into_iter().rev();
+        self.kept_away = newest_first.filter(|kept| last.insert(kept.of.clone())).collect();
     }
 
     /// Tells from which rollback on a service is kept from an image.
     pub(super) fn is_rolled_back_from(&self, row: &Value) -> Option<String> {
         let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-        let kept = (text("environment"), text("service"), text("repository"), text("digest"));
-        let by = self.kept_away.get(&kept)?;
+        let of = (text("environment"), text("service"), text("repository"));
+        let mut kept = self.kept_away.iter();
+        let Kept { by, .. } = kept.find(|kept| kept.of == of && kept.digest == text("digest"))?;
         Some(format!("{by} has rolled it back from that image, and nobody insists on it"))
     }
 }
