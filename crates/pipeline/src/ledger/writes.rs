@@ -53,6 +53,11 @@ impl Write {
         Write { key, what: What::Nothing, condition: None }.when(condition)
     }
 
+    /// Returns the row that it is about.
+    pub fn row(&self) -> &Key {
+        &self.key
+    }
+
     /// Says what has to hold of the row.
     #[must_use]
     pub fn when(self, (expression, compared): Condition<'_>) -> Self {

@@ -44,6 +44,26 @@ async fn a_revision_that_is_registered_already_is_not_registered_again() {
 }
 
 #[tokio::test]
+async fn a_service_is_touched_at_once_only_if_it_is_held_and_nobody_has_stopped_its_release() {
+    let mut sample: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../events/deploy/register.json")).unwrap();
+    // The hash of `{}`: no live test comes before.
+    sample["move"]["pack"] = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a".into();
+    let registered = async |recorder: &Recorder| {
+        let deploy = Deploy { port: recorder, moves: recorder };
+        let sample = serde_json::from_value(sample.clone()).unwrap();
+        deploy.handle(sample, Timestamp::from_millis(0)).await.unwrap();
+        recorder.done.take()
+    };
+    let at_once = ["register", "note registered touched", "if held: true, if not stopped: true", "update"];
+    let done = registered(&Recorder::default()).await;
+    assert!(done.starts_with(&at_once.map(str::to_owned)), "{done:?}");
+    // Where that does not hold, it is read why.
+    let done = registered(&Recorder { refuses: true, ..Recorder::default() }).await;
+    assert_eq!(done[3..5], ["note registered", "if held: false, if not stopped: false"], "{done:?}");
+}
+
+#[tokio::test]
 async fn a_service_that_somebody_else_holds_is_not_even_looked_at() {
     let (answer, order) = update(Recorder { lost: true, ..Recorder::default() }).await;
     assert_eq!(answer.unwrap_err().name(), "LeaseLost");

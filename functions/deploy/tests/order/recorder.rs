@@ -7,7 +7,7 @@ use deploy::service::{Port, Revision};
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
 use pipeline::ids::{DeploymentId, ReleaseId, ServiceName, TaskDefinitionArn};
-use pipeline::ledger::{Loaded, MoveLedger, Together, Write};
+use pipeline::ledger::{Key, Loaded, MoveLedger, Together, Write};
 use pipeline::payload::MoveKey;
 use pipeline::rows::{MoveEvent, MoveRow, RunRow, RunsTask, Stop, Verdict};
 use pipeline::service::{Deployment, Rollout};
@@ -25,6 +25,8 @@ pub struct Recorder {
     pub gone: Cell<bool>,
     pub gone_when_asked: bool,
     pub lost: bool,
+    /// Whether a condition of what is noted together does not hold.
+    pub refuses: bool,
     pub stopped: bool,
     pub goes_back: bool,
     pub decided: Option<Verdict>,
@@ -71,9 +73,14 @@ impl MoveLedger for Recorder {
         key: &MoveKey,
         row: &MoveRow,
         event: MoveEvent,
-        _: Vec<Write>,
+        others: Vec<Write>,
     ) -> Result<bool, Fault> {
-        self.note(key, row, event).await.map(|()| true)
+        self.note(key, row, event).await?;
+        let lease = Key::lease(&row.environment, &row.service);
+        let held = others.iter().any(|write| *write.row() == lease);
+        let goes_on = others.iter().any(|write| *write.row() == Key::head(&key.release));
+        self.did(&format!("if held: {held}, if not stopped: {goes_on}"));
+        Ok(!self.refuses)
     }
     async fn fail(&self, _: &MoveKey, _: &ServiceName) -> Result<(), Fault> {
         Err(Fault::NotSupported("deploy judges nothing".to_owned()))

@@ -33,14 +33,22 @@ impl Oracle {
         }
     }
 
-    /// Returns the services that it has left to a person, and that nothing told as Deployed has deployed since.
+    /// Returns the services that it has left to a person, and that nothing that ended as Deployed has deployed since.
     fn left_open(&self, account: &State, release: &str) -> Option<BTreeSet<String>> {
         let asked = |(name, outcome): &(String, String)| name == release && outcome == "NeedsHuman";
         let since = self.told.iter().position(asked)?;
         let head = account.table.row(&format!("release#{release}"), "head")?;
         let named = head["services"].as_array().into_iter().flatten().filter_map(|one| one.as_str());
         let mut open: BTreeSet<String> = named.map(str::to_owned).collect();
-        for (later, _) in self.told.iter().skip(since).filter(|(_, outcome)| outcome == "Deployed") {
+        let is_deployed = |told: &(String, String)| told.1 == "Deployed";
+        let told =
+            self.told.iter().skip(since).filter(|told| is_deployed(told)).map(|(name, _)| name.clone());
+        // Its own end may be told later, if the first message was lost.
+        let mut heads = account.table.all("head");
+        heads.retain(|(_, head)| head["outcome"] == "Deployed");
+        let names = heads.iter().filter_map(|(pk, _)| pk.strip_prefix("release#"));
+        let untold = names.filter(|name| !self.told.iter().any(|told| is_deployed(told) && told.0 == *name));
+        for later in told.chain(untold.map(str::to_owned)) {
             let key = format!("release#{later}");
             let there =
                 account.table.row(&key, "head").is_some_and(|of| of["environment"] == head["environment"]);
