@@ -222,7 +222,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         if let Some(deployment) = verdict::forced_anew(&poll.expected, &service) {
             // Noted at once: a rollback has to know it as ours.
             self.moves.note(key, row, deployed_anew(phase, deployment.clone())).await?;
-            poll.follow(deployment, row, now);
+            poll.expected.deployment = deployment;
         }
         let (deadline, gate) = (poll.deadline, None);
         let look = Look { phase, key, row, deadline, now, gate };

@@ -2,7 +2,6 @@
 
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
-use pipeline::ids::DeploymentId;
 use pipeline::rows::{MoveRow, Verdict};
 
 use crate::Phase;
@@ -48,8 +47,8 @@ impl<'a> Poll<'a> {
             _ => Expected::forward(row, deployment),
         };
         // What another release has left there is given its time from the lease on.
-        let leased = row.leased.filter(|_| phase != Phase::Rollback);
-        let started = [Some(started), leased, state.anew].into_iter().flatten().max().unwrap_or(started);
+        let started =
+            row.leased.filter(|_| phase != Phase::Rollback).map_or(started, |leased| leased.max(started));
         let decided = attempt.verdict.filter(|verdict| *verdict != Verdict::Pending);
         Ok(Poll {
             expected,
@@ -57,13 +56,6 @@ impl<'a> Poll<'a> {
             decided: decided.map(|verdict| (verdict, attempt.reason.unwrap_or_default().to_owned())),
             state,
         })
-    }
-
-    /// Goes on with another deployment of the same revision, which somebody has forced: it has its own time.
-    pub fn follow(&mut self, deployment: DeploymentId, row: &MoveRow, now: Timestamp) {
-        self.expected.deployment = deployment;
-        self.deadline = now.plus_seconds(i64::from(row.health_timeout_seconds));
-        self.state.begin_anew(now);
     }
 
     /// Counts this poll, and returns how many seconds to wait before the next one.

@@ -15,9 +15,6 @@ pub struct PollState {
     pub count: u32,
     /// Whether our deployment was listed already.
     pub seen: bool,
-    /// When another deployment of our revision was seen in place of ours, which somebody had forced.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub anew: Option<Timestamp>,
     /// Until when live tests watch it, once it is proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
@@ -58,12 +55,6 @@ impl PollState {
         if let (0, Some(gate)) = (self.count, gate) {
             (self.count, self.at_gate) = (gate.poll, gate.poll);
         }
-    }
-
-    /// Forgets what was seen of our deployment: another one is in its place, which has to be proven as well.
-    pub fn begin_anew(&mut self, now: Timestamp) {
-        let PollState { count, ready, ran, tests, .. } = std::mem::take(self);
-        *self = PollState { count, ready, ran, tests, anew: Some(now), ..PollState::default() };
     }
 
     /// Remembers the service deployment that is watched, and since when it has all production traffic.

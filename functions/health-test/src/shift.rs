@@ -2,8 +2,6 @@
 
 mod alarms;
 
-use std::borrow::Cow;
-
 use futures_util::future::join;
 use pipeline::Fault;
 use pipeline::clock::Timestamp;
@@ -19,10 +17,10 @@ use crate::look::Look;
 use crate::poll::Poll;
 use crate::poll_state::PollState;
 use crate::probe::Web;
-use crate::rollout::{Measured, Port, Service};
+use crate::rollout::{Measured, Port};
 use crate::verdict::shift::drain::Drained;
 use crate::verdict::shift::{self, Way};
-use crate::verdict::{self, Judgement, Observed};
+use crate::verdict::{Judgement, Observed};
 use crate::{Answer, HealthTest, LONGEST_REASON, Phase, Response, Seen};
 
 /// How many seconds ECS is given to move on from a gate that was answered.
@@ -113,8 +111,8 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         if let (true, Some(ours)) = (course.is_of_old_tasks(), &row.deployment) {
             poll.expected.deployment = ours.clone();
         }
-        let (row, service, seen) = self.seen(course, key, row, &mut poll, now).await?;
-        let row = row.as_ref();
+        let (service, seen) = join(self.port.service(row), self.deployment(course, row, &poll, now)).await;
+        let service = Measured::of(service);
         let shown = if let Measured::Is(shown) = &seen { shown.as_ref() } else { None };
         poll.state.see(shown, now);
         let shift = self.moved(course, key, row, shown, now).await?;
@@ -164,30 +162,6 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         Ok(Answer::Poll(if moves { seldom(response, traffic) } else { response }))
     }
 
-    /// Looks at the service and at its shift, and goes on with one of our revision that somebody has begun anew.
-    async fn seen<'r>(
-        &self,
-        course: Course,
-        key: &MoveKey,
-        row: &'r MoveRow,
-        poll: &mut Poll<'_>,
-        now: Timestamp,
-    ) -> Result<(Cow<'r, MoveRow>, Measured<Option<Service>>, Measured<Option<ServiceDeployment>>), Fault>
-    {
-        let (service, seen) = join(self.port.service(row), self.deployment(course, row, poll, now)).await;
-        let service = Measured::of(service);
-        let Some(deployment) = forced_anew(course, poll, &service, &seen) else {
-            return Ok((Cow::Borrowed(row), service, seen));
-        };
-        // Noted at once: whoever answers its gate, or puts it back, has to know it as ours.
-        let is_back = course == Course::Back;
-        self.moves.note(key, row, MoveEvent::shifted_anew(is_back, deployment.clone())).await?;
-        let row = row.shifted_anew(is_back, deployment.clone());
-        poll.follow(deployment, &row, now);
-        let seen = self.deployment(course, &row, poll, now).await;
-        Ok((Cow::Owned(row), service, seen))
-    }
-
     /// Records what a gate is to be answered.
     async fn judged(
         &self,
@@ -229,7 +203,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let shift = if is_back { row.rollback_shift() } else { row.shift() };
         if course.is_of_old_tasks()
             || shift.shifted.is_some()
-            || !shown.is_some_and(ServiceDeployment::keeps_traffic)
+            || !shown.is_some_and(|shown| shown.has_shifted() && !shown.status.is_back())
         {
             return Ok(shift);
         }
@@ -253,17 +227,6 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let (of, known): (&DeploymentId, _) = (&poll.expected.deployment, poll.state.shift.as_deref());
         Measured::of(self.port.shift(row, of, started.unwrap_or(now), known).await)
     }
-}
-
-/// Returns the deployment of our revision that somebody has forced, unless ECS has given ours back before.
-fn forced_anew(
-    course: Course,
-    poll: &Poll<'_>,
-    service: &Measured<Option<Service>>,
-    shown: &Measured<Option<ServiceDeployment>>,
-) -> Option<DeploymentId> {
-    let is_back = matches!(shown, Measured::Is(Some(shown)) if shown.status.is_back());
-    verdict::forced_anew(&poll.expected, service).filter(|_| !course.is_of_old_tasks() && !is_back)
 }
 
 /// Makes the longest pause longer, as long as its traffic moves.

@@ -56,7 +56,7 @@ impl<P: Port, L: MoveLedger> Rollback<P, L> {
                 Some((before, fault)) if before == plan => return Err(shift::again(&plan, row, now, fault)),
                 _ => {}
             }
-            if row.deployment.as_ref() != Some(ours) {
+            if row.deployment.is_none() {
                 self.moves.note(key, row, MoveEvent::DeployedAnew { deployment: ours.clone() }).await?;
             }
             self.moves.note(key, row, asks.clone()).await?;

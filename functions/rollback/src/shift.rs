@@ -29,12 +29,10 @@ pub enum Plan {
     Lost(String),
 }
 
-/// Returns the deployment of our revision that is in place, whoever started it; otherwise the one that a move has started,
-/// as far as it is known.
+/// Returns the deployment that a move has started, as far as it is known.
 pub fn ours(deployments: &[Deployment], row: &MoveRow) -> Option<DeploymentId> {
-    let listed = || deployments.iter().filter(|one| Some(&one.task_definition) == row.registered.as_ref());
-    let primary = listed().find(|one| one.primary).map(|one| one.id.clone());
-    primary.or_else(|| row.deployment.clone()).or_else(|| listed().next().map(|one| one.id.clone()))
+    let listed = deployments.iter().find(|one| Some(&one.task_definition) == row.registered.as_ref());
+    row.deployment.clone().or_else(|| listed.map(|one| one.id.clone()))
 }
 
 /// Decides how to put a touched service back; `seen` is the service deployment of our way forward.
@@ -185,11 +183,8 @@ mod tests {
     }
 
     #[test]
-    fn our_deployment_is_the_one_of_our_revision_or_the_noted_one() {
+    fn our_deployment_is_the_noted_one_or_the_one_of_our_revision() {
         let unnoted = MoveRow { deployment: None, ..row() };
-        assert_eq!(ours(&[deployment(9, 2)], &row()), Some(deployment(9, 2).id), "somebody has forced it");
-        let ends = Deployment { primary: false, ..deployment(9, 2) };
-        assert_eq!(ours(&[deployment(1, 1), ends], &row()), row().deployment);
         assert_eq!(ours(&[deployment(1, 1)], &row()), row().deployment);
         assert_eq!(ours(&[deployment(4, 2)], &unnoted), Some(deployment(4, 2).id));
         assert_eq!(ours(&[deployment(1, 1)], &unnoted), None);

@@ -49,23 +49,6 @@ pub enum MoveEvent {
         /// That deployment.
         deployment: DeploymentId,
     },
-    /// The same, of a service whose traffic ECS shifts: what is known of the shift of the one before ends with that.
-    ShiftedAnew {
-        /// That deployment.
-        deployment: DeploymentId,
-        /// Not judged yet.
-        gate: Option<Gate>,
-        /// Not answered yet.
-        answered: Option<Answered>,
-        /// Not yet.
-        shifted: Option<Timestamp>,
-        /// By nobody yet.
-        shifted_by: Option<String>,
-        /// Not waited for yet.
-        drain: Option<String>,
-        /// Nothing has failed yet.
-        blameless: Option<bool>,
-    },
     /// A gate is judged.
     GateJudged {
         /// What was found.
@@ -145,18 +128,6 @@ pub enum MoveEvent {
         #[serde(rename = "undo")]
         rollback_deployment: DeploymentId,
     },
-    /// The same, of a service whose traffic ECS shifts.
-    RollbackShiftedAnew {
-        /// That deployment.
-        #[serde(rename = "undo")]
-        rollback_deployment: DeploymentId,
-        /// Not judged yet.
-        rollback_gate: Option<Gate>,
-        /// Not answered yet.
-        rollback_answered: Option<Answered>,
-        /// Not yet.
-        rollback_shifted: Option<Timestamp>,
-    },
     /// A gate of the rollback is judged.
     RollbackGateJudged {
         /// What was found.
@@ -190,28 +161,6 @@ pub enum MoveEvent {
 }
 
 impl MoveEvent {
-    /// Says that somebody has forced a new deployment of our revision, or of the one that is gone back to, whose traffic
-    /// ECS shifts from the beginning.
-    pub fn shifted_anew(is_back: bool, deployment: DeploymentId) -> Self {
-        match is_back {
-            false => MoveEvent::ShiftedAnew {
-                deployment,
-                gate: None,
-                answered: None,
-                shifted: None,
-                shifted_by: None,
-                drain: None,
-                blameless: None,
-            },
-            true => MoveEvent::RollbackShiftedAnew {
-                rollback_deployment: deployment,
-                rollback_gate: None,
-                rollback_answered: None,
-                rollback_shifted: None,
-            },
-        }
-    }
-
     /// Says that another deployment has replaced ours.
     pub fn superseded(reason: String, decided: Timestamp) -> Self {
         let (alarm, bundle, blameless) = (None, None, None);
@@ -224,17 +173,13 @@ mod tests {
     use super::*;
     use crate::rows::{GateVerdict, MoveRow};
     use crate::service_deployment::{Action, Stage};
-    use serde_json::{Map, Value, json};
+    use serde_json::{Value, json};
 
     fn row() -> Value {
         let sample = include_str!("../../../../events/deploy/register.json");
         let sample: Value = serde_json::from_str(sample).unwrap();
         let row: MoveRow = serde_json::from_value(sample["move"].clone()).unwrap();
         serde_json::to_value(row).unwrap()
-    }
-
-    fn fields_of(event: &MoveEvent) -> Map<String, Value> {
-        serde_json::from_value(serde_json::to_value(event).unwrap()).unwrap()
     }
 
     /// Returns the events of a service whose traffic ECS shifts.
@@ -277,25 +222,6 @@ mod tests {
             ),
             (MoveEvent::RollbackShifted { rollback_shifted: at }, json!(["rollbackShifted"])),
         ]
-    }
-
-    #[test]
-    fn a_shift_that_begins_anew_leaves_nothing_of_the_one_before() {
-        let deployment = DeploymentId::parse("ecs-svc/9").unwrap();
-        let of_before = of_a_shift().into_iter().map(|(event, _)| event);
-        let mut written = row();
-        for event in of_before {
-            written.as_object_mut().unwrap().extend(fields_of(&event));
-        }
-        for is_back in [false, true] {
-            let before: MoveRow = serde_json::from_value(written.clone()).unwrap();
-            let event = MoveEvent::shifted_anew(is_back, deployment.clone());
-            written.as_object_mut().unwrap().extend(fields_of(&event));
-            let read: MoveRow = serde_json::from_value(written.clone()).unwrap();
-            assert_eq!(read, before.shifted_anew(is_back, deployment.clone()));
-            let shift = if is_back { read.rollback_shift() } else { read.shift() };
-            assert!(shift.gate.is_none() && shift.answered.is_none() && shift.shifted.is_none());
-        }
     }
 
     #[test]
@@ -344,7 +270,8 @@ mod tests {
             ),
         ];
         for (event, keys) in events.into_iter().chain(of_a_shift()) {
-            let fields = fields_of(&event);
+            let fields = serde_json::to_value(&event).unwrap();
+            let fields = fields.as_object().unwrap();
             let mut set: Vec<&String> = fields.keys().collect();
             set.sort();
             assert_eq!(json!(set), keys, "{event:?}");

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{MoveRow, Verdict};
 use crate::clock::Timestamp;
-use crate::ids::DeploymentId;
 use crate::service_deployment::{Action, Stage};
 
 /// How ECS shifts the traffic of a service, as it was when the lease was taken.
@@ -87,30 +86,6 @@ impl MoveRow {
         let is_last = gate.verdict == GateVerdict::DarkHealthy && !gate.stage.is_before(&traffic.gate);
         let answered = self.answered.as_ref().is_some_and(|answered| answered.hook == gate.hook);
         undecided && is_last && self.shifted.is_none() && !answered
-    }
-
-    /// Returns it with another deployment on one of its ways, whose shift has only begun.
-    #[must_use]
-    pub fn shifted_anew(&self, is_back: bool, deployment: DeploymentId) -> MoveRow {
-        match is_back {
-            false => MoveRow {
-                deployment: Some(deployment),
-                gate: None,
-                answered: None,
-                shifted: None,
-                shifted_by: None,
-                drain: None,
-                blameless: None,
-                ..self.clone()
-            },
-            true => MoveRow {
-                rollback_deployment: Some(deployment),
-                rollback_gate: None,
-                rollback_answered: None,
-                rollback_shifted: None,
-                ..self.clone()
-            },
-        }
     }
 
     /// Returns how far the shift of its way forward is.

@@ -103,7 +103,7 @@ fn of_ours(
     service: &Service,
     shift: &ServiceDeployment,
 ) -> Judgement {
-    if way.waits && shift.keeps_traffic() {
+    if way.waits && shift.has_shifted() && !shift.status.is_back() && shift.status != Status::Stopped {
         return say(Finding::Blameless, "its production traffic moved before all of its wave was tested");
     }
     match &shift.status {

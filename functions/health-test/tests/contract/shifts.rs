@@ -178,27 +178,6 @@ async fn traffic_that_somebody_else_let_through_is_noted_once() {
 }
 
 #[tokio::test]
-async fn a_shift_of_our_revision_that_somebody_began_anew_is_noted_and_judged_as_ours() {
-    let mut fixture = Fixture { primary: 9, tasks: (9, 'b'), ..fixture("dark-healthy") };
-    moved(&mut fixture, |row| row.shifted = Some(now()));
-    let state = PollState { count: 3, at_gate: 2, full: Some(now()), ..PollState::default() };
-    let found = at_gate(&fixture, again(Phase::After, Some(state))).await;
-    assert_eq!(found.verdict, GateVerdict::DarkHealthy, "{}", found.reason);
-    assert_eq!((found.state.anew, found.state.full), (Some(now()), None));
-    let noted = fixture.moves.noted.take();
-    let begun = json!({"deployment": "ecs-svc/9", "gate": null, "answered": null, "shifted": null, "shiftedBy": null,
-                       "drain": null, "blameless": null});
-    assert_eq!((noted.len(), &noted[0]), (2, &begun));
-    assert_eq!(noted[1]["gate"]["verdict"], "DarkHealthy");
-    // What ECS has given back has failed, whoever tries it again.
-    let shown = ServiceDeployment { status: Status::RolledBack, ..waits("FAILED") };
-    let fixture = Fixture { shift: Some(shown), ..fixture };
-    let answer = poll(&fixture, request(Phase::After)).await.unwrap();
-    assert_eq!(answer.verdict, Verdict::Unhealthy, "{}", answer.reason);
-    assert!(fixture.moves.noted.borrow().iter().all(|noted| noted.get("deployment").is_none()));
-}
-
-#[tokio::test]
 async fn what_nobody_answered_is_bad_and_says_nothing_of_the_image() {
     let ran_out = fixture("gate-ran-out");
     let answered = poll(&ran_out, request(Phase::After)).await.unwrap();
