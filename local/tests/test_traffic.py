@@ -175,6 +175,19 @@ def test_somebody_deploys_while_its_gate_waits(pipeline, name):
     assert set(service.answers().values()) == hello("v3")
 
 
+def test_somebody_forces_a_deployment_while_its_gate_waits(pipeline, name):
+    service = opened(pipeline, name, gates(DARK), bakeTimeInMinutes=0)
+    execution = waits_at_its_gate(pipeline, service, name)
+    service.ecs.update_service(cluster=name, service=name, forceNewDeployment=True)
+    run = pipeline.ended(execution)
+    assert run.outcome == "NeedsHuman", run.cause
+    assert "somebody has forced a new deployment of " in run.cause
+    eventually(lambda: waiting(service), "the gate of the new deployment waited", 60)
+    service.answer()
+    service.wait()
+    assert set(service.answers().values()) == hello("v2")
+
+
 def test_weights_that_infrastructure_code_has_reset(pipeline, name):
     service = opened(pipeline, name, gates(DARK), bakeTimeInMinutes=0)
     weights = service.balancer.weights(service.balancer.production_rule)

@@ -162,6 +162,11 @@ impl ServiceDeployment {
         self.production > 0.0 || self.stage.has_shifted() || self.status == Status::Successful
     }
 
+    /// Tells whether production traffic has moved to the new tasks, and ECS neither goes back nor has stopped the shift.
+    pub fn keeps_traffic(&self) -> bool {
+        self.has_shifted() && !self.status.is_back() && self.status != Status::Stopped
+    }
+
     /// Tells whether all production traffic goes to the new tasks.
     pub fn has_all_traffic(&self) -> bool {
         self.production >= 100.0 || self.status == Status::Successful

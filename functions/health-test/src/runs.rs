@@ -30,10 +30,10 @@ const AT_ONCE: usize = 5;
 /// How many of its last lines are looked through for what a run must say.
 const LINES: i32 = 200;
 
-/// How many seconds the line may take to arrive that a task must say.
+/// How many seconds a line that a task must say may take to arrive.
 const SAID_WITHIN: i64 = 30;
 
-/// How many seconds the lines may take to arrive that explain why a task failed.
+/// How many seconds lines that explain why a task failed may take to arrive.
 const EXPLAINED_WITHIN: i64 = 5;
 
 /// How many of its last lines are shown of a run that did not end well.

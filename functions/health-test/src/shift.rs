@@ -203,7 +203,7 @@ impl<P: Port, W: Web, L: MoveLedger> HealthTest<P, W, L> {
         let shift = if is_back { row.rollback_shift() } else { row.shift() };
         if course.is_of_old_tasks()
             || shift.shifted.is_some()
-            || !shown.is_some_and(|shown| shown.has_shifted() && !shown.status.is_back())
+            || !shown.is_some_and(ServiceDeployment::keeps_traffic)
         {
             return Ok(shift);
         }

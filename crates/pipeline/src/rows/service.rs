@@ -9,7 +9,7 @@ use super::OrderKey;
 use crate::clock::Timestamp;
 use crate::ids::{Digest, PackHash, ReleaseId, Repository, TaskDefinitionArn};
 
-/// How many facts of each repository are kept.
+/// How many facts of each repository are kept, and how many holds.
 const KEPT: usize = 5;
 
 /// An image that a service ran, stable, and the task definition that ran it.  A fact: it is never changed.
@@ -217,7 +217,9 @@ impl ServiceRow {
         own.max(older)
     }
 
-    /// Returns what the service is kept from, newest first: whoever goes back twice wants none of the two again.
+    /// Returns what the service is kept from, newest first: whoever goes back twice wants neither of the two again.
+    ///
+    /// A hold ends when a release verifies its image again.  An older version ends the newest one alone.
     pub fn holds(&self, repository: &Repository) -> Vec<Hold> {
         let newest = match self.by_repository.get(&hold_key(repository)) {
             Some(value) => serde_json::from_value(value.clone()).ok(),
@@ -225,7 +227,13 @@ impl ServiceRow {
         };
         let before = self.by_repository.get(&holds_before_key(repository));
         let before: Option<Vec<Hold>> = before.and_then(|value| serde_json::from_value(value.clone()).ok());
-        newest.into_iter().chain(before.unwrap_or_default()).collect()
+        let facts = self.facts(repository);
+        let is_verified_since = |hold: &Hold| {
+            let again = |fact: &&VerifiedImage| fact.digest == hold.digest && fact.release.is_some();
+            facts.iter().filter(|fact| again(fact)).any(|fact| fact.since > hold.since)
+        };
+        let all = newest.into_iter().chain(before.unwrap_or_default());
+        all.filter(|hold| !is_verified_since(hold)).collect()
     }
 
     /// Returns the hold on an image.
@@ -233,7 +241,8 @@ impl ServiceRow {
         self.holds(repository).into_iter().find(|hold| hold.digest == *digest)
     }
 
-    /// Returns the holds as they are once an image is verified: its own one ends, and what it has left may begin another.
+    /// Returns the holds as they are once an image is verified: the one on it ends, and one on what it has left begins.
+    /// Of those before, as many are kept as facts are.
     pub fn holds_with(&self, verified: &VerifiedImage, left: Option<&Hold>) -> Vec<Hold> {
         let is_kept = |hold: &Hold| {
             hold.digest != verified.digest && left.is_none_or(|left| left.digest != hold.digest)

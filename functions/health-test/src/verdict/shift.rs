@@ -13,6 +13,7 @@ mod tests;
 
 use pipeline::clock::Timestamp;
 use pipeline::rows::{GateVerdict, Shift, Traffic};
+use pipeline::service::Deployment;
 use pipeline::service_deployment::{Action, Hook, ServiceDeployment, Status};
 
 use super::{Expected, Judgement, Observed, because, not_yet, say, superseded, unmeasured};
@@ -90,7 +91,7 @@ pub fn judge(expected: &Expected<'_>, way: &Way<'_>, seen: &Observed) -> Judgeme
 /// Judges a service of which ECS lists no service deployment of ours.
 fn without(expected: &Expected<'_>, service: &Service) -> Judgement {
     if let Some(other) = another(expected, service) {
-        return superseded(other);
+        return replaced(expected, other);
     }
     unmeasured(format!("ECS lists no service deployment of {} yet", expected.deployment))
 }
@@ -103,12 +104,12 @@ fn of_ours(
     service: &Service,
     shift: &ServiceDeployment,
 ) -> Judgement {
-    if way.waits && shift.has_shifted() && !shift.status.is_back() && shift.status != Status::Stopped {
+    if way.waits && shift.keeps_traffic() {
         return say(Finding::Blameless, "its production traffic moved before all of its wave was tested");
     }
     match &shift.status {
         Status::Stopped => match another(expected, service) {
-            Some(other) => superseded(other),
+            Some(other) => replaced(expected, other),
             None => {
                 let stopped = format!("ECS stopped the service deployment of {}", expected.deployment);
                 say(Finding::Unhealthy, because(stopped, &shift.reason))
@@ -130,11 +131,25 @@ fn of_ours(
     }
 }
 
-/// Says whose deployment is in place, if it is neither ours nor the one that ours replaces.
-fn another(expected: &Expected<'_>, service: &Service) -> Option<String> {
+/// Returns the deployment that is in place, if it is neither ours nor the one that ours replaces.
+fn another<'a>(expected: &Expected<'_>, service: &'a Service) -> Option<&'a Deployment> {
     let primary = service.deployments.iter().map(|one| &one.deployment).find(|one| one.primary)?;
     let known = primary.id == expected.deployment || Some(&primary.id) == expected.replaces;
-    (!known).then(|| primary.has_replaced_ours())
+    (!known).then_some(primary)
+}
+
+/// Judges a service where another deployment has taken the place of ours.
+///
+/// One of our own revision has a shift of its own from the beginning: what was proven of ours does not count for it.
+fn replaced(expected: &Expected<'_>, other: &Deployment) -> Judgement {
+    let Deployment { id, task_definition, .. } = other;
+    if Some(task_definition) == expected.revision {
+        let whose = format!(
+            "somebody has forced a new deployment of {task_definition} while ECS shifted its traffic"
+        );
+        return say(Finding::Inconclusive, format!("{whose}: nobody answers the gates of {id} but you"));
+    }
+    superseded(other.has_replaced_ours())
 }
 
 /// Says why ECS goes back: by our answer, by somebody else's, because nobody answered, or by itself.
@@ -173,7 +188,7 @@ fn complete(expected: &Expected<'_>, way: &Way<'_>, seen: &Observed, service: &S
                 other => other,
             }
         }
-        Some(other) => superseded(other.has_replaced_ours()),
+        Some(other) => replaced(expected, other),
         None => not_yet("ECS lists no deployment of the service"),
     }
 }

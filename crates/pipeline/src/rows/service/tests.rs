@@ -196,6 +196,8 @@ fn every_image_that_was_rolled_back_from_is_held_until_it_is_verified_again() {
     assert_eq!(held, ["back-from-c"]);
     let (row, held) = after(&row, 'a', Some('c'));
     assert_eq!(held, ["back-from-c"], "it is held once");
+    let again = ServiceRow { history: vec![fact(9, 'c', How::Released)], ..of(&[hold('b'), hold('c')]) };
+    assert_eq!(again.holds(&repository()), [hold('b')], "an older version has ended the newest one alone");
     let (_, held) = "def012".chars().fold((row, held), |(row, _), letter| after(&row, 'a', Some(letter)));
     assert_eq!(held.len(), KEPT);
 }

@@ -1,6 +1,6 @@
 //! Services whose traffic ECS shifts: each way to the end of a gate, once.
 
-use fleet::fake::End::{AnswersBadly, Completes, OtherImage};
+use fleet::fake::End::{AnswersBadly, Completes, Never, OtherImage};
 use fleet::fake::{End, Shifting};
 use fleet::machine::Hand;
 use serde_json::{Value, json};
@@ -103,6 +103,21 @@ async fn a_version_that_is_bad_after_the_bake_goes_back_through_a_gate_of_its_ow
         (&row["rollbackAnswered"]["action"], &row["undoVerdict"]),
         (&json!("CONTINUE"), &json!("Healthy"))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shift_of_our_revision_that_somebody_begins_anew_is_left_to_a_person() {
+    // Before its gate, and while ECS bakes.
+    for (seconds, end) in
+        [(20, Completes), (150, Completes), (20, OtherImage), (20, AnswersBadly), (20, Never)]
+    {
+        let story = Story::of(&[("dev/a", "shop/a")], json!({"dev": {"healthTimeoutSeconds": 120}}))
+            .at(0, push("next", "shop/a", end))
+            .at(seconds, hand(Hand::Force("dev/a".to_owned())));
+        let story = played(story, slow(5 * MINUTE)).await;
+        assert_eq!(story.end("next"), "NeedsHuman", "{end:?} after {seconds} s");
+        assert_eq!(calls(&story, "UpdateService"), 1, "{end:?} after {seconds} s");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,9 +161,11 @@ fn check(name: &str, change: impl FnOnce(&mut Case), finding: Finding, reason: &
 
 #[test]
 fn whose_deployment_it_is_comes_first() {
-    use Finding::{Superseded, Unhealthy, Unmeasured};
+    use Finding::{Inconclusive, Superseded, Unhealthy, Unmeasured};
     let stopped = |case: &mut Case| case.shift().status = Status::Stopped;
     check("1 stopped", |case| (stopped(case), case.primary = (9, 9)).0, Superseded, "ecs-svc/9");
+    let anew = "somebody has forced a new deployment of ";
+    check("1 stopped", |case| (stopped(case), case.primary = (9, 2)).0, Inconclusive, anew);
     check(
         "1 no service deployment",
         |case| (case.shift, case.primary) = (None, (9, 9)),
