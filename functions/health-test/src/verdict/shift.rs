@@ -144,10 +144,13 @@ fn another<'a>(expected: &Expected<'_>, service: &'a Service) -> Option<&'a Depl
 fn replaced(expected: &Expected<'_>, other: &Deployment) -> Judgement {
     let Deployment { id, task_definition, .. } = other;
     if Some(task_definition) == expected.revision {
-        let whose = format!(
-            "somebody has forced a new deployment of {task_definition} while ECS shifted its traffic"
+        let forced = format!(
+            "somebody has forced a new deployment of {task_definition} while ECS shifted traffic to it"
         );
-        return say(Finding::Inconclusive, format!("{whose}: nobody answers the gates of {id} but you"));
+        return say(
+            Finding::Inconclusive,
+            format!("{forced}: test {id} and answer its gates, or roll the service back"),
+        );
     }
     superseded(other.has_replaced_ours())
 }
