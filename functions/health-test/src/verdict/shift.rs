@@ -147,10 +147,10 @@ fn replaced(expected: &Expected<'_>, other: &Deployment) -> Judgement {
         let forced = format!(
             "somebody has forced a new deployment of {task_definition} while ECS shifted traffic to it"
         );
-        return say(
-            Finding::Inconclusive,
-            format!("{forced}: test {id} and answer its gates, or roll the service back"),
+        let act = format!(
+            "test {id}, then answer its gate with CONTINUE, or with ROLLBACK to have ECS put it back"
         );
+        return say(Finding::Inconclusive, format!("{forced}: {act}"));
     }
     superseded(other.has_replaced_ours())
 }

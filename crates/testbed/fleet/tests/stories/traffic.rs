@@ -113,10 +113,13 @@ async fn a_shift_of_our_revision_that_somebody_begins_anew_is_left_to_a_person()
     {
         let story = Story::of(&[("dev/a", "shop/a")], json!({"dev": {"healthTimeoutSeconds": 120}}))
             .at(0, push("next", "shop/a", end))
-            .at(seconds, hand(Hand::Force("dev/a".to_owned())));
+            .at(seconds, hand(Hand::Force("dev/a".to_owned())))
+            .at(seconds + 120, ask("back", "dev", json!({"mode": "rollback", "release": "next"})));
         let story = played(story, slow(5 * MINUTE)).await;
         assert_eq!(story.end("next"), "NeedsHuman", "{end:?} after {seconds} s");
-        assert_eq!(calls(&story, "UpdateService"), 1, "{end:?} after {seconds} s");
+        // Whose shift is open has to be ended first, and the refusal says how.
+        assert_eq!((story.end("back").as_str(), calls(&story, "UpdateService")), ("Refused", 1), "{end:?}");
+        assert!(story.told("back").concat().contains("stop-service-deployment"), "{:?}", story.told("back"));
     }
 }
 
